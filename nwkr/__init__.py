@@ -1,0 +1,15 @@
+"""Nadaraya-Watson estimation: attention pooling by similarity, for scikit-learn."""
+
+from nwkr import bandwidths, kernels
+from nwkr._classifier import NadarayaWatsonClassifier
+from nwkr._regressor import NadarayaWatsonRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NadarayaWatsonClassifier",
+    "NadarayaWatsonRegressor",
+    "__version__",
+    "bandwidths",
+    "kernels",
+]

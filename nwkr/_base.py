@@ -1,0 +1,340 @@
+"""What the estimators share: parameters, fit, pooling, attention weights, empty neighbourhoods."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.metrics import pairwise_distances
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from nwkr._pooling import attend, pool
+from nwkr._validation import Interval, StrOptions, _check_sample_weight, _fit_context
+from nwkr.bandwidths import RULES, resolve_bandwidth
+from nwkr.kernels import KERNELS, get_kernel
+
+__all__ = ["NadarayaWatsonBase"]
+
+_DISTANCES = "X, which must hold distances with metric='precomputed'"
+
+
+class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
+    """Pooling of what was fitted, with weights by similarity."""
+
+    _parameter_constraints: dict = {
+        "kernel": [str, callable],
+        "bandwidth": [
+            Interval(Real, 0, None, closed="left"),
+            "array-like",
+            StrOptions(set(RULES)),
+            callable,
+        ],
+        "metric": [str, callable],
+        "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
+        "algorithm": [StrOptions({"auto", "dense"})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [None, Integral],
+    }
+
+    @abstractmethod
+    def _validate_training(self, X, y):
+        """Return `X` and `y` checked, and set what scikit-learn keeps of their form."""
+
+    @abstractmethod
+    def _encode(self, y, sample_weight):
+        """Return the values to pool, (n_samples, n_values), and the rows' weights."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Remember the training rows, and resolve kernel and bandwidth.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows: the keys. Their distances, (n_samples, n_samples), if
+            ``metric="precomputed"``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values. Class labels, of shape (n_samples,), for the classifier.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A weight of k counts as k copies of the row, one of 0 as no row.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as described. The estimator is then as it was.
+        """
+        with _as_it_was_on_error(self):
+            _refuse_categories(X)
+            X, y = self._validate_training(X, y)
+            sample_weight = _positive_somewhere(
+                _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
+            )
+            self._check_metric(X)
+            values, key_weights = self._encode(y, sample_weight)
+
+            # A row without weight is absent everywhere.
+            rows = np.flatnonzero(key_weights > 0)
+            self._X, self._rows = X, rows
+            self._values = values[rows]
+            self._key_weights = key_weights[rows] / key_weights.max()
+            self.kernel_ = get_kernel(self.kernel)
+            self.bandwidth_ = resolve_bandwidth(
+                self.bandwidth, self._keys, sample_weight[rows], self.kernel_, self.metric
+            )
+            self.algorithm_ = "dense"
+        return self
+
+    def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
+        """Weights of the training rows in the predictions for `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None, default=None
+            Rows to predict; the distances to the training rows, (n_queries, n_train), if
+            ``metric="precomputed"``. None stands for the training rows, each left out of
+            its own prediction.
+        sparse_output : bool, default=False
+            Whether to return a sparse matrix, built without a dense one.
+        top_k : int or None, default=None
+            Keep the `top_k` largest weights of each row, as they are; the rest becomes 0.
+
+        Returns
+        -------
+        weights : ndarray or CSR array of shape (n_queries, n_train)
+            Rows sum to 1 (to less with `top_k`), and ``weights @ y`` is the prediction.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not between 1 and the number of training rows.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.attention_weights([[0.5]]).round(3)
+        array([[0.488, 0.488, 0.024]])
+        """
+        check_is_fitted(self)
+        n_train = len(self._X)
+        if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= n_train):
+            raise ValueError(
+                f"top_k must be None or an integer from 1 to the number of training rows, "
+                f"{n_train}; got {top_k!r}."
+            )
+        return self._attention(*self._queries(X), sparse_output=sparse_output, top_k=top_k)
+
+    @property
+    def attention_weights_(self):
+        """Weights of the training rows in their own predictions, themselves included.
+
+        An ndarray of shape (n_train, n_train), computed whenever it is read: the smoother
+        matrix, with ``attention_weights_ @ y`` the prediction for the training rows.
+        """
+        check_is_fitted(self)
+        n_train = len(self._X)
+        if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
+            raise AttributeError(
+                f"attention_weights_ would hold {n_train} x {n_train} numbers, more than "
+                f"scikit-learn's working_memory of {get_config()['working_memory']} MiB; "
+                f"attention_weights(X) gives the rows that are asked for, top_k and "
+                f"sparse_output=True the largest weights of each."
+            )
+        return self._attention(self._X, None)
+
+    def __dir__(self):
+        # Looking a name up evaluates it, which this one is too large for.
+        names = set(object.__dir__(self)) - {"attention_weights_"}
+        return sorted(name for name in names if hasattr(self, name))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.metric == "precomputed"
+        tags.input_tags.positive_only = self.metric == "precomputed"
+        return tags
+
+    @property
+    def _keys(self):
+        if len(self._rows) == len(self._X):
+            return self._X
+        if self.metric == "precomputed":
+            return self._X[np.ix_(self._rows, self._rows)]
+        return self._X[self._rows]
+
+    def _queries(self, X):
+        """Queries, and the key that each leaves out (None if none does)."""
+        if X is None:
+            if len(self._rows) == 1:
+                raise ValueError(
+                    "X=None leaves each training row out of its own prediction, which takes "
+                    "at least 2 rows with positive weight; got 1 sample."
+                )
+            leave_out = np.full(len(self._X), -1)
+            leave_out[self._rows] = np.arange(len(self._rows))
+            return self._X, leave_out
+        _refuse_categories(X)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        if self.metric == "precomputed":
+            check_non_negative(X, _DISTANCES)
+        return X, None
+
+    def _engine(self, queries, rows=slice(None)):
+        """What pooling and attention are called with, for some of the queries."""
+        queries = queries[rows]
+        if self.metric == "precomputed" and queries.shape[1] != len(self._rows):
+            queries = queries[:, self._rows]
+        return {
+            "queries": queries,
+            "keys": self._keys,
+            "weights": self._key_weights,
+            "metric": self.metric,
+            "n_jobs": self.n_jobs,
+        }
+
+    def _pooled(self, X):
+        """Pooled values, of shape (n_queries, n_values), for checked or no `X`."""
+        queries, leave_out = self._queries(X)
+        sums = pool(
+            **self._engine(queries),
+            values=self._values,
+            kernel=self.kernel_,
+            bandwidth=self.bandwidth_,
+            leave_out=leave_out,
+            nearest=self.handle_empty == "nearest",
+        )
+        pooled = sums.finish()
+        empty = self._handle_empty(sums.total > 0)
+        if len(empty):
+            pooled[empty] = pool(
+                **self._engine(queries, empty),
+                values=self._values,
+                **self._everywhere_alike(),
+                leave_out=None if leave_out is None else leave_out[empty],
+            ).finish()
+        return pooled
+
+    def _attention(self, queries, leave_out, *, sparse_output=False, top_k=None):
+        n_queries, n_train = len(queries), len(self._X)
+        blocks: dict[int, Any] = {}
+        dense = None if sparse_output else np.zeros((n_queries, n_train))
+
+        def keep(rows, attention):
+            handled = self._handle_empty(attention.any(axis=1))
+            if len(handled):
+                attend(
+                    lambda part, mean: attention.__setitem__(handled[part], mean),
+                    **self._engine(queries, rows.start + handled) | {"n_jobs": 1},
+                    **self._everywhere_alike(),
+                    leave_out=None if leave_out is None else leave_out[rows.start + handled],
+                )
+            elif self.handle_empty == "nan":
+                attention[~attention.any(axis=1)] = np.nan
+            if top_k is not None and top_k < attention.shape[1]:
+                _keep_largest(attention, top_k)
+            if sparse_output:
+                block = sparse.csr_array(attention)
+                block.indices = self._rows[block.indices].astype(block.indices.dtype)
+                blocks[rows.start] = (block.data, block.indices, np.diff(block.indptr))
+            else:
+                dense[rows, self._rows] = attention
+
+        attend(
+            keep,
+            **self._engine(queries),
+            kernel=self.kernel_,
+            bandwidth=self.bandwidth_,
+            leave_out=leave_out,
+            nearest=self.handle_empty == "nearest",
+        )
+        if not sparse_output:
+            return dense
+        data, indices, counts = (
+            np.concatenate(parts) for parts in zip(*(blocks[at] for at in sorted(blocks)))
+        )
+        return sparse.csr_array(
+            (data, indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n_queries, n_train)
+        )
+
+    def _handle_empty(self, reached):
+        """Numbers of the queries without weight that are to get the mean."""
+        empty = np.flatnonzero(~reached)
+        if len(empty) and self.handle_empty == "error":
+            raise ValueError(
+                f"No training row has weight for {len(empty)} of {len(reached)} queries, the "
+                f"first of them row {empty[0]}, and handle_empty='error'. Choose a larger "
+                f"bandwidth, a kernel that does not end, or handle_empty from 'nearest', "
+                f"'mean', 'nan'."
+            )
+        return empty if self.handle_empty == "mean" else empty[:0]
+
+    def _everywhere_alike(self):
+        """The kernel and bandwidth that give the mean of all values."""
+        return {"kernel": KERNELS["constant"], "bandwidth": self.bandwidth_ * 0 + np.inf}
+
+    def _check_metric(self, X):
+        if self.metric == "precomputed":
+            if X.shape[0] != X.shape[1]:
+                raise ValueError(
+                    f"X must be a square matrix of distances, (n_samples, n_samples), with "
+                    f"metric='precomputed'; got shape {X.shape}."
+                )
+            check_non_negative(X, _DISTANCES)
+        elif self.metric != "euclidean":
+            try:
+                pairwise_distances(X[:1], X[:2], metric=self.metric)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"metric must be 'precomputed', or a name or callable that "
+                    f"sklearn.metrics.pairwise_distances takes for such an X; got "
+                    f"{self.metric!r}: {error}"
+                ) from error
+
+
+@contextmanager
+def _as_it_was_on_error(estimator):
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _refuse_categories(X):
+    """Refuse categorical columns, whose codes would silently pass for numbers."""
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is None or not hasattr(X, "columns"):
+        return
+    names = [
+        name
+        for name, dtype in zip(X.columns, dtypes)
+        if str(dtype).startswith(("category", "Categorical", "Enum"))
+    ]
+    if names:
+        raise ValueError(
+            f"X must be numeric; got categorical columns {names}. Encode them first, for "
+            f"instance with sklearn.preprocessing.OneHotEncoder."
+        )
+
+
+def _positive_somewhere(sample_weight):
+    if not (sample_weight > 0).any():
+        raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
+    return sample_weight
+
+
+def _keep_largest(attention, top_k):
+    smaller = np.argpartition(attention, -top_k, axis=1)[:, :-top_k]
+    np.put_along_axis(attention, smaller, 0, axis=1)

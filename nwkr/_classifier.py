@@ -1,0 +1,221 @@
+"""Nadaraya-Watson classification."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._validation import StrOptions
+
+__all__ = ["NadarayaWatsonClassifier"]
+
+
+class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
+    r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
+
+    The probability of a class is its share of the weights around the query:
+
+    .. math:: P(c \mid q) = \frac{\sum_{i: y_i = c} w_i\, K(\|q - x_i\| / b)}
+                                 {\sum_i w_i\, K(\|q - x_i\| / b)}
+
+    which is attention pooling with one-hot classes for values. It is also what Bayes' rule
+    gives with a Parzen window for the density of each class, all of one bandwidth.
+
+    Parameters
+    ----------
+    kernel : str, Kernel or callable, default="gaussian"
+        Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
+        of the non-negative scaled distance that returns weights of the same shape.
+    bandwidth : float, array-like of shape (n_features,), str or callable, default="scott"
+        Scale of the distance, in the same units as the columns of `X`: one for all columns
+        or one for each; "scott" or "silverman" for a rule of thumb that follows the spread
+        of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
+        exact matches only, `inf` for a column that does not count.
+    metric : str or callable, default="euclidean"
+        "euclidean"; "precomputed", where `X` holds distances; or any metric of
+        :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
+        one number, in the units of the distance.
+    handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
+        What a query gets that no training row has weight for, as happens with kernels of
+        compact support: the classes of the nearest training rows; the share of each class
+        among all; NaN probabilities (and an error from `predict`); or an error.
+    algorithm : {"auto", "dense"}, default="auto"
+        How the sums are made; "dense" visits all pairs, in tiles.
+    tol : float, default=0.0
+        Error that a probability may have. 0 asks for no more than rounding; "dense" never
+        has more.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of the rows' weights by class: ``{label: weight}``, 1 where none is given;
+        "balanced" gives every class the same weight in total.
+    n_jobs : int or None, default=None
+        Number of threads. None takes as many as BLAS may use at the moment, -1 all
+        processors. The prediction does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
+        The bandwidth in use.
+    kernel_ : Kernel
+        The kernel in use.
+    algorithm_ : str
+        The algorithm in use.
+    attention_weights_ : ndarray of shape (n_samples, n_samples)
+        Weights of the training rows in their own predictions; computed when it is read.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen by `fit`, where all are strings.
+
+    See Also
+    --------
+    NadarayaWatsonRegressor : The same for numbers.
+    sklearn.neighbors.KNeighborsClassifier : Vote of the nearest training rows.
+
+    References
+    ----------
+    E. A. Nadaraya, "On Estimating Regression", *Theory of Probability and Its Applications*
+    9(1), 1964. `doi:10.1137/1109020 <https://doi.org/10.1137/1109020>`_
+
+    E. Parzen, "On Estimation of a Probability Density Function and Mode", *Annals of
+    Mathematical Statistics* 33(3), 1962.
+    `doi:10.1214/aoms/1177704472 <https://doi.org/10.1214/aoms/1177704472>`_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nwkr import NadarayaWatsonClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = NadarayaWatsonClassifier().fit(X, y)
+    >>> model.predict_proba(X[70:71]).round(3)
+    array([[0.   , 0.549, 0.451]])
+    >>> round(model.score(None, y), 3)  # each row left out of its own prediction
+    0.967
+    """
+
+    _parameter_constraints: dict = NadarayaWatsonBase._parameter_constraints | {
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        kernel="gaussian",
+        bandwidth="scott",
+        *,
+        metric="euclidean",
+        handle_empty="nearest",
+        algorithm="auto",
+        tol=0.0,
+        class_weight=None,
+        n_jobs=None,
+    ):
+        self.kernel = kernel
+        self.bandwidth = bandwidth
+        self.metric = metric
+        self.handle_empty = handle_empty
+        self.algorithm = algorithm
+        self.tol = tol
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict; the distances to the training rows, (n_queries, n_train), if
+            ``metric="precomputed"``. None stands for the training rows, each left out of
+            its own prediction (and no other row that repeats it).
+
+        Returns
+        -------
+        y : ndarray of shape (n_queries,)
+            The most probable class; of equally probable ones the first.
+
+        Raises
+        ------
+        ValueError
+            If a query has no weight and `handle_empty` is "error", or "nan", which no label
+            stands for.
+        """
+        probabilities = self.predict_proba(X)
+        unknown = np.flatnonzero(np.isnan(probabilities).any(axis=1))
+        if len(unknown):
+            raise ValueError(
+                f"No training row has weight for {len(unknown)} of {len(probabilities)} "
+                f"queries, the first of them row {unknown[0]}, and with handle_empty='nan' "
+                f"they have no class. predict_proba gives NaN for them; handle_empty='nearest' "
+                f"or 'mean' gives them a class."
+            )
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_classes)
+            Probability of each class, in the order of `classes_`; rows sum to 1.
+
+        Raises
+        ------
+        ValueError
+            If a query has no weight and ``handle_empty="error"``.
+        """
+        check_is_fitted(self)
+        probabilities = self._pooled(X)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_queries, n_classes)
+            Logarithm of the probability of each class, ``-inf`` where that is 0.
+
+        Raises
+        ------
+        ValueError
+            If a query has no weight and ``handle_empty="error"``.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _validate_training(self, X, y):
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_classification_targets(y)
+        return X, y
+
+    def _encode(self, y, sample_weight):
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        one_hot = np.equal.outer(codes, np.arange(len(self.classes_))).astype(float)
+        return one_hot, sample_weight * self._class_weights(one_hot, sample_weight, y)[codes]
+
+    def _class_weights(self, one_hot, sample_weight, y):
+        if self.class_weight == "balanced":
+            class_totals = sample_weight @ one_hot
+            # A class without weight stays without.
+            return sample_weight.sum() / np.where(class_totals > 0, class_totals, np.inf)
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if not (weights >= 0).all() or not (weights < np.inf).all():
+            raise ValueError(
+                f"class_weight must hold non-negative weights; got {self.class_weight!r}."
+            )
+        return weights

@@ -1,0 +1,116 @@
+"""The engine: arrays in, pooled sums out. It knows no estimator.
+
+    pool, attend            here: what estimators call
+      |
+    _dense                  all tiles, one after the other
+      |       \\
+    _rows      _threads     whole rows, exactly; blocks of work over threads
+      |
+    _distances  _sums       squared scaled distances of a tile; results that merge
+
+It speaks attention's language, in which the estimators' words are:
+
+    queries   rows that are asked about (`X` of `predict`)
+    keys      rows that are known (`X` of `fit`)
+    values    what is known of them (`y`; one-hot classes)
+    weights   how much each known row counts (`sample_weight`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._rows import kernel_rows, row_blocks
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["PooledSums", "attend", "pool"]
+
+
+def pool(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray | float,
+    *,
+    weights: np.ndarray,
+    metric: str | Callable = "euclidean",
+    leave_out: np.ndarray | None = None,
+    nearest: bool = False,
+    n_jobs: int | None = None,
+) -> PooledSums:
+    """Sum kernel weights, and values times these, over all keys for each query.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        Queries; if precomputed, their distances to the keys, (n_queries, n_keys).
+    keys : ndarray of shape (n_keys, n_features)
+        Keys.
+    values : ndarray of shape (n_keys, n_values)
+        Values, best of order 1.
+    kernel : Kernel
+        The kernel.
+    bandwidth : ndarray of shape (n_features,) or float
+        Scale of each column for the euclidean metric, of the distance for all others.
+    weights : ndarray of shape (n_keys,)
+        Positive weights of the keys, at most 1.
+    metric : str or callable, default="euclidean"
+        "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    leave_out : ndarray of shape (n_queries,) or None, default=None
+        For each query, the number of the key that it leaves out; -1 for none.
+    nearest : bool, default=False
+        Whether a query that no key has weight for takes its nearest keys.
+    n_jobs : int or None, default=None
+        Number of threads; the result does not depend on it.
+
+    Returns
+    -------
+    sums : PooledSums
+        Total and weighted sums.
+    """
+    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
+    weighted_values = np.vstack([weights, weights * values.T])
+    return pool_dense(pairs, kernel, weighted_values, nearest=nearest, n_jobs=n_jobs)
+
+
+def attend(
+    visit: Callable[[slice, np.ndarray], None],
+    queries: np.ndarray,
+    keys: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray | float,
+    *,
+    weights: np.ndarray,
+    metric: str | Callable = "euclidean",
+    leave_out: np.ndarray | None = None,
+    nearest: bool = False,
+    n_jobs: int | None = None,
+) -> None:
+    """Show the weights themselves, a block of rows at a time.
+
+    Parameters
+    ----------
+    visit : callable
+        Called as ``visit(rows, attention)`` with a slice of the queries and their weights,
+        an ndarray of shape (n_rows, n_keys) to keep or change; from several threads. Rows
+        sum to 1, or are 0 where no key has weight.
+    queries, keys, kernel, bandwidth, weights, metric, leave_out, nearest, n_jobs
+        As in :func:`pool`.
+    """
+    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
+
+    def show(rows):
+        attention, _ = kernel_rows(pairs, kernel, np.r_[rows], nearest=nearest)
+        attention *= weights
+        total = attention.sum(axis=1, keepdims=True)
+        attention /= np.where(total > 0, total, 1)
+        visit(rows, attention)
+
+    each(show, row_blocks(*pairs.shape), n_jobs)

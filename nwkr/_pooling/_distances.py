@@ -1,0 +1,207 @@
+"""Squared scaled distances between queries and keys, a tile at a time.
+
+Two ways lead to the square of ``u = distance / bandwidth``. The *product* expands the
+square: one matrix product over two extra columns, fast, with an error that grows with the
+squared distance from the centre. The *differences* are the plain formula, several times
+slower and right to the last digits. A tile takes the product where its error cannot be
+seen; what has to be exact asks for the differences.
+
+Leave-one-out and columns with bandwidth 0 are kept apart from distances: they say which
+pairs do not count, whatever the kernel makes of the distance.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances
+
+__all__ = ["Pairs", "Product", "pairs_of"]
+
+# How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
+_TOLERANCE = {np.dtype(np.float64): 2.0**-36, np.dtype(np.float32): 2.0**-12}
+# A bandwidth is as good as 0 where it is this small beside the data: squares would overflow.
+_NOTHING = 1e-150
+
+
+def pairs_of(queries, keys, bandwidth, metric="euclidean", leave_out=None) -> Pairs:
+    """Pair queries with keys under a metric.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        Queries; if precomputed, their distances to the keys, (n_queries, n_keys).
+    keys : ndarray of shape (n_keys, n_features)
+        Keys; if precomputed, any array of as many rows.
+    bandwidth : ndarray of shape (n_features,) or float
+        Scale of each column for the euclidean metric, of the distance for all others.
+    metric : str or callable, default="euclidean"
+        "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    leave_out : ndarray of shape (n_queries,) or None, default=None
+        For each query, the number of the key that it leaves out; -1 for none.
+
+    Returns
+    -------
+    pairs : Pairs
+        The pairs.
+    """
+    if metric == "euclidean":
+        return _EuclideanPairs(queries, keys, bandwidth, leave_out)
+    return _MetricPairs(queries, keys, bandwidth, metric, leave_out)
+
+
+class Pairs:
+    """All pairs of queries and keys. `rows` select queries, `cols`, a slice, keys."""
+
+    def __init__(self, n_queries, n_keys, dtype, leave_out):
+        self.shape = n_queries, n_keys
+        self.dtype = np.dtype(dtype)  # of the weights
+        self._leave_out = leave_out
+
+    def differences(self, rows, cols=slice(None)) -> np.ndarray:
+        """Squared scaled distances by the plain formula, in float64."""
+        raise NotImplementedError
+
+    def product(self, factor: float) -> Product | None:
+        """``factor`` times the squared scaled distances by matrix products, if possible."""
+        return None
+
+    def coarse(self, rows) -> np.ndarray | None:
+        """Distances to all keys in what has bandwidth 0; None if nothing has."""
+        return None
+
+    def apart(self, rows, cols=slice(None)) -> np.ndarray | None:
+        """Where pairs differ in what has bandwidth 0; None if nothing has."""
+        return None
+
+    def exclude(self, tile, rows, cols=slice(None), fill=0.0) -> None:
+        """Put `fill` where a pair does not count."""
+        apart = self.apart(rows, cols)
+        if apart is not None:
+            tile[apart] = fill
+        self.exclude_self(tile, rows, cols, fill)
+
+    def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
+        """Put `fill` where a query meets the key that it leaves out."""
+        if self._leave_out is None:
+            return
+        first, last, _ = cols.indices(self.shape[1])
+        left_out = self._leave_out[rows]
+        here = np.flatnonzero((left_out >= first) & (left_out < last))
+        tile[here, left_out[here] - first] = fill
+
+
+class _EuclideanPairs(Pairs):
+    def __init__(self, queries, keys, bandwidth, leave_out):
+        super().__init__(len(queries), len(keys), np.result_type(queries, keys), leave_out)
+        matched = bandwidth <= _NOTHING * np.maximum(_extent(queries), _extent(keys))
+        self._matched = None
+        if matched.any():
+            self._matched = queries[:, matched], keys[:, matched]
+        counted = ~matched & np.isfinite(bandwidth)
+        if not counted.all():
+            queries, keys = queries[:, counted], keys[:, counted]
+            bandwidth = bandwidth[counted]
+        self._queries, self._keys, self._bandwidth = queries, keys, bandwidth
+
+    def differences(self, rows, cols=slice(None)):
+        queries, keys, inverse_square = self._in_range
+        if not len(inverse_square):
+            return np.zeros((len(queries[rows]), len(keys[cols])))
+        return cdist(queries[rows], keys[cols], "sqeuclidean", w=inverse_square)
+
+    @cached_property
+    def _in_range(self):
+        """Columns divided by powers of 2, which is exact, so that squares stay in range."""
+        mantissa, exponent = np.frexp(self._bandwidth)
+        scale = np.ldexp(1.0, -exponent)
+        return self._queries * scale, self._keys * scale, mantissa**-2.0
+
+    def product(self, factor):
+        # A robust centre, from a thousand rows or so: it only has to be near.
+        centre = np.median(self._keys[:: 1 + len(self._keys) // 1000], axis=0)
+        return Product(
+            (self._queries - centre) / self._bandwidth,
+            (self._keys - centre) / self._bandwidth,
+            factor,
+            self.dtype,
+        )
+
+    def coarse(self, rows):
+        if self._matched is None:
+            return None
+        queries, keys = self._matched
+        return cdist(queries[rows], keys)
+
+    def apart(self, rows, cols=slice(None)):
+        if self._matched is None:
+            return None
+        queries, keys = self._labels
+        return queries[rows][:, None] != keys[cols]
+
+    @cached_property
+    def _labels(self):
+        """Equal labels where rows are equal in the columns with bandwidth 0."""
+        _, labels = np.unique(np.concatenate(self._matched), axis=0, return_inverse=True)
+        return np.split(labels.ravel(), [self.shape[0]])
+
+
+def _extent(X):
+    return np.abs(X).max(axis=0).astype(float)
+
+
+class _MetricPairs(Pairs):
+    def __init__(self, queries, keys, bandwidth, metric, leave_out):
+        super().__init__(len(queries), len(keys), np.float64, leave_out)
+        self._queries, self._keys = queries, keys
+        self._bandwidth, self._metric = bandwidth, metric
+
+    def _distances(self, rows, cols):
+        if self._metric == "precomputed":
+            return self._queries[rows][:, cols].astype(float)
+        return pairwise_distances(self._queries[rows], self._keys[cols], metric=self._metric)
+
+    def differences(self, rows, cols=slice(None)):
+        distances = self._distances(rows, cols)
+        # The limits of the bandwidth: pairs that are apart do not count for 0.
+        distances /= self._bandwidth if self._bandwidth > 0 else np.inf
+        return np.square(distances, out=distances)
+
+    def coarse(self, rows):
+        return None if self._bandwidth > 0 else self._distances(rows, slice(None))
+
+    def apart(self, rows, cols=slice(None)):
+        return None if self._bandwidth > 0 else self._distances(rows, cols) > 0
+
+
+class Product:
+    """``factor * u2`` by a matrix product, for as long as that is exact enough.
+
+    With ``q`` and ``k`` in units of the bandwidth from a common centre, the product of the
+    rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``.
+    """
+
+    def __init__(self, queries, keys, factor, dtype):
+        self._dtype = dtype
+        q2, k2 = np.einsum("ij,ij->i", queries, queries), np.einsum("ij,ij->i", keys, keys)
+        self._queries = np.column_stack([queries, q2, np.ones_like(q2)])
+        self._keys = np.vstack([-2 * keys.T, np.ones_like(k2), k2]) * factor
+        self.query_norms, self.key_norms = np.sqrt(q2), np.sqrt(k2)
+        self._sides = cache(self._as_dtype)
+
+    def _as_dtype(self, dtype):
+        return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
+
+    def tile(self, rows, cols, reach, out):
+        """Write a tile into `out`; None if it would be too inexact.
+
+        `reach` is the greatest distance in the tile: the sum of its greatest norms.
+        """
+        tolerance = _TOLERANCE[self._dtype]
+        for dtype in dict.fromkeys([self._dtype, np.dtype(np.float64)]):
+            if np.finfo(dtype).eps * reach**2 <= tolerance:
+                queries, keys = self._sides(dtype)
+                return np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
+        return None

@@ -1,0 +1,86 @@
+"""Whole rows of weights: one query against all keys, by the plain formula.
+
+The slow and exact companion of the tiles: for queries whose weights cannot be summed
+blindly, and for whoever wants to see the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nwkr._pooling._distances import Pairs
+from nwkr.kernels import Kernel
+
+__all__ = ["kernel_rows", "row_blocks"]
+
+_PAIRS_PER_BLOCK = 2**18
+# Weights below this are 0, and logarithms are kept above it: exp is slow where it underflows.
+_TINY, _LOG_TINY = 1e-290, -690.0
+
+
+def row_blocks(n_rows: int, n_keys: int) -> Iterator[slice]:
+    """Cut rows into blocks of a few megabytes."""
+    height = max(1, _PAIRS_PER_BLOCK // n_keys)
+    for start in range(0, n_rows, height):
+        yield slice(start, min(start + height, n_rows))
+
+
+def kernel_rows(
+    pairs: Pairs, kernel: Kernel, rows: np.ndarray, *, nearest: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of kernel weights.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Queries and keys.
+    kernel : Kernel
+        The kernel.
+    rows : ndarray of shape (n_rows,)
+        Numbers of the queries.
+    nearest : bool, default=False
+        Whether a row without weight gets weight 1 at the nearest keys, which is where the
+        Gaussian's weights go as its bandwidth shrinks. What has bandwidth 0 comes first:
+        the nearest in that, and the kernel's weights among these.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_rows, n_keys)
+        Weights times ``exp(-shift)``.
+    shift : ndarray of shape (n_rows,)
+        Logarithm of each row's scale.
+    """
+    u2 = pairs.differences(rows)
+    apart = _apart_from_nearest(pairs, rows) if nearest else pairs.apart(rows)
+    if apart is not None:
+        u2[apart] = np.inf
+    pairs.exclude_self(u2, rows, fill=np.inf)
+    out_of_reach = np.isinf(u2)
+
+    shift = np.zeros(len(u2))
+    if kernel.log_profile is None:
+        weights = kernel.profile(u2.copy())
+    else:
+        weights = kernel.log_profile(u2.copy())
+        weights[out_of_reach] = -np.inf
+        highest = weights.max(axis=1)
+        shift = np.where(np.isfinite(highest), highest, 0.0)
+        weights -= shift[:, None]
+        np.exp(np.maximum(weights, _LOG_TINY, out=weights), out=weights)
+    weights[out_of_reach | (weights < _TINY)] = 0
+
+    if nearest:
+        empty = ~weights.any(axis=1)
+        closest = u2[empty].min(axis=1, keepdims=True)
+        weights[empty] = (u2[empty] == closest) & np.isfinite(closest)
+    return weights, shift
+
+
+def _apart_from_nearest(pairs, rows):
+    distances = pairs.coarse(rows)
+    if distances is None:
+        return None
+    pairs.exclude_self(distances, rows, fill=np.inf)
+    return distances > distances.min(axis=1, keepdims=True)

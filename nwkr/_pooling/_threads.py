@@ -1,0 +1,80 @@
+"""Blocks of work over threads, with BLAS held to one thread each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from joblib import cpu_count, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["each"]
+
+
+def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None) -> None:
+    """Call ``task(item)`` for every item, in threads.
+
+    Parameters
+    ----------
+    task : callable
+        What to do; it writes its result where no other item's task writes.
+    items : iterable
+        What to do it with.
+    n_jobs : int or None, default=None
+        Number of threads, -1 for one per processor. None is as many as BLAS may use at
+        the moment, so that `threadpool_limits` and joblib's workers are respected.
+    """
+    items = list(items)
+    with _one_blas_thread() as allowed:
+        n_threads = allowed if n_jobs is None else effective_n_jobs(n_jobs)
+        if min(n_threads, len(items)) <= 1:
+            for item in items:
+                task(item)
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            futures = [pool.submit(task, item) for item in items]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    # Finding the loaded libraries takes milliseconds, so it is done once.
+    return ThreadpoolController().select(user_api="blas")
+
+
+# The limit is global to the process: with several callers at once, the first one sets it
+# and the last one takes it back.
+_lock = Lock()
+_callers = 0
+_limiter: Any = None
+_allowed = 1
+
+
+@contextmanager
+def _one_blas_thread():
+    """Hold BLAS to one thread; gives the number of threads it may use otherwise."""
+    global _callers, _limiter, _allowed
+    with _lock:
+        if _callers == 0:
+            libraries = _blas().lib_controllers
+            _allowed = min((lib.num_threads for lib in libraries), default=cpu_count())
+            _limiter = _blas().limit(limits=1)
+        _callers += 1
+        allowed = _allowed
+    try:
+        yield allowed
+    finally:
+        with _lock:
+            _callers -= 1
+            if _callers == 0:
+                _limiter.restore_original_limits()
+                _limiter = None

@@ -1,0 +1,393 @@
+"""What a weight is: kernels as functions of the scaled distance.
+
+A kernel is a *profile*, the weight as a function of the **squared** scaled distance
+``u2 = (distance / bandwidth) ** 2``, together with the few facts that pooling and the
+bandwidth rules ask for. It knows nothing of data or bandwidths.
+
+To add one, write its profile and one line of :data:`KERNELS`; the tests run over the
+registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import exp, inf, isinf, log, pi, sqrt
+from typing import Any
+
+import numpy as np
+from scipy.integrate import quad
+from scipy.special import betaln, gammaln
+
+__all__ = ["KERNELS", "Kernel", "get_kernel"]
+
+Profile = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    r"""A kernel: the weight of a key at a given scaled distance from the query.
+
+    With the scaled distance :math:`u = \|q - k\| / \text{bandwidth}`, the weight is
+    :math:`K(u) = \text{profile}(u^2)`.
+
+    Parameters
+    ----------
+    name : str
+        What the kernel is called.
+    profile : callable
+        Maps an array of squared scaled distances to an array of weights of the same
+        shape: non-negative, non-increasing, 1 at distance 0. It may overwrite its
+        argument.
+    support : float, default=inf
+        Scaled distance beyond which the weight is 0; `inf` where it never is.
+    log_profile : callable or None, default=None
+        Logarithm of `profile`, for kernels that are positive everywhere. With it, the
+        weights of far keys are compared without underflow.
+    log_slope : float or None, default=None
+        The number ``c`` where ``profile(u2) == exp(c * u2)``, as it is for the Gaussian.
+    smooth : bool, default=False
+        Whether an error of rounding in `u2` (which may put it below 0) is no more than
+        that in the weight. It is not where the profile jumps, or has a cusp at 0.
+    log_moment : callable or None, default=None
+        Maps `p` to the logarithm of the radial moment
+        :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
+
+    See Also
+    --------
+    get_kernel : From a name or a function to a kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nwkr.kernels import KERNELS
+    >>> KERNELS["epanechnikov"](np.array([0.0, 0.5, 1.0, 2.0]))
+    array([1.  , 0.75, 0.  , 0.  ])
+    >>> KERNELS["epanechnikov"].std(n_features=1)  # sqrt(1/5)
+    0.447...
+    """
+
+    name: str
+    profile: Profile
+    support: float = inf
+    log_profile: Profile | None = None
+    log_slope: float | None = None
+    smooth: bool = False
+    log_moment: Callable[[float], float] | None = None
+
+    def __call__(self, u: Any) -> np.ndarray:
+        """Weights at scaled distances.
+
+        Parameters
+        ----------
+        u : array-like
+            Scaled distances, ``distance / bandwidth``; the sign does not count.
+
+        Returns
+        -------
+        weights : ndarray
+            Weights, of the same shape as `u`.
+        """
+        u2 = np.array(u, dtype=float)
+        return self.profile(np.square(u2, out=u2))
+
+    def log_normalizer(self, n_features: int) -> float:
+        r"""Logarithm of the kernel's integral, :math:`\int K(\|u\|)\,du`.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of dimensions of the space that is integrated over.
+
+        Returns
+        -------
+        log_integral : float
+            What to subtract from the log-weight for a density with bandwidth 1.
+        """
+        log_sphere = log(2) + n_features / 2 * log(pi) - gammaln(n_features / 2)
+        return float(log_sphere + self._log_radial_moment(n_features - 1))
+
+    def std(self, n_features: int) -> float:
+        """Standard deviation along each axis of the density that the kernel makes.
+
+        Kernels smooth alike where ``bandwidth * std`` is alike: this is how a bandwidth
+        is translated from one kernel to another.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of dimensions of the space.
+
+        Returns
+        -------
+        std : float
+            For bandwidth 1; `inf` where the integral has no limit.
+        """
+        mass = self._log_radial_moment(n_features - 1)
+        spread = self._log_radial_moment(n_features + 1)
+        return inf if isinf(spread) else sqrt(exp(spread - mass) / n_features)
+
+    def _log_radial_moment(self, p: float) -> float:
+        if self.log_moment is not None:
+            return self.log_moment(p)
+        return _integrated_log_moment(self.profile, self.support, p)
+
+
+def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
+    """Return the kernel that a name, a function or a kernel stands for.
+
+    Parameters
+    ----------
+    kernel : str, Kernel or callable
+        A name in :data:`KERNELS`; a kernel; or a function of the non-negative scaled
+        distance that returns weights of the same shape, finite and non-negative. A
+        function that is one of the registered kernels, up to rounding and a constant
+        factor, gives that kernel.
+
+    Returns
+    -------
+    kernel : Kernel
+        The kernel.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the function returns another shape, NaN, infinity or
+        negative weights.
+    TypeError
+        If `kernel` is nothing of the above, or the function does not take arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nwkr.kernels import get_kernel
+    >>> get_kernel("tricube").support
+    1.0
+    >>> get_kernel(lambda u: np.exp(-(u**2) / 2)).name
+    'gaussian'
+    """
+    if isinstance(kernel, Kernel):
+        return kernel
+    if isinstance(kernel, str):
+        if kernel not in KERNELS:
+            raise ValueError(
+                f"kernel must be a Kernel, a function of the scaled distance, or one of "
+                f"{sorted(KERNELS)}; got {kernel!r}."
+            )
+        return KERNELS[kernel]
+    if not callable(kernel):
+        raise TypeError(
+            f"kernel must be a name, a Kernel or a function of the scaled distance; got {kernel!r}."
+        )
+    return _from_function(kernel)
+
+
+# -- profiles: each overwrites its argument, so that a tile needs no second array --------
+
+
+def _gaussian(u2):
+    return np.exp(_log_gaussian(u2), out=u2)
+
+
+def _log_gaussian(u2):
+    return np.multiply(u2, -0.5, out=u2)
+
+
+def _exponential(u2):
+    return np.exp(_log_exponential(u2), out=u2)
+
+
+def _log_exponential(u2):
+    return np.negative(np.sqrt(u2, out=u2), out=u2)
+
+
+def _constant(u2):
+    u2[...] = 1
+    return u2
+
+
+def _log_constant(u2):
+    u2[...] = 0
+    return u2
+
+
+def _boxcar(u2):
+    return np.less_equal(u2, 1, out=u2, casting="unsafe")
+
+
+def _triangular(u2):
+    return _one_minus(np.sqrt(u2, out=u2))
+
+
+def _epanechnikov(u2):
+    return _one_minus(u2)
+
+
+def _biweight(u2):
+    return np.square(_one_minus(u2), out=u2)
+
+
+def _triweight(u2):
+    rest = _one_minus(u2)
+    return np.multiply(rest, np.square(rest), out=rest)
+
+
+def _tricube(u2):
+    np.abs(u2, out=u2)
+    return _triweight(np.multiply(u2, np.sqrt(u2), out=u2))
+
+
+def _cosine(u2):
+    np.abs(u2, out=u2)
+    outside = u2 >= 1
+    u2[outside] = 0
+    np.cos(np.multiply(np.sqrt(u2, out=u2), pi / 2, out=u2), out=u2)
+    u2[outside] = 0
+    return u2
+
+
+def _one_minus(t):
+    """``max(0, 1 - t)`` in place."""
+    np.subtract(1, t, out=t)
+    # Against an array: NumPy's maximum with a scalar takes twice as long.
+    return np.maximum(t, np.zeros(t.shape[-1:], t.dtype), out=t)
+
+
+# -- radial moments, log of the integral of u^p K(u) over u > 0 ---------------------------
+
+
+def _log_moment_gaussian(p):
+    return float((p - 1) / 2 * log(2) + gammaln((p + 1) / 2))
+
+
+def _log_moment_exponential(p):
+    return float(gammaln(p + 1))
+
+
+def _log_moment_constant(p):
+    return inf
+
+
+def _log_moment_power(p, inner, outer):
+    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``."""
+    return float(betaln((p + 1) / inner, outer + 1) - log(inner))
+
+
+def _integrated_log_moment(profile, support, p):
+    def integrand(u):
+        return u**p * profile(np.array([u * u]))[0]
+
+    # With full_output, a fourth item means that the integral did not converge.
+    moment, _, _, *trouble = quad(integrand, 0, support, full_output=1)
+    return inf if trouble else log(moment)
+
+
+KERNELS: dict[str, Kernel] = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel(
+            "gaussian",
+            _gaussian,
+            log_profile=_log_gaussian,
+            log_slope=-0.5,
+            smooth=True,
+            log_moment=_log_moment_gaussian,
+        ),
+        Kernel(
+            "exponential",
+            _exponential,
+            log_profile=_log_exponential,
+            log_moment=_log_moment_exponential,
+        ),
+        Kernel("boxcar", _boxcar, 1.0, log_moment=partial(_log_moment_power, inner=1, outer=0)),
+        Kernel(
+            "triangular", _triangular, 1.0, log_moment=partial(_log_moment_power, inner=1, outer=1)
+        ),
+        Kernel(
+            "epanechnikov",
+            _epanechnikov,
+            1.0,
+            smooth=True,
+            log_moment=partial(_log_moment_power, inner=2, outer=1),
+        ),
+        Kernel(
+            "biweight",
+            _biweight,
+            1.0,
+            smooth=True,
+            log_moment=partial(_log_moment_power, inner=2, outer=2),
+        ),
+        Kernel(
+            "triweight",
+            _triweight,
+            1.0,
+            smooth=True,
+            log_moment=partial(_log_moment_power, inner=2, outer=3),
+        ),
+        Kernel(
+            "tricube",
+            _tricube,
+            1.0,
+            smooth=True,
+            log_moment=partial(_log_moment_power, inner=3, outer=3),
+        ),
+        Kernel("cosine", _cosine, 1.0, smooth=True),
+        Kernel(
+            "constant",
+            _constant,
+            log_profile=_log_constant,
+            log_slope=0.0,
+            smooth=True,
+            log_moment=_log_moment_constant,
+        ),
+    )
+}
+"""The kernels that have a name."""
+
+
+# -- functions of the scaled distance -----------------------------------------------------
+
+# Fine where kernels bend, and out to where the Gaussian underflows; two rows, as a tile.
+_PROBE = np.concatenate([np.linspace(0, 2, 401), np.linspace(2.1, 40, 381), [0.999, 1e3]]).reshape(
+    2, -1
+)
+
+
+def _from_function(function: Callable) -> Kernel:
+    weights = _weights_of_function(function, _PROBE.copy())
+    at_zero = weights[0, 0]
+    if at_zero > 0:
+        for kernel in KERNELS.values():
+            if np.allclose(weights / at_zero, kernel(_PROBE), rtol=1e-10, atol=1e-300):
+                return kernel
+    return Kernel(_name_of(function), partial(_profile_of_function, function))
+
+
+def _profile_of_function(function, u2):
+    return _weights_of_function(function, np.sqrt(u2, out=u2))
+
+
+def _weights_of_function(function, u):
+    try:
+        weights = np.asarray(function(u))
+    except TypeError as error:
+        raise TypeError(
+            f"kernel must take an array of scaled distances; {_name_of(function)} raised: {error}"
+        ) from error
+    if weights.shape != u.shape or weights.dtype.kind not in "fiub":
+        raise ValueError(
+            f"kernel must return real weights of the shape of its argument, {u.shape}; "
+            f"{_name_of(function)} returned shape {weights.shape}, dtype {weights.dtype}."
+        )
+    lowest, highest = weights.min(initial=0), weights.max(initial=0)
+    if not (lowest >= 0 and highest < inf):
+        raise ValueError(
+            f"kernel must return finite, non-negative weights; {_name_of(function)} returned "
+            f"values from {lowest} to {highest}."
+        )
+    return weights.astype(float, copy=False)
+
+
+def _name_of(function):
+    return getattr(function, "__name__", type(function).__name__)
