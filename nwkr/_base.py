@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from nwkr._pooling import attend, pool
 from nwkr._validation import Interval, StrOptions, _check_sample_weight, _fit_context
 from nwkr.bandwidths import RULES, resolve_bandwidth
-from nwkr.kernels import KERNELS, get_kernel
+from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
 
@@ -128,7 +127,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         n_train = len(self._X)
-        if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= n_train):
+        if top_k is not None and not (
+            isinstance(top_k, (int, np.integer)) and 1 <= top_k <= n_train
+        ):
             raise ValueError(
                 f"top_k must be None or an integer from 1 to the number of training rows, "
                 f"{n_train}; got {top_k!r}."
@@ -162,6 +163,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
         tags.input_tags.positive_only = self.metric == "precomputed"
+        mean_only = self.kernel == "constant"
+        for target_tags in (tags.regressor_tags, tags.classifier_tags):
+            if target_tags is not None:
+                target_tags.poor_score = mean_only
         return tags
 
     @property
@@ -189,98 +194,62 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             check_non_negative(X, _DISTANCES)
         return X, None
 
-    def _engine(self, queries, rows=slice(None)):
-        """What pooling and attention are called with, for some of the queries."""
-        queries = queries[rows]
+    def _engine(self, queries, leave_out):
+        """What pooling and attention are both called with."""
         if self.metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
         return {
             "queries": queries,
             "keys": self._keys,
             "weights": self._key_weights,
+            "kernel": self.kernel_,
+            "bandwidth": self.bandwidth_,
             "metric": self.metric,
+            "leave_out": leave_out,
+            "empty": self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
             "n_jobs": self.n_jobs,
         }
 
     def _pooled(self, X):
-        """Pooled values, of shape (n_queries, n_values), for checked or no `X`."""
-        queries, leave_out = self._queries(X)
-        sums = pool(
-            **self._engine(queries),
-            values=self._values,
-            kernel=self.kernel_,
-            bandwidth=self.bandwidth_,
-            leave_out=leave_out,
-            nearest=self.handle_empty == "nearest",
-        )
-        pooled = sums.finish()
-        empty = self._handle_empty(sums.total > 0)
-        if len(empty):
-            pooled[empty] = pool(
-                **self._engine(queries, empty),
-                values=self._values,
-                **self._everywhere_alike(),
-                leave_out=None if leave_out is None else leave_out[empty],
-            ).finish()
-        return pooled
+        """Pooled values, of shape (n_queries, n_values), for `X` or None."""
+        sums = pool(values=self._values, **self._engine(*self._queries(X)))
+        self._refuse_empty(sums.total > 0)
+        return sums.finish()
 
     def _attention(self, queries, leave_out, *, sparse_output=False, top_k=None):
-        n_queries, n_train = len(queries), len(self._X)
-        blocks: dict[int, Any] = {}
-        dense = None if sparse_output else np.zeros((n_queries, n_train))
+        shape = len(queries), len(self._X)
+        dense = None if sparse_output else np.zeros(shape)
+        blocks = {}
+        reached = np.empty(len(queries), bool)
 
         def keep(rows, attention):
-            handled = self._handle_empty(attention.any(axis=1))
-            if len(handled):
-                attend(
-                    lambda part, mean: attention.__setitem__(handled[part], mean),
-                    **self._engine(queries, rows.start + handled) | {"n_jobs": 1},
-                    **self._everywhere_alike(),
-                    leave_out=None if leave_out is None else leave_out[rows.start + handled],
-                )
-            elif self.handle_empty == "nan":
-                attention[~attention.any(axis=1)] = np.nan
+            reached[rows] = attention.any(axis=1)
+            if self.handle_empty == "nan":
+                attention[~reached[rows]] = np.nan
             if top_k is not None and top_k < attention.shape[1]:
                 _keep_largest(attention, top_k)
-            if sparse_output:
-                block = sparse.csr_array(attention)
-                block.indices = self._rows[block.indices].astype(block.indices.dtype)
-                blocks[rows.start] = (block.data, block.indices, np.diff(block.indptr))
+            if dense is None:
+                blocks[rows.start] = sparse.csr_array(attention)
             else:
                 dense[rows, self._rows] = attention
 
-        attend(
-            keep,
-            **self._engine(queries),
-            kernel=self.kernel_,
-            bandwidth=self.bandwidth_,
-            leave_out=leave_out,
-            nearest=self.handle_empty == "nearest",
-        )
-        if not sparse_output:
+        attend(keep, **self._engine(queries, leave_out))
+        self._refuse_empty(reached)
+        if dense is not None:
             return dense
-        data, indices, counts = (
-            np.concatenate(parts) for parts in zip(*(blocks[at] for at in sorted(blocks)))
-        )
+        stacked = sparse.vstack([blocks[start] for start in sorted(blocks)], format="csr")
         return sparse.csr_array(
-            (data, indices, np.concatenate([[0], np.cumsum(counts)])), shape=(n_queries, n_train)
+            (stacked.data, self._rows[stacked.indices], stacked.indptr), shape=shape
         )
 
-    def _handle_empty(self, reached):
-        """Numbers of the queries without weight that are to get the mean."""
-        empty = np.flatnonzero(~reached)
-        if len(empty) and self.handle_empty == "error":
+    def _refuse_empty(self, reached):
+        if self.handle_empty == "error" and not reached.all():
             raise ValueError(
-                f"No training row has weight for {len(empty)} of {len(reached)} queries, the "
-                f"first of them row {empty[0]}, and handle_empty='error'. Choose a larger "
-                f"bandwidth, a kernel that does not end, or handle_empty from 'nearest', "
+                f"No training row has weight for {(~reached).sum()} of {len(reached)} queries, "
+                f"the first of them row {reached.argmin()}, and handle_empty='error'. Choose a "
+                f"larger bandwidth, a kernel of wider support, or handle_empty from 'nearest', "
                 f"'mean', 'nan'."
             )
-        return empty if self.handle_empty == "mean" else empty[:0]
-
-    def _everywhere_alike(self):
-        """The kernel and bandwidth that give the mean of all values."""
-        return {"kernel": KERNELS["constant"], "bandwidth": self.bandwidth_ * 0 + np.inf}
 
     def _check_metric(self, X):
         if self.metric == "precomputed":

@@ -46,8 +46,8 @@ class _RuleOfThumb:
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         spread = _spread(X, weights)
         varying = spread > 0
-        factor = self.factor(weights.sum(), max(1, np.count_nonzero(varying)))
-        return np.where(varying, spread * factor, np.inf)
+        n_varying = max(1, int(varying.sum()))
+        return np.where(varying, spread * self.factor(weights.sum(), n_varying), np.inf)
 
 
 @dataclass(frozen=True)
@@ -138,17 +138,17 @@ def resolve_bandwidth(
     """
     euclidean = metric == "euclidean"
     rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+    resolved: Any = rule
     if isinstance(rule, _RuleOfThumb):
         if euclidean:
             resolved = rule(X, sample_weight)
         else:
             spread = _spread_of_distances(X, sample_weight, metric)
             resolved = spread * rule.factor(sample_weight.sum(), 1) if spread > 0 else np.inf
-        std = kernel.std(max(1, np.count_nonzero(np.isfinite(resolved))))
-        if np.isfinite(std):
-            resolved = resolved / std
-    else:
-        resolved = rule(X, sample_weight) if callable(rule) else rule
+        std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
+        resolved = resolved / (std if np.isfinite(std) else 1)
+    elif callable(rule):
+        resolved = rule(X, sample_weight)
 
     shape = (X.shape[1],) if euclidean else ()
     allowed = "a non-negative number" + (
@@ -156,18 +156,17 @@ def resolve_bandwidth(
     )
     try:
         numbers = np.asarray(resolved)
-        if numbers.dtype.kind not in "fiu" or not (numbers >= 0).all():
-            raise ValueError
-        numbers = np.broadcast_to(numbers.astype(float), numbers.shape or shape)
-    except (TypeError, ValueError):
-        numbers = None
-    if numbers is None or numbers.shape != shape:
-        named = f"{bandwidth!r} gave {resolved!r}" if callable(bandwidth) else repr(bandwidth)
+        good = numbers.dtype.kind in "fiu" and numbers.shape in ((), shape) and numbers.size > 0
+        good = good and bool((numbers >= 0).all())
+    except ValueError:  # a ragged list
+        good = False
+    if not good:
+        came = f"{bandwidth!r} gave {resolved!r}" if callable(bandwidth) else repr(bandwidth)
         raise ValueError(
             f"bandwidth must be {allowed}, one of {sorted(RULES)}, or a callable that returns "
-            f"such numbers from (X, sample_weight); got {named}."
+            f"such numbers from (X, sample_weight); got {came}."
         )
-    return numbers.copy() if euclidean else float(numbers)
+    return np.full(shape, numbers, dtype=float) if euclidean else float(numbers)
 
 
 def _spread(X, weights):

@@ -42,7 +42,7 @@ def pool(
     weights: np.ndarray,
     metric: str | Callable = "euclidean",
     leave_out: np.ndarray | None = None,
-    nearest: bool = False,
+    empty: str | None = None,
     n_jobs: int | None = None,
 ) -> PooledSums:
     """Sum kernel weights, and values times these, over all keys for each query.
@@ -65,8 +65,8 @@ def pool(
         "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
-    nearest : bool, default=False
-        Whether a query that no key has weight for takes its nearest keys.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
         Number of threads; the result does not depend on it.
 
@@ -77,7 +77,7 @@ def pool(
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
     weighted_values = np.vstack([weights, weights * values.T])
-    return pool_dense(pairs, kernel, weighted_values, nearest=nearest, n_jobs=n_jobs)
+    return pool_dense(pairs, kernel, weighted_values, empty=empty, n_jobs=n_jobs)
 
 
 def attend(
@@ -90,7 +90,7 @@ def attend(
     weights: np.ndarray,
     metric: str | Callable = "euclidean",
     leave_out: np.ndarray | None = None,
-    nearest: bool = False,
+    empty: str | None = None,
     n_jobs: int | None = None,
 ) -> None:
     """Show the weights themselves, a block of rows at a time.
@@ -101,13 +101,13 @@ def attend(
         Called as ``visit(rows, attention)`` with a slice of the queries and their weights,
         an ndarray of shape (n_rows, n_keys) to keep or change; from several threads. Rows
         sum to 1, or are 0 where no key has weight.
-    queries, keys, kernel, bandwidth, weights, metric, leave_out, nearest, n_jobs
+    queries, keys, kernel, bandwidth, weights, metric, leave_out, empty, n_jobs
         As in :func:`pool`.
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
 
     def show(rows):
-        attention, _ = kernel_rows(pairs, kernel, np.r_[rows], nearest=nearest)
+        attention, _ = kernel_rows(pairs, kernel, np.r_[rows], empty)
         attention *= weights
         total = attention.sum(axis=1, keepdims=True)
         attention /= np.where(total > 0, total, 1)

@@ -39,7 +39,7 @@ def pool_dense(
     kernel: Kernel,
     values: np.ndarray,
     *,
-    nearest: bool = False,
+    empty: str | None = None,
     n_jobs: int | None = None,
 ) -> PooledSums:
     """Pool the values over all pairs.
@@ -52,8 +52,8 @@ def pool_dense(
         The kernel.
     values : ndarray of shape (1 + n_values, n_keys)
         Key weights, and the values times these.
-    nearest : bool, default=False
-        Whether a query that no key has weight for takes its nearest keys.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -72,7 +72,7 @@ def pool_dense(
         narrowly = np.flatnonzero(~(block[:, 0] > narrow[pairs.dtype]))
         for part in row_blocks(len(narrowly), n_keys):
             again = narrowly[part]
-            weights, scale = kernel_rows(pairs, kernel, rows.start + again, nearest=nearest)
+            weights, scale = kernel_rows(pairs, kernel, rows.start + again, empty)
             block[again] = weights @ values.T
             shift[rows.start + again] = scale
         sums[rows] = block
@@ -88,36 +88,36 @@ class _Tiles:
         n_queries, n_keys = pairs.shape
         self._pairs, self._kernel = pairs, kernel
         self._values = {np.dtype(np.float64): values, pairs.dtype: values.astype(pairs.dtype)}
-        self._height = min(n_queries, _QUERIES_PER_TILE)
-        self._columns = _slices(n_keys, _PAIRS_PER_TILE // self._height)
+        height = min(n_queries, _QUERIES_PER_TILE)
+        self._columns = _slices(n_keys, max(_PAIRS_PER_TILE // height, 1))
         # With log-weights linear in u2, the product gives them finished, in powers of 2.
         self._log_linear = kernel.log_slope is not None
         self._factor = kernel.log_slope * log2(e) if self._log_linear else 1.0
         self._product = pairs.product(self._factor) if kernel.smooth else None
         self.by_product = self._product is not None
-        if self.by_product:
-            self._radii = [self._product.key_norms[cols].max() for cols in self._columns]
+        self._radii = np.full(len(self._columns), np.inf)
+        if self._product is not None:
+            self._radii[:] = [self._product.key_norms[cols].max() for cols in self._columns]
 
     def sums(self, rows):
         """Sums over all keys, for a slice of queries."""
         height = rows.stop - rows.start
         sums = np.zeros((height, len(self._values[self._pairs.dtype])))
-        room = np.empty(height * (self._columns[0].stop), self._pairs.dtype)
-        radius = self._product.query_norms[rows].max() if self.by_product else None
-        for number, cols in enumerate(self._columns):
-            tile, reach = None, np.inf
-            if self.by_product:
-                reach = radius + self._radii[number]
-                out = room[: height * (cols.stop - cols.start)].reshape(height, -1)
-                tile = self._product.tile(rows, cols, reach, out)
-            if tile is None:
-                tile = self._pairs.differences(rows, cols)
-                if self._log_linear:
-                    tile *= self._factor
-            weights = self._weights(tile, reach)
+        room = np.empty(height * self._columns[0].stop, self._pairs.dtype)
+        radius = 0.0 if self._product is None else self._product.query_norms[rows].max()
+        for cols, reach in zip(self._columns, radius + self._radii):
+            out = room[: height * (cols.stop - cols.start)].reshape(height, -1)
+            weights = self._weights(self._scaled(rows, cols, reach, out), reach)
             self._pairs.exclude(weights, rows, cols)
             sums += _times(weights, self._values[weights.dtype][:, cols])
         return sums
+
+    def _scaled(self, rows, cols, reach, out):
+        """The factor times the squared distances."""
+        if self._product is not None and self._product.write(out, rows, cols, reach):
+            return out
+        tile = self._pairs.differences(rows, cols)
+        return np.multiply(tile, self._factor, out=tile) if self._log_linear else tile
 
     def _weights(self, tile, reach):
         if not self._log_linear:

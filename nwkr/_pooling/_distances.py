@@ -97,7 +97,7 @@ class _EuclideanPairs(Pairs):
     def __init__(self, queries, keys, bandwidth, leave_out):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys), leave_out)
         matched = bandwidth <= _NOTHING * np.maximum(_extent(queries), _extent(keys))
-        self._matched = None
+        self._matched: tuple[np.ndarray, np.ndarray] | None = None
         if matched.any():
             self._matched = queries[:, matched], keys[:, matched]
         counted = ~matched & np.isfinite(bandwidth)
@@ -144,8 +144,10 @@ class _EuclideanPairs(Pairs):
     @cached_property
     def _labels(self):
         """Equal labels where rows are equal in the columns with bandwidth 0."""
-        _, labels = np.unique(np.concatenate(self._matched), axis=0, return_inverse=True)
-        return np.split(labels.ravel(), [self.shape[0]])
+        assert self._matched is not None
+        rows = np.concatenate(self._matched)
+        labels = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        return np.split(labels, [self.shape[0]])
 
 
 def _extent(X):
@@ -194,14 +196,15 @@ class Product:
     def _as_dtype(self, dtype):
         return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
 
-    def tile(self, rows, cols, reach, out):
-        """Write a tile into `out`; None if it would be too inexact.
+    def write(self, out, rows, cols, reach):
+        """Write a tile into `out`, unless it would be too inexact; tells whether it did.
 
-        `reach` is the greatest distance in the tile: the sum of its greatest norms.
+        `reach` is an upper bound of the distances in the tile: the sum of its greatest norms.
         """
         tolerance = _TOLERANCE[self._dtype]
         for dtype in dict.fromkeys([self._dtype, np.dtype(np.float64)]):
             if np.finfo(dtype).eps * reach**2 <= tolerance:
                 queries, keys = self._sides(dtype)
-                return np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
-        return None
+                np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
+                return True
+        return False

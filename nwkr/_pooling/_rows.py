@@ -28,7 +28,7 @@ def row_blocks(n_rows: int, n_keys: int) -> Iterator[slice]:
 
 
 def kernel_rows(
-    pairs: Pairs, kernel: Kernel, rows: np.ndarray, *, nearest: bool = False
+    pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of kernel weights.
 
@@ -40,10 +40,11 @@ def kernel_rows(
         The kernel.
     rows : ndarray of shape (n_rows,)
         Numbers of the queries.
-    nearest : bool, default=False
-        Whether a row without weight gets weight 1 at the nearest keys, which is where the
-        Gaussian's weights go as its bandwidth shrinks. What has bandwidth 0 comes first:
-        the nearest in that, and the kernel's weights among these.
+    empty : {"nearest", "mean"} or None, default=None
+        What a row without weight gets: weight 1 at the nearest keys, which is where the
+        Gaussian's weights go as its bandwidth shrinks; weight 1 everywhere; or nothing. For
+        "nearest", what has bandwidth 0 comes first: the nearest in that, and the kernel's
+        weights among these.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def kernel_rows(
         Logarithm of each row's scale.
     """
     u2 = pairs.differences(rows)
-    apart = _apart_from_nearest(pairs, rows) if nearest else pairs.apart(rows)
+    apart = _apart_from_nearest(pairs, rows) if empty == "nearest" else pairs.apart(rows)
     if apart is not None:
         u2[apart] = np.inf
     pairs.exclude_self(u2, rows, fill=np.inf)
@@ -71,10 +72,13 @@ def kernel_rows(
         np.exp(np.maximum(weights, _LOG_TINY, out=weights), out=weights)
     weights[out_of_reach | (weights < _TINY)] = 0
 
-    if nearest:
-        empty = ~weights.any(axis=1)
-        closest = u2[empty].min(axis=1, keepdims=True)
-        weights[empty] = (u2[empty] == closest) & np.isfinite(closest)
+    unreached = ~weights.any(axis=1)
+    if empty == "nearest":
+        closest = u2[unreached].min(axis=1, keepdims=True)
+        weights[unreached] = (u2[unreached] == closest) & np.isfinite(closest)
+    elif empty == "mean":
+        weights[unreached] = 1
+        pairs.exclude_self(weights, rows)
     return weights, shift
 
 
