@@ -29,7 +29,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: dict = {
         "kernel": [str, callable],
         "bandwidth": [
-            Interval(Real, 0, None, closed="left"),
+            Interval(Real, 0, np.inf, closed="both"),
             "array-like",
             StrOptions(set(RULES)),
             callable,

@@ -11,7 +11,7 @@ registry.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from math import exp, inf, isinf, log, pi, sqrt
 from typing import Any
@@ -127,6 +127,12 @@ class Kernel:
         mass = self._log_radial_moment(n_features - 1)
         spread = self._log_radial_moment(n_features + 1)
         return inf if isinf(spread) else sqrt(exp(spread - mass) / n_features)
+
+    def __reduce__(self):
+        # What has a name is pickled as that.
+        if KERNELS.get(self.name) is self:
+            return get_kernel, (self.name,)
+        return Kernel, tuple(getattr(self, field.name) for field in fields(self))
 
     def _log_radial_moment(self, p: float) -> float:
         if self.log_moment is not None:

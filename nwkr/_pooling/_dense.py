@@ -105,7 +105,7 @@ class _Tiles:
         sums = np.zeros((height, len(self._values[self._pairs.dtype])))
         room = np.empty(height * self._columns[0].stop, self._pairs.dtype)
         radius = 0.0 if self._product is None else self._product.query_norms[rows].max()
-        for cols, reach in zip(self._columns, radius + self._radii):
+        for cols, reach in zip(self._columns, (radius + self._radii).tolist()):
             out = room[: height * (cols.stop - cols.start)].reshape(height, -1)
             weights = self._weights(self._scaled(rows, cols, reach, out), reach)
             self._pairs.exclude(weights, rows, cols)
@@ -123,7 +123,7 @@ class _Tiles:
         if not self._log_linear:
             return self._kernel.profile(tile)
         lowest = _LOWEST[tile.dtype]
-        if not self._factor * reach**2 >= lowest:
+        if not self._factor * (reach * reach) >= lowest:
             # Against an array: NumPy's maximum with a scalar takes twice as long.
             np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
         return np.exp2(tile, out=tile)

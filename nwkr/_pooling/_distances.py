@@ -22,6 +22,8 @@ __all__ = ["Pairs", "Product", "pairs_of"]
 
 # How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
 _TOLERANCE = {np.dtype(np.float64): 2.0**-36, np.dtype(np.float32): 2.0**-12}
+# Squares above this have an error beyond rounding where their difference counts.
+_LARGE = 2.0**14
 # A bandwidth is as good as 0 where it is this small beside the data: squares would overflow.
 _NOTHING = 1e-150
 
@@ -63,6 +65,10 @@ class Pairs:
     def differences(self, rows, cols=slice(None)) -> np.ndarray:
         """Squared scaled distances by the plain formula, in float64."""
         raise NotImplementedError
+
+    def excess(self, u2, closest, rows) -> np.ndarray:
+        """Squared scaled distances to all keys in excess of the closest key's."""
+        return u2 - closest
 
     def product(self, factor: float) -> Product | None:
         """``factor`` times the squared scaled distances by matrix products, if possible."""
@@ -111,6 +117,19 @@ class _EuclideanPairs(Pairs):
         if not len(inverse_square):
             return np.zeros((len(queries[rows]), len(keys[cols])))
         return cdist(queries[rows], keys[cols], "sqeuclidean", w=inverse_square)
+
+    def excess(self, u2, closest, rows):
+        excess = u2 - closest
+        queries, keys, inverse_square = self._in_range
+        queries = queries[rows]
+        for far in np.flatnonzero(closest.ravel() > _LARGE):
+            # As a difference of squares it has lost its digits; as a product it keeps them.
+            to_keys = queries[far] - keys
+            nearest = u2[far].argmin()
+            products = (keys[nearest] - keys) * (to_keys + to_keys[nearest])
+            reached = np.isfinite(u2[far])
+            excess[far, reached] = (products @ inverse_square)[reached]
+        return excess
 
     @cached_property
     def _in_range(self):
@@ -194,7 +213,8 @@ class Product:
         self._sides = cache(self._as_dtype)
 
     def _as_dtype(self, dtype):
-        return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
+            return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
 
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.
@@ -203,7 +223,7 @@ class Product:
         """
         tolerance = _TOLERANCE[self._dtype]
         for dtype in dict.fromkeys([self._dtype, np.dtype(np.float64)]):
-            if np.finfo(dtype).eps * reach**2 <= tolerance:
+            if np.finfo(dtype).eps * (reach * reach) <= tolerance:
                 queries, keys = self._sides(dtype)
                 np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
                 return True

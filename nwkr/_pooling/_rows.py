@@ -60,16 +60,10 @@ def kernel_rows(
     pairs.exclude_self(u2, rows, fill=np.inf)
     out_of_reach = np.isinf(u2)
 
-    shift = np.zeros(len(u2))
     if kernel.log_profile is None:
-        weights = kernel.profile(u2.copy())
+        weights, shift = kernel.profile(u2.copy()), np.zeros(len(u2))
     else:
-        weights = kernel.log_profile(u2.copy())
-        weights[out_of_reach] = -np.inf
-        highest = weights.max(axis=1)
-        shift = np.where(np.isfinite(highest), highest, 0.0)
-        weights -= shift[:, None]
-        np.exp(np.maximum(weights, _LOG_TINY, out=weights), out=weights)
+        weights, shift = _from_logarithms(pairs, kernel, rows, u2)
     weights[out_of_reach | (weights < _TINY)] = 0
 
     unreached = ~weights.any(axis=1)
@@ -80,6 +74,19 @@ def kernel_rows(
         weights[unreached] = 1
         pairs.exclude_self(weights, rows)
     return weights, shift
+
+
+def _from_logarithms(pairs, kernel, rows, u2):
+    """Weights in proportion to each row's greatest, and the logarithm of that."""
+    closest = u2.min(axis=1, keepdims=True)
+    closest[np.isinf(closest)] = 0
+    shift = kernel.log_profile(closest.copy())
+    if kernel.log_slope is None:
+        weights = kernel.log_profile(u2.copy()) - shift
+    else:
+        weights = kernel.log_profile(pairs.excess(u2, closest, rows))
+    np.exp(np.maximum(weights, _LOG_TINY, out=weights), out=weights)
+    return weights, shift.ravel()
 
 
 def _apart_from_nearest(pairs, rows):

@@ -1,0 +1,143 @@
+"""Dense pooling against the plain sums, for every kernel."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, scaled_distances
+from scipy.special import logsumexp
+
+from nwkr._pooling import _dense, attend, pool
+from nwkr.kernels import KERNELS
+
+
+@pytest.fixture
+def problem(rng):
+    """What to pool: enough for several tiles once these are small."""
+    return {
+        "queries": rng.normal(size=(83, 3)),
+        "keys": rng.normal(size=(131, 3)),
+        "values": rng.uniform(-1, 1, size=(131, 4)),
+        "weights": rng.uniform(0.1, 1, size=131),
+        "bandwidth": np.array([0.9, 1.5, 2.0]),
+        "leave_out": rng.integers(-1, 131, 83),
+    }
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(_dense, "_QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(_dense, "_PAIRS_PER_TILE", 16 * 24)
+
+
+def plain_weights(kernel, problem):
+    u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
+    weights = PROFILES[kernel](u) * problem["weights"]
+    if problem["leave_out"] is not None:
+        left_out = np.flatnonzero(problem["leave_out"] >= 0)
+        weights[left_out, problem["leave_out"][left_out]] = 0
+    return weights
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 4])
+@pytest.mark.usefixtures("small_tiles")
+def test_sums_are_the_plain_sums(kernel, n_values, problem):
+    problem["values"] = problem["values"][:, :n_values]
+    sums = pool(kernel=KERNELS[kernel], **problem)
+    weights = plain_weights(kernel, problem)
+    scale = np.exp(sums.shift)
+    assert_allclose(scale * sums.total, weights.sum(axis=1), rtol=1e-11)
+    expected = weights @ problem["values"]
+    assert_allclose(scale[:, None] * sums.weighted, expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_the_size_of_tiles_does_not_count(kernel, problem, monkeypatch):
+    in_small_tiles = pool(kernel=KERNELS[kernel], **problem).finish()
+    monkeypatch.undo()
+    assert_allclose(in_small_tiles, pool(kernel=KERNELS[kernel], **problem).finish(), rtol=1e-11)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_the_number_of_threads_does_not_count(kernel, problem):
+    alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
+    for n_jobs in (None, 2, 5, -1):
+        together = pool(kernel=KERNELS[kernel], **problem, n_jobs=n_jobs)
+        assert_array_equal(together.total, alone.total)
+        assert_array_equal(together.weighted, alone.weighted)
+
+
+@pytest.mark.parametrize("n_queries", [1, 2, 17])
+def test_few_queries(kernel, n_queries, problem):
+    whole = pool(kernel=KERNELS[kernel], **problem).finish()
+    problem["queries"] = problem["queries"][:n_queries]
+    problem["leave_out"] = problem["leave_out"][:n_queries]
+    assert_allclose(pool(kernel=KERNELS[kernel], **problem).finish(), whole[:n_queries], rtol=1e-11)
+
+
+@pytest.mark.parametrize("distance", [30, 60, 1e4])
+def test_totals_of_far_queries_are_there_in_logarithms(distance, problem):
+    """The Parzen density needs them where no float64 holds them."""
+    problem["queries"] += distance
+    sums = pool(kernel=KERNELS["gaussian"], **problem)
+    u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
+    log_weights = -(u**2) / 2 + np.log(problem["weights"])
+    left_out = np.flatnonzero(problem["leave_out"] >= 0)
+    log_weights[left_out, problem["leave_out"][left_out]] = -np.inf
+    expected = logsumexp(log_weights, axis=1)
+    assert_allclose(sums.shift + np.log(sums.total), expected, rtol=1e-12)
+
+
+def test_what_a_query_without_weight_takes(problem):
+    problem |= {"bandwidth": np.full(3, 1e-3), "kernel": KERNELS["epanechnikov"]}
+    u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
+    weights = np.tile(problem["weights"], (83, 1))
+    left_out = np.flatnonzero(problem["leave_out"] >= 0)
+    for array, fill in ((u, np.inf), (weights, 0)):
+        array[left_out, problem["leave_out"][left_out]] = fill
+    assert_array_equal(pool(**problem).total, np.zeros(83))
+    nearest = problem["values"][u.argmin(axis=1)]
+    assert_allclose(pool(**problem, empty="nearest").finish(), nearest)
+    mean = weights @ problem["values"] / weights.sum(axis=1, keepdims=True)
+    assert_allclose(pool(**problem, empty="mean").finish(), mean)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_float32_is_pooled_into_float64(kernel, dtype, problem):
+    problem["bandwidth"] *= 3
+    problem["queries"] = problem["queries"].astype(dtype)
+    problem["keys"] = problem["keys"].astype(dtype)
+    sums = pool(kernel=KERNELS[kernel], **problem)
+    assert sums.total.dtype == sums.weighted.dtype == np.float64
+    error = 1e-5 if dtype == np.float32 else 1e-12
+    weights = plain_weights(kernel, problem)
+    expected = weights @ problem["values"] / weights.sum(axis=1, keepdims=True)
+    assert_allclose(sums.finish(), expected, atol=error)
+
+
+def test_attention_is_what_is_pooled(kernel, problem):
+    values = problem.pop("values")
+    problem["empty"] = "nearest"
+    attention = np.empty((83, 131))
+    attend(attention.__setitem__, kernel=KERNELS[kernel], **problem)
+    assert_allclose(attention.sum(axis=1), 1)
+    pooled = pool(kernel=KERNELS[kernel], values=values, **problem).finish()
+    assert_allclose(attention @ values, pooled, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "boxcar"])
+@pytest.mark.parametrize("bandwidth", [0.5, 1e-9])
+def test_memory_is_that_of_tiles(name, bandwidth, rng):
+    """All weights at once would be 72 MB; far queries are no exception."""
+    keys = rng.normal(size=(3000, 2))
+    tracemalloc.start()
+    try:
+        pool(
+            keys.copy(), keys, keys[:, :1], KERNELS[name], np.full(2, bandwidth),
+            weights=np.ones(3000), n_jobs=1, empty="nearest",
+        )  # fmt: skip
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20e6

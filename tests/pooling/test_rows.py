@@ -1,0 +1,45 @@
+"""Rows of weights by the plain formula."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, scaled_distances
+
+from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._rows import kernel_rows, row_blocks
+from nwkr.kernels import KERNELS
+
+
+@pytest.mark.parametrize(("n_rows", "n_keys"), [(0, 5), (7, 1), (1000, 3000), (3, 10**7)])
+def test_blocks_cover_the_rows_once(n_rows, n_keys):
+    numbers = np.arange(n_rows)
+    blocks = list(row_blocks(n_rows, n_keys))
+    assert_array_equal(
+        np.concatenate([numbers[:0], *(numbers[block] for block in blocks)]), numbers
+    )
+    assert all((block.stop - block.start - 1) * n_keys < 2**18 for block in blocks)
+
+
+def test_rows_are_the_formula(kernel, rng):
+    queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
+    rows = np.array([7, 0, 3])
+    weights, shift = kernel_rows(pairs_of(queries, keys, np.ones(2)), KERNELS[kernel], rows)
+    expected = PROFILES[kernel](scaled_distances(queries, keys, 1.0)[rows])
+    assert_allclose(weights * np.exp(shift)[:, None], expected, rtol=1e-12, atol=1e-15)
+
+
+def test_logarithms_bring_far_rows_into_range(rng):
+    queries, keys = np.array([[100.0], [1e5]]), np.linspace(0, 1, 11)[:, None]
+    rows = np.arange(2)
+    weights, shift = kernel_rows(pairs_of(queries, keys, np.ones(1)), KERNELS["gaussian"], rows)
+    assert_array_equal(weights.max(axis=1), [1, 1])
+    assert_allclose(shift, [-(99.0**2) / 2, -((1e5 - 1) ** 2) / 2])
+    assert_allclose(np.log(weights[0]), -((100 - keys[:, 0]) ** 2 - 99**2) / 2, atol=1e-11)
+
+
+def test_nothing_is_left_where_all_is_left_out(kernel):
+    pairs = pairs_of(np.zeros((1, 1)), np.zeros((1, 1)), np.ones(1), leave_out=np.array([0]))
+    for empty in (None, "nearest", "mean"):
+        weights, shift = kernel_rows(pairs, KERNELS[kernel], np.array([0]), empty)
+        assert_array_equal(weights, [[0.0]])
+        assert_array_equal(shift, [0.0])

@@ -1,0 +1,85 @@
+"""How many threads, and that BLAS gets its own back."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from nwkr._pooling._threads import each
+
+
+def blas_threads():
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+
+def threads_used(n_jobs, n_items=8):
+    """The number of threads that work at once."""
+    used, blas, wait = set(), set(), threading.Barrier(2)
+
+    def task(_):
+        used.add(threading.get_ident())
+        blas.update(blas_threads())
+        try:  # long enough for a second thread to come, if there is one
+            wait.wait(timeout=0.05)
+        except threading.BrokenBarrierError:
+            wait.reset()
+
+    each(task, range(n_items), n_jobs)
+    assert blas <= {1}
+    return len(used)
+
+
+def test_every_item_is_done_once():
+    done = np.zeros(50, int)
+
+    def task(i):
+        done[i] += 1
+
+    each(task, range(50), 3)
+    each(task, iter(()), 3)
+    assert np.all(done == 1)
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(1, 1), (2, 2)])
+def test_as_many_threads_as_are_asked_for(n_jobs, expected):
+    assert threads_used(n_jobs) == expected
+
+
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_none_takes_what_blas_is_allowed(allowed):
+    with threadpool_limits(allowed, user_api="blas"):
+        if set(blas_threads()) != {allowed}:
+            pytest.skip("BLAS has fewer threads on this machine")
+        assert threads_used(None) == allowed
+        assert set(blas_threads()) == {allowed}
+
+
+def test_blas_gets_its_threads_back_after_callers_that_overlap():
+    before = blas_threads()
+    inside, leave = threading.Barrier(2), threading.Event()
+
+    def long(_):
+        inside.wait(5)
+        leave.wait(5)
+
+    def short(_):
+        inside.wait(5)
+
+    first = threading.Thread(target=each, args=(long, [0]))
+    second = threading.Thread(target=each, args=(short, [0]))
+    first.start()
+    second.start()
+    second.join()
+    assert set(blas_threads()) <= {1}  # the first still runs
+    leave.set()
+    first.join()
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_comes_through(n_jobs):
+    before = blas_threads()
+    with pytest.raises(ZeroDivisionError):
+        each(lambda i: 1 / i, [1, 2, 0, 3], n_jobs)
+    assert blas_threads() == before

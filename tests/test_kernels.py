@@ -1,0 +1,190 @@
+"""Every registered kernel against its formula, its constants against quadrature."""
+
+import copy
+import pickle
+from math import inf, pi, sqrt
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES
+from scipy.integrate import quad
+
+from nwkr.kernels import KERNELS, Kernel, get_kernel
+
+U = np.concatenate([np.linspace(0, 1.5, 301), [2.0, 5.0, 30.0]])
+
+
+def test_the_formulas_cover_the_registry():
+    assert sorted(PROFILES) == sorted(KERNELS)
+
+
+def test_weights_are_the_formula(kernel):
+    assert_allclose(KERNELS[kernel](U), PROFILES[kernel](U), rtol=1e-13, atol=1e-15)
+
+
+def test_weights_are_those_of_attention(kernel):
+    weights = KERNELS[kernel](U)
+    assert weights[0] == 1
+    assert np.all(weights >= 0)
+    assert np.all(np.diff(weights) <= 0)
+
+
+def test_support_is_exact(kernel):
+    support = KERNELS[kernel].support
+    if support == inf:
+        assert np.all(KERNELS[kernel](np.array([1.0, 3.0, 37.0])) > 0)
+    else:
+        inside, outside = np.nextafter(support, [0, inf])
+        assert KERNELS[kernel](inside) > 0
+        assert KERNELS[kernel](outside) == 0
+
+
+def test_log_profile_is_the_logarithm(kernel):
+    log_profile = KERNELS[kernel].log_profile
+    if KERNELS[kernel].support < inf:
+        assert log_profile is None
+    else:
+        assert_allclose(log_profile(U**2), np.log(PROFILES[kernel](U)), atol=1e-12)
+
+
+def test_log_slope_says_that_logarithms_are_linear(kernel):
+    slope = KERNELS[kernel].log_slope
+    linear = kernel in ("gaussian", "constant")
+    assert (slope is not None) == linear
+    if linear:
+        assert_allclose(KERNELS[kernel](U), np.exp(slope * U**2))
+
+
+def test_smooth_kernels_take_an_error_of_rounding(kernel):
+    """What `smooth` promises, and that no kernel claims less than it could."""
+    error = 1e-12
+    inner = U[U <= 1] ** 2
+    profile = KERNELS[kernel].profile
+    with np.errstate(invalid="ignore"):  # of roots below 0
+        changes = [profile(inner + e) - profile(inner.copy()) for e in (error, -error)]
+    assert KERNELS[kernel].smooth == bool(np.all(np.abs(changes) < 10 * error))
+
+
+def radial_moment(kernel, p):
+    upper = min(KERNELS[kernel].support, 60)
+    return quad(lambda u: u**p * PROFILES[kernel](np.float64(u)), 0, upper, epsabs=0, limit=200)[0]
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 10])
+def test_constants_of_the_density(kernel, n_features):
+    kernel_ = KERNELS[kernel]
+    if kernel == "constant":
+        assert kernel_.std(n_features) == kernel_.log_normalizer(n_features) == inf
+        return
+    sphere = {1: 2, 2: 2 * pi, 3: 4 * pi, 10: pi**5 / 12}[n_features]
+    mass = radial_moment(kernel, n_features - 1)
+    variance = radial_moment(kernel, n_features + 1) / mass / n_features
+    assert_allclose(kernel_.log_normalizer(n_features), np.log(sphere * mass), rtol=1e-8, atol=1e-8)
+    assert_allclose(kernel_.std(n_features), sqrt(variance), rtol=1e-8)
+
+
+def test_constants_that_books_print():
+    assert_allclose(KERNELS["gaussian"].log_normalizer(3), 1.5 * np.log(2 * pi))
+    variances = {
+        "gaussian": 1,
+        "exponential": 2,
+        "boxcar": 1 / 3,
+        "triangular": 1 / 6,
+        "epanechnikov": 1 / 5,
+        "biweight": 1 / 7,
+        "triweight": 1 / 9,
+        "tricube": 35 / 243,
+        "cosine": 1 - 8 / pi**2,
+    }
+    for name, variance in variances.items():
+        assert_allclose(KERNELS[name].std(1) ** 2, variance, rtol=1e-10)
+
+
+def test_a_kernel_without_a_formula_for_its_moments_integrates():
+    for name in ("gaussian", "exponential", "epanechnikov"):
+        known = KERNELS[name]
+        plain = Kernel(name, known.profile, known.support)
+        for n_features in (1, 2, 5):
+            assert_allclose(plain.std(n_features), known.std(n_features), rtol=1e-7)
+    assert Kernel("heavy", lambda u2: 1 / (1 + u2)).std(1) == inf
+
+
+def test_call_takes_any_shape_and_leaves_its_argument(kernel):
+    u = np.array([[0.2, -0.7], [1.0, 3.0]])
+    before = u.copy()
+    weights = KERNELS[kernel](u)
+    assert_array_equal(u, before)
+    assert weights.shape == u.shape
+    assert KERNELS[kernel](0.2) == KERNELS[kernel]([0.2])[0] == weights[0, 0]
+    assert_array_equal(KERNELS[kernel](-u), weights)
+
+
+def test_float32_profiles_stay_float32(kernel):
+    u2 = np.linspace(0, 2, 50, dtype=np.float32)
+    weights = KERNELS[kernel].profile(u2.copy())
+    assert weights.dtype == np.float32
+    assert_allclose(weights, PROFILES[kernel](np.sqrt(u2.astype(float))), atol=1e-6)
+
+
+def test_get_kernel_knows_names_and_kernels(kernel):
+    assert get_kernel(kernel) is KERNELS[kernel]
+    assert get_kernel(KERNELS[kernel]) is KERNELS[kernel]
+    assert pickle.loads(pickle.dumps(KERNELS[kernel])) is KERNELS[kernel]
+    assert copy.deepcopy(KERNELS[kernel]) is KERNELS[kernel]
+
+
+def test_a_kernel_of_ones_own_can_be_pickled():
+    kernel = Kernel("squared", np.square, 2.0)
+    assert pickle.loads(pickle.dumps(kernel)) == kernel
+
+
+@pytest.mark.parametrize("factor", [1, 3, 1 / sqrt(2 * pi)])
+def test_a_function_that_is_a_registered_kernel_gives_it(kernel, factor):
+    assert get_kernel(lambda u: factor * PROFILES[kernel](u)) is KERNELS[kernel]
+
+
+def test_a_function_that_is_not_keeps_its_own_way():
+    def boxcar(u):
+        return np.abs(u) < 1
+
+    kernel = get_kernel(boxcar)
+    assert kernel.name == "boxcar"
+    assert_array_equal(kernel([0.0, 0.5, 1.0]), [1, 1, 0])
+    assert get_kernel(lambda u: np.exp(-(u**2))).log_slope is None
+    assert get_kernel(lambda u: np.exp(-(u**2) / 2) * (u < 30)).name == "<lambda>"
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda u: 1.0, ValueError, r"shape"),
+        (lambda u: u[:1], ValueError, r"shape of its argument, \(2, 392\)"),
+        (lambda u: u - 1, ValueError, r"non-negative weights.*from -1"),
+        (lambda u: np.log(u * 0 - 1), ValueError, r"finite"),
+        (lambda u: 1 / (u * 0), ValueError, r"finite"),
+        (lambda u: u + 1j, ValueError, r"real weights.*complex"),
+        (lambda u: __import__("math").exp(-u), TypeError, r"must take an array"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_function_is_checked(function, error, message):
+    with pytest.raises(error, match=message):
+        get_kernel(function)
+
+
+def test_a_function_is_checked_wherever_it_is_evaluated():
+    kernel = get_kernel(lambda u: np.where(u == 0.123456, -1.0, 1 / (1 + u)))
+    with pytest.raises(ValueError, match="non-negative"):
+        kernel([0.123456])
+
+
+@pytest.mark.parametrize("wrong", ["epan", "Gaussian", ""])
+def test_unknown_names(wrong):
+    with pytest.raises(ValueError, match=rf"kernel must be .*'gaussian'.* got '{wrong}'"):
+        get_kernel(wrong)
+
+
+def test_what_is_no_kernel():
+    with pytest.raises(TypeError, match=r"kernel must be .* got 3"):
+        get_kernel(3)

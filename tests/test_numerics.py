@@ -1,0 +1,245 @@
+"""Predictions in the corners of floating point, against the formula in many digits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, predict, predict_extended
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.kernels import KERNELS
+
+
+def predicted(Q, X, y, kernel, bandwidth, **params):
+    return NadarayaWatsonRegressor(kernel, bandwidth, **params).fit(X, y).predict(Q)
+
+
+@pytest.fixture
+def data(rng):
+    """Queries, training rows and targets of spread 1."""
+    X = rng.normal(size=(25, 2))
+    return np.vstack([rng.normal(size=(6, 2)), X[:2]]), X, rng.normal(size=25)
+
+
+@pytest.mark.parametrize("bandwidth", [1e-6, 1e-3, 0.1, 1.0, 30.0, 1e6])
+def test_bandwidths_from_tiny_to_huge(kernel, bandwidth, data):
+    Q, X, y = data
+    expected = predict_extended(Q, X, y, kernel, bandwidth)
+    assert_allclose(predicted(Q, X, y, kernel, bandwidth), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("distance", [5.0, 50.0, 1e3, 1e6, 1e9])
+def test_far_queries(kernel, distance, data):
+    Q, X, y = data
+    Q = Q + distance * np.array([1.0, -0.3])
+    expected = predict_extended(Q, X, y, kernel, 0.7)
+    # Distances to all rows agree in so many digits that float64 has few left for the rest.
+    assert_allclose(predicted(Q, X, y, kernel, 0.7), expected, rtol=max(1e-9, 1e-14 * distance))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+def test_scales_of_the_columns(kernel, scale, data):
+    Q, X, y = data
+    unit = np.array([scale, 1.0])
+    for bandwidth in (0.6 * unit, 1e-6 * unit):
+        expected = predict_extended(Q * unit, X * unit, y, kernel, bandwidth)
+        assert_allclose(predicted(Q * unit, X * unit, y, kernel, bandwidth), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["scott", "silverman"])
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_rules_follow_the_scale(rule, scale, data):
+    Q, X, y = data
+    assert_allclose(
+        predicted(Q * scale, X * scale, y, "gaussian", rule),
+        predicted(Q, X, y, "gaussian", rule),
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("shift", [1e3, 1e6])
+def test_shifts(kernel, shift, data):
+    Q, X, y = data
+    Q, X = Q + shift, X + shift
+    expected = predict_extended(Q, X, y, kernel, 0.5)
+    assert_allclose(predicted(Q, X, y, kernel, 0.5), expected, rtol=1e-9)
+
+
+def test_one_far_row_does_not_spoil_the_others(kernel, data):
+    Q, X, y = data
+    X = np.vstack([X, [[1e6, -1e6]]])
+    y = np.append(y, 100.0)
+    expected = predict_extended(Q, X, y, kernel, 0.4)
+    assert_allclose(predicted(Q, X, y, kernel, 0.4), expected, rtol=1e-9)
+
+
+def test_edges_of_the_support_on_a_lattice(kernel):
+    """Distances that are exactly the bandwidth, and queries with nothing else."""
+    X = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
+    y = np.sin(np.arange(len(X)))
+    Q = np.vstack([X, X[:8] + 0.5, [[9.0, 2.0]]])
+    for bandwidth in (1.0, 2.0, 4.0):
+        expected = predict_extended(Q, X, y, kernel, bandwidth)
+        assert_allclose(predicted(Q, X, y, kernel, bandwidth), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("spacing", [1e-3, 1e-6, 1e-9])
+def test_clusters_much_narrower_than_their_distance(kernel, spacing, rng):
+    centres = rng.normal(size=(5, 2)).repeat(6, axis=0)
+    X = centres + spacing * rng.normal(size=centres.shape)
+    y = rng.normal(size=len(X))
+    Q = X[::3] + 0.1 * spacing
+    expected = predict_extended(Q, X, y, kernel, spacing)
+    assert_allclose(predicted(Q, X, y, kernel, spacing), expected, rtol=1e-9)
+
+
+def test_float32_agrees_with_the_formula_on_the_same_numbers(kernel, rng):
+    X = rng.normal(size=(300, 3)).astype(np.float32)
+    y, Q = rng.normal(size=300), rng.normal(size=(50, 3)).astype(np.float32)
+    got = predicted(Q, X, y, kernel, 0.8)
+    assert got.dtype == np.float64
+    assert_allclose(got, predict(Q, X, y, kernel, 0.8, empty="nearest"), atol=2e-5)
+
+
+@pytest.mark.parametrize("shift", [0, 1000])
+def test_float32_far_queries(kernel, shift, rng):
+    X = (rng.normal(size=(40, 2)) + shift).astype(np.float32)
+    Q = X[:5] + np.float32([30, -20])
+    y = rng.normal(size=40)
+    expected = predict_extended(Q, X, y, kernel, 0.5)
+    assert_allclose(predicted(Q, X, y, kernel, 0.5), expected, rtol=1e-6)
+
+
+def test_float32_beyond_its_squares(kernel, rng):
+    X = (rng.normal(size=(30, 2)) * 1e30).astype(np.float32)
+    y = rng.normal(size=30)
+    for bandwidth in (3e29, 1e20):
+        expected = predict_extended(X, X, y, kernel, bandwidth)
+        assert_allclose(predicted(X, X, y, kernel, bandwidth), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_duplicates_share_their_weight(kernel, data):
+    Q, X, y = data
+    expected = predict(Q, X, y, kernel, 0.9, empty="nearest")
+    got = predicted(Q, X.repeat(3, axis=0), y.repeat(3), kernel, 0.9)
+    assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_constant_columns_have_no_effect(kernel, data):
+    Q, X, y = data
+    plain = predicted(Q, X, y, kernel, "scott")
+    X = np.column_stack([X, np.full(len(X), 0.1)])
+    Q = np.column_stack([Q, np.linspace(-5, 5, len(Q))])
+    assert_array_equal(predicted(Q, X, y, kernel, "scott"), plain)
+
+
+def test_one_sample(kernel):
+    Q = [[1.0], [-3.0], [1e300]]
+    for bandwidth in ("scott", 0.5, 0.0, np.inf):
+        assert_array_equal(predicted(Q, [[1.0]], [7.3], kernel, bandwidth), [7.3] * 3)
+
+
+def test_bandwidth_zero_means_exact_matches(kernel):
+    X, y = [[0.0], [1.0], [1.0], [5.0]], [1.0, 2.0, 4.0, 8.0]
+    Q = [[1.0], [0.0], [4.0], [3.0]]
+    # 4 is nearest to 5, and 3 as near to 5 as to the two rows at 1.
+    assert_allclose(predicted(Q, X, y, kernel, 0.0), [3.0, 1.0, 8.0, 14 / 3])
+    assert_allclose(predicted(Q, X, y, kernel, 0.0, handle_empty="nan"), [3.0, 1.0, np.nan, np.nan])
+    assert_allclose(predicted(Q, X, y, kernel, 0.0, handle_empty="mean"), [3.0, 1.0, 3.75, 3.75])
+
+
+def test_bandwidth_zero_in_one_column(kernel, rng):
+    X = np.column_stack([rng.integers(0, 3, 40), rng.normal(size=40)])
+    y = rng.normal(size=40)
+    for category in range(3):
+        same = X[:, 0] == category
+        Q = np.column_stack([np.full(5, category), rng.normal(size=5)])
+        expected = predict_extended(Q[:, 1:], X[same, 1:], y[same], kernel, 0.5)
+        assert_allclose(predicted(Q, X, y, kernel, [0.0, 0.5]), expected, rtol=1e-9)
+    # Nothing has 9: among the nearest, which have 2, the other column decides.
+    Q[:, 0] = 9
+    assert_allclose(predicted(Q, X, y, kernel, [0.0, 0.5]), expected, rtol=1e-9)
+
+
+def test_bandwidth_inf_switches_a_column_off(kernel, data):
+    Q, X, y = data
+    expected = predict_extended(Q[:, 1:], X[:, 1:], y, kernel, 0.5)
+    assert_allclose(predicted(Q, X, y, kernel, [np.inf, 0.5]), expected, rtol=1e-9)
+    assert_allclose(predicted(Q, X, y, kernel, np.inf), np.full(len(Q), y.mean()))
+
+
+@pytest.mark.parametrize("bandwidth", [1e-9, 1e-3, 0.3, 1e9])
+def test_metric_and_precomputed_in_the_corners(kernel, bandwidth, data):
+    Q, X, y = data
+    expected = predict_extended(Q[:, :1], X[:, :1], y, kernel, bandwidth)
+    X, Q = X[:, :1], Q[:, :1]
+    assert_allclose(predicted(Q, X, y, kernel, bandwidth, metric="cityblock"), expected, rtol=1e-9)
+    model = NadarayaWatsonRegressor(kernel, bandwidth, metric="precomputed")
+    model.fit(np.abs(X - X.T), y)
+    assert_allclose(model.predict(np.abs(Q - X.T)), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, -1e15])
+def test_targets_with_an_offset(kernel, offset, data):
+    Q, X, y = data
+    got = predicted(Q, X, y + offset, kernel, 0.5) - offset
+    rounding = 4 * np.spacing(abs(offset))
+    assert_allclose(got, predicted(Q, X, y, kernel, 0.5), rtol=1e-12, atol=rounding)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_targets_of_any_size(kernel, scale, data):
+    Q, X, y = data
+    got = predicted(Q, X, y * scale, kernel, 0.5)
+    assert_allclose(got / scale, predicted(Q, X, y, kernel, 0.5), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("y", [0.1, 1e9 + 0.1, -3e-320, 1e308])
+def test_constant_target_is_reproduced_exactly(kernel, y, rng):
+    X = rng.normal(size=(50, 3))
+    Q = np.vstack([rng.normal(size=(20, 3)), np.full((1, 3), 1e3)])
+    assert_array_equal(predicted(Q, X, np.full(50, y), kernel, 0.5), np.full(21, y))
+
+
+@pytest.mark.parametrize("total", [1e-200, 1.0, 1e200])
+def test_the_scale_of_the_weights_does_not_count(kernel, total, data, rng):
+    Q, X, y = data
+    w = rng.uniform(size=len(y))
+    model = NadarayaWatsonRegressor(kernel, 0.6).fit(X, y, total * w)
+    expected = predict(Q, X, y, kernel, 0.6, sample_weight=w, empty="nearest")
+    assert_allclose(model.predict(Q), expected, rtol=1e-10)
+
+
+def test_probabilities_of_far_queries(data):
+    Q, X, _ = data
+    model = NadarayaWatsonClassifier(bandwidth=0.5).fit(X, np.arange(len(X)) % 3)
+    probabilities = model.predict_proba(Q + 1e5)
+    assert_allclose(probabilities.sum(axis=1), 1)
+    nearest = np.argmin(((Q[:, None] + 1e5 - X) ** 2).sum(axis=2), axis=1)
+    assert_array_equal(probabilities.argmax(axis=1), nearest % 3)
+
+
+numbers = st.one_of(
+    st.integers(-3, 3).map(float),
+    st.floats(-10, 10, width=32),
+    st.sampled_from([1e6, -1e6, 1e-9, 0.1]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=numbers),
+    arrays(float, st.tuples(st.integers(1, 4), st.just(2)), elements=numbers),
+    st.sampled_from(sorted(set(PROFILES) & set(KERNELS))),
+    st.sampled_from([0.25, 1.0, 8.0]),
+)
+def test_any_data(X, Q, name, bandwidth):
+    y = np.cos(np.arange(len(X)))
+    expected = predict_extended(Q, X, y, name, bandwidth)
+    got = predicted(Q, X, y, name, bandwidth)
+    assert np.all((y.min() - 1e-12 <= got) & (got <= y.max() + 1e-12))
+    # Far from all rows, distances agree in so many digits that float64 has no more.
+    farthest = np.abs(Q[:, None] - X[None]).max() / bandwidth
+    assert_allclose(got, expected, rtol=1e-9, atol=1e-9 + 1e-14 * farthest)

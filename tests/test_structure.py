@@ -1,0 +1,100 @@
+"""The layout: what may import what, how long a module may be, what is public."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nwkr
+
+ROOT = Path(nwkr.__file__).parent
+
+# From the top of the house to its foundations: a module imports only from further down.
+ORDER = [
+    "nwkr",
+    "nwkr._regressor",
+    "nwkr._classifier",
+    "nwkr._base",
+    "nwkr._pooling",
+    "nwkr._pooling._dense",
+    "nwkr._pooling._rows",
+    "nwkr._pooling._distances",
+    "nwkr._pooling._threads",
+    "nwkr._pooling._sums",
+    "nwkr.bandwidths",
+    "nwkr.kernels",
+    "nwkr._validation",
+]
+MODULES = [
+    "nwkr",
+    *(module.name for module in pkgutil.walk_packages(nwkr.__path__, "nwkr.")),
+]
+
+
+def source_of(module):
+    path = ROOT.joinpath(*module.split(".")[1:])
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+
+
+def imported_by(module):
+    for node in ast.walk(ast.parse(source_of(module))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            whole = {f"{node.module}.{alias.name}" for alias in node.names} & set(MODULES)
+            yield from whole or {node.module}
+            yield from (f"{node.module}:{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_its_place():
+    assert sorted(ORDER) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_one_way(module):
+    below = ORDER[ORDER.index(module) + 1 :]
+    ours = [name for name in imported_by(module) if name.startswith("nwkr") and ":" not in name]
+    assert set(ours) <= set(below)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_private_names_of_scikit_learn_are_in_one_place(module):
+    private = [
+        name
+        for name in imported_by(module)
+        if name.startswith("sklearn")
+        and any(p.startswith("_") for p in name.split(":")[-1].split("."))
+    ]
+    assert bool(private) == (module == "nwkr._validation")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short(module):
+    assert len(source_of(module).splitlines()) <= 400
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_public_is_listed_and_documented(module):
+    loaded = importlib.import_module(module)
+    defined = {
+        name
+        for name, value in vars(loaded).items()
+        if getattr(value, "__module__", None) == module and not name.startswith("_")
+    }
+    assert loaded.__doc__
+    listed = set(getattr(loaded, "__all__", []))
+    assert defined <= listed
+    assert all(hasattr(loaded, name) for name in listed)
+    for name in listed:
+        assert inspect.getdoc(getattr(loaded, name)) or not callable(getattr(loaded, name))
+
+
+def test_import_needs_neither_pandas_nor_matplotlib():
+    # scikit-learn loads pandas where it is installed; nwkr must not ask for it.
+    code = "import sys; sys.modules.update(pandas=None, matplotlib=None); import nwkr"
+    subprocess.run([sys.executable, "-c", code], check=True)
