@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import PROFILES, predict, predict_extended
+from oracles import PROFILES, predict, predict_extended, scaled_distances
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.kernels import KERNELS
@@ -228,7 +228,7 @@ numbers = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=numbers),
     arrays(float, st.tuples(st.integers(1, 4), st.just(2)), elements=numbers),
@@ -236,6 +236,8 @@ numbers = st.one_of(
     st.sampled_from([0.25, 1.0, 8.0]),
 )
 def test_any_data(X, Q, name, bandwidth):
+    # Where a window ends within rounding, its edge is tested on a lattice above.
+    assume(name != "boxcar" or not np.any(np.isclose(scaled_distances(Q, X, bandwidth), 1)))
     y = np.cos(np.arange(len(X)))
     expected = predict_extended(Q, X, y, name, bandwidth)
     got = predicted(Q, X, y, name, bandwidth)
