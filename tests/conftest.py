@@ -8,10 +8,13 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import matplotlib
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from nwkr.kernels import KERNELS
 
 matplotlib.use("agg")
+settings.register_profile("alike", derandomize=True, deadline=None)
+settings.load_profile("alike")
 
 
 @pytest.fixture(params=sorted(KERNELS))

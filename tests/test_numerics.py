@@ -223,12 +223,12 @@ def test_probabilities_of_far_queries(data):
 
 numbers = st.one_of(
     st.integers(-3, 3).map(float),
-    st.floats(-10, 10, width=32),
-    st.sampled_from([1e6, -1e6, 1e-9, 0.1]),
+    st.floats(-10, 10, width=16),
+    st.sampled_from([1e6, -1e6, 0.1]),
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=numbers),
     arrays(float, st.tuples(st.integers(1, 4), st.just(2)), elements=numbers),
