@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 
 from nwkr._pooling import attend, pool
 from nwkr._validation import Interval, StrOptions, _check_sample_weight, _fit_context
-from nwkr.bandwidths import RULES, resolve_bandwidth
+from nwkr._window import resolve_window
+from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
@@ -32,6 +33,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             Interval(Real, 0, np.inf, closed="both"),
             "array-like",
             StrOptions(set(RULES)),
+            KNearest,
+            Adaptive,
             callable,
         ],
         "metric": [str, callable],
@@ -88,9 +91,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._values = values[rows]
             self._key_weights = key_weights[rows] / key_weights.max()
             self.kernel_ = get_kernel(self.kernel)
-            self.bandwidth_ = resolve_bandwidth(
-                self.bandwidth, self._keys, sample_weight[rows], self.kernel_, self.metric
-            )
+            self._window = self._choose_window(sample_weight[rows])
+            self.bandwidth_ = self._window.bandwidth
             self.algorithm_ = "dense"
         return self
 
@@ -194,20 +196,23 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             check_non_negative(X, _DISTANCES)
         return X, None
 
-    def _engine(self, queries, leave_out):
+    def _choose_window(self, sample_weight):
+        """The bandwidth, resolved on the rows that count, and their weights."""
+        return resolve_window(
+            self.bandwidth, self._keys, sample_weight, self.kernel_, self.metric, self.n_jobs
+        )
+
+    def _engine(self, queries, leave_out, window=None):
         """What pooling and attention are both called with."""
         if self.metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
+        window = self._window if window is None else window
         return {
-            "queries": queries,
-            "keys": self._keys,
-            "weights": self._key_weights,
             "kernel": self.kernel_,
-            "bandwidth": self.bandwidth_,
-            "metric": self.metric,
-            "leave_out": leave_out,
             "empty": self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
-            "n_jobs": self.n_jobs,
+            **window.arguments(
+                queries, self._keys, self._key_weights, self.metric, leave_out, self.n_jobs
+            ),
         }
 
     def _pooled(self, X):

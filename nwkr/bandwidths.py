@@ -8,22 +8,30 @@ and are translated to other kernels when an estimator is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
 
-from nwkr.kernels import Kernel
+from nwkr._pooling import pool
 
-__all__ = ["RULES", "Scott", "Silverman", "resolve_bandwidth"]
+__all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
+
+_ROUNDING = 1e-12
+_NEIGHBOURS_AT_ONCE = 2**20
 
 
-class _RuleOfThumb:
-    """A rule of the form ``spread * factor(n_samples, n_features)``."""
+class RuleOfThumb:
+    """A rule of the form ``spread * factor(n_samples, n_features)``, for the Gaussian.
+
+    One of your own is a subclass with a `factor`; like those below it is translated to the
+    kernel in use.
+    """
 
     def factor(self, n_samples: float, n_features: int) -> float:
+        """Bandwidth for data of unit spread."""
         raise NotImplementedError
 
     def __call__(self, X: Any, sample_weight: Any = None) -> np.ndarray:
@@ -51,7 +59,7 @@ class _RuleOfThumb:
 
 
 @dataclass(frozen=True)
-class Scott(_RuleOfThumb):
+class Scott(RuleOfThumb):
     r"""Scott's rule of thumb, :math:`\sigma_j\, n^{-1/(d+4)}` for column `j`.
 
     The standard deviation :math:`\sigma_j` and the number of rows :math:`n` are weighted,
@@ -76,7 +84,7 @@ class Scott(_RuleOfThumb):
 
 
 @dataclass(frozen=True)
-class Silverman(_RuleOfThumb):
+class Silverman(RuleOfThumb):
     r"""Silverman's rule of thumb, :math:`\sigma_j\, (n (d+2)/4)^{-1/(d+4)}` for column `j`.
 
     It is best for estimating the density of normal data with a Gaussian kernel. The
@@ -99,74 +107,164 @@ class Silverman(_RuleOfThumb):
         return float((n_samples * (n_features + 2) / 4) ** (-1 / (n_features + 4)))
 
 
-RULES: dict[str, _RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
-"""The rules that have a name."""
+@dataclass(frozen=True)
+class KNearest:
+    r"""A width for each query: its distance to the `k`-th nearest training row.
 
-
-def resolve_bandwidth(
-    bandwidth: Any,
-    X: np.ndarray,
-    sample_weight: np.ndarray,
-    kernel: Kernel,
-    metric: str | Callable = "euclidean",
-) -> np.ndarray | float:
-    """Bandwidth of a kernel on the training rows.
+    Wide where rows are sparse, narrow where they crowd. A row of weight w counts as w rows;
+    rows that tie with the `k`-th are within the width too, and where `k` rows equal the
+    query only these count. Left out of its own prediction, a row does not count itself.
 
     Parameters
     ----------
-    bandwidth : float, array-like of shape (n_features,), str or callable
-        A number, one number for each feature (euclidean metric only), the name of a rule in
-        :data:`RULES`, or a callable ``(X, sample_weight) -> number or numbers``.
-    X : ndarray of shape (n_samples, n_features)
-        Training rows; their distances, (n_samples, n_samples), if precomputed.
-    sample_weight : ndarray of shape (n_samples,)
-        Positive weights.
-    kernel : Kernel
-        The kernel that the bandwidth is for.
-    metric : str or callable, default="euclidean"
-        The metric.
+    k : int
+        How many rows lie within the width, at least 1.
 
-    Returns
-    -------
-    bandwidth : ndarray of shape (n_features,), or float if the metric is not euclidean
-        In the units of the columns of `X`, or of the distance.
+    References
+    ----------
+    D. O. Loftsgaarden and C. P. Quesenberry, "A Nonparametric Estimate of a Multivariate
+    Density Function", *Annals of Mathematical Statistics* 36(3), 1965.
+    `doi:10.1214/aoms/1177700079 <https://doi.org/10.1214/aoms/1177700079>`_
 
-    Raises
-    ------
-    ValueError
-        If the bandwidth is negative or NaN, not numeric, or of the wrong length.
+    Examples
+    --------
+    >>> from nwkr import NadarayaWatsonRegressor
+    >>> from nwkr.bandwidths import KNearest
+    >>> model = NadarayaWatsonRegressor("boxcar", KNearest(2))
+    >>> model.fit([[0], [1], [2], [50], [70]], [0, 1, 2, 3, 4]).predict([[0.4], [61]])
+    array([0.5, 3.5])
     """
-    euclidean = metric == "euclidean"
-    rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
-    resolved: Any = rule
-    if isinstance(rule, _RuleOfThumb):
-        if euclidean:
-            resolved = rule(X, sample_weight)
-        else:
-            spread = _spread_of_distances(X, sample_weight, metric)
-            resolved = spread * rule.factor(sample_weight.sum(), 1) if spread > 0 else np.inf
-        std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
-        resolved = resolved / (std if np.isfinite(std) else 1)
-    elif callable(rule):
-        resolved = rule(X, sample_weight)
 
-    shape = (X.shape[1],) if euclidean else ()
-    allowed = "a non-negative number" + (
-        f" or {X.shape[1]} of them, one for each feature" if euclidean else ""
-    )
-    try:
-        numbers = np.asarray(resolved)
-        good = numbers.dtype.kind in "fiu" and numbers.shape in ((), shape) and numbers.size > 0
-        good = good and bool((numbers >= 0).all())
-    except ValueError:  # a ragged list
-        good = False
-    if not good:
-        came = f"{bandwidth!r} gave {resolved!r}" if callable(bandwidth) else repr(bandwidth)
-        raise ValueError(
-            f"bandwidth must be {allowed}, one of {sorted(RULES)}, or a callable that returns "
-            f"such numbers from (X, sample_weight); got {came}."
+    k: int
+
+    def query_widths(self, queries, keys, sample_weight, metric, leave_out, n_jobs=None):
+        """Width of each query.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features)
+            Queries.
+        keys : ndarray of shape (n_keys, n_features)
+            Training rows.
+        sample_weight : ndarray of shape (n_keys,)
+            As how many rows each counts.
+        metric : str or callable
+            The metric.
+        leave_out : ndarray of shape (n_queries,) or None
+            For each query, the number of the training row that does not count.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        widths : ndarray of shape (n_queries,)
+            In the units of the distance.
+
+        Raises
+        ------
+        ValueError
+            If fewer than `k` rows are left.
+        """
+        leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
+        left = sample_weight.sum() - np.append(sample_weight, 0)[leave_out].max(initial=0)
+        wanted = self.k * (1 - _ROUNDING)
+        if left < wanted:
+            raise ValueError(
+                f"bandwidth={self} needs at least {self.k} training rows besides the one that "
+                f"is left out, counted by sample_weight; got {left:g}."
+            )
+        search = NearestNeighbors(metric=metric, n_jobs=n_jobs).fit(_as_float64(keys))
+        widths = np.empty(len(queries))
+        pending, n_neighbors = np.arange(len(queries)), min(self.k + 1, len(keys))
+        while len(pending):
+            unresolved = []
+            for part in gen_batches(len(pending), max(1, _NEIGHBOURS_AT_ONCE // n_neighbors)):
+                rows = pending[part]
+                distances, found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)
+                counts = np.where(found == leave_out[rows, None], 0, sample_weight[found])
+                enough = counts.cumsum(axis=1) >= wanted
+                done = enough[:, -1]
+                widths[rows[done]] = distances[done, enough[done].argmax(axis=1)]
+                unresolved.append(rows[~done])
+            pending, n_neighbors = np.concatenate(unresolved), min(2 * n_neighbors, len(keys))
+        # So that the k-th row is within the width, however its distance is rounded.
+        return widths * (1 + _ROUNDING)
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    r"""A width for each training row: wide where the density of rows is low.
+
+    The bandwidth `base` is multiplied at row :math:`i` by :math:`\lambda_i = (f(x_i) / g)^{-a}`
+    with the Parzen density :math:`f` of bandwidth `base`, its geometric mean :math:`g` over the
+    rows and the `exponent` :math:`a`; the weight is divided by :math:`\lambda_i^d`, so that
+    every row has the same mass. For the euclidean metric only.
+
+    Parameters
+    ----------
+    base : float, array-like of shape (n_features,), str or callable, default="scott"
+        The bandwidth where the density is average: anything else that `bandwidth` may be.
+    exponent : float, default=0.5
+        How strongly widths follow the density, from 0 (not at all) to 1. At 1/2 the bias of
+        the density is of a lower order.
+
+    References
+    ----------
+    I. S. Abramson, "On Bandwidth Variation in Kernel Estimates", *Annals of Statistics* 10(4),
+    1982. `doi:10.1214/aos/1176345986 <https://doi.org/10.1214/aos/1176345986>`_
+
+    B. W. Silverman, *Density Estimation for Statistics and Data Analysis*, Chapman and Hall,
+    1986, section 5.3. `doi:10.1201/9781315140919 <https://doi.org/10.1201/9781315140919>`_
+
+    Examples
+    --------
+    >>> from nwkr import NadarayaWatsonRegressor
+    >>> from nwkr.bandwidths import Adaptive
+    >>> model = NadarayaWatsonRegressor(bandwidth=Adaptive(1.0))
+    >>> model.fit([[0], [1], [2], [9]], [0, 1, 2, 3]).attention_weights([[5]]).round(2)
+    array([[0.  , 0.  , 0.59, 0.41]])
+    """
+
+    base: Any = "scott"
+    exponent: float = 0.5
+
+    def key_widths(self, keys, sample_weight, kernel, scale, n_jobs=None):
+        """Factor of the bandwidth at each training row.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_keys, n_features)
+            Training rows.
+        sample_weight : ndarray of shape (n_keys,)
+            As how many rows each counts.
+        kernel : Kernel
+            The kernel.
+        scale : ndarray of shape (n_features,)
+            The bandwidth `base`, resolved.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        widths : ndarray of shape (n_keys,)
+            Factors, of geometric mean 1.
+        """
+        sums = pool(
+            keys,
+            keys,
+            np.empty((len(keys), 0)),
+            kernel,
+            scale,
+            weights=sample_weight / sample_weight.max(),
+            n_jobs=n_jobs,
         )
-    return np.full(shape, numbers, dtype=float) if euclidean else float(numbers)
+        log_density = sums.shift + np.log(sums.total)
+        log_density -= np.average(log_density, weights=sample_weight)
+        return np.exp(-self.exponent * log_density)
+
+
+RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
+"""The rules that have a name."""
 
 
 def _spread(X, weights):
@@ -179,11 +277,5 @@ def _spread(X, weights):
     return extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
 
 
-def _spread_of_distances(X, weights, metric):
-    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line."""
-    if metric == "precomputed":
-        blocks = iter([X])
-    else:
-        blocks = pairwise_distances_chunked(X, metric=metric, working_memory=64)
-    row_means = np.concatenate([np.average(np.square(D), axis=1, weights=weights) for D in blocks])
-    return float(np.sqrt(np.average(row_means, weights=weights) / 2))
+def _as_float64(X):
+    return np.asarray(X, dtype=float)

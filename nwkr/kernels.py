@@ -50,6 +50,9 @@ class Kernel:
     smooth : bool, default=False
         Whether an error of rounding in `u2` (which may put it below 0) is no more than
         that in the weight. It is not where the profile jumps, or has a cusp at 0.
+    derivative : callable or None, default=None
+        Derivative of `profile` with respect to the squared distance, for kernels that have
+        one; 0 at a cusp. It may overwrite its argument.
     log_moment : callable or None, default=None
         Maps `p` to the logarithm of the radial moment
         :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
@@ -74,6 +77,7 @@ class Kernel:
     log_profile: Profile | None = None
     log_slope: float | None = None
     smooth: bool = False
+    derivative: Profile | None = None
     log_moment: Callable[[float], float] | None = None
 
     def __call__(self, u: Any) -> np.ndarray:
@@ -289,6 +293,44 @@ def _integrated_log_moment(profile, support, p):
     return inf if trouble else log(moment)
 
 
+# -- derivatives of the profiles with respect to the squared distance ---------------------
+
+
+def _derivative_of_gaussian(u2):
+    return np.multiply(_gaussian(u2), -0.5, out=u2)
+
+
+def _derivative_of_exponential(u2):
+    u = np.sqrt(u2)
+    return np.divide(-np.exp(-u), 2 * u, out=np.zeros_like(u), where=u > 0)
+
+
+def _derivative_of_cosine(u2):
+    u = np.sqrt(np.abs(u2))
+    # np.sinc(x) is sin(pi x) / (pi x).
+    return np.where(u < 1, -(pi**2) / 8 * np.sinc(u / 2), 0)
+
+
+def _derivative_of_power(u2, inner, outer):
+    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
+    u = np.sqrt(np.abs(u2))
+    rest = np.maximum(1 - u**inner, 0) ** (outer - 1) * (u < 1)
+    slope = {1: np.divide(1, u, out=np.zeros_like(u), where=u > 0), 2: 1, 3: u}[inner]
+    return -0.5 * inner * outer * rest * slope
+
+
+def _power_kernel(name, profile, inner, outer):
+    """``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``."""
+    return Kernel(
+        name,
+        profile,
+        support=1.0,
+        smooth=inner > 1,
+        derivative=partial(_derivative_of_power, inner=inner, outer=outer) if outer else None,
+        log_moment=partial(_log_moment_power, inner=inner, outer=outer),
+    )
+
+
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
@@ -298,47 +340,23 @@ KERNELS: dict[str, Kernel] = {
             log_profile=_log_gaussian,
             log_slope=-0.5,
             smooth=True,
+            derivative=_derivative_of_gaussian,
             log_moment=_log_moment_gaussian,
         ),
         Kernel(
             "exponential",
             _exponential,
             log_profile=_log_exponential,
+            derivative=_derivative_of_exponential,
             log_moment=_log_moment_exponential,
         ),
-        Kernel("boxcar", _boxcar, 1.0, log_moment=partial(_log_moment_power, inner=1, outer=0)),
-        Kernel(
-            "triangular", _triangular, 1.0, log_moment=partial(_log_moment_power, inner=1, outer=1)
-        ),
-        Kernel(
-            "epanechnikov",
-            _epanechnikov,
-            1.0,
-            smooth=True,
-            log_moment=partial(_log_moment_power, inner=2, outer=1),
-        ),
-        Kernel(
-            "biweight",
-            _biweight,
-            1.0,
-            smooth=True,
-            log_moment=partial(_log_moment_power, inner=2, outer=2),
-        ),
-        Kernel(
-            "triweight",
-            _triweight,
-            1.0,
-            smooth=True,
-            log_moment=partial(_log_moment_power, inner=2, outer=3),
-        ),
-        Kernel(
-            "tricube",
-            _tricube,
-            1.0,
-            smooth=True,
-            log_moment=partial(_log_moment_power, inner=3, outer=3),
-        ),
-        Kernel("cosine", _cosine, 1.0, smooth=True),
+        _power_kernel("boxcar", _boxcar, inner=1, outer=0),
+        _power_kernel("triangular", _triangular, inner=1, outer=1),
+        _power_kernel("epanechnikov", _epanechnikov, inner=2, outer=1),
+        _power_kernel("biweight", _biweight, inner=2, outer=2),
+        _power_kernel("triweight", _triweight, inner=2, outer=3),
+        _power_kernel("tricube", _tricube, inner=3, outer=3),
+        Kernel("cosine", _cosine, 1.0, smooth=True, derivative=_derivative_of_cosine),
         Kernel(
             "constant",
             _constant,

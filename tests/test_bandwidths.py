@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nwkr import NadarayaWatsonRegressor
-from nwkr.bandwidths import RULES, Scott, Silverman, resolve_bandwidth
+from nwkr._window import resolve_window
+from nwkr.bandwidths import RULES, Scott, Silverman
 from nwkr.kernels import KERNELS, Kernel
 
 GAUSSIAN = KERNELS["gaussian"]
@@ -19,7 +20,7 @@ def X(rng):
 def resolve(bandwidth, X, weights=None, kernel=GAUSSIAN, metric="euclidean"):
     X = np.asarray(X, float)
     weights = np.ones(len(X)) if weights is None else weights
-    return resolve_bandwidth(bandwidth, X, weights, kernel, metric)
+    return resolve_window(bandwidth, X, weights, kernel, metric).bandwidth
 
 
 def test_rules_are_their_formulas(X):

@@ -71,6 +71,17 @@ def radial_moment(kernel, p):
     return quad(lambda u: u**p * PROFILES[kernel](np.float64(u)), 0, upper, epsabs=0, limit=200)[0]
 
 
+def test_derivatives_are_those_of_the_profiles(kernel):
+    derivative = KERNELS[kernel].derivative
+    if kernel in ("boxcar", "constant"):
+        assert derivative is None
+        return
+    u2, step = np.concatenate([np.linspace(0.01, 0.98, 50), np.linspace(1.02, 9, 50)]), 1e-6
+    up, down = (PROFILES[kernel](np.sqrt(u2 + e)) for e in (step, -step))
+    assert_allclose(derivative(u2.copy()), (up - down) / (2 * step), rtol=1e-6, atol=1e-8)
+    assert np.isfinite(derivative(np.zeros(1)))
+
+
 @pytest.mark.parametrize("n_features", [1, 2, 3, 10])
 def test_constants_of_the_density(kernel, n_features):
     kernel_ = KERNELS[kernel]

@@ -18,18 +18,18 @@ It speaks attention's language, in which the estimators' words are:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._distances import pairs_of
-from nwkr._pooling._rows import kernel_rows, row_blocks
+from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
 
-__all__ = ["PooledSums", "attend", "pool"]
+__all__ = ["PooledSums", "attend", "pool", "pool_each"]
 
 
 def pool(
@@ -42,6 +42,8 @@ def pool(
     weights: np.ndarray,
     metric: str | Callable = "euclidean",
     leave_out: np.ndarray | None = None,
+    query_widths: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> PooledSums:
@@ -65,6 +67,8 @@ def pool(
         "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
+    query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
+        Factors of the bandwidth, by query and by key.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
@@ -75,9 +79,54 @@ def pool(
     sums : PooledSums
         Total and weighted sums.
     """
-    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
-    weighted_values = np.vstack([weights, weights * values.T])
-    return pool_dense(pairs, kernel, weighted_values, empty=empty, n_jobs=n_jobs)
+    return pool_each(
+        (1.0,), queries, keys, values, kernel, bandwidth,
+        weights=weights, metric=metric, leave_out=leave_out,
+        query_widths=query_widths, key_widths=key_widths, empty=empty, n_jobs=n_jobs,
+    )[0]  # fmt: skip
+
+
+def pool_each(
+    multiples: Sequence[float],
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray | float,
+    *,
+    weights: np.ndarray,
+    metric: str | Callable = "euclidean",
+    leave_out: np.ndarray | None = None,
+    query_widths: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> list[PooledSums]:
+    """Pool with several multiples of the bandwidth, which share the distances.
+
+    Parameters
+    ----------
+    multiples : sequence of float
+        Positive factors of the bandwidth.
+    queries, keys, values, kernel, bandwidth, weights, metric, leave_out, query_widths, \
+    key_widths, empty, n_jobs
+        As in :func:`pool`.
+
+    Returns
+    -------
+    sums : list of PooledSums
+        Total and weighted sums, for each multiple.
+    """
+    least = min(multiples)
+    pairs = pairs_of(queries, keys, least * bandwidth, metric, leave_out, query_widths, key_widths)
+    return pool_dense(
+        pairs,
+        kernel,
+        np.vstack([weights, weights * values.T]),
+        multiples=[multiple / least for multiple in multiples],
+        empty=empty,
+        n_jobs=n_jobs,
+    )
 
 
 def attend(
@@ -90,6 +139,8 @@ def attend(
     weights: np.ndarray,
     metric: str | Callable = "euclidean",
     leave_out: np.ndarray | None = None,
+    query_widths: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> None:
@@ -101,13 +152,14 @@ def attend(
         Called as ``visit(rows, attention)`` with a slice of the queries and their weights,
         an ndarray of shape (n_rows, n_keys) to keep or change; from several threads. Rows
         sum to 1, or are 0 where no key has weight.
-    queries, keys, kernel, bandwidth, weights, metric, leave_out, empty, n_jobs
+    queries, keys, kernel, bandwidth, weights, metric, leave_out, query_widths, \
+    key_widths, empty, n_jobs
         As in :func:`pool`.
     """
-    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out)
+    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
 
     def show(rows):
-        attention, _ = kernel_rows(pairs, kernel, np.r_[rows], empty)
+        attention = Rows(pairs, kernel, np.r_[rows], empty).weights()
         attention *= weights
         total = attention.sum(axis=1, keepdims=True)
         attention /= np.where(total > 0, total, 1)

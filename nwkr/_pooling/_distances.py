@@ -21,14 +21,22 @@ from sklearn.metrics import pairwise_distances
 __all__ = ["Pairs", "Product", "pairs_of"]
 
 # How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
-_TOLERANCE = {np.dtype(np.float64): 2.0**-36, np.dtype(np.float32): 2.0**-12}
+_TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-12}
 # Squares above this have an error beyond rounding where their difference counts.
 _LARGE = 2.0**14
 # A bandwidth is as good as 0 where it is this small beside the data: squares would overflow.
 _NOTHING = 1e-150
 
 
-def pairs_of(queries, keys, bandwidth, metric="euclidean", leave_out=None) -> Pairs:
+def pairs_of(
+    queries,
+    keys,
+    bandwidth,
+    metric="euclidean",
+    leave_out=None,
+    query_widths=None,
+    key_widths=None,
+) -> Pairs:
     """Pair queries with keys under a metric.
 
     Parameters
@@ -43,28 +51,53 @@ def pairs_of(queries, keys, bandwidth, metric="euclidean", leave_out=None) -> Pa
         "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
+    query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
+        Factors of the bandwidth, by query and by key.
 
     Returns
     -------
     pairs : Pairs
         The pairs.
     """
+    pairs: Pairs
     if metric == "euclidean":
-        return _EuclideanPairs(queries, keys, bandwidth, leave_out)
-    return _MetricPairs(queries, keys, bandwidth, metric, leave_out)
+        pairs = _EuclideanPairs(queries, keys, bandwidth)
+    else:
+        pairs = _MetricPairs(queries, keys, bandwidth, metric)
+    pairs.leave_out = leave_out
+    if query_widths is not None:
+        # A width of 0 is the limit of a narrow window: what is apart does not count.
+        pairs.exact = query_widths == 0
+        pairs.query_factors = np.where(pairs.exact, 1.0, query_widths) ** -2.0
+    if key_widths is not None:
+        pairs.key_factors = key_widths**-2.0
+    return pairs
 
 
 class Pairs:
     """All pairs of queries and keys. `rows` select queries, `cols`, a slice, keys."""
 
-    def __init__(self, n_queries, n_keys, dtype, leave_out):
+    leave_out: np.ndarray | None = None
+    exact: np.ndarray | None = None  # queries that take exact matches only
+    query_factors: np.ndarray | None = None  # of the squared distances
+    key_factors: np.ndarray | None = None
+
+    def __init__(self, n_queries, n_keys, dtype):
         self.shape = n_queries, n_keys
         self.dtype = np.dtype(dtype)  # of the weights
-        self._leave_out = leave_out
+
+    def squares(self, rows, cols) -> np.ndarray:
+        """Squared distances in units of the bandwidth, by the plain formula."""
+        raise NotImplementedError
 
     def differences(self, rows, cols=slice(None)) -> np.ndarray:
         """Squared scaled distances by the plain formula, in float64."""
-        raise NotImplementedError
+        u2 = self.squares(rows, cols)
+        if self.query_factors is not None:
+            u2 *= self.query_factors[rows][:, None]
+        if self.key_factors is not None:
+            u2 *= self.key_factors[cols]
+        return u2
 
     def excess(self, u2, closest, rows) -> np.ndarray:
         """Squared scaled distances to all keys in excess of the closest key's."""
@@ -80,7 +113,9 @@ class Pairs:
 
     def apart(self, rows, cols=slice(None)) -> np.ndarray | None:
         """Where pairs differ in what has bandwidth 0; None if nothing has."""
-        return None
+        if self.exact is None or not self.exact[rows].any():
+            return None
+        return (self.squares(rows, cols) > 0) & self.exact[rows][:, None]
 
     def exclude(self, tile, rows, cols=slice(None), fill=0.0) -> None:
         """Put `fill` where a pair does not count."""
@@ -91,17 +126,17 @@ class Pairs:
 
     def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
         """Put `fill` where a query meets the key that it leaves out."""
-        if self._leave_out is None:
+        if self.leave_out is None:
             return
         first, last, _ = cols.indices(self.shape[1])
-        left_out = self._leave_out[rows]
+        left_out = self.leave_out[rows]
         here = np.flatnonzero((left_out >= first) & (left_out < last))
         tile[here, left_out[here] - first] = fill
 
 
 class _EuclideanPairs(Pairs):
-    def __init__(self, queries, keys, bandwidth, leave_out):
-        super().__init__(len(queries), len(keys), np.result_type(queries, keys), leave_out)
+    def __init__(self, queries, keys, bandwidth):
+        super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         matched = bandwidth <= _NOTHING * np.maximum(_extent(queries), _extent(keys))
         self._matched: tuple[np.ndarray, np.ndarray] | None = None
         if matched.any():
@@ -112,7 +147,7 @@ class _EuclideanPairs(Pairs):
             bandwidth = bandwidth[counted]
         self._queries, self._keys, self._bandwidth = queries, keys, bandwidth
 
-    def differences(self, rows, cols=slice(None)):
+    def squares(self, rows, cols):
         queries, keys, inverse_square = self._in_range
         if not len(inverse_square):
             return np.zeros((len(queries[rows]), len(keys[cols])))
@@ -120,15 +155,18 @@ class _EuclideanPairs(Pairs):
 
     def excess(self, u2, closest, rows):
         excess = u2 - closest
+        if self.key_factors is not None:
+            return excess
         queries, keys, inverse_square = self._in_range
         queries = queries[rows]
+        factors = np.ones(len(u2)) if self.query_factors is None else self.query_factors[rows]
         for far in np.flatnonzero(closest.ravel() > _LARGE):
             # As a difference of squares it has lost its digits; as a product it keeps them.
             to_keys = queries[far] - keys
             nearest = u2[far].argmin()
             products = (keys[nearest] - keys) * (to_keys + to_keys[nearest])
             reached = np.isfinite(u2[far])
-            excess[far, reached] = (products @ inverse_square)[reached]
+            excess[far, reached] = factors[far] * (products @ inverse_square)[reached]
         return excess
 
     @cached_property
@@ -144,6 +182,8 @@ class _EuclideanPairs(Pairs):
         return Product(
             (self._queries - centre) / self._bandwidth,
             (self._keys - centre) / self._bandwidth,
+            self.query_factors,
+            self.key_factors,
             factor,
             self.dtype,
         )
@@ -156,7 +196,7 @@ class _EuclideanPairs(Pairs):
 
     def apart(self, rows, cols=slice(None)):
         if self._matched is None:
-            return None
+            return super().apart(rows, cols)
         queries, keys = self._labels
         return queries[rows][:, None] != keys[cols]
 
@@ -174,8 +214,8 @@ def _extent(X):
 
 
 class _MetricPairs(Pairs):
-    def __init__(self, queries, keys, bandwidth, metric, leave_out):
-        super().__init__(len(queries), len(keys), np.float64, leave_out)
+    def __init__(self, queries, keys, bandwidth, metric):
+        super().__init__(len(queries), len(keys), np.float64)
         self._queries, self._keys = queries, keys
         self._bandwidth, self._metric = bandwidth, metric
 
@@ -184,7 +224,7 @@ class _MetricPairs(Pairs):
             return self._queries[rows][:, cols].astype(float)
         return pairwise_distances(self._queries[rows], self._keys[cols], metric=self._metric)
 
-    def differences(self, rows, cols=slice(None)):
+    def squares(self, rows, cols):
         distances = self._distances(rows, cols)
         # The limits of the bandwidth: pairs that are apart do not count for 0.
         distances /= self._bandwidth if self._bandwidth > 0 else np.inf
@@ -194,7 +234,9 @@ class _MetricPairs(Pairs):
         return None if self._bandwidth > 0 else self._distances(rows, slice(None))
 
     def apart(self, rows, cols=slice(None)):
-        return None if self._bandwidth > 0 else self._distances(rows, cols) > 0
+        if self._bandwidth > 0:
+            return super().apart(rows, cols)
+        return self._distances(rows, cols) > 0
 
 
 class Product:
@@ -204,26 +246,42 @@ class Product:
     rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``.
     """
 
-    def __init__(self, queries, keys, factor, dtype):
+    def __init__(self, queries, keys, query_factors, key_factors, factor, dtype):
         self._dtype = dtype
         q2, k2 = np.einsum("ij,ij->i", queries, queries), np.einsum("ij,ij->i", keys, keys)
         self._queries = np.column_stack([queries, q2, np.ones_like(q2)])
         self._keys = np.vstack([-2 * keys.T, np.ones_like(k2), k2]) * factor
-        self.query_norms, self.key_norms = np.sqrt(q2), np.sqrt(k2)
+        self._extents = (np.sqrt(q2), query_factors), (np.sqrt(k2), key_factors)
+        if query_factors is not None:
+            self._queries *= query_factors[:, None]
+        if key_factors is not None:
+            self._keys *= key_factors
         self._sides = cache(self._as_dtype)
 
     def _as_dtype(self, dtype):
         with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
             return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
 
+    def query_extent(self, rows):
+        """Greatest distance of the queries from the centre, and their greatest factor."""
+        return self._extent(*self._extents[0], rows)
+
+    def key_extent(self, cols):
+        """Greatest distance of the keys from the centre, and their greatest factor."""
+        return self._extent(*self._extents[1], cols)
+
+    @staticmethod
+    def _extent(norms, factors, part):
+        return float(norms[part].max()), 1.0 if factors is None else float(factors[part].max())
+
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.
 
-        `reach` is an upper bound of the distances in the tile: the sum of its greatest norms.
+        `reach` is an upper bound of the squared scaled distances in the tile.
         """
         tolerance = _TOLERANCE[self._dtype]
         for dtype in dict.fromkeys([self._dtype, np.dtype(np.float64)]):
-            if np.finfo(dtype).eps * (reach * reach) <= tolerance:
+            if np.finfo(dtype).eps * reach <= tolerance:
                 queries, keys = self._sides(dtype)
                 np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
                 return True

@@ -16,7 +16,8 @@ class PooledSums:
     Attributes
     ----------
     shift : ndarray of shape (n_queries,)
-        Logarithm of the scale that the weights were divided by.
+        Logarithm of the scale that the weights were divided by; ``-inf`` where no key has
+        weight, and the sums are of what stands in for the weights.
     total : ndarray of shape (n_queries,)
         Sum of the scaled weights.
     weighted : ndarray of shape (n_queries, n_values)
@@ -29,19 +30,20 @@ class PooledSums:
 
     def merge(self, other: PooledSums) -> PooledSums:
         """Sums over the keys of both."""
-        # A side without weight has no say in the shift.
-        ours, theirs = self.total > 0, other.total > 0
-        shift = np.maximum(
-            np.where(ours, self.shift, -np.inf), np.where(theirs, other.shift, -np.inf)
+        shift = np.maximum(self.log_scale(), other.log_scale())
+        ours, theirs = (
+            np.exp(side.log_scale() - np.where(np.isneginf(shift), 0, shift))
+            for side in (self, other)
         )
-        shift = np.where(ours | theirs, shift, 0.0)
-        a = np.where(ours, np.exp(np.minimum(self.shift - shift, 0)), 0.0)
-        b = np.where(theirs, np.exp(np.minimum(other.shift - shift, 0)), 0.0)
         return PooledSums(
             shift,
-            a * self.total + b * other.total,
-            a[:, None] * self.weighted + b[:, None] * other.weighted,
+            ours * self.total + theirs * other.total,
+            ours[:, None] * self.weighted + theirs[:, None] * other.weighted,
         )
+
+    def log_scale(self) -> np.ndarray:
+        """The shift; ``-inf`` where there is no weight, which has no say in a merger."""
+        return np.where(self.total > 0, self.shift, -np.inf)
 
     def finish(self) -> np.ndarray:
         """Pooled values, of shape (n_queries, n_values): NaN where no key has weight."""

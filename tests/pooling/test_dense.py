@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from scipy.special import logsumexp
 
-from nwkr._pooling import _dense, attend, pool
+from nwkr._pooling import _dense, attend, pool, pool_each
 from nwkr.kernels import KERNELS
 
 
@@ -141,3 +141,58 @@ def test_memory_is_that_of_tiles(name, bandwidth, rng):
     finally:
         tracemalloc.stop()
     assert peak < 20e6
+
+
+LADDERS = {
+    "sqrt 2": [2 ** (j / 2) for j in range(-7, 5)],
+    "finer, unsorted": [2 ** (j / 4) for j in (3, -5, 0, 1, 2, -6, -2, 7)],
+    "any": [0.3, 1.7, 0.31, 8.0],
+    "limits": [1e-8, 1e-3, 1.0, 1e9],
+    "one": [0.7],
+}
+
+
+@pytest.mark.parametrize("ladder", LADDERS)
+@pytest.mark.parametrize("empty", [None, "nearest", "mean"])
+@pytest.mark.usefixtures("small_tiles")
+def test_many_bandwidths_at_once_are_each_alone(kernel, ladder, empty, problem):
+    problem |= {"kernel": KERNELS[kernel], "empty": empty}
+    bandwidth = problem.pop("bandwidth")
+    together = pool_each(LADDERS[ladder], bandwidth=bandwidth, **problem)
+    for multiple, sums in zip(LADDERS[ladder], together):
+        alone = pool(bandwidth=multiple * bandwidth, **problem)
+        assert_array_equal(sums.total > 0, alone.total > 0)
+        assert_allclose(sums.finish(), alone.finish(), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("by", ["query", "key"])
+@pytest.mark.parametrize("scale", [1.0, 1e-8])
+@pytest.mark.usefixtures("small_tiles")
+def test_widths_by_query_and_by_key(kernel, by, scale, problem, rng):
+    queries = by == "query"
+    widths = scale * rng.uniform(0.5, 3, 83 if queries else 131)
+    problem |= {"kernel": KERNELS[kernel], "empty": "nearest", f"{by}_widths": widths}
+    u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
+    u /= widths[:, None] if queries else widths
+    left_out = np.flatnonzero(problem["leave_out"] >= 0)
+    u[left_out, problem["leave_out"][left_out]] = np.inf
+    weights = PROFILES[kernel](np.where(np.isinf(u), 1e3, u)) * np.isfinite(u)
+    if scale < 1:
+        weights = (u == u.min(axis=1, keepdims=True)) * 1.0
+        if kernel == "constant":
+            weights = np.isfinite(u) * 1.0
+    empty = weights.sum(axis=1) == 0
+    weights[empty] = u[empty] == u[empty].min(axis=1, keepdims=True)
+    weights *= problem["weights"]
+    expected = weights @ problem["values"] / weights.sum(axis=1, keepdims=True)
+    assert_allclose(pool(**problem).finish(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_query_of_width_zero_takes_exact_matches(kernel, problem):
+    problem["queries"] = problem["keys"][:83].copy()
+    problem["leave_out"] = None
+    widths = np.where(np.arange(83) % 2, 0.0, 1.0)
+    pooled = pool(kernel=KERNELS[kernel], query_widths=widths, **problem).finish()
+    assert_allclose(pooled[1::2], problem["values"][1:83:2])
+    plain = pool(kernel=KERNELS[kernel], **problem).finish()
+    assert_allclose(pooled[::2], plain[::2])

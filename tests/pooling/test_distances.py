@@ -33,24 +33,26 @@ def test_differences_are_the_formula(problem):
 def test_the_product_is_too(problem, factor):
     u2 = scaled_distances(*problem) ** 2
     out = np.empty((7, 15))
-    assert pairs_of(*problem).product(factor).write(out, ROWS, COLS, reach=20.0)
+    assert pairs_of(*problem).product(factor).write(out, ROWS, COLS, reach=400.0)
     assert_allclose(out, factor * u2[ROWS, COLS], atol=1e-9)
 
 
 def test_the_product_is_refused_where_it_is_inexact(problem):
     product = pairs_of(*problem).product(1.0)
     out = np.empty((7, 15))
-    assert not product.write(out, ROWS, COLS, reach=1e4)
+    assert not product.write(out, ROWS, COLS, reach=1e8)
     assert not product.write(out, ROWS, COLS, reach=np.inf)
 
 
-@pytest.mark.parametrize(("reach", "error"), [(20.0, 1e-3), (200.0, 1e-3), (1e4, 1e-3), (1e7, None)])
+@pytest.mark.parametrize(
+    ("reach", "error"), [(20.0, 1e-3), (200.0, 1e-3), (1e4, 1e-3), (1e7, None)]
+)
 def test_the_product_in_float32_takes_float64_where_it_must(rng, reach, error):
     queries, keys = rng.normal(size=(2, 20, 2)).astype(np.float32) * np.float32(reach / 8)
     product = pairs_of(queries, keys, np.ones(2)).product(1.0)
     out = np.empty((20, 20), np.float32)
     every = slice(0, 20)
-    written = product.write(out, every, every, reach)
+    written = product.write(out, every, every, reach**2)
     assert written == (error is not None)
     if written:
         assert_allclose(out, scaled_distances(queries, keys, 1) ** 2, atol=error, rtol=1e-6)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling._distances import pairs_of
-from nwkr._pooling._rows import kernel_rows, row_blocks
+from nwkr._pooling._rows import Rows, row_blocks
 from nwkr.kernels import KERNELS
 
 
@@ -23,23 +23,53 @@ def test_blocks_cover_the_rows_once(n_rows, n_keys):
 def test_rows_are_the_formula(kernel, rng):
     queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
     rows = np.array([7, 0, 3])
-    weights, shift = kernel_rows(pairs_of(queries, keys, np.ones(2)), KERNELS[kernel], rows)
+    exactly = Rows(pairs_of(queries, keys, np.ones(2)), KERNELS[kernel], rows)
     expected = PROFILES[kernel](scaled_distances(queries, keys, 1.0)[rows])
-    assert_allclose(weights * np.exp(shift)[:, None], expected, rtol=1e-12, atol=1e-15)
+    weights = exactly.weights()
+    scale = expected.max(axis=1, keepdims=True) / weights.max(axis=1, keepdims=True)
+    assert_allclose(scale * weights, expected, rtol=1e-12, atol=1e-15)
+    values = rng.normal(size=(2, 15))
+    for multiple in (1.0, 0.5, 3.0):
+        sums, shift = exactly.sums(values, multiple, slice(1, 3))
+        expected = PROFILES[kernel](scaled_distances(queries, keys, multiple)[rows[1:]]) @ values.T
+        assert_allclose(sums * np.exp(shift)[:, None], expected, rtol=1e-11, atol=1e-14)
 
 
-def test_logarithms_bring_far_rows_into_range(rng):
+def test_logarithms_bring_far_rows_into_range():
     queries, keys = np.array([[100.0], [1e5]]), np.linspace(0, 1, 11)[:, None]
-    rows = np.arange(2)
-    weights, shift = kernel_rows(pairs_of(queries, keys, np.ones(1)), KERNELS["gaussian"], rows)
+    far = Rows(pairs_of(queries, keys, np.ones(1)), KERNELS["gaussian"], np.arange(2))
+    weights = far.weights()
     assert_array_equal(weights.max(axis=1), [1, 1])
-    assert_allclose(shift, [-(99.0**2) / 2, -((1e5 - 1) ** 2) / 2])
     assert_allclose(np.log(weights[0]), -((100 - keys[:, 0]) ** 2 - 99**2) / 2, atol=1e-11)
+    sums, shift = far.sums(np.ones((1, 11)))
+    assert_allclose(sums, weights.sum(axis=1, keepdims=True))
+    assert_allclose(shift, [-(99.0**2) / 2, -((1e5 - 1) ** 2) / 2])
+
+
+@pytest.mark.parametrize("empty", [None, "nearest", "mean"])
+def test_rows_without_weight(empty, rng):
+    queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
+    narrow = pairs_of(queries, keys, np.full(2, 1e-3), leave_out=np.arange(10))
+    rows = np.array([7, 0, 3])
+    exactly = Rows(narrow, KERNELS["biweight"], rows, empty)
+    u = scaled_distances(queries, keys, 1.0)[rows]
+    u[np.arange(3), rows] = np.inf
+    expected = {
+        None: np.zeros((3, 15)),
+        "nearest": u == u.min(axis=1, keepdims=True),
+        "mean": np.isfinite(u),
+    }[empty]
+    assert_array_equal(exactly.weights(), expected)
+    values = rng.normal(size=(2, 15))
+    for multiple in (1.0, 2.0):
+        sums, shift = exactly.sums(values, multiple, np.array([2, 0]))
+        assert_allclose(sums, expected[[2, 0]] @ values.T)
+        assert_array_equal(shift, [-np.inf, -np.inf])
 
 
 def test_nothing_is_left_where_all_is_left_out(kernel):
     pairs = pairs_of(np.zeros((1, 1)), np.zeros((1, 1)), np.ones(1), leave_out=np.array([0]))
     for empty in (None, "nearest", "mean"):
-        weights, shift = kernel_rows(pairs, KERNELS[kernel], np.array([0]), empty)
-        assert_array_equal(weights, [[0.0]])
-        assert_array_equal(shift, [0.0])
+        exactly = Rows(pairs, KERNELS[kernel], np.array([0]), empty)
+        assert_array_equal(exactly.weights(), [[0.0]])
+        assert_array_equal(exactly.sums(np.ones((1, 1)))[0], [[0.0]])

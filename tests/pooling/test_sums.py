@@ -44,7 +44,10 @@ def test_merging_gives_the_whole_in_any_order(problem, cuts):
 def test_no_weight_finishes_as_nan_and_changes_nothing():
     nothing = PooledSums(np.array([0.0]), np.array([0.0]), np.array([[0.0]]))
     assert_array_equal(nothing.merge(nothing).finish(), [[np.nan]])
+    stand_in = PooledSums(np.array([-np.inf]), np.array([3.0]), np.array([[1.0]]))
+    assert_array_equal(nothing.merge(stand_in).merge(nothing).finish(), [[np.nan]])
+    assert_array_equal(stand_in.finish(), [[1 / 3]])
     tiny = PooledSums(np.array([-5000.0]), np.array([2.0]), np.array([[6.0]]))
-    for merged in (tiny.merge(nothing), nothing.merge(tiny)):
+    for merged in (tiny.merge(nothing), nothing.merge(tiny), tiny.merge(stand_in)):
         assert_array_equal(merged.finish(), [[3.0]])
         assert_array_equal(merged.shift, [-5000.0])

@@ -1,0 +1,191 @@
+"""A bandwidth, resolved: from all that `bandwidth` may be to what pooling asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import pairwise_distances_chunked
+
+from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
+from nwkr.kernels import Kernel
+
+__all__ = ["Window", "resolve_window"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A bandwidth that is resolved on training rows: what pooling asks for.
+
+    Attributes
+    ----------
+    bandwidth : ndarray of shape (n_features,), float or KNearest
+        The bandwidth, or what gives it query by query.
+    sample_weight : ndarray of shape (n_keys,)
+        As how many rows each training row counts.
+    key_widths : ndarray of shape (n_keys,) or None, default=None
+        Factors of the bandwidth by training row.
+    """
+
+    bandwidth: Any
+    sample_weight: np.ndarray
+    key_widths: np.ndarray | None = None
+
+    def arguments(self, queries, keys, weights, metric, leave_out, n_jobs) -> dict[str, Any]:
+        """What to call pooling with."""
+        arguments = {
+            "queries": queries,
+            "keys": keys,
+            "bandwidth": self.bandwidth,
+            "weights": weights,
+            "metric": metric,
+            "leave_out": leave_out,
+            "key_widths": self.key_widths,
+            "n_jobs": n_jobs,
+        }
+        if isinstance(self.bandwidth, KNearest):
+            arguments["bandwidth"] = np.ones(keys.shape[1]) if metric == "euclidean" else 1.0
+            arguments["query_widths"] = self.bandwidth.query_widths(
+                queries, keys, self.sample_weight, metric, leave_out, n_jobs
+            )
+        if self.key_widths is not None:
+            counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
+            log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
+            arguments["weights"] = weights * np.exp(log_mass.min() - log_mass)
+        return arguments
+
+
+def resolve_window(
+    bandwidth: Any,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    kernel: Kernel,
+    metric: str | Callable = "euclidean",
+    n_jobs: int | None = None,
+) -> Window:
+    """Resolve anything that `bandwidth` may be on the training rows.
+
+    Parameters
+    ----------
+    bandwidth : KNearest, Adaptive, or as in `resolve_bandwidth`
+        The bandwidth.
+    X, sample_weight, kernel, metric
+        As in `resolve_bandwidth`.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    window : Window
+        The bandwidth for these rows.
+
+    Raises
+    ------
+    ValueError
+        If `bandwidth` is not as described.
+    """
+    if isinstance(bandwidth, KNearest):
+        k, total = bandwidth.k, sample_weight.sum()
+        if not (isinstance(k, int | np.integer) and 1 <= k <= total):
+            raise ValueError(
+                f"bandwidth=KNearest(k) needs an integer k from 1 to the number of training rows, "
+                f"counted by sample_weight, {total:g}; got {k!r}."
+            )
+        return Window(bandwidth, sample_weight)
+    if not isinstance(bandwidth, Adaptive):
+        return Window(
+            _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric), sample_weight
+        )
+    if metric != "euclidean":
+        raise ValueError(
+            f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
+            f"dimensions; got metric={metric!r}. KNearest(k) takes any metric."
+        )
+    if not (isinstance(bandwidth.exponent, Real) and 0 <= bandwidth.exponent <= 1):
+        raise ValueError(
+            f"bandwidth=Adaptive(base, exponent) needs an exponent from 0 to 1; got "
+            f"{bandwidth.exponent!r}."
+        )
+    scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
+    return Window(
+        scale, sample_weight, bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
+    )
+
+
+def _resolve_bandwidth(
+    bandwidth: Any,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    kernel: Kernel,
+    metric: str | Callable = "euclidean",
+) -> np.ndarray | float:
+    """Bandwidth of a kernel on the training rows.
+
+    Parameters
+    ----------
+    bandwidth : float, array-like of shape (n_features,), str or callable
+        A number, one number for each feature (euclidean metric only), the name of a rule in
+        :data:`RULES`, or a callable ``(X, sample_weight) -> number or numbers``.
+    X : ndarray of shape (n_samples, n_features)
+        Training rows; their distances, (n_samples, n_samples), if precomputed.
+    sample_weight : ndarray of shape (n_samples,)
+        Positive weights.
+    kernel : Kernel
+        The kernel that the bandwidth is for.
+    metric : str or callable, default="euclidean"
+        The metric.
+
+    Returns
+    -------
+    bandwidth : ndarray of shape (n_features,), or float if the metric is not euclidean
+        In the units of the columns of `X`, or of the distance.
+
+    Raises
+    ------
+    ValueError
+        If the bandwidth is negative or NaN, not numeric, or of the wrong length.
+    """
+    euclidean = metric == "euclidean"
+    rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+    resolved: Any = rule
+    if isinstance(rule, RuleOfThumb):
+        if euclidean:
+            resolved = rule(X, sample_weight)
+        else:
+            spread = _spread_of_distances(X, sample_weight, metric)
+            resolved = spread * rule.factor(sample_weight.sum(), 1) if spread > 0 else np.inf
+        std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
+        resolved = resolved / (std if np.isfinite(std) else 1)
+    elif callable(rule):
+        resolved = rule(X, sample_weight)
+
+    shape = (X.shape[1],) if euclidean else ()
+    allowed = "a non-negative number" + (
+        f" or {X.shape[1]} of them, one for each feature" if euclidean else ""
+    )
+    try:
+        numbers = np.asarray(resolved)
+        good = numbers.dtype.kind in "fiu" and numbers.shape in ((), shape) and numbers.size > 0
+        good = good and bool((numbers >= 0).all())
+    except ValueError:  # a ragged list
+        good = False
+    if not good:
+        came = f"{bandwidth!r} gave {resolved!r}" if callable(bandwidth) else repr(bandwidth)
+        raise ValueError(
+            f"bandwidth must be {allowed}, one of {sorted(RULES)}, or a callable that returns "
+            f"such numbers from (X, sample_weight); got {came}."
+        )
+    return np.full(shape, numbers, dtype=float) if euclidean else float(numbers)
+
+
+def _spread_of_distances(X, weights, metric):
+    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line."""
+    if metric == "precomputed":
+        blocks = iter([X])
+    else:
+        blocks = pairwise_distances_chunked(X, metric=metric, working_memory=64)
+    row_means = np.concatenate([np.average(np.square(D), axis=1, weights=weights) for D in blocks])
+    return float(np.sqrt(np.average(row_means, weights=weights) / 2))
