@@ -69,7 +69,7 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int
         Number of features seen by `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of features seen by `fit`, where all are strings.
 
     See Also

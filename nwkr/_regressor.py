@@ -63,7 +63,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int
         Number of features seen by `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of features seen by `fit`, where all are strings.
 
     See Also
@@ -77,7 +77,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
     E. A. Nadaraya, "On Estimating Regression", *Theory of Probability and Its Applications*
     9(1), 1964. `doi:10.1137/1109020 <https://doi.org/10.1137/1109020>`_
 
-    G. S. Watson, "Smooth Regression Analysis", *Sankhya A* 26(4), 1964.
+    \G. S. Watson, "Smooth Regression Analysis", *Sankhya A* 26(4), 1964.
 
     Examples
     --------

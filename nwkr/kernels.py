@@ -57,10 +57,6 @@ class Kernel:
         Maps `p` to the logarithm of the radial moment
         :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
 
-    See Also
-    --------
-    get_kernel : From a name or a function to a kernel.
-
     Examples
     --------
     >>> import numpy as np
@@ -267,16 +263,10 @@ def _one_minus(t):
 # -- radial moments, log of the integral of u^p K(u) over u > 0 ---------------------------
 
 
-def _log_moment_gaussian(p):
-    return float((p - 1) / 2 * log(2) + gammaln((p + 1) / 2))
-
-
-def _log_moment_exponential(p):
-    return float(gammaln(p + 1))
-
-
-def _log_moment_constant(p):
-    return inf
+def _log_moment_exponential(p, inner):
+    """For ``K(u) = exp(-u^inner / inner)``."""
+    power = (p + 1) / inner
+    return float((power - 1) * log(inner) + gammaln(power))
 
 
 def _log_moment_power(p, inner, outer):
@@ -341,14 +331,14 @@ KERNELS: dict[str, Kernel] = {
             log_slope=-0.5,
             smooth=True,
             derivative=_derivative_of_gaussian,
-            log_moment=_log_moment_gaussian,
+            log_moment=partial(_log_moment_exponential, inner=2),
         ),
         Kernel(
             "exponential",
             _exponential,
             log_profile=_log_exponential,
             derivative=_derivative_of_exponential,
-            log_moment=_log_moment_exponential,
+            log_moment=partial(_log_moment_exponential, inner=1),
         ),
         _power_kernel("boxcar", _boxcar, inner=1, outer=0),
         _power_kernel("triangular", _triangular, inner=1, outer=1),
@@ -357,14 +347,7 @@ KERNELS: dict[str, Kernel] = {
         _power_kernel("triweight", _triweight, inner=2, outer=3),
         _power_kernel("tricube", _tricube, inner=3, outer=3),
         Kernel("cosine", _cosine, 1.0, smooth=True, derivative=_derivative_of_cosine),
-        Kernel(
-            "constant",
-            _constant,
-            log_profile=_log_constant,
-            log_slope=0.0,
-            smooth=True,
-            log_moment=_log_moment_constant,
-        ),
+        Kernel("constant", _constant, log_profile=_log_constant, log_slope=0.0, smooth=True),
     )
 }
 """The kernels that have a name."""
