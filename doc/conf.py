@@ -1,0 +1,80 @@
+"""How Sphinx builds the documentation: ``python -m sphinx -W -b html doc doc/_build/html``."""
+
+import sys
+from pathlib import Path
+
+from docutils.nodes import reference
+
+import nwkr
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from draw_kernels import draw_kernels  # noqa: E402
+
+project = "nwkr"
+author = "The nwkr developers"
+copyright = author
+version = release = nwkr.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "sg_execution_times.rst", "auto_examples/*.ipynb"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+# The class template says what a class page holds; numpydoc formats the sections.
+numpydoc_show_class_members = False
+autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": "gallery_order.InReadingOrder",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": "nwkr",
+    "reference_url": {"nwkr": None},
+    "show_memory": False,
+    "show_signature": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"nwkr {version}"
+html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "adding_a_kernel", "source", "whats_new")}
+html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+}
+
+
+def link_to_sklearn(app, env, node, contnode):
+    """Send what points into scikit-learn to its web pages, with no inventory to download."""
+    target = node.get("reftarget", "")
+    base = "https://scikit-learn.org/stable/modules/"
+    if target.startswith("sklearn."):
+        address = f"{base}generated/{target}.html"
+    elif node.get("refdoc", "").startswith("generated/") and node.get("reftype") == "ref":
+        # Inherited docstrings point at chapters of the metrics guide.
+        address = f"{base}model_evaluation.html#{target.replace('_', '-')}"
+    else:
+        return None
+    return reference("", "", contnode, internal=False, refuri=address)
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: draw_kernels(HERE / "generated" / "kernels.svg"))
+    app.connect("missing-reference", link_to_sklearn)

@@ -1,0 +1,21 @@
+"""The order of the examples: as they are best read, and new ones at the end."""
+
+READING_ORDER = [
+    "plot_quickstart.py",
+    "plot_attention_pooling.py",
+    "plot_unit_sphere_attention.py",
+    "plot_parzen_classifier.py",
+    "plot_naive_width_overfits.py",
+    "plot_consistency.py",
+]
+
+
+class InReadingOrder:
+    """Sorting key of an example's file name; sphinx-gallery asks for a class."""
+
+    def __init__(self, src_dir):
+        pass
+
+    def __call__(self, name):
+        known = name in READING_ORDER
+        return READING_ORDER.index(name) if known else len(READING_ORDER), name

@@ -1,0 +1,90 @@
+"""The documentation: its code runs, its lists are complete, its version is the package's."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import nwkr
+from nwkr import bandwidths, kernels
+
+ROOT = Path(__file__).parents[1]
+DOC = ROOT / "doc"
+BUILT = {"_build", "auto_examples", "generated"}
+
+
+def read(path):
+    return (DOC / path).read_text(encoding="utf-8")
+
+
+SOURCES = sorted(page.relative_to(DOC) for page in DOC.rglob("*.rst"))
+WRITTEN = [page.as_posix() for page in SOURCES if page.parts[0] not in BUILT]
+PAGES = [page for page in WRITTEN if ">>>" in read(page)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_gives_what_is_shown(page):
+    assert "doctest:" not in read(page), "a page must not skip or loosen anything by itself"
+    result = doctest.testfile(
+        str(DOC / page),
+        module_relative=False,
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+        encoding="utf-8",
+    )
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_every_chapter_has_code():
+    chapters = {page for page in WRITTEN if page.startswith("user_guide/")}
+    assert chapters - {"user_guide/index.rst"} < set(PAGES)
+
+
+def modules_on_the_map():
+    return re.findall(r"^``(nwkr/.*\.py)``$", read("source.rst"), re.M)
+
+
+def test_the_map_of_the_source_names_every_module():
+    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "nwkr").rglob("*.py")]
+    assert sorted(modules_on_the_map()) == sorted(modules)
+
+
+def test_the_map_of_the_source_is_in_reading_order():
+    above = set()
+    for path in modules_on_the_map():
+        imported = re.findall(r"^from (nwkr\.\S+) import", read(f"../{path}"), re.M)
+        assert set(imported) <= above
+        above.add(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+
+
+def test_the_table_of_kernels_is_the_registry():
+    rows = re.findall(r'^   \* - ``"(\w+)"``$', read("user_guide/kernels.rst"), re.M)
+    assert rows == list(kernels.KERNELS)
+
+
+def test_the_kernel_that_is_shown_is_in_the_source():
+    page, source = read("adding_a_kernel.rst"), read("../nwkr/kernels.py")
+    functions = re.findall(r":pyobject: (\w+)", page)
+    lines = re.findall(r":start-at: (.+)", page)
+    assert functions
+    assert lines
+    assert all(source.count(f"\ndef {function}(") == 1 for function in functions)
+    assert all(source.count(line) == 1 for line in lines)
+
+
+def test_the_api_page_lists_what_is_public():
+    listed = re.findall(r"^   ((?:kernels\.|bandwidths\.)?\w+)$", read("api.rst"), re.M)
+    estimators = {name for name in nwkr.__all__ if name.startswith("NadarayaWatson")}
+    of_kernels = {f"kernels.{name}" for name in kernels.__all__}
+    # resolve_bandwidth is what the estimators call.
+    of_bandwidths = {f"bandwidths.{name}" for name in bandwidths.__all__ if "resolve" not in name}
+    assert set(listed) == estimators | of_kernels | of_bandwidths
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [("CITATION.cff", r"^version: (\S+)$"), ("CHANGELOG.md", r"^(\d\S+)( \(unreleased\))?$")],
+)
+def test_the_version_is_that_of_the_package(file, pattern):
+    assert re.search(pattern, read(f"../{file}"), re.M)[1] == nwkr.__version__
