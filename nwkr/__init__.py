@@ -1,14 +1,16 @@
 """Nadaraya-Watson estimation: attention pooling by similarity, for scikit-learn."""
 
 from nwkr import bandwidths, kernels
-from nwkr._classifier import NadarayaWatsonClassifier
-from nwkr._regressor import NadarayaWatsonRegressor
+from nwkr._classifier import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
+from nwkr._regressor import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 
 __version__ = "0.1.0"
 
 __all__ = [
     "NadarayaWatsonClassifier",
+    "NadarayaWatsonClassifierCV",
     "NadarayaWatsonRegressor",
+    "NadarayaWatsonRegressorCV",
     "__version__",
     "bandwidths",
     "kernels",

@@ -52,6 +52,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _encode(self, y, sample_weight):
         """Return the values to pool, (n_samples, n_values), and the rows' weights."""
 
+    @abstractmethod
+    def _decode(self, pooled):
+        """Return what is predicted, given pooled values."""
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Remember the training rows, and resolve kernel and bandwidth.
@@ -76,6 +80,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         ValueError
             If a parameter or the data are not as described. The estimator is then as it was.
         """
+        self._begin_fit()
         with _as_it_was_on_error(self):
             _refuse_categories(X)
             X, y = self._validate_training(X, y)
@@ -91,9 +96,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._values = values[rows]
             self._key_weights = key_weights[rows] / key_weights.max()
             self.kernel_ = get_kernel(self.kernel)
-            self._window = self._choose_window(sample_weight[rows])
+            self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = self._window.bandwidth
             self.algorithm_ = "dense"
+        self._end_fit()
         return self
 
     def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
@@ -196,11 +202,22 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             check_non_negative(X, _DISTANCES)
         return X, None
 
-    def _choose_window(self, sample_weight):
-        """The bandwidth, resolved on the rows that count, and their weights."""
+    def _choose_window(self, X, y, sample_weight):
+        """The bandwidth, resolved on the rows that count."""
         return resolve_window(
-            self.bandwidth, self._keys, sample_weight, self.kernel_, self.metric, self.n_jobs
+            self.bandwidth,
+            self._keys,
+            sample_weight[self._rows],
+            self.kernel_,
+            self.metric,
+            self.n_jobs,
         )
+
+    def _begin_fit(self):
+        """What comes before a fit."""
+
+    def _end_fit(self):
+        """What comes after a fit."""
 
     def _engine(self, queries, leave_out, window=None):
         """What pooling and attention are both called with."""

@@ -7,8 +7,10 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._scoring import squared_error
+from nwkr._search import BandwidthSearch
 
-__all__ = ["NadarayaWatsonRegressor"]
+__all__ = ["NadarayaWatsonRegressor", "NadarayaWatsonRegressorCV"]
 
 
 class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBase):
@@ -132,8 +134,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
             If a query has no weight and ``handle_empty="error"``.
         """
         check_is_fitted(self)
-        y = self._centre + self._scale * self._pooled(X)
-        return y.ravel() if self._one_output else y
+        return self._decode(self._pooled(X))
 
     def _validate_training(self, X, y):
         X, y = validate_data(
@@ -142,6 +143,10 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must be real numbers; got dtype {y.dtype}.")
         return X, y.astype(float, copy=False)
+
+    def _decode(self, pooled):
+        y = self._centre + self._scale * pooled
+        return y.ravel() if self._one_output else y
 
     def _encode(self, y, sample_weight):
         self._one_output = y.ndim == 1
@@ -152,3 +157,137 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         self._scale = (highest - lowest) / 2
         self._centre = lowest + self._scale
         return (y - self._centre) / np.where(self._scale > 0, self._scale, 1), sample_weight
+
+
+class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
+    r"""Nadaraya-Watson regression that chooses its bandwidth by leave-one-out.
+
+    Every candidate predicts each training row from all others, exactly, all candidates in one
+    pass over the distances; the best is kept. It is a :class:`NadarayaWatsonRegressor` in all
+    else.
+
+    Parameters
+    ----------
+    kernel : str, Kernel or callable, default="gaussian"
+        Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
+        of the non-negative scaled distance that returns weights of the same shape.
+    bandwidths : "auto" or list, default="auto"
+        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonRegressor`.
+        "auto" tries multiples of Scott's rule of thumb, a factor sqrt 2 apart, and goes on
+        while the best is at an end.
+    per_feature : bool, default=False
+        Whether to go on from the best candidate to one bandwidth for each feature, by
+        following the slopes of the loss (L-BFGS-B). A feature may run out to `inf`, which
+        switches it off.
+    shrinkage : float, default=0.01
+        How strongly the features' bandwidths are drawn together: the sum of squared
+        deviations of ``log(bandwidth / rule of thumb)`` from their mean, times this, is added
+        to the logarithm of the loss. 0 is no restraint.
+    scoring : str, callable or None, default=None
+        What makes a bandwidth the best. None is the mean squared error; else the name of a
+        scorer of scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which greater
+        is better, of all leave-one-out predictions together;
+        or "aicc" or "gcv", which judge the fit and its degrees of freedom instead.
+    cv : int, cross-validation generator, iterable or None, default=None
+        None leaves each training row out of its own prediction, exactly and without refits.
+        Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
+    subsample : int, "auto" or None, default="auto"
+        How many training rows, drawn at random, are predicted (from all others). "auto" is
+        all up to 20,000 rows and 5,000 beyond; None is always all.
+    random_state : int, RandomState instance or None, default=None
+        What draws them.
+    metric : str or callable, default="euclidean"
+        As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
+    handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
+        As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
+        with "nan" and "error" one that leaves a row without weight is never chosen.
+    algorithm : {"auto", "dense"}, default="auto"
+        As of :class:`NadarayaWatsonRegressor`.
+    tol : float, default=0.0
+        As of :class:`NadarayaWatsonRegressor`.
+    n_jobs : int or None, default=None
+        Number of threads. None takes as many as BLAS may use at the moment, -1 all
+        processors. The result does not depend on it.
+
+    Attributes
+    ----------
+    bandwidth_ : ndarray of shape (n_features,), float, or KNearest
+        The best bandwidth.
+    best_score_ : float
+        Its score.
+    cv_results_ : dict
+        One entry for each candidate, and one for the bandwidth per feature: "bandwidth",
+        "score", "effective_dof" (the trace of the smoother) and "empty_share" (the share of
+        rows that no other row has weight for); the first two only unless ``cv=None``.
+    n_queries_ : int
+        Number of training rows that were predicted.
+    kernel_ : Kernel
+        The kernel in use.
+    algorithm_ : str
+        The algorithm in use.
+    attention_weights_ : ndarray of shape (n_samples, n_samples)
+        Weights of the training rows in their own predictions; computed when it is read.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of features seen by `fit`, where all are strings.
+
+    See Also
+    --------
+    NadarayaWatsonRegressor : The same with a given bandwidth.
+    sklearn.linear_model.RidgeCV : Ridge regression with the same kind of search.
+
+    References
+    ----------
+    W. Härdle, J. S. Marron, "Optimal Bandwidth Selection in Nonparametric Regression Function
+    Estimation", *Annals of Statistics* 13(4), 1985.
+    `doi:10.1214/aos/1176349748 <https://doi.org/10.1214/aos/1176349748>`_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from nwkr import NadarayaWatsonRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
+    >>> round(model.score(None, y), 2)  # R2 of the leave-one-out predictions
+    0.48
+    """
+
+    _plain_class = NadarayaWatsonRegressor
+    _default_scoring = "neg_mean_squared_error"
+
+    def __init__(
+        self,
+        kernel="gaussian",
+        bandwidths="auto",
+        *,
+        per_feature=False,
+        shrinkage=0.01,
+        scoring=None,
+        cv=None,
+        subsample="auto",
+        random_state=None,
+        metric="euclidean",
+        handle_empty="nearest",
+        algorithm="auto",
+        tol=0.0,
+        n_jobs=None,
+    ):
+        self.kernel = kernel
+        self.bandwidths = bandwidths
+        self.per_feature = per_feature
+        self.shrinkage = shrinkage
+        self.scoring = scoring
+        self.cv = cv
+        self.subsample = subsample
+        self.random_state = random_state
+        self.metric = metric
+        self.handle_empty = handle_empty
+        self.algorithm = algorithm
+        self.tol = tol
+        self.n_jobs = n_jobs
+
+    def _loss(self, predictions, values, weights):
+        scale = self._scale / max(self._scale.max(), np.finfo(float).tiny)
+        loss, slopes = squared_error(scale * predictions, scale * values, weights)
+        return loss, scale * slopes

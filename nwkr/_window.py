@@ -28,11 +28,19 @@ class Window:
         As how many rows each training row counts.
     key_widths : ndarray of shape (n_keys,) or None, default=None
         Factors of the bandwidth by training row.
+    rule : Adaptive or None, default=None
+        Where these come from.
     """
 
     bandwidth: Any
     sample_weight: np.ndarray
     key_widths: np.ndarray | None = None
+    rule: Adaptive | None = None
+
+    @property
+    def name(self) -> Any:
+        """What stands for it in a table of results."""
+        return self.bandwidth if self.rule is None else self.rule
 
     def arguments(self, queries, keys, weights, metric, leave_out, n_jobs) -> dict[str, Any]:
         """What to call pooling with."""
@@ -91,8 +99,8 @@ def resolve_window(
         k, total = bandwidth.k, sample_weight.sum()
         if not (isinstance(k, int | np.integer) and 1 <= k <= total):
             raise ValueError(
-                f"bandwidth=KNearest(k) needs an integer k from 1 to the number of training rows, "
-                f"counted by sample_weight, {total:g}; got {k!r}."
+                f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
+                f"sample_weight; got k={k!r} with n_samples = {total:g}."
             )
         return Window(bandwidth, sample_weight)
     if not isinstance(bandwidth, Adaptive):
@@ -110,9 +118,8 @@ def resolve_window(
             f"{bandwidth.exponent!r}."
         )
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
-    return Window(
-        scale, sample_weight, bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
-    )
+    key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
+    return Window(scale, sample_weight, key_widths, bandwidth)
 
 
 def _resolve_bandwidth(

@@ -77,8 +77,7 @@ def test_the_api_page_lists_what_is_public():
     listed = re.findall(r"^   ((?:kernels\.|bandwidths\.)?\w+)$", read("api.rst"), re.M)
     estimators = {name for name in nwkr.__all__ if name.startswith("NadarayaWatson")}
     of_kernels = {f"kernels.{name}" for name in kernels.__all__}
-    # resolve_bandwidth is what the estimators call.
-    of_bandwidths = {f"bandwidths.{name}" for name in bandwidths.__all__ if "resolve" not in name}
+    of_bandwidths = {f"bandwidths.{name}" for name in bandwidths.__all__}
     assert set(listed) == estimators | of_kernels | of_bandwidths
 
 

@@ -1,12 +1,12 @@
 """The engine: arrays in, pooled sums out. It knows no estimator.
 
-    pool, attend            here: what estimators call
+    pool, pool_each, slopes, attend    here: what is called from outside
       |
-    _dense                  all tiles, one after the other
-      |       \\
-    _rows      _threads     whole rows, exactly; blocks of work over threads
+    _dense      _slopes                all tiles: their sums; how a loss changes with bandwidth
       |
-    _distances  _sums       squared scaled distances of a tile; results that merge
+    _tiles      _rows                  some pairs, in the cache; whole rows, exactly
+      |
+    _distances  _sums  _threads        squared scaled distances; results that merge; threads
 
 It speaks attention's language, in which the estimators' words are:
 
@@ -25,11 +25,12 @@ import numpy as np
 from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._distances import pairs_of
 from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
 
-__all__ = ["PooledSums", "attend", "pool", "pool_each"]
+__all__ = ["PooledSums", "attend", "pool", "pool_each", "slopes"]
 
 
 def pool(
@@ -127,6 +128,43 @@ def pool_each(
         empty=empty,
         n_jobs=n_jobs,
     )
+
+
+def slopes(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray,
+    *,
+    weights: np.ndarray,
+    sums: PooledSums,
+    loss_slopes: np.ndarray,
+    leave_out: np.ndarray | None = None,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Derivatives of a loss of the pooled values by the logarithm of each bandwidth.
+
+    Parameters
+    ----------
+    queries, keys, values, kernel, bandwidth, weights, leave_out, n_jobs
+        As in :func:`pool`, with the euclidean metric.
+    sums : PooledSums
+        What :func:`pool` gave.
+    loss_slopes : ndarray of shape (n_queries, n_values)
+        Derivatives of the loss by the pooled values.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_features,)
+        Derivatives; 0 where the bandwidth is 0 or infinite.
+    """
+    pairs = pairs_of(queries, keys, bandwidth, leave_out=leave_out)
+    weighted_values = np.vstack([weights, weights * values.T])
+    counted = np.isfinite(bandwidth) & (bandwidth > 0)
+    by_column = np.zeros(len(bandwidth))
+    by_column[counted] = bandwidth_slopes(pairs, kernel, weighted_values, sums, loss_slopes, n_jobs)
+    return by_column
 
 
 def attend(

@@ -10,7 +10,7 @@ that the weights underflow, or so near the edge of the support that rounding sho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import e, isclose, log2
+from math import isclose
 
 import numpy as np
 
@@ -18,23 +18,18 @@ from nwkr._pooling._distances import Pairs
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
+from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
 from nwkr.kernels import Kernel
 
-__all__ = ["Tiles", "pool_dense"]
+__all__ = ["pool_dense"]
 
-# A tile of float64 is a megabyte, which stays in a core's second-level cache.
-_QUERIES_PER_TILE = 256
-_PAIRS_PER_TILE = 2**17
-
-# exp2 takes ten times longer where its result underflows. Weights of 2^_LOWEST in its place
-# are nothing beside the total of a query that is not _FAR.
-_LOWEST = {np.dtype(np.float64): -1000.0, np.dtype(np.float32): -120.0}
+# A query is far where the least weight of a tile, 2^LOWEST, would be something in its total.
 _FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
-# The error of a weight doubles with each squaring: at most 2^7-fold here.
-_SQUARINGS = 7
 # Weights near the edge of the support carry the product's error: little else in the total,
 # and it shows.
 _THIN = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
+# The error of a weight doubles with each squaring: at most 2^7-fold here.
+_SQUARINGS = 7
 
 
 def pool_dense(
@@ -71,11 +66,28 @@ def pool_dense(
     n_queries, n_keys = pairs.shape
     shift = np.zeros((len(multiples), n_queries))
     sums = np.empty((len(multiples), n_queries, len(values)))
-    tiles = Tiles(pairs, kernel, values, multiples)
+    # Squaring weights doubles their error, which float32 has no digits for.
+    tiles = Tiles(pairs, kernel, None if len(multiples) == 1 else np.float64)
+    by_dtype = {np.dtype(np.float64): values, tiles.dtype: values.astype(tiles.dtype)}
+    chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 
+    def _weights_of_each(tile, reach, rows, cols):
+        for multiple, chain in chains:
+            # The last multiple is 1, and may have the tile itself.
+            scaled = tile if multiple == 1 else np.multiply(tile, multiple**-2.0)
+            weights = tiles.weights(scaled, reach / multiple**2)
+            pairs.exclude(weights, rows, cols)
+            yield chain[0], weights
+            for number in chain[1:]:
+                yield number, np.square(weights, out=weights)
+
     def pool_block(rows):
-        sums[:, rows] = tiles.sums(rows)
+        block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
+        for cols, tile, reach in tiles.scan(rows):
+            for number, weights in _weights_of_each(tile, reach, rows, cols):
+                block_sums[number] += _times(weights, by_dtype[weights.dtype][:, cols])
+        sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
         again = rows.start + np.flatnonzero(narrowly.any(axis=0))
         for block in row_blocks(len(again), n_keys):
@@ -85,76 +97,8 @@ def pool_dense(
                 these = again[block][part]
                 sums[number, these], shift[number, these] = exactly.sums(values, multiple, part)
 
-    each(pool_block, _slices(n_queries, _QUERIES_PER_TILE), n_jobs)
+    each(pool_block, slices(n_queries, QUERIES_PER_TILE), n_jobs)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
-
-
-class Tiles:
-    """The tiles of dense pooling, a row of them at a time."""
-
-    def __init__(self, pairs, kernel, values, multiples):
-        n_queries, n_keys = pairs.shape
-        self._pairs, self._kernel = pairs, kernel
-        # Squaring weights doubles their error, which float32 has no digits for.
-        self.dtype = pairs.dtype if len(multiples) == 1 else np.dtype(np.float64)
-        self._values = {np.dtype(np.float64): values, self.dtype: values.astype(self.dtype)}
-        self._columns = _slices(n_keys, _PAIRS_PER_TILE // min(n_queries, _QUERIES_PER_TILE))
-        # With log-weights linear in u2, the product gives them finished, in powers of 2.
-        self._log_linear = kernel.log_slope is not None
-        self._factor = kernel.log_slope * log2(e) if self._log_linear else 1.0
-        self._ladder = _chains(multiples, self._log_linear)
-        self._product = pairs.product(self._factor) if kernel.smooth else None
-        self.by_product = self._product is not None
-        if self._product is not None:
-            self._extents = [self._product.key_extent(cols) for cols in self._columns]
-
-    def sums(self, rows):
-        """Sums over all keys for a slice of queries, for each multiple."""
-        height = rows.stop - rows.start
-        n_multiples = sum(len(chain) for _, chain in self._ladder)
-        sums = np.zeros((n_multiples, height, len(self._values[self.dtype])))
-        room = np.empty((2, height * self._columns[0].stop), self.dtype)
-        for cols, reach in zip(self._columns, self._reaches(rows)):
-            out, spare = room[:, : height * (cols.stop - cols.start)].reshape(2, height, -1)
-            tile = self._scaled(rows, cols, reach, out)
-            for number, weights in self._weights(tile, reach, spare):
-                self._pairs.exclude(weights, rows, cols)
-                sums[number] += _times(weights, self._values[weights.dtype][:, cols])
-        return sums
-
-    def _reaches(self, rows):
-        """Upper bounds of the squared distances in each tile."""
-        if self._product is None:
-            return [np.inf] * len(self._columns)
-        radius, factor = self._product.query_extent(rows)
-        return [(radius + r) * (radius + r) * factor * f for r, f in self._extents]
-
-    def _scaled(self, rows, cols, reach, out):
-        """The factor times the squared distances."""
-        if self._product is not None and self._product.write(out, rows, cols, reach):
-            return out
-        tile = self._pairs.differences(rows, cols)
-        return np.multiply(tile, self._factor, out=tile) if self._log_linear else tile
-
-    def _weights(self, tile, reach, spare):
-        """The weights for one multiple after the other, each in the place of the last."""
-        for multiple, chain in self._ladder:
-            weights = tile
-            if multiple != 1:
-                weights = np.multiply(tile, multiple**-2.0, out=spare)
-            weights = self._profile(weights, reach / multiple**2)
-            yield chain[0], weights
-            for number in chain[1:]:
-                yield number, np.square(weights, out=weights)
-
-    def _profile(self, tile, reach):
-        if not self._log_linear:
-            return self._kernel.profile(tile)
-        lowest = _LOWEST[tile.dtype]
-        if not self._factor * reach >= lowest:
-            # Against an array: NumPy's maximum with a scalar takes twice as long.
-            np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
-        return np.exp2(tile, out=tile)
 
 
 def _chains(multiples, log_linear):
@@ -183,7 +127,3 @@ def _times(weights, values):
     if len(values) <= 3:  # a matrix this thin costs BLAS more than its columns do one by one
         return np.stack([weights @ column for column in values], axis=1)
     return weights @ values.T
-
-
-def _slices(n, size):
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

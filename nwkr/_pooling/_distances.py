@@ -107,6 +107,11 @@ class Pairs:
         """``factor`` times the squared scaled distances by matrix products, if possible."""
         return None
 
+    @cached_property
+    def centred(self) -> tuple[np.ndarray, np.ndarray]:
+        """Queries and keys in units of the bandwidth, from a common centre, if they have one."""
+        raise NotImplementedError
+
     def coarse(self, rows) -> np.ndarray | None:
         """Distances to all keys in what has bandwidth 0; None if nothing has."""
         return None
@@ -176,17 +181,19 @@ class _EuclideanPairs(Pairs):
         scale = np.ldexp(1.0, -exponent)
         return self._queries * scale, self._keys * scale, mantissa**-2.0
 
-    def product(self, factor):
+    @cached_property
+    def centred(self):
+        """Queries and keys in units of the bandwidth, from a common centre."""
         # A robust centre, from a thousand rows or so: it only has to be near.
         centre = np.median(self._keys[:: 1 + len(self._keys) // 1000], axis=0)
-        return Product(
+        return (
             (self._queries - centre) / self._bandwidth,
             (self._keys - centre) / self._bandwidth,
-            self.query_factors,
-            self.key_factors,
-            factor,
-            self.dtype,
         )
+
+    def product(self, factor):
+        queries, keys = self.centred
+        return Product(queries, keys, self.query_factors, self.key_factors, factor, self.dtype)
 
     def coarse(self, rows):
         if self._matched is None:

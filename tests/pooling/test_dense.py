@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from scipy.special import logsumexp
 
-from nwkr._pooling import _dense, attend, pool, pool_each
+from nwkr._pooling import _dense, _tiles, attend, pool, pool_each
 from nwkr.kernels import KERNELS
 
 
@@ -27,8 +27,9 @@ def problem(rng):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(_dense, "_QUERIES_PER_TILE", 16)
-    monkeypatch.setattr(_dense, "_PAIRS_PER_TILE", 16 * 24)
+    for module in (_dense, _tiles):
+        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
 
 
 def plain_weights(kernel, problem):

@@ -1,0 +1,156 @@
+"""Each training row predicted without itself, for many bandwidths at once.
+
+Arrays in, arrays out: what the search for a bandwidth (`_search.py`) evaluates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwkr._pooling import PooledSums, pool_each, slopes
+from nwkr._window import Window
+from nwkr.kernels import Kernel
+
+__all__ = ["Fit", "LeaveOneOut"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one bandwidth gives, for the rows that are asked about.
+
+    Attributes
+    ----------
+    sums : PooledSums
+        The pooled sums.
+    predictions : ndarray of shape (n_rows, n_values)
+        Pooled values, each row left out of its own; NaN where nothing has weight and nothing
+        stands in for it.
+    leverages : ndarray of shape (n_rows,)
+        Share of a row in its own prediction, were it not left out.
+    """
+
+    sums: PooledSums
+    predictions: np.ndarray
+    leverages: np.ndarray
+
+    @property
+    def empty_share(self) -> float:
+        """Share of the rows that no other row has weight for."""
+        return float(np.mean(~(self.sums.total > 0) | np.isneginf(self.sums.shift)))
+
+    def with_itself(self, values: np.ndarray) -> np.ndarray:
+        """Predictions in which each row has its share, given the rows' values."""
+        share = self.leverages[:, None]
+        return share * values + (1 - share) * np.where(share < 1, self.predictions, 0)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Training rows, and which of them to predict.
+
+    Attributes
+    ----------
+    queries : ndarray of shape (n_rows, n_features)
+        The rows to predict; their distances to all keys, if precomputed.
+    leave_out : ndarray of shape (n_rows,)
+        Their numbers among the keys.
+    keys, values, weights, kernel, metric, empty, n_jobs
+        As in :func:`nwkr._pooling.pool`.
+    """
+
+    queries: np.ndarray
+    leave_out: np.ndarray
+    keys: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+    kernel: Kernel
+    metric: str | Callable
+    empty: str | None
+    n_jobs: int | None
+
+    def fits(self, windows: Sequence[Window]) -> list[Fit]:
+        """Leave-one-out fits of many bandwidths; those in proportion share the distances."""
+        fits: dict[int, Fit] = {}
+        for numbers in _in_proportion(windows):
+            first = windows[numbers[0]]
+            multiples = [_ratio(windows[number], first) or 1.0 for number in numbers]
+            arguments = self._arguments(first)
+            own_weights = self.kernel(0.0) * arguments["weights"][self.leave_out]
+            for number, sums in zip(numbers, pool_each(multiples, **arguments, empty=self.empty)):
+                fits[number] = _fit(sums, own_weights)
+        return [fits[number] for number in range(len(windows))]
+
+    def slopes(self, window: Window, fit: Fit, loss_slopes: np.ndarray) -> np.ndarray:
+        """Derivatives of a loss by the logarithm of each bandwidth.
+
+        Parameters
+        ----------
+        window : Window
+            One bandwidth for each feature.
+        fit : Fit
+            The fit of that bandwidth.
+        loss_slopes : ndarray of shape (n_rows, n_values)
+            Derivatives of the loss by the predictions.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_features,)
+            Derivatives; 0 where the bandwidth is 0 or infinite.
+        """
+        return slopes(
+            self.queries,
+            self.keys,
+            self.values,
+            self.kernel,
+            window.bandwidth,
+            weights=self.weights,
+            sums=fit.sums,
+            loss_slopes=loss_slopes,
+            leave_out=self.leave_out,
+            n_jobs=self.n_jobs,
+        )
+
+    def _arguments(self, window) -> dict[str, Any]:
+        arguments = window.arguments(
+            self.queries, self.keys, self.weights, self.metric, self.leave_out, self.n_jobs
+        )
+        return arguments | {"values": self.values, "kernel": self.kernel}
+
+
+def _fit(sums, own_weights):
+    reached = (sums.total > 0) & ~np.isneginf(sums.shift)
+    with np.errstate(over="ignore"):  # beside nothing, a row has all the weight
+        others = np.where(reached, np.exp(sums.shift) * sums.total, 0) / own_weights
+    return Fit(sums, sums.finish(), 1 / (1 + others))
+
+
+def _in_proportion(windows) -> Iterator[list[int]]:
+    """Numbers of windows that differ by a factor only."""
+    left = list(range(len(windows)))
+    while left:
+        first = windows[left[0]]
+        group = [number for number in left if _ratio(windows[number], first) is not None]
+        yield group
+        left = [number for number in left if number not in group]
+
+
+def _ratio(window, other) -> float | None:
+    """By what factor a window is wider than another, if that is all their difference."""
+    if window is other:
+        return 1.0
+    if any(w.key_widths is not None for w in (window, other)):
+        return None
+    if not all(isinstance(w.bandwidth, float | np.ndarray) for w in (window, other)):
+        return None
+    ours, theirs = np.atleast_1d(window.bandwidth), np.atleast_1d(other.bandwidth)
+    scaled = np.isfinite(theirs) & (theirs > 0)
+    if not scaled.any() or not np.array_equal(ours[~scaled], theirs[~scaled]):
+        return None
+    ratios = ours[scaled] / theirs[scaled]
+    if not (np.isfinite(ratios[0]) and ratios[0] > 0):
+        return None
+    return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=1e-13, atol=0) else None

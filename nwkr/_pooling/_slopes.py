@@ -1,0 +1,74 @@
+"""How a loss of the pooled values changes with the bandwidth of each column.
+
+With the pooled value ``f`` of a query, its total ``T`` and the derivative ``g`` of the loss
+by ``f``, a pair adds ``g (v - f) w K'(u2) / T`` times the change of its ``u2``, which is
+``-2 (q - k)^2`` in the logarithm of a column's bandwidth (q and k in units of it). Summed
+over pairs with the square expanded, that is one product with the keys for all columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._pooling._distances import Pairs
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
+from nwkr.kernels import Kernel
+
+__all__ = ["bandwidth_slopes"]
+
+
+def bandwidth_slopes(
+    pairs: Pairs,
+    kernel: Kernel,
+    values: np.ndarray,
+    sums: PooledSums,
+    loss_slopes: np.ndarray,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Derivatives of a loss by the logarithm of each bandwidth.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Queries and keys, under the euclidean metric.
+    kernel : Kernel
+        A kernel that has a derivative.
+    values : ndarray of shape (1 + n_values, n_keys)
+        Key weights, and the values times these.
+    sums : PooledSums
+        What pooling them gave.
+    loss_slopes : ndarray of shape (n_queries, n_values)
+        Derivatives of the loss by the pooled values.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_columns,)
+        One for each column whose bandwidth is neither 0 nor infinite.
+    """
+    queries, keys = pairs.centred
+    # Where nothing has weight, or underflow leaves the nearest key alone, nothing changes.
+    reached = sums.total > 0
+    scale = np.where(reached, 1 / np.where(reached, sums.total, 1), 0) * (sums.shift == 0)
+    slopes = loss_slopes * scale[:, None]
+    factors = np.column_stack([-(slopes * np.nan_to_num(sums.finish())).sum(axis=1), slopes])
+    tiles = Tiles(pairs, kernel, np.float64)
+    blocks = slices(pairs.shape[0], QUERIES_PER_TILE)
+    parts = np.zeros((len(blocks), queries.shape[1]))
+
+    def add(number):
+        rows = blocks[number]
+        for cols, tile, reach in tiles.scan(rows):
+            derivatives = tiles.derivatives(tile, reach)
+            pairs.exclude(derivatives, rows, cols)
+            shares = factors[rows] @ values[:, cols]
+            shares *= derivatives
+            parts[number] += shares.sum(axis=1) @ queries[rows] ** 2
+            parts[number] += shares.sum(axis=0) @ keys[cols] ** 2
+            parts[number] -= 2 * ((shares @ keys[cols]) * queries[rows]).sum(axis=0)
+
+    each(add, range(len(blocks)), n_jobs)
+    return -2 * parts.sum(axis=0)

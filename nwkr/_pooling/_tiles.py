@@ -1,0 +1,106 @@
+"""Tiles: a few hundred queries against a few hundred keys, small enough for the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import e, log2
+
+import numpy as np
+
+from nwkr._pooling._distances import Pairs
+from nwkr.kernels import Kernel
+
+__all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles", "slices"]
+
+QUERIES_PER_TILE = 256
+# A tile of float64 is a megabyte, which stays in a core's second-level cache.
+_PAIRS_PER_TILE = 2**17
+
+# exp2 takes ten times longer where its result underflows: no weight is less than 2^LOWEST.
+LOWEST = {np.dtype(np.float64): -1000.0, np.dtype(np.float32): -120.0}
+
+
+class Tiles:
+    """The tiles of all pairs, a row of them at a time.
+
+    A tile holds squared scaled distances. For kernels whose log-weights are linear in these
+    it holds the finished logarithms instead, in powers of 2: the product gives either.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Queries and keys.
+    kernel : Kernel
+        The kernel.
+    dtype : dtype or None, default=None
+        Type of the tiles, that of the pairs by default; float64 where the product is too
+        inexact.
+    """
+
+    def __init__(self, pairs: Pairs, kernel: Kernel, dtype=None):
+        n_queries, n_keys = pairs.shape
+        self._pairs, self._kernel = pairs, kernel
+        self.dtype = pairs.dtype if dtype is None else np.dtype(dtype)
+        width = max(1, _PAIRS_PER_TILE // min(n_queries, QUERIES_PER_TILE))
+        self._columns = slices(n_keys, width)
+        self.log_linear = kernel.log_slope is not None
+        self._factor = 1.0 if kernel.log_slope is None else kernel.log_slope * log2(e)
+        self._product = pairs.product(self._factor) if kernel.smooth else None
+        self.by_product = self._product is not None
+        if self._product is not None:
+            self._extents = [self._product.key_extent(cols) for cols in self._columns]
+
+    def scan(self, rows: slice) -> Iterator[tuple[slice, np.ndarray, float]]:
+        """Go through the tiles of some queries.
+
+        Parameters
+        ----------
+        rows : slice
+            The queries.
+
+        Yields
+        ------
+        cols : slice
+            The keys.
+        tile : ndarray of shape (n_rows, n_cols)
+            The tile, good until the next one.
+        reach : float
+            Upper bound of the squared scaled distances in it.
+        """
+        height = rows.stop - rows.start
+        room = np.empty(height * self._columns[0].stop, self.dtype)
+        for cols, reach in zip(self._columns, self._reaches(rows)):
+            tile = room[: height * (cols.stop - cols.start)].reshape(height, -1)
+            if self._product is None or not self._product.write(tile, rows, cols, reach):
+                tile = self._pairs.differences(rows, cols)
+                if self.log_linear:
+                    tile *= self._factor
+            yield cols, tile, reach
+
+    def _reaches(self, rows):
+        if self._product is None:
+            return [np.inf] * len(self._columns)
+        radius, factor = self._product.query_extent(rows)
+        return [(radius + r) * (radius + r) * factor * f for r, f in self._extents]
+
+    def weights(self, tile: np.ndarray, reach: float) -> np.ndarray:
+        """Turn a tile into weights, in place."""
+        if not self.log_linear:
+            return self._kernel.profile(tile)
+        lowest = LOWEST[tile.dtype]
+        if not self._factor * reach >= lowest:
+            # Against an array: NumPy's maximum with a scalar takes twice as long.
+            np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
+        return np.exp2(tile, out=tile)
+
+    def derivatives(self, tile: np.ndarray, reach: float) -> np.ndarray:
+        """Turn a tile into the kernel's derivatives by the squared distance, in place."""
+        if self._kernel.log_slope is not None:
+            return np.multiply(self.weights(tile, reach), self._kernel.log_slope, out=tile)
+        assert self._kernel.derivative is not None
+        return self._kernel.derivative(tile)
+
+
+def slices(n: int, size: int) -> list[slice]:
+    """Cut ``range(n)`` into slices."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

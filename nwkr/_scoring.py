@@ -1,0 +1,174 @@
+"""How good leave-one-out predictions are: criteria of the fit, and scikit-learn's scores."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from math import inf, log
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer, make_scorer
+
+__all__ = [
+    "CRITERIA",
+    "aicc",
+    "as_scorer",
+    "brier_score",
+    "gcv",
+    "log_loss",
+    "score_predictions",
+    "squared_error",
+]
+
+
+def aicc(mean_square: float, trace: float, n_samples: float) -> float:
+    """Corrected Akaike criterion of a smoother; infinite where nothing is left to correct.
+
+    C. M. Hurvich, J. S. Simonoff, C.-L. Tsai, "Smoothing Parameter Selection in Nonparametric
+    Regression Using an Improved Akaike Information Criterion", *Journal of the Royal
+    Statistical Society B* 60(2), 1998. `doi:10.1111/1467-9868.00125
+    <https://doi.org/10.1111/1467-9868.00125>`_
+    """
+    if trace + 2 >= n_samples:
+        return inf
+    penalty = (1 + trace / n_samples) / (1 - (trace + 2) / n_samples)
+    return log(mean_square) + penalty if mean_square > 0 else -inf
+
+
+def gcv(mean_square: float, trace: float, n_samples: float) -> float:
+    """Generalised cross-validation; infinite where nothing is left to validate.
+
+    P. Craven, G. Wahba, "Smoothing Noisy Data with Spline Functions", *Numerische Mathematik*
+    31, 1978. `doi:10.1007/BF01404567 <https://doi.org/10.1007/BF01404567>`_
+    """
+    return inf if trace + 2 >= n_samples else mean_square / (1 - trace / n_samples) ** 2
+
+
+CRITERIA = {"aicc": aicc, "gcv": gcv}
+"""Criteria of the mean squared residual and the trace of the smoother: the less, the better."""
+
+
+def squared_error(predictions, values, weights):
+    """Mean squared error, and its derivatives by the predictions.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_rows, n_values)
+        Predictions.
+    values : ndarray of shape (n_rows, n_values)
+        True values.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows, of sum 1.
+
+    Returns
+    -------
+    loss : float
+        The loss, summed over the values.
+    slopes : ndarray of shape (n_rows, n_values)
+        Its derivatives.
+    """
+    residuals = values - predictions
+    return float(weights @ (residuals**2).sum(axis=1)), -2 * weights[:, None] * residuals
+
+
+def log_loss(predictions, values, weights):
+    """Mean negative logarithm of the true class's probability, and its derivatives.
+
+    Parameters
+    ----------
+    predictions : ndarray of shape (n_rows, n_classes)
+        Probabilities.
+    values : ndarray of shape (n_rows, n_classes)
+        One-hot classes.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows, of sum 1.
+
+    Returns
+    -------
+    loss : float
+        The loss; probabilities are no less than the rounding error of 1, as scikit-learn
+        has it.
+    slopes : ndarray of shape (n_rows, n_classes)
+        Its derivatives.
+    """
+    of_truth = (predictions * values).sum(axis=1)
+    least = np.finfo(float).eps
+    clipped = np.maximum(of_truth, least)
+    slopes = np.where(of_truth > least, -weights / clipped, 0)
+    return float(-weights @ np.log(clipped)), slopes[:, None] * values
+
+
+def brier_score(predictions, values, weights):
+    """Mean squared error of the probabilities; of two classes only one is counted."""
+    error, _ = squared_error(predictions, values, weights)
+    return error / 2 if values.shape[1] == 2 else error
+
+
+def score_predictions(scoring, y, predictions, sample_weight=None, classes=None) -> float:
+    """Score predictions as scikit-learn would score the estimator that made them.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        Name of a scorer, a scorer, or a function ``(y_true, y_pred) -> float``.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        True targets or labels.
+    predictions : ndarray of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_classes)
+        Predictions; probabilities for classes.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Weights.
+    classes : ndarray of shape (n_classes,) or None, default=None
+        Class labels, for a classifier.
+
+    Returns
+    -------
+    score : float
+        The score; greater is better.
+    """
+    if classes is not None and scoring in ("neg_log_loss", "neg_brier_score"):
+        # scikit-learn's need every class among the rows, and its Brier score (before 1.7) two.
+        one_hot = np.equal.outer(y, classes).astype(float)
+        shares = np.full(len(y), 1.0) if sample_weight is None else sample_weight
+        shares = shares / shares.sum()
+        if scoring == "neg_brier_score":
+            return -brier_score(predictions, one_hot, shares)
+        return -log_loss(predictions, one_hot, shares)[0]
+    known = _KnownTargets() if classes is None else _KnownProbabilities(classes)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return float(as_scorer(scoring)(known, predictions, y, **weights))
+
+
+def as_scorer(scoring):
+    """The scorer that a name, a scorer or a function of true and predicted values stands for."""
+    if callable(scoring) and _n_required(scoring) == 2:
+        return make_scorer(scoring)
+    return get_scorer(scoring)
+
+
+def _n_required(function):
+    parameters = signature(function).parameters.values()
+    return sum(
+        p.default is Parameter.empty
+        and p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        for p in parameters
+    )
+
+
+class _KnownTargets(RegressorMixin, BaseEstimator):
+    """Its predictions are what it is given."""
+
+    def predict(self, X):
+        return X
+
+
+class _KnownProbabilities(ClassifierMixin, BaseEstimator):
+    """Its probabilities are what it is given."""
+
+    def __init__(self, classes):
+        self.classes_ = classes
+
+    def predict_proba(self, X):
+        return X
+
+    def predict(self, X):
+        return self.classes_[np.argmax(X, axis=1)]

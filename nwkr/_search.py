@@ -1,0 +1,336 @@
+"""The search for a bandwidth: what the `CV` estimators do when they are fitted."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn import config_context
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils import check_random_state
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._leave_one_out import Fit, LeaveOneOut
+from nwkr._scoring import CRITERIA, as_scorer, score_predictions
+from nwkr._validation import Interval, StrOptions
+from nwkr._window import Window, resolve_window
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to support."""
+
+
+__all__ = ["BandwidthSearch"]
+
+# "auto" tries the rule of thumb times these powers of sqrt 2, and goes on by as many rungs,
+# as often, while the best of them is the last.
+_LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
+# All rows are scored up to this number; beyond it, so many.
+_ALL, _SOME = 20_000, 5_000
+# By what factor a feature's bandwidth may leave the rule of thumb.
+_FARTHEST = 1e3
+# Beyond this factor it reaches across the data, and may as well be off.
+_WIDE = 8.0
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What a bandwidth is judged by: the rows that are predicted, and what is true of them."""
+
+    leave_one_out: LeaveOneOut
+    y: np.ndarray
+    values: np.ndarray
+    sample_weight: np.ndarray
+    n_samples: float  # of all rows, by weight
+    n_rows_for_each: float  # that is predicted
+
+
+class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
+    """A bandwidth from the training rows, each predicted without itself."""
+
+    _parameter_constraints: dict = {
+        **NadarayaWatsonBase._parameter_constraints,
+        "bandwidths": [StrOptions({"auto"}), "array-like"],
+        "per_feature": ["boolean"],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "scoring": [str, callable, None],
+        "cv": ["cv_object"],
+        "subsample": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "random_state": ["random_state"],
+    }
+    _parameter_constraints.pop("bandwidth")
+
+    _plain_class: type[NadarayaWatsonBase]  # the same without a search
+    _default_scoring: str
+
+    @abstractmethod
+    def _loss(self, predictions, values, weights):
+        """The loss that one bandwidth for each feature minimises, and its slopes."""
+
+    def _choose_window(self, X, y, sample_weight):
+        self._check_search()
+        weight = sample_weight[self._rows]
+        rule = resolve_window("scott", self._keys, weight, self.kernel_, self.metric)
+        if self.cv is not None:
+            return self._cross_validate(X, y, sample_weight, rule)
+        problem = self._problem(y[self._rows], weight)
+        if isinstance(self.bandwidths, str):
+            tried = self._climb(problem, rule)
+        else:
+            tried = self._try(problem, [self._resolve(b, weight) for b in self.bandwidths])
+        if self.per_feature:
+            start = _best(tried)[0]
+            tried += self._try(problem, [self._descend(problem, rule, start)])
+        window, best = _best(tried)
+        self.best_score_ = best["score"]
+        self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
+        return window
+
+    def _check_search(self):
+        if not isinstance(self.bandwidths, str) and len(self.bandwidths) == 0:
+            raise ValueError("bandwidths must be 'auto' or at least one bandwidth; got none.")
+        own = [name for name in CRITERIA if name == self.scoring]
+        if own and (self._default_scoring != "neg_mean_squared_error" or self.cv is not None):
+            raise ValueError(
+                f"scoring={self.scoring!r} is a criterion of regression with cv=None; choose "
+                f"another scoring."
+            )
+        if not self.per_feature:
+            return
+        for name, allowed in (
+            ("cv", [None]),
+            ("metric", ["euclidean"]),
+            ("scoring", [None, self._default_scoring]),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(
+                    f"per_feature=True needs {name} from {allowed}, for it follows the slopes of "
+                    f"the leave-one-out loss; got {name}={value!r}."
+                )
+        if self.kernel_.derivative is None:
+            raise ValueError(
+                f"per_feature=True needs a kernel with a derivative; got kernel "
+                f"{self.kernel_.name!r}, which has none."
+            )
+
+    def _resolve(self, bandwidth, sample_weight):
+        return resolve_window(
+            bandwidth, self._keys, sample_weight, self.kernel_, self.metric, self.n_jobs
+        )
+
+    def _problem(self, y, sample_weight):
+        keys, n_keys = self._keys, len(self._rows)
+        if n_keys == 1:
+            raise ValueError(
+                "Leaving each training row out takes at least 2 rows with positive weight; got 1 "
+                "sample."
+            )
+        wanted = self.subsample
+        if wanted == "auto":
+            wanted = n_keys if n_keys <= _ALL else _SOME
+        rows = np.arange(n_keys)
+        if wanted is not None and wanted < n_keys:
+            random = check_random_state(self.random_state)
+            rows = np.sort(random.choice(n_keys, wanted, replace=False))
+        self.n_queries_ = len(rows)
+        leave_one_out = LeaveOneOut(
+            keys if len(rows) == n_keys else keys[rows],
+            rows,
+            keys,
+            self._values,
+            self._key_weights,
+            self.kernel_,
+            self.metric,
+            self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
+            self.n_jobs,
+        )
+        return _Problem(
+            leave_one_out,
+            y[rows],
+            self._values[rows],
+            sample_weight[rows],
+            sample_weight.sum(),
+            n_keys / len(rows),
+        )
+
+    def _try(self, problem, windows):
+        """Windows, each with what is known of it."""
+        with self._step(f"{len(windows)} bandwidths"):
+            fits = problem.leave_one_out.fits(windows)
+            return [
+                (window, self._result(problem, window, fit)) for window, fit in zip(windows, fits)
+            ]
+
+    def _result(self, problem, window, fit: Fit) -> dict[str, Any]:
+        trace = problem.n_rows_for_each * fit.leverages.sum()
+        return {
+            "bandwidth": window.name,
+            "score": self._score(problem, fit, trace),
+            "effective_dof": trace,
+            "empty_share": fit.empty_share,
+        }
+
+    def _score(self, problem, fit, trace):
+        if np.isnan(fit.predictions).any():  # as is what the estimator would do
+            return -np.inf
+        if self.scoring in CRITERIA:
+            residuals = problem.y - self._decode(fit.with_itself(problem.values))
+            squares = residuals.reshape(len(residuals), -1) ** 2
+            mean = np.average(squares.mean(axis=1), weights=problem.sample_weight)
+            return -CRITERIA[self.scoring](float(mean), trace, problem.n_samples)
+        alike = np.ptp(problem.sample_weight) == 0
+        return score_predictions(
+            self.scoring or self._default_scoring,
+            problem.y,
+            self._decode(fit.predictions),
+            None if alike else problem.sample_weight,
+            getattr(self, "classes_", None),
+        )
+
+    def _climb(self, problem, rule):
+        """Multiples of the rule of thumb, farther and farther while the best is the last."""
+        if not np.isfinite(rule.bandwidth).any():  # constant data: nothing to choose
+            return self._try(problem, [rule])
+
+        def rungs(numbers):
+            windows = [Window(rule.bandwidth * 2 ** (n / 2), rule.sample_weight) for n in numbers]
+            return self._try(problem, windows)
+
+        tried, low, high = rungs(_LADDER), _LADDER.start, _LADDER.stop
+        for _ in range(_EXTENSIONS):
+            scores = np.array([result["score"] for _, result in tried])
+            best = np.flatnonzero(scores == scores.max())
+            if best[-1] == len(tried) - 1 and not _level(scores[-2:]):
+                tried, high = tried + rungs(range(high, high + _RUNGS)), high + _RUNGS
+            elif best[0] == 0 and not _level(scores[:2]):
+                tried, low = rungs(range(low - _RUNGS, low)) + tried, low - _RUNGS
+            else:
+                break
+        return tried
+
+    def _descend(self, problem, rule, start):
+        """One bandwidth for each feature: the least penalised logarithm of the loss."""
+        weights = problem.sample_weight / problem.sample_weight.sum()
+        free = np.isfinite(rule.bandwidth)
+        bandwidth = np.array(rule.bandwidth)
+
+        def window_of(x):
+            bandwidth[free] = rule.bandwidth[free] * np.exp(x)
+            return Window(bandwidth.copy(), rule.sample_weight)
+
+        def objective(x):
+            window = window_of(x)
+            with self._step("slopes"):
+                (fit,) = problem.leave_one_out.fits([window])
+                if np.isnan(fit.predictions).any():
+                    return np.inf, np.zeros_like(x)
+                loss, loss_slopes = self._loss(fit.predictions, problem.values, weights)
+                if loss <= 0:
+                    return -np.inf, np.zeros_like(x)
+                slopes = problem.leave_one_out.slopes(window, fit, loss_slopes)[free] / loss
+            on = np.isfinite(x)
+            apart = np.where(on, x, 0) - np.mean(x[on]) * on if on.any() else np.zeros_like(x)
+            return (
+                np.log(loss) + self.shrinkage * apart @ apart,
+                slopes + 2 * self.shrinkage * apart,
+            )
+
+        x = np.zeros(np.count_nonzero(free))
+        if isinstance(start.bandwidth, np.ndarray) and start.key_widths is None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                x = np.log(start.bandwidth[free] / rule.bandwidth[free])
+            x = np.clip(np.nan_to_num(x), -np.log(_FARTHEST) / 2, np.log(_FARTHEST) / 2)
+        if not len(x):
+            return rule
+        bounds = [(-np.log(_FARTHEST), np.log(_FARTHEST))] * len(x)
+        found = minimize(
+            objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
+        )
+        return window_of(_switch_off(objective, found.x, found.fun))
+
+    def _cross_validate(self, X, y, sample_weight, rule):
+        """The search of scikit-learn, over splits of the rows."""
+        candidates = self.bandwidths
+        if isinstance(candidates, str):
+            candidates = [rule.bandwidth * 2 ** (number / 2) for number in _LADDER]
+        names = set(self._plain_class._get_param_names()) - {"bandwidth"}
+        plain = {name: getattr(self, name) for name in names}
+        # Routing has the weights count in the scores too, whatever the caller has set.
+        with config_context(enable_metadata_routing=True):
+            search = GridSearchCV(
+                self._plain_class(**plain).set_fit_request(sample_weight=True),
+                {"bandwidth": list(candidates)},
+                scoring=as_scorer(self.scoring or self._default_scoring).set_score_request(
+                    sample_weight=True
+                ),
+                cv=self.cv,
+                refit=False,
+            ).fit(X, y, sample_weight=sample_weight)
+        windows = [self._resolve(b, sample_weight[self._rows]) for b in candidates]
+        scores = search.cv_results_["mean_test_score"]
+        self.n_queries_ = len(X)
+        self.cv_results_ = {"bandwidth": [window.name for window in windows], "score": scores}
+        tried = [(window, {"score": score}) for window, score in zip(windows, scores)]
+        window, best = _best(tried)
+        self.best_score_ = best["score"]
+        return window
+
+    def _begin_fit(self):
+        if hasattr(self, "_init_callback_context"):
+            context = self._init_callback_context(max_subtasks=None)
+            context.call_on_fit_task_begin(estimator=self)
+
+    def _end_fit(self):
+        if hasattr(self, "_callback_fit_ctx"):
+            self._callback_fit_ctx.call_on_fit_task_end(estimator=self)
+
+    @contextmanager
+    def _step(self, name):
+        """A step of the search, for callbacks to follow."""
+        if not hasattr(self, "_callback_fit_ctx"):
+            yield
+            return
+        context = self._callback_fit_ctx.subcontext(task_name=name)
+        context.call_on_fit_task_begin(estimator=self)
+        yield
+        context.call_on_fit_task_end(estimator=self)
+
+
+def _best(tried):
+    """The window with the best score; of equal ones the last, which of a ladder is the widest."""
+    scores = np.array([result["score"] for _, result in tried], dtype=float)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    if np.isneginf(scores).all():
+        raise ValueError(
+            "No bandwidth has a score: for each of them there are rows that no other row has "
+            "weight for. Choose larger bandwidths, or handle_empty='nearest' or 'mean'."
+        )
+    return tried[len(tried) - 1 - scores[::-1].argmax()]
+
+
+def _level(scores):
+    """Whether a limit is reached: only the nearest rows count, or all alike."""
+    return np.allclose(scores[0], scores[1], rtol=1e-9, atol=0) or not np.isfinite(scores).all()
+
+
+def _switch_off(objective, x, value):
+    """Let bandwidths run out to infinity where that is no worse."""
+    for feature in np.argsort(-x):
+        if x[feature] < np.log(_WIDE):
+            break
+        off = x.copy()
+        off[feature] = np.inf
+        without = objective(off)[0]
+        if without > value:
+            break
+        x, value = off, without
+    return x
