@@ -10,18 +10,16 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.metrics import pairwise_distances
-from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from nwkr._input import check_metric, validate_rows, validate_weights
 from nwkr._pooling import attend, pool
-from nwkr._validation import Interval, StrOptions, _check_sample_weight, _fit_context
+from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
-
-_DISTANCES = "X, which must hold distances with metric='precomputed'"
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -82,19 +80,21 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """
         self._begin_fit()
         with _as_it_was_on_error(self):
-            _refuse_categories(X)
             X, y = self._validate_training(X, y)
-            sample_weight = _positive_somewhere(
-                _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
-            )
-            self._check_metric(X)
+            sample_weight = validate_weights(sample_weight, X)
+            if self.metric == "precomputed" and X.shape[0] != X.shape[1]:
+                raise ValueError(
+                    f"X must be a square matrix of distances, (n_samples, n_samples), with "
+                    f"metric='precomputed'; got shape {X.shape}."
+                )
+            check_metric(self.metric, X)
             values, key_weights = self._encode(y, sample_weight)
 
             # A row without weight is absent everywhere.
-            rows = np.flatnonzero(key_weights > 0)
+            key_weights = key_weights / key_weights.max()
+            rows = np.flatnonzero(key_weights)
             self._X, self._rows = X, rows
-            self._values = values[rows]
-            self._key_weights = key_weights[rows] / key_weights.max()
+            self._values, self._key_weights = values[rows], key_weights[rows]
             self.kernel_ = get_kernel(self.kernel)
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = self._window.bandwidth
@@ -171,10 +171,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.metric == "precomputed"
         tags.input_tags.positive_only = self.metric == "precomputed"
-        mean_only = self.kernel == "constant"
-        for target_tags in (tags.regressor_tags, tags.classifier_tags):
-            if target_tags is not None:
-                target_tags.poor_score = mean_only
         return tags
 
     @property
@@ -196,10 +192,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             leave_out = np.full(len(self._X), -1)
             leave_out[self._rows] = np.arange(len(self._rows))
             return self._X, leave_out
-        _refuse_categories(X)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = validate_rows(self, X, reset=False)
         if self.metric == "precomputed":
-            check_non_negative(X, _DISTANCES)
+            check_metric(self.metric, X)
         return X, None
 
     def _choose_window(self, X, y, sample_weight):
@@ -273,24 +268,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                 f"'mean', 'nan'."
             )
 
-    def _check_metric(self, X):
-        if self.metric == "precomputed":
-            if X.shape[0] != X.shape[1]:
-                raise ValueError(
-                    f"X must be a square matrix of distances, (n_samples, n_samples), with "
-                    f"metric='precomputed'; got shape {X.shape}."
-                )
-            check_non_negative(X, _DISTANCES)
-        elif self.metric != "euclidean":
-            try:
-                pairwise_distances(X[:1], X[:2], metric=self.metric)
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"metric must be 'precomputed', or a name or callable that "
-                    f"sklearn.metrics.pairwise_distances takes for such an X; got "
-                    f"{self.metric!r}: {error}"
-                ) from error
-
 
 @contextmanager
 def _as_it_was_on_error(estimator):
@@ -301,29 +278,6 @@ def _as_it_was_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def _refuse_categories(X):
-    """Refuse categorical columns, whose codes would silently pass for numbers."""
-    dtypes = getattr(X, "dtypes", None)
-    if dtypes is None or not hasattr(X, "columns"):
-        return
-    names = [
-        name
-        for name, dtype in zip(X.columns, dtypes)
-        if str(dtype).startswith(("category", "Categorical", "Enum"))
-    ]
-    if names:
-        raise ValueError(
-            f"X must be numeric; got categorical columns {names}. Encode them first, for "
-            f"instance with sklearn.preprocessing.OneHotEncoder."
-        )
-
-
-def _positive_somewhere(sample_weight):
-    if not (sample_weight > 0).any():
-        raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
-    return sample_weight
 
 
 def _keep_largest(attention, top_k):

@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._input import validate_rows
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
 from nwkr._validation import StrOptions
@@ -199,8 +200,13 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self.kernel == "constant"
+        return tags
+
     def _validate_training(self, X, y):
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        X, y = validate_rows(self, X, y)
         check_classification_targets(y)
         return X, y
 
@@ -210,7 +216,13 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
     def _encode(self, y, sample_weight):
         self.classes_, codes = np.unique(y, return_inverse=True)
         one_hot = np.equal.outer(codes, np.arange(len(self.classes_))).astype(float)
-        return one_hot, sample_weight * self._class_weights(one_hot, sample_weight, y)[codes]
+        weights = sample_weight * self._class_weights(one_hot, sample_weight, y)[codes]
+        if not (weights > 0).any():
+            raise ValueError(
+                f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
+                f"which none has."
+            )
+        return one_hot, weights
 
     def _class_weights(self, one_hot, sample_weight, y):
         if self.class_weight == "balanced":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._input import validate_rows
 from nwkr._scoring import squared_error
 from nwkr._search import BandwidthSearch
 
@@ -136,13 +137,19 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         check_is_fitted(self)
         return self._decode(self._pooled(X))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.kernel == "constant"
+        return tags
+
     def _validate_training(self, X, y):
-        X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
-        )
+        X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True)
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must be real numbers; got dtype {y.dtype}.")
-        return X, y.astype(float, copy=False)
+        y = y.astype(float, copy=False)
+        if not np.isfinite(y).all():  # None among objects, for one
+            raise ValueError("y must be finite numbers; got NaN.")
+        return X, y
 
     def _decode(self, pooled):
         y = self._centre + self._scale * pooled
@@ -153,10 +160,13 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         y = y.reshape(len(y), -1)
         # About the centre of their range, so that no digit is lost to a common offset, and a
         # constant is reproduced exactly; in units of it, so that none overflows.
-        lowest, highest = y.min(axis=0), y.max(axis=0)
-        self._scale = (highest - lowest) / 2
+        present = y[sample_weight > 0]
+        lowest, highest = present.min(axis=0), present.max(axis=0)
+        self._scale = highest / 2 - lowest / 2
         self._centre = lowest + self._scale
-        return (y - self._centre) / np.where(self._scale > 0, self._scale, 1), sample_weight
+        with np.errstate(over="ignore"):  # of rows that are absent
+            values = (y - self._centre) / np.where(self._scale > 0, self._scale, 1)
+        return values, sample_weight
 
 
 class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
@@ -185,9 +195,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         to the logarithm of the loss. 0 is no restraint.
     scoring : str, callable or None, default=None
         What makes a bandwidth the best. None is the mean squared error; else the name of a
-        scorer of scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which greater
-        is better, of all leave-one-out predictions together;
-        or "aicc" or "gcv", which judge the fit and its degrees of freedom instead.
+        scorer of scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which
+        greater is better, of all leave-one-out predictions together; or "aicc" or "gcv",
+        which judge the fit and its degrees of freedom instead.
     cv : int, cross-validation generator, iterable or None, default=None
         None leaves each training row out of its own prediction, exactly and without refits.
         Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.

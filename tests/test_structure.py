@@ -21,6 +21,7 @@ ORDER = [
     "nwkr._classifier",
     "nwkr._search",
     "nwkr._base",
+    "nwkr._input",
     "nwkr._leave_one_out",
     "nwkr._scoring",
     "nwkr._window",

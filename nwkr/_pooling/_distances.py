@@ -229,7 +229,13 @@ class _MetricPairs(Pairs):
     def _distances(self, rows, cols):
         if self._metric == "precomputed":
             return self._queries[rows][:, cols].astype(float)
-        return pairwise_distances(self._queries[rows], self._keys[cols], metric=self._metric)
+        distances = pairwise_distances(self._queries[rows], self._keys[cols], metric=self._metric)
+        if not (distances >= 0).all():
+            raise ValueError(
+                f"metric must give distances, which are not negative; {self._metric!r} gave "
+                f"{distances.min()}."
+            )
+        return distances
 
     def squares(self, rows, cols):
         distances = self._distances(rows, cols)

@@ -1,0 +1,76 @@
+"""What data may be: the checks that scikit-learn does not make, or not in these words."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn import config_context
+from sklearn.metrics import pairwise_distances
+from sklearn.utils.validation import check_non_negative, validate_data
+
+from nwkr._validation import _check_sample_weight
+
+__all__ = ["check_metric", "validate_rows", "validate_weights"]
+
+_DISTANCES = "X, which must hold distances with metric='precomputed'"
+
+
+def validate_rows(estimator, X, y="no_validation", **options):
+    """Check rows and, in `fit`, targets, and set what scikit-learn keeps of their form."""
+    _refuse_categories(X)
+    with _by_name("X" if isinstance(y, str) else "X and y"):
+        return validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
+
+
+def validate_weights(sample_weight, X):
+    """Check weights of the rows: one for each, by default 1, and not all 0."""
+    weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
+    if not (weights > 0).any():
+        raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
+    return weights
+
+
+def check_metric(metric, X):
+    """Check that a metric can be used for `X`."""
+    if metric == "precomputed":
+        check_non_negative(X, _DISTANCES)
+    elif metric != "euclidean":
+        try:
+            with config_context(skip_parameter_validation=False):
+                pairwise_distances(X[:1], X[:2], metric=metric)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"metric must be 'euclidean', 'precomputed', or a name or callable that "
+                f"sklearn.metrics.pairwise_distances takes for such an X; got {metric!r}: {error}"
+            ) from error
+
+
+@contextmanager
+def _by_name(names):
+    """Have an error say what it is about, where it does not."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if re.search(r"\b[Xy]\b", str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{names} must be real numbers, as many rows of each: {error}") from error
+
+
+def _refuse_categories(X):
+    """Refuse categorical columns, whose codes would silently pass for numbers."""
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is None or not hasattr(X, "columns"):
+        return
+    names = [
+        name
+        for name, dtype in zip(X.columns, dtypes)
+        if str(dtype).startswith(("category", "Categorical", "Enum"))
+    ]
+    if names:
+        raise ValueError(
+            f"X must be numeric; got categorical columns {names}. Encode them first, for "
+            f"instance with sklearn.preprocessing.OneHotEncoder."
+        )

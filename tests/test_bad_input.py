@@ -1,0 +1,462 @@
+"""Bad input is refused with the parameter's name, what is allowed, and what came instead.
+
+A `fit` that fails leaves the estimator as it was.
+"""
+
+import re
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from versions import POLARS_HAS_NAMES
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.kernels import KERNELS
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(12, 2))
+Y = RNG.normal(size=12)
+LABELS = np.arange(12) % 3
+DISTANCES = np.abs(X[:, :1] - X[:, 0])
+BOTH = (NadarayaWatsonRegressor, NadarayaWatsonClassifier)
+REGRESSOR, CLASSIFIER = BOTH[:1], BOTH[1:]
+
+
+def with_entry(array, value, dtype=None):
+    """A copy with one entry changed."""
+    array = np.array(array, dtype=dtype)
+    array.flat[3] = value
+    return array
+
+
+def case(name, got, *words, named=None, estimators=BOTH, **changes):
+    """A row of the tables below: `changes` are parameters or data that are refused.
+
+    The message must hold the `name`, or what is `named` instead, and all `words`: what is
+    allowed and what came.
+    """
+    words = (named or rf"\b{name}\b", *words)
+    return [
+        pytest.param(Estimator, changes, words, id=f"{name}-{got}-{Estimator.__name__[14:]}")
+        for Estimator in estimators
+    ]
+
+
+def state_of(model):
+    """Each attribute's identity, and the contents of arrays."""
+    return {
+        name: (id(value), value.tobytes() if isinstance(value, np.ndarray) else None)
+        for name, value in vars(model).items()
+    }
+
+
+def check_refused(Estimator, changes, words):
+    changes = changes.copy()
+    y = Y if Estimator is NadarayaWatsonRegressor else LABELS
+    data = [changes.pop(name, good) for name, good in (("X", X), ("y", y), ("sample_weight", None))]
+
+    model = Estimator(**changes)
+    before = state_of(model)
+    with pytest.raises((ValueError, TypeError)) as error:
+        model.fit(*data)
+    message = str(error.value)
+    for word in words:
+        assert re.search(word, message, re.DOTALL), f"{word!r} is not in {message!r}"
+    assert state_of(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+    model = Estimator("tricube", [0.7, 0.4]).fit(X[:9, ::-1], y[:9])
+    predictions = model.predict(X)
+    good = model.get_params()
+    model.set_params(**changes)
+    before = state_of(model)
+    with pytest.raises(type(error.value)):
+        model.fit(*data)
+    assert state_of(model) == before
+    assert_array_equal(model.set_params(**good).predict(X), predictions)
+
+
+# -- parameters ---------------------------------------------------------------------------
+
+EVERY_KERNEL = re.escape(str(sorted(KERNELS)))
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("kernel", "name", EVERY_KERNEL, "'gausian'", kernel="gausian"),
+        *case("kernel", "number", "str.*callable", "3", kernel=3),
+        *case("kernel", "None", "str.*callable", "None", kernel=None),
+        *case("kernel", "list", "str.*callable", "gaussian", kernel=["gaussian"]),
+    ],
+)
+def test_kernel(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("kernel", "row", "shape", r"\(\d+,\)", kernel=lambda u: u[0]),
+        *case("kernel", "scalar", "shape", r"\(\)", kernel=lambda u: 1.0),
+        *case("kernel", "transpose", "shape", r"\(\d+, 2\)", kernel=lambda u: u.T),
+        *case("kernel", "nan", "finite", "nan", kernel=lambda u: np.nan * u),
+        *case("kernel", "inf", "finite", "inf", kernel=lambda u: u * 0 + np.inf),
+        *case("kernel", "minus", "non-negative", "-1", kernel=lambda u: u * 0 - 1),
+        *case("kernel", "dips", "non-negative", "-0.5", kernel=lambda u: 0.5 - (u > 3)),
+        *case("kernel", "complex", "real", "complex", kernel=lambda u: np.exp(1j * u)),
+        *case("kernel", "text", "real", "<U", kernel=lambda u: u.astype(str)),
+        *case("kernel", "nothing", "real", "object", kernel=lambda u: None),
+        *case("kernel", "no-argument", "array", "argument", kernel=lambda: 1.0),
+    ],
+)
+def test_callable_kernel(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+def test_callable_kernel_that_turns_bad_far_away():
+    model = NadarayaWatsonRegressor(lambda u: np.where(u < 1e4, 1 / (1 + u), -1), bandwidth=1.0)
+    model.fit(X, Y)
+    with pytest.raises(ValueError, match=r"kernel must return finite, non-negative weights.*-1"):
+        model.predict([[1e9, 0.0]])
+
+
+ANY_BANDWIDTH = "number", "scott.*silverman", "callable"
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("bandwidth", "-1", "range.*0", "scott", "-1", bandwidth=-1),
+        *case("bandwidth", "nan", "range.*0", "scott", "nan", bandwidth=np.nan),
+        *case("bandwidth", "-inf", "range.*0", "scott", "-inf", bandwidth=-np.inf),
+        *case("bandwidth", "None", "range.*0", "scott", "None", bandwidth=None),
+        *case("bandwidth", "complex", "range.*0", "scott", "1j", bandwidth=1j),
+        *case("bandwidth", "name", "scott", "'scot'", bandwidth="scot"),
+        *case("bandwidth", "digits", "scott", "'1.0'", bandwidth="1.0"),
+        *case("bandwidth", "empty", *ANY_BANDWIDTH, r"got \[\]", bandwidth=[]),
+        *case("bandwidth", "none-of", *ANY_BANDWIDTH, r"\[\]", bandwidth=np.empty(0)),
+        *case("bandwidth", "one-of-2", *ANY_BANDWIDTH, r"got \[1.0\]", bandwidth=[1.0]),
+        *case("bandwidth", "3-of-2", *ANY_BANDWIDTH, r"\[1, 2, 3\]", bandwidth=[1, 2, 3]),
+        *case("bandwidth", "2d", *ANY_BANDWIDTH, r"\[\[1, 2\]\]", bandwidth=[[1, 2]]),
+        *case("bandwidth", "ragged", *ANY_BANDWIDTH, r"\[2\]", bandwidth=[1, [2]]),
+        *case("bandwidth", "a-minus", *ANY_BANDWIDTH, r"got \[1, -1\]", bandwidth=[1, -1]),
+        *case("bandwidth", "a-nan", *ANY_BANDWIDTH, "nan", bandwidth=[1.0, np.nan]),
+        *case("bandwidth", "texts", *ANY_BANDWIDTH, "'b'", bandwidth=["a", "b"]),
+        *case("bandwidth", "a-complex", *ANY_BANDWIDTH, "1j", bandwidth=[1, 1j]),
+        *case("bandwidth", "a-None", *ANY_BANDWIDTH, "None", bandwidth=[1, None]),
+        *case("bandwidth", "2-of-1", *ANY_BANDWIDTH, "2", bandwidth=[1, 2], metric="l1"),
+    ],
+)
+def test_bandwidth(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("bandwidth", "minus", *ANY_BANDWIDTH, "-2", bandwidth=lambda X, w: -2),
+        *case(
+            "bandwidth",
+            "nan",
+            *ANY_BANDWIDTH,
+            "nan",
+            bandwidth=lambda X, w: [1, np.nan],
+        ),
+        *case("bandwidth", "None", *ANY_BANDWIDTH, "None", bandwidth=lambda X, w: None),
+        *case(
+            "bandwidth",
+            "name",
+            *ANY_BANDWIDTH,
+            "'scott'",
+            bandwidth=lambda X, w: "scott",
+        ),
+        *case(
+            "bandwidth",
+            "long",
+            *ANY_BANDWIDTH,
+            r"\[0.*0.*0",
+            bandwidth=lambda X, w: [0, 0, 0],
+        ),
+    ],
+)
+def test_callable_bandwidth(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("metric", "name", "pairwise_distances", "'euclidian'", metric="euclidian"),
+        # SciPy has names beside those of scikit-learn, which would fail in predict.
+        *case("metric", "alias", "pairwise_distances", "'euclid'", metric="euclid"),
+        *case("metric", "number", "str.*callable", "3", metric=3),
+        *case("metric", "None", "str.*callable", "None", metric=None),
+        *case("metric", "unary", "pairwise_distances", "lambda", metric=lambda a: 0.0),
+        *case("metric", "text", "pairwise_distances", "'x'", metric=lambda a, b: "x"),
+        *case("metric", "haversine", "2", metric="haversine", X=np.ones((12, 3))),
+        *case("handle_empty", "name", "'nearest'", "'drop'", handle_empty="drop"),
+        *case("handle_empty", "None", "'error'", "None", handle_empty=None),
+        *case("algorithm", "name", "'auto'", "'kd_tree'", algorithm="kd_tree"),
+        *case("tol", "minus", "range.*0", "-0.1", tol=-0.1),
+        *case("tol", "nan", "range.*0", "nan", tol=np.nan),
+        *case("n_jobs", "float", "None.*int", "1.5", n_jobs=1.5),
+    ],
+)
+def test_other_parameters(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+class_weight_case = partial(case, "class_weight", estimators=CLASSIFIER)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *class_weight_case("name", "'balanced'", "'equal'", class_weight="equal"),
+        *class_weight_case("list", "dict", r"\[1, 2\]", class_weight=[1, 2]),
+        *class_weight_case("minus", "non-negative", "-1", class_weight={0: -1}),
+        *class_weight_case("nan", "non-negative", "nan", class_weight={1: np.nan}),
+        *class_weight_case("inf", "non-negative", "inf", class_weight={1: np.inf}),
+        *class_weight_case("unknown", r"\[0, 1, 2\]", class_weight={7: 1}),
+        *class_weight_case("zeros", "zero|0", class_weight={0: 0, 1: 0, 2: 0}),
+        *class_weight_case(
+            "zero-for-all-with-weight",
+            "zero|0",
+            named="weight",
+            class_weight={0: 0},
+            sample_weight=(LABELS == 0) * 1.0,
+        ),
+    ],
+)
+def test_class_weight(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+# -- data of fit --------------------------------------------------------------------------
+
+PRECOMPUTED = {"metric": "precomputed", "bandwidth": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("X", "nan", "not accept", "NaN", X=with_entry(X, np.nan)),
+        *case("X", "inf", "too large", "infinity", X=with_entry(X, np.inf)),
+        *case("X", "-inf", "too large", "infinity", X=with_entry(X, -np.inf)),
+        *case("X", "None-in", "NaN", X=with_entry(X, None, object)),
+        *case("X", "complex", "[Cc]omplex", X=X + 0j),
+        *case("X", "object", "float", "'a'", X=with_entry(X, "a", object)),
+        *case("X", "dict-in", "float", "dict", X=with_entry(X, {}, object)),
+        *case("X", "text", "float", "b", X=np.full((12, 2), "b")),
+        *case("X", "no-rows", "minimum of 1", named="0 sample", X=X[:0], y=Y[:0]),
+        *case("X", "no-columns", "minimum of 1", named="0 feature", X=X[:, :0]),
+        *case("X", "1d", "got 1D", named="Expected 2D", X=X[:, 0]),
+        *case("X", "square", "square", r"\(12, 2\)", X=X, **PRECOMPUTED),
+        *case("X", "minus", "[Nn]egative", "distances", X=-DISTANCES, **PRECOMPUTED),
+        *case("X", "far-nan", "NaN", X=with_entry(DISTANCES, np.nan), **PRECOMPUTED),
+    ],
+)
+def test_training_rows(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
+@pytest.mark.parametrize("Estimator", BOTH)
+def test_sparse_training_rows_or_queries(Estimator, form):
+    for make in (getattr(sparse, f"{form}_array"), getattr(sparse, f"{form}_matrix")):
+        words = r"\bX\b", "dense", "[Ss]parse"
+        check_refused(Estimator, {"X": make(X)}, words)
+        model = Estimator().fit(X, LABELS)
+        with pytest.raises(TypeError, match="Sparse data was passed for X, but dense data"):
+            model.predict(make(X))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": X[:, 0], "b": pd.Categorical([1, 2, 3] * 4)}),
+        pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(list("xyz") * 4)}),
+        pl.DataFrame({"a": X[:, 0], "b": pl.Series(list("xyz") * 4, dtype=pl.Categorical)}),
+        pl.DataFrame({"a": X[:, 0], "b": pl.Series(list("xyz") * 4, dtype=pl.Enum(list("xyz")))}),
+    ],
+    ids=["pandas-numbers", "pandas-texts", "polars-categorical", "polars-enum"],
+)
+@pytest.mark.parametrize("Estimator", BOTH)
+def test_categorical_columns(Estimator, frame):
+    # Their codes would pass for numbers.
+    check_refused(Estimator, {"X": frame}, (r"\bX\b", "numeric", r"categorical columns \['b'\]"))
+    model = Estimator().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), LABELS)
+    with pytest.raises(ValueError, match=r"X must be numeric; .*\['b'\]"):
+        model.predict(frame)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("y", "None", "None", y=None),
+        *case("y", "short", "12", "5", y=LABELS[:5]),
+        *case("y", "long", "12", "24", y=np.tile(LABELS, 2)),
+        *case("y", "nan", "NaN", y=with_entry(LABELS, np.nan, float)),
+        *case("y", "inf", "infinity", y=with_entry(LABELS, np.inf, float)),
+        *case("y", "complex", "[Cc]omplex", estimators=REGRESSOR, y=Y + 0j),
+        *case("y", "text", "real", "<U", estimators=REGRESSOR, y=LABELS.astype(str)),
+        *case(
+            "y",
+            "object",
+            "float",
+            "a",
+            estimators=REGRESSOR,
+            y=with_entry(Y, "a", object),
+        ),
+        *case(
+            "y",
+            "None-in",
+            "NaN|None",
+            estimators=REGRESSOR,
+            y=with_entry(Y, None, object),
+        ),
+        *case("y", "date", "real", "M8|datetime", estimators=REGRESSOR, y=Y.astype("M8[s]")),
+        *case("y", "3d", "2", "3", named="dim", estimators=REGRESSOR, y=np.zeros((12, 1, 1))),
+        *case(
+            "y",
+            "numbers",
+            "classes",
+            "continuous",
+            named="regression target",
+            estimators=CLASSIFIER,
+            y=Y,
+        ),
+        *case("y", "2d", "1d", r"\(12, 2\)", estimators=CLASSIFIER, y=np.ones((12, 2), int)),
+    ],
+)
+def test_targets(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+@pytest.mark.parametrize(
+    ("Estimator", "changes", "words"),
+    [
+        *case("sample_weight", "minus", "Negative", sample_weight=-np.ones(12)),
+        *case("sample_weight", "a-minus", "Negative", sample_weight=[1] * 11 + [-1]),
+        *case(
+            "sample_weight", "zeros", "zero", named="[Ss]ample.weight", sample_weight=np.zeros(12)
+        ),
+        *case("sample_weight", "zero", "zero", named="[Ss]ample.weight", sample_weight=0.0),
+        *case("sample_weight", "nan", "NaN", sample_weight=[1] * 11 + [np.nan]),
+        *case("sample_weight", "inf", "infinity", sample_weight=[1] * 11 + [np.inf]),
+        *case("sample_weight", "5", r"\(12,\)", r"\(5,\)", sample_weight=[1] * 5),
+        *case(
+            "sample_weight", "2d", "1D", named="[Ss]ample.weight", sample_weight=np.ones((12, 2))
+        ),
+    ],
+)
+def test_sample_weight(Estimator, changes, words):
+    check_refused(Estimator, changes, words)
+
+
+# -- queries ------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=BOTH)
+def Estimator(request):
+    """Both estimators."""
+    return request.param
+
+
+METHODS = ["predict", "predict_proba", "predict_log_proba", "attention_weights"]
+
+
+def check_queries_refused(model, queries, match, error=ValueError):
+    before = state_of(model)
+    for method in METHODS:
+        if hasattr(model, method):
+            with pytest.raises(error, match=match):
+                getattr(model, method)(queries)
+    with pytest.raises(error, match=match):
+        model.score(queries, LABELS)
+    assert state_of(model) == before
+
+
+@pytest.mark.parametrize("queries", [None, X], ids=["None", "X"])
+def test_nothing_before_fit(Estimator, queries):
+    check_queries_refused(Estimator(), queries, "not fitted yet", NotFittedError)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        _ = Estimator().attention_weights_
+
+
+@pytest.mark.parametrize("weight", [[1.0], [0.0, 2.0, 0.0]], ids=len)
+def test_leave_one_out_of_one_row(Estimator, weight):
+    n = len(weight)
+    model = Estimator(bandwidth=1.0).fit(X[:n], LABELS[:n], weight)
+    assert_array_equal(model.predict(X), LABELS[n // 2])
+    for method in METHODS:
+        if hasattr(model, method):
+            with pytest.raises(ValueError, match=r"X=None .*at least 2 rows.* got 1 sample"):
+                getattr(model, method)(None)
+
+
+@pytest.mark.parametrize(
+    ("queries", "match"),
+    [
+        (np.ones((12, 1)), "X has 1 features.*expecting 2 features"),
+        (np.ones((12, 3)), "X has 3 features.*expecting 2 features"),
+        (with_entry(X, np.nan), "Input X contains NaN"),
+        (with_entry(X, np.inf), "Input X contains infinity"),
+        (X + 0j, r"\bX\b.*[Cc]omplex|[Cc]omplex.*\bX\b"),
+        (with_entry(X, "a", object), r"\bX\b.*float.*'a'|float.*'a'.*\bX\b"),
+        (X[:, 0], "Expected 2D array, got 1D array"),
+        (X[:0], "0 sample.*minimum of 1"),
+    ],
+    ids=["1-column", "3-columns", "nan", "inf", "complex", "object", "1d", "no-rows"],
+)
+def test_queries(Estimator, queries, match):
+    model = Estimator().fit(X, LABELS)
+    check_queries_refused(model, queries, f"(?s){match}")
+
+
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, pl.DataFrame] if POLARS_HAS_NAMES else [pd.DataFrame]
+)
+def test_columns_of_queries(Estimator, make):
+    def frame(*names):
+        return make({name: X[:, number % 2] for number, name in enumerate(names)})
+
+    model = Estimator().fit(frame("a", "b"), LABELS)
+    names = "(?s)feature names should match those that were passed during fit.*"
+    check_queries_refused(model, frame("b", "a"), names + "same order")
+    check_queries_refused(model, frame("a", "c"), names + "unseen.*- c.*missing.*- b")
+    check_queries_refused(model, frame("a"), names + "missing.*- b")
+    check_queries_refused(model, frame("a", "b", "c"), names + "unseen.*- c")
+
+
+@pytest.mark.parametrize(
+    ("queries", "match"),
+    [
+        (DISTANCES[:, :5], "X has 5 features.*expecting 12 features"),
+        (np.column_stack([DISTANCES, DISTANCES]), "X has 24 features.*expecting 12 features"),
+        (-DISTANCES, "Negative values in data passed to X.*distances"),
+        (with_entry(DISTANCES, -1e-300), "Negative values in data passed to X.*distances"),
+        (with_entry(DISTANCES, np.nan), "Input X contains NaN"),
+    ],
+    ids=["5-columns", "24-columns", "minus", "a-minus", "nan"],
+)
+def test_precomputed_queries(Estimator, queries, match):
+    model = Estimator(**PRECOMPUTED).fit(DISTANCES, LABELS)
+    check_queries_refused(model, queries, match)
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 13, 1.5, 2.0, "all", np.nan, [2]], ids=repr)
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_top_k(Estimator, top_k, sparse_output):
+    model = Estimator().fit(X, LABELS)
+    got = re.escape(repr(top_k))
+    with pytest.raises(ValueError, match=rf"top_k must be .* 1 to .*12; got {got}"):
+        model.attention_weights(X, top_k=top_k, sparse_output=sparse_output)
+    assert model.attention_weights(X, top_k=12).shape == (12, 12)

@@ -1,0 +1,763 @@
+"""What both estimators share: weights, leave-one-out, metrics, empty neighbourhoods, state."""
+
+import copy
+import inspect
+import pickle
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from threading import Barrier, get_ident
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, attention, refit_without_each
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.kernels import KERNELS
+
+close = {"rtol": 1e-10, "atol": 1e-12}
+BANDWIDTH = 0.3
+# What a query gets that lies far from all keys: the nearest key, in the limit, where the kernel
+# never ends.
+ENDLESS = {name for name, kernel in KERNELS.items() if np.isinf(kernel.support)}
+
+
+@pytest.fixture(params=[NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def Estimator(request):
+    """Both estimators."""
+    return request.param
+
+
+@pytest.fixture
+def data(rng):
+    """Training rows, targets that serve both estimators, queries: some of them far away."""
+    X = rng.uniform(size=(30, 2))
+    y = rng.integers(3, size=30)
+    return X, y, np.vstack([rng.uniform(size=(12, 2)), [[3.0, 1.0], [-2.0, 0.2]], X[:3]])
+
+
+@pytest.fixture
+def sample_weight(rng):
+    """Weights, a third of them 0."""
+    return rng.permutation(np.repeat([0.0, 0.5, 3.0], 10))
+
+
+def pooled(model, X):
+    """What the model pools: predictions or probabilities."""
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+def values_of(model, y):
+    """What the model pools from: the targets, or one column for each class."""
+    return np.equal.outer(y, model.classes_) * 1.0 if hasattr(model, "classes_") else y
+
+
+def empty_of(kernel, handle_empty):
+    return "nearest" if kernel in ENDLESS else handle_empty
+
+
+# -- parameters and attributes ------------------------------------------------------------
+
+
+def test_parameters(Estimator):
+    parameters = inspect.signature(Estimator).parameters
+    defaults = {
+        "kernel": "gaussian",
+        "bandwidth": "scott",
+        "metric": "euclidean",
+        "handle_empty": "nearest",
+        "algorithm": "auto",
+        "tol": 0.0,
+        "n_jobs": None,
+    }
+    if Estimator is NadarayaWatsonClassifier:
+        defaults["class_weight"] = None
+    assert {name: parameter.default for name, parameter in parameters.items()} == defaults
+    by_position = [
+        name for name, parameter in parameters.items() if parameter.kind != parameter.KEYWORD_ONLY
+    ]
+    assert by_position == ["kernel", "bandwidth"]
+
+
+def test_signatures(Estimator):
+    signatures = {
+        "fit": "(self, X, y, sample_weight=None)",
+        "predict": "(self, X)",
+        "score": "(self, X, y, sample_weight=None)",
+        "attention_weights": "(self, X=None, *, sparse_output=False, top_k=None)",
+    }
+    if Estimator is NadarayaWatsonClassifier:
+        signatures |= {"predict_proba": "(self, X)", "predict_log_proba": "(self, X)"}
+    for name, signature in signatures.items():
+        assert str(inspect.signature(getattr(Estimator, name))) == signature
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, [0.5, 2.0], "scott", "silverman"])
+def test_fitted_attributes(Estimator, kernel, bandwidth, data):
+    X, y, _ = data
+    model = Estimator(kernel, bandwidth)
+    assert model.fit(X, y) is model
+    assert model.bandwidth_.shape == (2,)
+    assert model.bandwidth_.dtype == np.float64
+    assert model.kernel_ is KERNELS[kernel]
+    assert model.n_features_in_ == 2
+    assert not hasattr(model, "feature_names_in_")
+    assert model.algorithm_ == "dense"
+    assert model.get_params()["bandwidth"] is bandwidth
+
+
+def test_number_stands_for_all_columns(Estimator, kernel, data):
+    X, y, queries = data
+    one, each = Estimator(kernel, 0.3).fit(X, y), Estimator(kernel, [0.3, 0.3]).fit(X, y)
+    assert_array_equal(one.bandwidth_, [0.3, 0.3])
+    assert_array_equal(pooled(one, queries), pooled(each, queries))
+
+
+@pytest.mark.parametrize("bandwidth", ["scott", "silverman", 0.5])
+def test_bandwidth_of_other_metrics_is_a_float(Estimator, bandwidth, data):
+    X, y, _ = data
+    assert isinstance(
+        Estimator(bandwidth=bandwidth, metric="manhattan").fit(X, y).bandwidth_, float
+    )
+
+
+def test_algorithm_and_tol_do_not_change_dense_results(Estimator, kernel, data):
+    X, y, queries = data
+    expected = pooled(Estimator(kernel).fit(X, y), queries)
+    for params in ({"algorithm": "dense"}, {"tol": 0.1}):
+        assert_array_equal(pooled(Estimator(kernel, **params).fit(X, y), queries), expected)
+
+
+@pytest.mark.parametrize("bandwidth", [0.3, np.array([0.2, 1.5])])
+def test_pooling_is_the_plain_formula(Estimator, kernel, bandwidth, data):
+    X, y, queries = data
+    model = Estimator(kernel, bandwidth).fit(X, y)
+    weights = attention(queries, X, kernel, bandwidth, empty="nearest")
+    assert_allclose(pooled(model, queries), weights @ values_of(model, y), **close)
+    assert_allclose(model.attention_weights(queries), weights, **close)
+
+
+@pytest.mark.parametrize("radius", [0.5, 30.0, 5e3, 1e7])
+def test_function_in_the_units_of_the_data(Estimator, radius, rng):
+    X, y = radius * rng.uniform(0, 9, size=(60, 1)), rng.integers(3, size=60)
+    written = Estimator(lambda distance: distance <= radius, bandwidth=1.0).fit(X, y)
+    named = Estimator("boxcar", bandwidth=radius).fit(X, y)
+    for Q in (X + radius / 3, None):
+        assert_allclose(pooled(written, Q), pooled(named, Q), **close)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 0.75, 1e200])
+@pytest.mark.parametrize("power", [2, 2.5])  # a registered kernel, and one that is not
+def test_scale_of_a_function_does_not_count(Estimator, scale, power, data):
+    X, y, queries = data
+    one = Estimator(lambda u: np.maximum(0, 1 - u**power), 0.5).fit(X, y)
+    scaled = Estimator(lambda u: scale * np.maximum(0, 1 - u**power), 0.5).fit(X, y)
+    for Q in (queries, None):
+        assert_allclose(pooled(scaled, Q), pooled(one, Q), **close)
+
+
+# -- attention weights --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean"])
+def test_rows_sum_to_1_and_times_y_are_the_prediction(
+    Estimator, kernel, handle_empty, data, sample_weight
+):
+    X, y, queries = data
+    model = Estimator(kernel, BANDWIDTH, handle_empty=handle_empty).fit(X, y, sample_weight)
+    for Q in (queries, None):
+        weights = model.attention_weights(Q)
+        assert weights.shape == (len(X if Q is None else Q), len(X))
+        assert (weights >= 0).all()
+        assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+        assert_allclose(weights @ values_of(model, y), pooled(model, Q), **close)
+        expected = attention(
+            X if Q is None else Q,
+            X,
+            kernel,
+            BANDWIDTH,
+            sample_weight,
+            leave_self_out=Q is None,
+            empty=empty_of(kernel, handle_empty),
+        )
+        # The formula gives the nearest rows their sample weights, even where these are 0.
+        reached = ~np.isnan(expected).any(axis=1)
+        assert_allclose(weights[reached], expected[reached], **close)
+
+
+def test_none_is_leave_one_out(Estimator, kernel, data):
+    X, y, _ = data
+    model = Estimator(kernel, BANDWIDTH).fit(X, y)
+    weights = model.attention_weights()
+    assert_array_equal(np.diag(weights), 0)
+    assert_array_equal(weights, model.attention_weights(None))
+    expected = attention(X, X, kernel, BANDWIDTH, leave_self_out=True, empty="nearest")
+    assert_allclose(weights, expected, **close)
+
+
+def test_attention_weights_attribute_includes_each_row_itself(
+    Estimator, kernel, data, sample_weight
+):
+    X, y, _ = data
+    model = Estimator(kernel, BANDWIDTH).fit(X, y, sample_weight)
+    assert_array_equal(model.attention_weights_, model.attention_weights(X))
+    assert (np.diag(model.attention_weights_)[sample_weight > 0] > 0).all()
+    assert_allclose(model.attention_weights_ @ values_of(model, y), pooled(model, X), **close)
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 5, 30])
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+@pytest.mark.parametrize("kernel", ["gaussian", "triangular"])
+def test_sparse_equals_dense(Estimator, kernel, handle_empty, top_k, data, sample_weight):
+    X, y, queries = data
+    model = Estimator(kernel, BANDWIDTH, handle_empty=handle_empty).fit(X, y, sample_weight)
+    for Q in (queries, None):
+        dense = model.attention_weights(Q, top_k=top_k)
+        as_sparse = model.attention_weights(Q, sparse_output=True, top_k=top_k)
+        assert isinstance(dense, np.ndarray)
+        assert isinstance(as_sparse, sparse.csr_array)
+        assert as_sparse.has_canonical_format
+        assert_array_equal(as_sparse.toarray(), dense)
+
+
+def test_sparse_equals_dense_over_many_blocks(Estimator, rng):
+    X, y = rng.uniform(size=(900, 2)), rng.integers(3, size=900)
+    model = Estimator("biweight", 0.1, n_jobs=2).fit(X, y)
+    as_sparse = model.attention_weights(X, sparse_output=True)
+    assert as_sparse.nnz < 900**2 / 10
+    assert_array_equal(as_sparse.toarray(), model.attention_weights(X))
+    assert_allclose(as_sparse @ values_of(model, y), pooled(model, X), **close)
+
+
+def test_sparse_is_built_without_a_dense_matrix(rng):
+    X = rng.uniform(size=(3000, 1))
+    model = NadarayaWatsonRegressor("boxcar", 1e-3, n_jobs=1).fit(X, X[:, 0])
+    model.attention_weights(X[:10], sparse_output=True)
+    tracemalloc.start()
+    try:
+        weights = model.attention_weights(X, sparse_output=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < weights.shape[0] * weights.shape[1] * 8 / 3
+
+
+@pytest.mark.parametrize("top_k", [1, np.int64(4), 29, 30])
+def test_top_k_keeps_the_largest_as_they_are(Estimator, kernel, top_k, data):
+    X, y, queries = data
+    model = Estimator(kernel, BANDWIDTH).fit(X, y)
+    for Q in (queries, None):
+        every, kept = model.attention_weights(Q), model.attention_weights(Q, top_k=top_k)
+        assert ((kept == every) | (kept == 0)).all()
+        assert_array_equal(np.sort(kept)[:, -top_k:], np.sort(every)[:, -top_k:])
+        assert (np.count_nonzero(kept, axis=1) <= top_k).all()
+
+
+def test_rows_without_weight_are_columns_of_zeros(Estimator, kernel, data, sample_weight):
+    X, y, queries = data
+    queries = np.vstack([queries, X])  # those that are without weight among them
+    for handle_empty in ("nearest", "mean", "nan"):
+        model = Estimator(kernel, BANDWIDTH, handle_empty=handle_empty).fit(X, y, sample_weight)
+        for weights in (
+            model.attention_weights(queries),
+            model.attention_weights(queries, sparse_output=True).toarray(),
+            model.attention_weights(),
+            model.attention_weights_,
+        ):
+            assert_array_equal(weights[:, sample_weight == 0], 0)
+            assert (np.nan_to_num(weights, nan=1)[:, sample_weight > 0].any(axis=0)).all()
+
+
+def test_attention_weights_attribute_stays_within_working_memory(Estimator, rng):
+    X, y = rng.uniform(size=(400, 1)), rng.integers(3, size=400)
+    model = Estimator().fit(X, y)
+    with config_context(working_memory=1):  # MiB; 400 x 400 numbers are 1.28e6 bytes
+        with pytest.raises(AttributeError, match=r"400 x 400.*working_memory of 1 MiB.*") as error:
+            _ = model.attention_weights_
+        assert "attention_weights(X)" in str(error.value)
+        assert not hasattr(model, "attention_weights_")
+        check_is_fitted(model)
+        assert model.attention_weights(X).shape == (400, 400)
+        assert Estimator().fit(X[:360], y[:360]).attention_weights_.shape == (360, 360)
+    assert model.attention_weights_.shape == (400, 400)
+
+
+@pytest.fixture
+def evaluations(monkeypatch):
+    """A list with an item for each time that some estimator's attention_weights_ is read."""
+    counted = []
+    for cls in (NadarayaWatsonRegressor, NadarayaWatsonClassifier):
+        monkeypatch.setattr(
+            cls, "attention_weights_", property(lambda self: counted.append(1) or np.eye(1))
+        )
+    return counted
+
+
+def displays(model):
+    """Everything that shows a model or takes it apart."""
+    dir(model)
+    repr(model)
+    str(model)
+    estimator_html_repr(model)
+    model._repr_html_()
+    model._repr_mimebundle_()
+    inspect.getmembers(model)
+    pickle.loads(pickle.dumps(model))
+    joblib.dump(model, BytesIO())
+    copy.copy(model)
+    copy.deepcopy(model)
+    clone(model)
+    check_is_fitted(model)
+    model.get_params()
+
+
+def test_attention_weights_attribute_is_never_read_by_displays(Estimator, data, evaluations):
+    X, y, queries = data
+    model = Estimator().fit(X, y)
+    pipeline = make_pipeline(StandardScaler(), Estimator()).fit(X, y)
+    search = GridSearchCV(pipeline, {f"{pipeline.steps[-1][0]}__bandwidth": [0.5, 1.0]}, cv=2)
+    search.fit(X, y)
+    model.predict(queries)
+    for shown in (model, pipeline, search, search.best_estimator_):
+        displays(shown)
+    assert not evaluations
+    _ = model.attention_weights_
+    assert len(evaluations) == 1
+
+
+def test_dir_lists_what_there_is_but_the_attention_weights(Estimator, data):
+    X, y, _ = data
+    model = Estimator()
+    assert "bandwidth_" not in dir(model)
+    model.fit(X, y)
+    assert {"bandwidth_", "kernel_", "algorithm_", "n_features_in_", "predict"} <= set(dir(model))
+    assert "attention_weights" in dir(model)
+    assert "attention_weights_" not in dir(model)
+    assert all(hasattr(model, name) for name in dir(model))
+
+
+# -- empty neighbourhoods -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "precomputed"])
+def test_handle_empty_in_attention_and_predict_alike(
+    Estimator, kernel, metric, handle_empty, data, sample_weight
+):
+    X, y, queries = data
+    weighted = sample_weight > 0
+    distances = cdist(queries, X, "euclidean" if metric == "precomputed" else "cityblock")
+    if metric == "euclidean":
+        distances = cdist(queries, X)
+    fit_on, asked = (cdist(X, X), distances) if metric == "precomputed" else (X, queries)
+    model = Estimator(kernel, 0.1, metric=metric, handle_empty=handle_empty)
+    model.fit(fit_on, y, sample_weight)
+
+    weights = PROFILES[kernel](distances / 0.1) * sample_weight
+    for row in np.flatnonzero(~weights.any(axis=1)):
+        if kernel in ENDLESS or handle_empty == "nearest":
+            weights[row] = distances[row] == distances[row, weighted].min()
+            weights[row] *= sample_weight
+        elif handle_empty == "mean":
+            weights[row] = sample_weight
+        else:
+            weights[row, weighted] = np.nan
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights[:, ~weighted] = 0
+    empty = np.isnan(weights).any(axis=1)
+    assert empty.any() == (handle_empty == "nan" and kernel not in ENDLESS)
+
+    assert_allclose(model.attention_weights(asked), weights, **close)
+    assert_allclose(pooled(model, asked), weights @ values_of(model, y), **close)
+
+
+def test_nearest_rows_at_the_same_distance_share(Estimator):
+    X, y = np.array([[-1.0], [1.0], [1.0], [4.0]]), np.array([0, 3, 3, 7])
+    model = Estimator("epanechnikov", 0.5).fit(X, y, sample_weight=[2, 1, 1, 5])
+    assert_allclose(model.attention_weights([[0.0], [9.0]]), [[0.5, 0.25, 0.25, 0], [0, 0, 0, 1]])
+    assert_allclose(pooled(model, [[0.0]])[0], [[0.5, 0.5, 0], 1.5][values_of(model, y).ndim == 1])
+
+
+@pytest.mark.parametrize("n_queries", [20, 2000])
+def test_error_names_the_first_empty_query(Estimator, n_queries, rng):
+    X, y = rng.uniform(size=(400, 1)), rng.integers(3, size=400)
+    queries = rng.uniform(size=(n_queries, 1))
+    queries[[n_queries - 7, n_queries - 2]] = 9.0
+    model = Estimator("boxcar", 0.5, handle_empty="error").fit(X, y)
+    message = rf"2 of {n_queries} queries, the first of them row {n_queries - 7},.*handle_empty"
+    for method in (model.predict, model.attention_weights):
+        with pytest.raises(ValueError, match=message):
+            method(queries)
+        method(queries[: n_queries - 7])
+    with pytest.raises(ValueError, match=message):
+        model.attention_weights(queries, sparse_output=True)
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+def test_handle_empty_with_a_column_that_does_not_count(Estimator, handle_empty, data):
+    X, y, queries = data
+    model = Estimator("boxcar", [0.1, np.inf], handle_empty=handle_empty).fit(X, y)
+    alone = Estimator("boxcar", 0.1, handle_empty=handle_empty).fit(X[:, :1], y)
+    for Q in (queries, None):
+        first = None if Q is None else Q[:, :1]
+        assert_allclose(pooled(model, Q), pooled(alone, first), **close)
+        assert_allclose(model.attention_weights(Q), alone.attention_weights(first), **close)
+
+
+# -- leave-one-out ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+def test_leave_one_out_equals_refits(
+    Estimator, kernel, handle_empty, weighted, data, sample_weight
+):
+    X, y, _ = data
+    sample_weight = sample_weight if weighted else None
+    model = Estimator(kernel, 0.1, handle_empty=handle_empty).fit(X, y, sample_weight)
+    expected = refit_without_each(model, X, y, sample_weight)
+    # The test is of something only if some rows have no neighbours, and others have.
+    alone = np.isnan(expected.reshape(len(X), -1)).any(axis=1)
+    assert alone.any() == (handle_empty == "nan" and kernel not in ENDLESS)
+    assert not alone.all()
+    assert_allclose(pooled(model, None), expected, **close)
+
+
+@pytest.mark.parametrize("bandwidth", [[0.1, 0.4], [0.2, np.inf], [0.3, 0.0], 0.0, np.inf], ids=str)
+def test_leave_one_out_for_every_form_of_bandwidth(kernel, bandwidth, data, sample_weight):
+    X, y, _ = data
+    X = X.round(1)  # for rows that are equal in a column
+    model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, sample_weight)
+    assert_allclose(model.predict(None), refit_without_each(model, X, y, sample_weight), **close)
+
+
+def test_leave_one_out_with_handle_empty_error(Estimator, data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match="handle_empty='error'"):
+        Estimator("boxcar", 1e-9, handle_empty="error").fit(X, y).predict(None)
+    model = Estimator("boxcar", 2.0, handle_empty="error").fit(X, y)
+    assert_allclose(pooled(model, None), refit_without_each(model, X, y), **close)
+
+
+def test_leave_one_out_keeps_rows_that_repeat(Estimator, kernel):
+    X, y = np.array([[0.0], [0.0], [5.0], [7.0]]), np.array([0, 1, 0, 1])
+    model = Estimator(kernel, 1e-3).fit(X, y)
+    if kernel != "constant":
+        assert_array_equal(model.predict(None), [1, 0, 1, 0])
+    assert_allclose(pooled(model, None), refit_without_each(model, X, y), **close)
+
+
+def test_leave_one_out_of_many_rows(Estimator, kernel, rng):
+    X, y = rng.normal(size=(700, 3)), rng.integers(3, size=700)
+    model = Estimator(kernel, 0.8).fit(X, y)
+    weights = attention(X, X, kernel, 0.8, leave_self_out=True, empty="nearest")
+    assert_allclose(pooled(model, None), weights @ values_of(model, y), **close)
+
+
+# -- metrics ------------------------------------------------------------------------------
+
+
+def haversine(Q, X):
+    (lat_q, lon_q), (lat, lon) = Q.T[:, :, None], X.T[:, None, :]
+    chord = np.sin((lat - lat_q) / 2) ** 2
+    chord += np.cos(lat_q) * np.cos(lat) * np.sin((lon - lon_q) / 2) ** 2
+    return 2 * np.arcsin(np.sqrt(chord))
+
+
+def farthest_coordinate(a, b):
+    return np.abs(a - b).max()
+
+
+METRICS = {
+    "manhattan": lambda Q, X: cdist(Q, X, "cityblock"),
+    "cityblock": lambda Q, X: np.abs(Q[:, None] - X).sum(axis=2),
+    "l1": lambda Q, X: cdist(Q, X, "cityblock"),
+    "l2": cdist,
+    "nan_euclidean": cdist,
+    "minkowski": cdist,
+    "sqeuclidean": lambda Q, X: cdist(Q, X) ** 2,
+    "cosine": lambda Q, X: (
+        1 - Q @ X.T / np.outer(np.linalg.norm(Q, axis=1), np.linalg.norm(X, axis=1))
+    ),
+    "haversine": haversine,
+    "chebyshev": lambda Q, X: np.abs(Q[:, None] - X).max(axis=2),
+    "canberra": lambda Q, X: cdist(Q, X, "canberra"),
+    "braycurtis": lambda Q, X: cdist(Q, X, "braycurtis"),
+    "hamming": lambda Q, X: cdist(Q, X, "hamming"),
+    farthest_coordinate: lambda Q, X: cdist(Q, X, "chebyshev"),
+}
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "tricube"])
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: getattr(metric, "__name__", metric))
+def test_any_metric_is_the_plain_formula(Estimator, kernel, metric, data, sample_weight):
+    X, y, queries = data
+    distances = METRICS[metric](queries, X)
+    bandwidth = 0.7 * float(np.median(distances))
+    model = Estimator(kernel, bandwidth, metric=metric, handle_empty="nan")
+    model.fit(X, y, sample_weight)
+    assert model.bandwidth_ == bandwidth
+    weights = PROFILES[kernel](distances / bandwidth) * sample_weight
+    assert weights.any()
+    with np.errstate(invalid="ignore"):
+        weights /= weights.sum(axis=1, keepdims=True)
+    weights[:, sample_weight == 0] = 0
+    expected = weights @ values_of(model, y)
+    assert_allclose(model.attention_weights(queries), weights, rtol=1e-7, atol=1e-9)
+    assert_allclose(pooled(model, queries), expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "cosine", farthest_coordinate])
+def test_leave_one_out_of_any_metric_equals_refits(Estimator, kernel, metric, data, sample_weight):
+    X, y, _ = data
+    model = Estimator(kernel, 0.1, metric=metric).fit(X, y, sample_weight)
+    assert_allclose(pooled(model, None), refit_without_each(model, X, y, sample_weight), **close)
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+def test_precomputed_equals_euclidean(Estimator, kernel, handle_empty, data, sample_weight):
+    X, y, queries = data
+    params = {"kernel": kernel, "bandwidth": 0.1, "handle_empty": handle_empty}
+    direct = Estimator(**params).fit(X, y, sample_weight)
+    given = Estimator(metric="precomputed", **params).fit(cdist(X, X), y, sample_weight)
+    for Q, distances in ((queries, cdist(queries, X)), (None, None)):
+        assert_allclose(pooled(given, distances), pooled(direct, Q), **close)
+        assert_allclose(given.attention_weights(distances), direct.attention_weights(Q), **close)
+    assert_allclose(given.attention_weights_, direct.attention_weights_, **close)
+
+
+def test_rules_take_precomputed_distances_for_what_they_are(Estimator, data, sample_weight):
+    X, y, _ = data
+    for rule in ("scott", "silverman"):
+        direct = Estimator(bandwidth=rule, metric="l2").fit(X, y, sample_weight)
+        given = Estimator(bandwidth=rule, metric="precomputed")
+        given.fit(cdist(X, X), y, sample_weight)
+        assert_allclose(given.bandwidth_, direct.bandwidth_, rtol=1e-12)
+
+
+# -- sample weights -----------------------------------------------------------------------
+
+
+WIDTHS = [("scott", "euclidean"), ("silverman", "manhattan"), (0.2, "euclidean")]
+
+
+@pytest.mark.parametrize(("bandwidth", "metric"), WIDTHS)
+def test_rows_without_weight_are_absent(Estimator, kernel, metric, bandwidth, data, sample_weight):
+    X, y, queries = data
+    present = sample_weight > 0
+    X = np.where(present[:, None], X, 1e6 * X - 1e8)
+    model = Estimator(kernel, bandwidth, metric=metric)
+    expected = clone(model).fit(X[present], y[present], sample_weight[present])
+    model.fit(X, y, sample_weight)
+    assert_allclose(model.bandwidth_, expected.bandwidth_, rtol=1e-13)
+    assert_allclose(pooled(model, queries), pooled(expected, queries), **close)
+    assert_allclose(pooled(model, None)[present], pooled(expected, None), **close)
+
+
+@pytest.mark.parametrize(("bandwidth", "metric"), WIDTHS)
+def test_weights_count_as_copies(Estimator, kernel, metric, bandwidth, data, rng):
+    X, y, queries = data
+    times = rng.integers(0, 4, size=len(X))
+    weighted = Estimator(kernel, bandwidth, metric=metric).fit(X, y, sample_weight=times)
+    repeated = clone(weighted).fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    assert_allclose(weighted.bandwidth_, repeated.bandwidth_, rtol=1e-12)
+    assert_allclose(pooled(weighted, queries), pooled(repeated, queries), **close)
+
+
+def test_scale_of_the_weights_does_not_count(Estimator, kernel, data, sample_weight):
+    X, y, queries = data
+    model = Estimator(kernel, 0.2)
+    expected = pooled(model.fit(X, y, sample_weight), queries)
+    for scale in (1e-300, 1e-3, 7.0, 1e300):
+        found = pooled(model.fit(X, y, sample_weight * scale), queries)
+        assert_allclose(found, expected, **close)
+
+
+def test_weights_of_any_ratio(Estimator, kernel):
+    X, y = np.array([[0.0], [1.0], [100.0]]), np.array([0, 1, 2])
+    for least, most in ((1e-100, 1e100), (1e-150, 1e150)):
+        model = Estimator(kernel, 0.5).fit(X, y, [least, most, least])
+        assert_allclose(model.attention_weights(X[1:]).sum(axis=1), 1)
+        assert_array_equal(model.predict(X[1:2]), 1)
+        assert not np.isnan(pooled(model, X)).any()
+        assert not np.isnan(pooled(model, None)).any()
+
+
+def test_weights_of_1_are_no_weights(Estimator, kernel, data):
+    X, y, queries = data
+    model = Estimator(kernel)
+    expected = pooled(model.fit(X, y), queries)
+    assert_array_equal(pooled(model.fit(X, y, np.ones(len(X))), queries), expected)
+    assert_array_equal(pooled(model.fit(X, y, 1.0), queries), expected)
+
+
+# -- threads ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_results_do_not_depend_on_the_number_of_threads(Estimator, kernel, dtype, rng):
+    X = rng.normal(size=(600, 3)).astype(dtype)
+    y = rng.integers(3, size=600)
+    model = Estimator(kernel, 0.7).fit(X, y)
+
+    def results():
+        return pooled(model, X), pooled(model, None), model.attention_weights(X)
+
+    expected = results()
+    for n_jobs in (1, 2, 3, -1):
+        model.set_params(n_jobs=n_jobs)
+        for found, wanted in zip(results(), expected):
+            assert_array_equal(found, wanted)
+    model.set_params(n_jobs=None)
+    for limit in (1, 2):
+        with threadpool_limits(limit):
+            for found, wanted in zip(results(), expected):
+                assert_array_equal(found, wanted)
+
+
+def test_n_jobs_is_the_number_of_threads(rng):
+    X = rng.normal(size=(600, 1))
+    meeting, tickets, threads = Barrier(2), [], set()
+
+    def kernel(u):
+        threads.add(get_ident())
+        if tickets:
+            tickets.pop()
+            meeting.wait(timeout=60)  # for another thread, or it breaks
+        return 1 / (1 + u) ** 2
+
+    model = NadarayaWatsonRegressor(kernel, n_jobs=1).fit(X, X[:, 0])
+    for method in (model.predict, model.attention_weights):
+        threads.clear()
+        model.set_params(n_jobs=1)
+        method(X)
+        assert threads == {get_ident()}
+        model.set_params(n_jobs=2)
+        tickets[:] = [1, 2]
+        method(X)
+
+
+def test_one_model_serves_many_threads(Estimator, rng):
+    X, y = rng.normal(size=(600, 2)), rng.integers(3, size=600)
+    model = Estimator(n_jobs=2).fit(X, y)
+    expected = pooled(model, X)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: pooled(model, X), range(12)):
+            assert_array_equal(found, expected)
+
+
+def test_limits_of_the_threads_are_given_back(data):
+    X, y, queries = data
+
+    def limits():
+        return [library["num_threads"] for library in threadpool_info()]
+
+    before = limits()
+    model = NadarayaWatsonRegressor("boxcar", 0.1, handle_empty="error").fit(X, y)
+    model.predict(X)
+    with pytest.raises(ValueError, match="handle_empty"):
+        model.predict(queries)
+    assert limits() == before
+
+
+# -- state --------------------------------------------------------------------------------
+
+
+def state_of(model):
+    """Each attribute's identity and contents."""
+    return {name: (id(value), joblib.hash(value)) for name, value in vars(model).items()}
+
+
+def test_nothing_is_written_but_by_fit(Estimator, data, sample_weight):
+    X, y, queries = data
+    model = Estimator("boxcar", 0.2).fit(X, y, sample_weight)
+    before = state_of(model)
+    for Q in (queries, None):
+        pooled(model, Q)
+        model.predict(Q)
+        model.attention_weights(Q)
+        model.attention_weights(Q, sparse_output=True, top_k=3)
+        model.score(Q, y[: len(queries)] if Q is not None else y)
+    _ = model.attention_weights_
+    assert state_of(model) == before
+
+
+def test_inputs_are_not_written_to(Estimator, kernel, data, sample_weight):
+    arrays = [*data, sample_weight, cdist(data[0], data[0])]
+    before = [array.copy() for array in arrays]
+    for array in arrays:
+        array.flags.writeable = False
+    X, y, queries, sample_weight, distances = arrays
+    model = Estimator(kernel).fit(X, y, sample_weight)
+    pooled(model, queries)
+    model.predict(None)
+    model.attention_weights(queries, top_k=2)
+    pooled(Estimator(kernel, metric="precomputed").fit(distances, y, sample_weight), distances)
+    for array, copied in zip(arrays, before):
+        assert_array_equal(array, copied)
+
+
+def test_pickles_hold_the_data_and_little_else(Estimator, rng):
+    X, y = rng.normal(size=(3000, 4)), rng.integers(3, size=3000)
+    model = Estimator().fit(X, y)
+    size = len(pickle.dumps(model))
+    columns = 3 + (len(model.classes_) if hasattr(model, "classes_") else 1)
+    assert size < X.nbytes + columns * 8 * len(X) + 4000
+    pooled(model, X[:100])
+    _ = model.attention_weights_[0, 0]
+    assert len(pickle.dumps(model)) == size
+
+
+class Unlucky:
+    """A rule that fails after it has been called."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self, X, sample_weight):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), ValueError("no"), KeyboardInterrupt()])
+def test_fit_that_fails_late_leaves_all_as_it_was(Estimator, error, data):
+    X, y, queries = data
+    other = np.column_stack([X, X[:, 0]]), np.repeat([5, 8], 15)  # of other width and classes
+
+    model = Estimator("tricube", [0.3, 0.5]).fit(X, y)
+    predictions = pooled(model, queries)
+    model.set_params(kernel="boxcar", bandwidth=Unlucky(error))
+    before = state_of(model)
+    with pytest.raises(type(error)):
+        model.fit(*other)
+    assert state_of(model) == before
+    assert_array_equal(pooled(model, queries), predictions)
+
+    model = Estimator(bandwidth=Unlucky(error))
+    before = state_of(model)
+    with pytest.raises(type(error)):
+        model.fit(*other)
+    assert state_of(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_fit_forgets_what_was_fitted_before(Estimator, data):
+    X, y, queries = data
+    model = Estimator().fit(np.column_stack([X, X])[:20], y[:20] + 7)
+    again, once = model.fit(X, y), Estimator().fit(X, y)
+    assert vars(again).keys() == vars(once).keys()
+    assert_array_equal(pooled(again, queries), pooled(once, queries))
+    assert again.n_features_in_ == 2

@@ -1,0 +1,164 @@
+"""scikit-learn's own checks: those of its suite, and those beside it that apply."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.utils.estimator_checks import (
+    check_class_weight_balanced_classifiers,
+    check_classifiers_predictions,
+    check_dataframe_column_names_consistency,
+    check_inplace_ensure_writeable,
+    check_param_validation,
+    parametrize_with_checks,
+)
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.kernels import KERNELS, Kernel
+
+
+def matern(u):
+    """A kernel that is not registered."""
+    return (1 + u) * np.exp(-u)
+
+
+def suite_of(instances):
+    """As a list, which pytest 9 wants and some releases of scikit-learn do not give."""
+    marker = parametrize_with_checks(instances)
+    names, cases = marker.args
+    return pytest.mark.parametrize(names, list(cases), **marker.kwargs)
+
+
+# The number of features changes from check to check, so arrays come from rules only.
+
+
+def fifth_of_range(X, sample_weight):
+    """A bandwidth per feature which is the same for weights and for repetitions."""
+    extent = np.ptp(X, axis=0)
+    return np.where(extent > 0, extent / 5, 1)
+
+
+def half_of_range(X, sample_weight):
+    return 2.5 * fifth_of_range(X, sample_weight)
+
+
+def without_last_feature(X, sample_weight):
+    bandwidth = fifth_of_range(X, sample_weight)
+    if len(bandwidth) > 2:
+        bandwidth[-1] = np.inf
+    return bandwidth
+
+
+def _poor(tags):
+    (tags.regressor_tags or tags.classifier_tags).poor_score = True
+    return tags
+
+
+class MeanRegressor(NadarayaWatsonRegressor):
+    """Of a bandwidth so wide that it is not meant to learn, and so tagged."""
+
+    def __sklearn_tags__(self):
+        return _poor(super().__sklearn_tags__())
+
+
+class MeanClassifier(NadarayaWatsonClassifier):
+    """Of a bandwidth so wide that it is not meant to learn, and so tagged."""
+
+    def __sklearn_tags__(self):
+        return _poor(super().__sklearn_tags__())
+
+
+BOTH = [
+    {},
+    {"kernel": matern},
+    {"kernel": Kernel("linear", KERNELS["triangular"].profile, support=1.0)},
+    {"bandwidth": "silverman"},
+    {"bandwidth": fifth_of_range},
+    {"kernel": "tricube", "bandwidth": half_of_range},
+    {"kernel": "triangular", "bandwidth": "silverman"},
+    # Of compact support, with queries that nothing reaches.
+    {"kernel": "epanechnikov", "bandwidth": half_of_range, "handle_empty": "nearest"},
+    {"kernel": "epanechnikov", "bandwidth": half_of_range, "handle_empty": "mean"},
+    {"metric": "manhattan"},
+    {"metric": "manhattan", "kernel": "biweight"},
+    {"metric": "precomputed"},
+    {"metric": "precomputed", "kernel": "cosine", "bandwidth": "silverman"},
+    {"algorithm": "dense", "n_jobs": 2},
+]
+
+INSTANCES = [
+    *(NadarayaWatsonRegressor(**params) for params in BOTH),
+    *(NadarayaWatsonClassifier(**params) for params in BOTH),
+    *(NadarayaWatsonRegressor(kernel) for kernel in sorted(KERNELS)),
+    # A class with nearly all of the class weight is expected to win nearly all queries, which
+    # it cannot where they take their nearest rows: the boxcar needs to reach further.
+    *(
+        NadarayaWatsonClassifier(kernel, half_of_range if kernel == "boxcar" else "scott")
+        for kernel in sorted(KERNELS)
+    ),
+    # So wide that no query of the checks is empty: "error" would raise.
+    *(
+        NadarayaWatsonRegressor("epanechnikov", 4.0, handle_empty=empty)
+        for empty in ("nan", "error")
+    ),
+    *(
+        NadarayaWatsonClassifier("epanechnikov", 60.0, handle_empty=empty)
+        for empty in ("nan", "error")
+    ),
+    NadarayaWatsonRegressor(bandwidth=0.0),
+    NadarayaWatsonRegressor(bandwidth=1.0),
+    NadarayaWatsonClassifier(bandwidth=10.0),
+    NadarayaWatsonRegressor(bandwidth=without_last_feature),
+    NadarayaWatsonClassifier(bandwidth=without_last_feature),
+    *(Mean(bandwidth=wide) for Mean in (MeanRegressor, MeanClassifier) for wide in (1e6, np.inf)),
+    NadarayaWatsonClassifier(class_weight="balanced"),
+    NadarayaWatsonClassifier("epanechnikov", class_weight="balanced", metric="precomputed"),
+]
+
+
+@suite_of(INSTANCES)
+def test_suite(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_dataframe_column_names_consistency,
+        check_inplace_ensure_writeable,
+        check_param_validation,
+    ],
+    ids=lambda check: check.__name__,
+)
+@pytest.mark.parametrize("estimator", INSTANCES, ids=str)
+def test_checks_beside_the_suite(estimator, check):
+    check(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
+def test_classifier_checks_beside_the_suite(kernel):
+    X, y = make_blobs([200, 20], centers=[[0, 0], [2, 2]], cluster_std=1.0, random_state=0)
+    train, test = np.arange(len(X)) % 2 == 0, np.arange(len(X)) % 2 == 1
+    classifier = NadarayaWatsonClassifier(kernel, bandwidth=3.0)
+    check_class_weight_balanced_classifiers(
+        "NadarayaWatsonClassifier", classifier, X[train], y[train], X[test], y[test], [1, 10]
+    )
+    check_classifiers_predictions(X, y, "NadarayaWatsonClassifier", classifier)
+
+
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def test_only_the_constant_kernel_is_tagged_as_poor(Estimator, kernel):
+    tags = Estimator(kernel).__sklearn_tags__()
+    assert (tags.regressor_tags or tags.classifier_tags).poor_score == (kernel == "constant")
+
+
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def test_tags(Estimator):
+    tags = Estimator().__sklearn_tags__()
+    assert not tags.input_tags.pairwise
+    assert not tags.input_tags.sparse
+    assert not tags.input_tags.allow_nan
+    assert tags.target_tags.multi_output == (Estimator is NadarayaWatsonRegressor)
+    precomputed = Estimator(metric="precomputed").__sklearn_tags__().input_tags
+    assert precomputed.pairwise
+    assert precomputed.positive_only
