@@ -175,18 +175,15 @@ def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
     """
     if isinstance(kernel, Kernel):
         return kernel
-    if isinstance(kernel, str):
-        if kernel not in KERNELS:
-            raise ValueError(
-                f"kernel must be a Kernel, a function of the scaled distance, or one of "
-                f"{sorted(KERNELS)}; got {kernel!r}."
-            )
+    named = isinstance(kernel, str)
+    if named and kernel in KERNELS:
         return KERNELS[kernel]
-    if not callable(kernel):
-        raise TypeError(
-            f"kernel must be a name, a Kernel or a function of the scaled distance; got {kernel!r}."
-        )
-    return _from_function(kernel)
+    if callable(kernel):
+        return _from_function(kernel)
+    raise (ValueError if named else TypeError)(
+        f"kernel must be a Kernel, a function of the scaled distance, or one of "
+        f"{sorted(KERNELS)}; got {kernel!r}."
+    )
 
 
 # -- profiles: each overwrites its argument, so that a tile needs no second array --------
@@ -355,18 +352,22 @@ KERNELS: dict[str, Kernel] = {
 
 # -- functions of the scaled distance -----------------------------------------------------
 
-# Fine where kernels bend, and out to where whatever ends has ended; two rows, as a tile.
-_PROBE = np.r_[0:2:401j, 2:40:380j, np.logspace(2, 150, 299)].reshape(2, -1)
+# Fine where kernels bend, and out to where the Gaussian underflows; two rows, as a tile.
+_PROBE = np.r_[0:2:401j, 2:40:380j, 1e3].reshape(2, -1)
+# Distances in other units than the bandwidth may be any number.
+_FAR = np.logspace(3, 150, 295)
 
 
 def _from_function(function: Callable) -> Kernel:
-    with np.errstate(over="ignore"):
-        weights = _weights_of_function(function, _PROBE.copy())
+    weights = _weights_of_function(function, _PROBE.copy())
     at_zero = weights[0, 0]
     if at_zero > 0:
-        for kernel in KERNELS.values():
-            if np.allclose(weights / at_zero, kernel(_PROBE), rtol=1e-10, atol=1e-300):
-                return kernel
+        with np.errstate(all="ignore"):
+            weights = np.append(weights, function(_FAR.copy()))
+            for kernel in KERNELS.values():
+                expected = at_zero * kernel(np.append(_PROBE, _FAR))
+                if np.allclose(weights, expected, rtol=1e-10, atol=1e-300):
+                    return kernel
     return Kernel(_name_of(function), partial(_profile_of_function, function))
 
 
