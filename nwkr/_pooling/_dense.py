@@ -72,10 +72,12 @@ def pool_dense(
     chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 
-    def _weights_of_each(tile, reach, rows, cols):
+    def weights_of_each(tile, reach, rows, cols, spare):
         for multiple, chain in chains:
-            # The last multiple is 1, and may have the tile itself.
-            scaled = tile if multiple == 1 else np.multiply(tile, multiple**-2.0)
+            scaled = tile  # for the last multiple, which is 1
+            if multiple != 1:
+                room = spare[: tile.size].reshape(tile.shape)
+                scaled = np.multiply(tile, multiple**-2.0, out=room)
             weights = tiles.weights(scaled, reach / multiple**2)
             pairs.exclude(weights, rows, cols)
             yield chain[0], weights
@@ -83,9 +85,10 @@ def pool_dense(
                 yield number, np.square(weights, out=weights)
 
     def pool_block(rows):
+        spare = np.empty(tiles.size if len(multiples) > 1 else 0)
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
         for cols, tile, reach in tiles.scan(rows):
-            for number, weights in _weights_of_each(tile, reach, rows, cols):
+            for number, weights in weights_of_each(tile, reach, rows, cols, spare):
                 block_sums[number] += _times(weights, by_dtype[weights.dtype][:, cols])
         sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])

@@ -7,6 +7,7 @@ blindly, and for whoever wants to see the weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class Rows:
         weights among these.
     """
 
+    _sums_of_unreached: np.ndarray | None = None
+
     def __init__(self, pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None):
         self._pairs, self._kernel, self._rows, self._empty = pairs, kernel, rows, empty
         u2 = pairs.differences(rows)
@@ -53,11 +56,13 @@ class Rows:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, fill=np.inf)
         self._u2, self._closest = u2, u2.min(axis=1)
-        self._sums_of_unreached: np.ndarray | None = None
+        self._out = np.isinf(u2)  # pairs that do not count
+        self._within = np.isfinite(self._closest)
 
     def weights(self) -> np.ndarray:
         """Weights of shape (n_rows, n_keys), each row on a scale of its own."""
         weights, _ = self._kernel_weights(np.arange(len(self._rows)), 1.0)
+        weights[weights < _TINY] = 0
         unreached = ~weights.any(axis=1)
         weights[unreached] = self._weights_of_unreached(unreached)
         return weights
@@ -70,7 +75,7 @@ class Rows:
         Parameters
         ----------
         values : ndarray of shape (n_values, n_keys)
-            Values; always the same for these rows.
+            Values, of which the first are positive; always the same for these rows.
         multiple : float, default=1.0
             Factor of the bandwidth.
         part : slice or ndarray, default=slice(None)
@@ -83,33 +88,40 @@ class Rows:
         shift : ndarray of shape (n_rows,)
             Logarithm of each row's scale; ``-inf`` for a row without weight.
         """
-        if self._sums_of_unreached is None:  # alike for all multiples
-            self._sums_of_unreached = self._weights_of_unreached() @ values.T
         numbers = np.arange(len(self._rows))[part]
-        sums, shift = self._sums_of_unreached[numbers], np.full(len(numbers), -np.inf)
-        within = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
-        within = np.flatnonzero(within & np.isfinite(self._closest[numbers]))
-        weights, scale = self._kernel_weights(numbers[within], multiple)
-        reached = weights.any(axis=1)
-        sums[within[reached]] = weights[reached] @ values.T
-        shift[within[reached]] = scale[reached]
+        near = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
+        near = np.flatnonzero(near & self._within[numbers])
+        sums, shift = np.zeros((len(numbers), len(values))), np.full(len(numbers), -np.inf)
+        weights, scale = self._kernel_weights(numbers[near], multiple)
+        sums[near] = weights @ values.T
+        shift[near] = np.where(sums[near, 0] > 0, scale, -np.inf)
+        unreached = np.isneginf(shift)
+        if unreached.any():
+            if self._sums_of_unreached is None:  # alike for all multiples
+                self._sums_of_unreached = self._weights_of_unreached() @ values.T
+            sums[unreached] = self._sums_of_unreached[numbers[unreached]]
         return sums, shift
 
     def _kernel_weights(self, numbers, multiple):
-        kernel, u2 = self._kernel, self._u2[numbers]
-        closest = np.where(np.isfinite(self._closest), self._closest, 0.0)[numbers, None]
+        kernel, square = self._kernel, multiple**2
         if kernel.log_profile is None:
-            weights, shift = kernel.profile(u2 / multiple**2), np.zeros(len(u2))
+            weights, shift = kernel.profile(self._u2[numbers] / square), np.zeros(len(numbers))
         else:
-            shift = kernel.log_profile(closest / multiple**2).ravel()
+            closest = np.where(self._within, self._closest, 0.0)[numbers]
+            shift = kernel.log_profile(closest / square)
             if kernel.log_slope is None:
-                weights = kernel.log_profile(u2 / multiple**2) - shift[:, None]
+                weights = kernel.log_profile(self._u2[numbers] / square) - shift[:, None]
             else:
-                excess = self._pairs.excess(u2, closest, self._rows[numbers])
-                weights = kernel.log_profile(excess / multiple**2)
-            np.exp(np.maximum(weights, _LOG_TINY, out=weights), out=weights)
-        weights[np.isinf(u2) | (weights < _TINY)] = 0
+                weights = kernel.log_profile(self._excess[numbers] / square)
+            np.maximum(weights, np.full(weights.shape[1], _LOG_TINY), out=weights)
+            np.exp(weights, out=weights)
+        weights[self._out[numbers]] = 0
         return weights, shift
+
+    @cached_property
+    def _excess(self):
+        closest = np.where(self._within, self._closest, 0.0)[:, None]
+        return self._pairs.excess(self._u2, closest, self._rows)
 
     def _weights_of_unreached(self, part=slice(None)):
         u2 = self._u2[part]

@@ -43,6 +43,7 @@ class Tiles:
         self.dtype = pairs.dtype if dtype is None else np.dtype(dtype)
         width = max(1, _PAIRS_PER_TILE // min(n_queries, QUERIES_PER_TILE))
         self._columns = slices(n_keys, width)
+        self.size = min(n_queries, QUERIES_PER_TILE) * min(n_keys, width)  # of the largest
         self.log_linear = kernel.log_slope is not None
         self._factor = 1.0 if kernel.log_slope is None else kernel.log_slope * log2(e)
         self._product = pairs.product(self._factor) if kernel.smooth else None

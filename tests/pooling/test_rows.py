@@ -28,7 +28,7 @@ def test_rows_are_the_formula(kernel, rng):
     weights = exactly.weights()
     scale = expected.max(axis=1, keepdims=True) / weights.max(axis=1, keepdims=True)
     assert_allclose(scale * weights, expected, rtol=1e-12, atol=1e-15)
-    values = rng.normal(size=(2, 15))
+    values = np.stack([rng.uniform(size=15), rng.normal(size=15)])
     for multiple in (1.0, 0.5, 3.0):
         sums, shift = exactly.sums(values, multiple, slice(1, 3))
         expected = PROFILES[kernel](scaled_distances(queries, keys, multiple)[rows[1:]]) @ values.T
@@ -60,7 +60,7 @@ def test_rows_without_weight(empty, rng):
         "mean": np.isfinite(u),
     }[empty]
     assert_array_equal(exactly.weights(), expected)
-    values = rng.normal(size=(2, 15))
+    values = np.stack([rng.uniform(size=15), rng.normal(size=15)])
     for multiple in (1.0, 2.0):
         sums, shift = exactly.sums(values, multiple, np.array([2, 0]))
         assert_allclose(sums, expected[[2, 0]] @ values.T)
