@@ -78,10 +78,18 @@ def resolve_window(
 
     Parameters
     ----------
-    bandwidth : KNearest, Adaptive, or as in `resolve_bandwidth`
-        The bandwidth.
-    X, sample_weight, kernel, metric
-        As in `resolve_bandwidth`.
+    bandwidth : float, array-like of shape (n_features,), str, callable, KNearest or Adaptive
+        A number, one number for each feature (euclidean metric only), the name of a rule in
+        :data:`RULES`, a callable ``(X, sample_weight) -> number or numbers``, or widths that
+        vary.
+    X : ndarray of shape (n_samples, n_features)
+        Training rows; their distances, (n_samples, n_samples), if precomputed.
+    sample_weight : ndarray of shape (n_samples,)
+        Positive weights.
+    kernel : Kernel
+        The kernel that the bandwidth is for.
+    metric : str or callable, default="euclidean"
+        The metric.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -93,7 +101,7 @@ def resolve_window(
     Raises
     ------
     ValueError
-        If `bandwidth` is not as described.
+        If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
     """
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, sample_weight.sum()
@@ -122,39 +130,8 @@ def resolve_window(
     return Window(scale, sample_weight, key_widths, bandwidth)
 
 
-def _resolve_bandwidth(
-    bandwidth: Any,
-    X: np.ndarray,
-    sample_weight: np.ndarray,
-    kernel: Kernel,
-    metric: str | Callable = "euclidean",
-) -> np.ndarray | float:
-    """Bandwidth of a kernel on the training rows.
-
-    Parameters
-    ----------
-    bandwidth : float, array-like of shape (n_features,), str or callable
-        A number, one number for each feature (euclidean metric only), the name of a rule in
-        :data:`RULES`, or a callable ``(X, sample_weight) -> number or numbers``.
-    X : ndarray of shape (n_samples, n_features)
-        Training rows; their distances, (n_samples, n_samples), if precomputed.
-    sample_weight : ndarray of shape (n_samples,)
-        Positive weights.
-    kernel : Kernel
-        The kernel that the bandwidth is for.
-    metric : str or callable, default="euclidean"
-        The metric.
-
-    Returns
-    -------
-    bandwidth : ndarray of shape (n_features,), or float if the metric is not euclidean
-        In the units of the columns of `X`, or of the distance.
-
-    Raises
-    ------
-    ValueError
-        If the bandwidth is negative or NaN, not numeric, or of the wrong length.
-    """
+def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
+    """Numbers, for all bandwidths but those that vary."""
     euclidean = metric == "euclidean"
     rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
     resolved: Any = rule

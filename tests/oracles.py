@@ -94,3 +94,77 @@ def predict_extended(Q, X, y, kernel, bandwidth, digits=60):
             values = [mpmath.mpf(value) for value in np.asarray(y).tolist()]
             predictions.append(float(mpmath.fdot(weights, values) / mpmath.fsum(weights)))
     return np.array(predictions)
+
+
+def attention_by_distance(distances, width, kernel, sample_weight=1.0, left_out=None, empty="nan"):
+    """(n_queries, n_train), for a `width` that may vary by query (a column) or key (a row).
+
+    `left_out` numbers the row that each query does not see. A width of 0 takes what is at
+    distance 0; what is nearest is so in units of the width.
+    """
+    distances = np.array(distances, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = np.where(distances == 0, 0, distances / width)
+    allowed = np.ones_like(u)
+    if left_out is not None:
+        allowed[np.arange(len(u)), left_out] = 0
+    u[allowed == 0] = np.inf
+    weights = np.where(np.isfinite(u), PROFILES[kernel](u), 0) * sample_weight
+    for row in np.flatnonzero(weights.sum(axis=1) == 0):
+        # Where the width is 0 and all are apart, by the distance itself.
+        far = distances[row] if np.isinf(u[row].min()) else u[row]
+        nearest = far == far[allowed[row] > 0].min()
+        if empty != "nan":
+            weights[row] = allowed[row] * sample_weight * (nearest if empty == "nearest" else 1)
+    with np.errstate(invalid="ignore"):
+        return weights / weights.sum(axis=1, keepdims=True)
+
+
+def nearest_widths(distances, k, sample_weight=None, left_out=None):
+    """(n_queries,): each query's distance to its `k`-th nearest row, counted by weight."""
+    widths = []
+    for query, row in enumerate(np.asarray(distances, float)):
+        counted = 0
+        for number in np.argsort(row, kind="stable"):
+            if left_out is not None and number == left_out[query]:
+                continue
+            counted += 1 if sample_weight is None else sample_weight[number]
+            if counted >= k:
+                widths.append(row[number])
+                break
+    return np.array(widths)
+
+
+def adaptive_factors(X, kernel, bandwidth, exponent=0.5, sample_weight=None):
+    """(n_train,): (density / geometric mean of the densities) ** -exponent."""
+    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
+    density = (PROFILES[kernel](scaled_distances(X, X, bandwidth)) * weight).sum(axis=1)
+    geometric_mean = np.exp((weight * np.log(density)).sum() / weight.sum())
+    return (density / geometric_mean) ** -exponent
+
+
+def criterion(name, smoother, y, sample_weight=None):
+    """AICc or GCV of a smoother matrix: the mean over outputs of the squared residuals."""
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
+    n_samples, trace = weight.sum(), np.trace(smoother)
+    if trace + 2 >= n_samples:
+        return np.inf
+    squares = ((y - smoother @ y) ** 2).reshape(len(y), -1).mean(axis=1)
+    mean_square = (weight * squares).sum() / n_samples
+    if name == "gcv":
+        return mean_square / (1 - trace / n_samples) ** 2
+    return np.log(mean_square) + (1 + trace / n_samples) / (1 - (trace + 2) / n_samples)
+
+
+def slope(function, x, step=1e-5):
+    """Derivatives of a function of an array, by central differences of the sixth order.
+
+    The step is small, for where a kernel has an edge a longer one would go over it.
+    """
+    x, steps = np.asarray(x, float), {1: 45, 2: -9, 3: 1}
+    slopes = np.zeros(len(x))
+    for j, direction in enumerate(np.eye(len(x))):
+        for reach, factor in steps.items():
+            ahead, behind = (x + side * reach * step * direction for side in (1, -1))
+            slopes[j] += factor * (function(ahead) - function(behind)) / (60 * step)
+    return slopes

@@ -105,13 +105,12 @@ def pool_each(
 ) -> list[PooledSums]:
     """Pool with several multiples of the bandwidth, which share the distances.
 
+    What is not listed is as in :func:`pool`.
+
     Parameters
     ----------
     multiples : sequence of float
         Positive factors of the bandwidth.
-    queries, keys, values, kernel, bandwidth, weights, metric, leave_out, query_widths, \
-    key_widths, empty, n_jobs
-        As in :func:`pool`.
 
     Returns
     -------
@@ -145,10 +144,10 @@ def slopes(
 ) -> np.ndarray:
     """Derivatives of a loss of the pooled values by the logarithm of each bandwidth.
 
+    What is not listed is as in :func:`pool`; the metric is euclidean.
+
     Parameters
     ----------
-    queries, keys, values, kernel, bandwidth, weights, leave_out, n_jobs
-        As in :func:`pool`, with the euclidean metric.
     sums : PooledSums
         What :func:`pool` gave.
     loss_slopes : ndarray of shape (n_queries, n_values)
@@ -184,15 +183,14 @@ def attend(
 ) -> None:
     """Show the weights themselves, a block of rows at a time.
 
+    What is not listed is as in :func:`pool`.
+
     Parameters
     ----------
     visit : callable
         Called as ``visit(rows, attention)`` with a slice of the queries and their weights,
         an ndarray of shape (n_rows, n_keys) to keep or change; from several threads. Rows
         sum to 1, or are 0 where no key has weight.
-    queries, keys, kernel, bandwidth, weights, metric, leave_out, query_widths, \
-    key_widths, empty, n_jobs
-        As in :func:`pool`.
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
 
