@@ -6,6 +6,8 @@ READING_ORDER = [
     "plot_unit_sphere_attention.py",
     "plot_parzen_classifier.py",
     "plot_naive_width_overfits.py",
+    "plot_choosing_the_bandwidth.py",
+    "plot_variable_widths.py",
     "plot_consistency.py",
 ]
 

@@ -6,13 +6,14 @@ Arrays in, arrays out: what the search for a bandwidth (`_search.py`) evaluates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nwkr._pooling import PooledSums, pool_each, slopes
 from nwkr._window import Window
+from nwkr.bandwidths import KNearest
 from nwkr.kernels import Kernel
 
 __all__ = ["Fit", "LeaveOneOut"]
@@ -31,11 +32,15 @@ class Fit:
         stands in for it.
     leverages : ndarray of shape (n_rows,)
         Share of a row in its own prediction, were it not left out.
+    fitted : ndarray of shape (n_rows, n_values) or None, default=None
+        Predictions in which it is not, where they do not follow from the above: for widths
+        that depend on whether it is.
     """
 
     sums: PooledSums
     predictions: np.ndarray
     leverages: np.ndarray
+    fitted: np.ndarray | None = None
 
     @property
     def empty_share(self) -> float:
@@ -44,6 +49,8 @@ class Fit:
 
     def with_itself(self, values: np.ndarray) -> np.ndarray:
         """Predictions in which each row has its share, given the rows' values."""
+        if self.fitted is not None:
+            return self.fitted
         share = self.leverages[:, None]
         return share * values + (1 - share) * np.where(share < 1, self.predictions, 0)
 
@@ -78,10 +85,12 @@ class LeaveOneOut:
         for numbers in _in_proportion(windows):
             first = windows[numbers[0]]
             multiples = [_ratio(windows[number], first) or 1.0 for number in numbers]
-            arguments = self._arguments(first)
+            arguments = self._arguments(first, self.leave_out)
             own_weights = self.kernel(0.0) * arguments["weights"][self.leave_out]
             for number, sums in zip(numbers, pool_each(multiples, **arguments, empty=self.empty)):
                 fits[number] = _fit(sums, own_weights)
+            if isinstance(first.bandwidth, KNearest):
+                fits[numbers[0]] = self._not_left_out(first, fits[numbers[0]], own_weights)
         return [fits[number] for number in range(len(windows))]
 
     def slopes(self, window: Window, fit: Fit, loss_slopes: np.ndarray) -> np.ndarray:
@@ -114,11 +123,18 @@ class LeaveOneOut:
             n_jobs=self.n_jobs,
         )
 
-    def _arguments(self, window) -> dict[str, Any]:
+    def _arguments(self, window, leave_out) -> dict[str, Any]:
         arguments = window.arguments(
-            self.queries, self.keys, self.weights, self.metric, self.leave_out, self.n_jobs
+            self.queries, self.keys, self.weights, self.metric, leave_out, self.n_jobs
         )
         return arguments | {"values": self.values, "kernel": self.kernel}
+
+    def _not_left_out(self, window, fit, own_weights):
+        """The fit, with what becomes of it where each row counts for its own width."""
+        (sums,) = pool_each([1.0], **self._arguments(window, None), empty=self.empty)
+        with np.errstate(over="ignore", divide="ignore"):
+            leverages = own_weights / (np.exp(sums.shift) * sums.total)
+        return replace(fit, leverages=leverages, fitted=sums.finish())
 
 
 def _fit(sums, own_weights):

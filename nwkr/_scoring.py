@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import partial
 from inspect import Parameter, signature
 from math import inf, log
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, make_scorer
 
@@ -137,15 +140,48 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None)
         squares = np.square(y - predictions).reshape(len(y), -1).mean(axis=1)
         return -float(np.average(squares, weights=sample_weight))
     known = _KnownTargets() if classes is None else _KnownProbabilities(classes)
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return float(as_scorer(scoring)(known, predictions, y, **weights))
+    scorer = as_scorer(scoring)
+    if sample_weight is not None and _takes_weights(scorer):
+        return float(scorer(known, predictions, y, sample_weight=sample_weight))
+    return float(scorer(known, predictions, y))
 
 
-def as_scorer(scoring):
-    """The scorer that a name, a scorer or a function of true and predicted values stands for."""
+def as_scorer(scoring, weighted=False):
+    """The scorer that a name, a scorer or a function of true and predicted values stands for.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        As in `score_predictions`.
+    weighted : bool, default=False
+        Whether it is to ask for weights, where it can.
+
+    Returns
+    -------
+    scorer : callable
+        Called as ``scorer(estimator, X, y)``.
+    """
+    if scoring in ("neg_log_loss", "neg_brier_score") and not weighted:
+        return partial(_score_probabilities, scoring)
     if callable(scoring) and _n_required(scoring) == 2:
-        return make_scorer(scoring)
-    return get_scorer(scoring)
+        scoring = make_scorer(scoring)
+    scorer = get_scorer(scoring)
+    if weighted and hasattr(scorer, "set_score_request"):
+        scorer = copy(scorer)  # the caller's stays as it is
+        with config_context(enable_metadata_routing=True):
+            scorer.set_score_request(sample_weight=_takes_weights(scorer))
+    return scorer
+
+
+def _score_probabilities(scoring, estimator, X, y):
+    # scikit-learn's need every class among the rows that are scored.
+    probabilities = estimator.predict_proba(X)
+    return score_predictions(scoring, y, probabilities, classes=estimator.classes_)
+
+
+def _takes_weights(scorer):
+    metric = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in signature(metric).parameters
 
 
 def _n_required(function):

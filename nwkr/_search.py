@@ -33,6 +33,8 @@ __all__ = ["BandwidthSearch"]
 # "auto" tries the rule of thumb times these powers of sqrt 2, and goes on by as many rungs,
 # as often, while the best of them is the last.
 _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
+# Degrees of freedom, by row, that the narrowest should leave.
+_FINE = 0.1
 # All rows are scored up to this number; beyond it, so many.
 _ALL, _SOME = 20_000, 5_000
 # By what factor a feature's bandwidth may leave the rule of thumb.
@@ -87,9 +89,9 @@ class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
         else:
             tried = self._try(problem, [self._resolve(b, weight) for b in self.bandwidths])
         if self.per_feature:
-            start = _best(tried)[0]
+            start = _best(tried, self.scoring)[0]
             tried += self._try(problem, [self._descend(problem, rule, start)])
-        window, best = _best(tried)
+        window, best = _best(tried, self.scoring)
         self.best_score_ = best["score"]
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
         return window
@@ -207,15 +209,26 @@ class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
 
         tried, low, high = rungs(_LADDER), _LADDER.start, _LADDER.stop
         for _ in range(_EXTENSIONS):
-            scores = np.array([result["score"] for _, result in tried])
-            best = np.flatnonzero(scores == scores.max())
-            if best[-1] == len(tried) - 1 and not _level(scores[-2:]):
+            scores = _scores(tried)
+            best = len(tried) - 1 - scores[::-1].argmax()
+            # A row far away makes the rule of thumb so wide that all others count alike.
+            coarse = tried[0][1]["effective_dof"] < _FINE * problem.n_samples
+            if best == len(tried) - 1 and not self._at_the_mean(tried[-2:]):
                 tried, high = tried + rungs(range(high, high + _RUNGS)), high + _RUNGS
-            elif best[0] == 0 and not _level(scores[:2]):
+            elif (best == 0 or coarse) and not self._at_the_nearest(tried[:2]):
                 tried, low = rungs(range(low - _RUNGS, low)) + tried, low - _RUNGS
             else:
                 break
         return tried
+
+    def _at_the_mean(self, tried):
+        """Whether all rows count alike, and wider windows change nothing."""
+        return _level(tried) and tried[-1][1]["effective_dof"] < 1 + 1e-6
+
+    def _at_the_nearest(self, tried):
+        """Whether only the nearest rows count, and narrower windows change nothing."""
+        n_rows = len(np.unique(self._keys, axis=0))
+        return _level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start):
         """One bandwidth for each feature: the least penalised logarithm of the loss."""
@@ -262,25 +275,29 @@ class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
         candidates = self.bandwidths
         if isinstance(candidates, str):
             candidates = [rule.bandwidth * 2 ** (number / 2) for number in _LADDER]
+        if self.cv is None or isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
+            # Splits that are given number all rows; others may leave out what is absent.
+            X, y, sample_weight = self._keys, y[self._rows], sample_weight[self._rows]
         names = set(self._plain_class._get_param_names()) - {"bandwidth"}
-        plain = {name: getattr(self, name) for name in names}
+        plain = self._plain_class(**{name: getattr(self, name) for name in names})
+        weighted = np.ptp(sample_weight) > 0
+        scorer = as_scorer(self.scoring or self._default_scoring, weighted)
         # Routing has the weights count in the scores too, whatever the caller has set.
-        with config_context(enable_metadata_routing=True):
+        with config_context(enable_metadata_routing=weighted):
             search = GridSearchCV(
-                self._plain_class(**plain).set_fit_request(sample_weight=True),
+                plain.set_fit_request(sample_weight=True) if weighted else plain,
                 {"bandwidth": list(candidates)},
-                scoring=as_scorer(self.scoring or self._default_scoring).set_score_request(
-                    sample_weight=True
-                ),
+                scoring=scorer,
                 cv=self.cv,
                 refit=False,
-            ).fit(X, y, sample_weight=sample_weight)
-        windows = [self._resolve(b, sample_weight[self._rows]) for b in candidates]
+            ).fit(X, y, **({"sample_weight": sample_weight} if weighted else {}))
+        counted = sample_weight[sample_weight > 0]
+        windows = [self._resolve(b, counted) for b in candidates]
         scores = search.cv_results_["mean_test_score"]
         self.n_queries_ = len(X)
         self.cv_results_ = {"bandwidth": [window.name for window in windows], "score": scores}
         tried = [(window, {"score": score}) for window, score in zip(windows, scores)]
-        window, best = _best(tried)
+        window, best = _best(tried, self.scoring)
         self.best_score_ = best["score"]
         return window
 
@@ -305,21 +322,26 @@ class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
         context.call_on_fit_task_end(estimator=self)
 
 
-def _best(tried):
+def _best(tried, scoring):
     """The window with the best score; of equal ones the last, which of a ladder is the widest."""
-    scores = np.array([result["score"] for _, result in tried], dtype=float)
-    scores = np.where(np.isnan(scores), -np.inf, scores)
+    scores = _scores(tried)
     if np.isneginf(scores).all():
         raise ValueError(
-            "No bandwidth has a score: for each of them there are rows that no other row has "
-            "weight for. Choose larger bandwidths, or handle_empty='nearest' or 'mean'."
+            f"No bandwidth has a score by scoring={scoring!r}: it is not a number or minus "
+            f"infinity, or there are rows that no other row has weight for. Choose larger "
+            f"bandwidths, handle_empty='nearest' or 'mean', or another scoring."
         )
     return tried[len(tried) - 1 - scores[::-1].argmax()]
 
 
-def _level(scores):
-    """Whether a limit is reached: only the nearest rows count, or all alike."""
-    return np.allclose(scores[0], scores[1], rtol=1e-9, atol=0) or not np.isfinite(scores).all()
+def _scores(tried):
+    scores = np.array([result["score"] for _, result in tried], dtype=float)
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
+def _level(tried):
+    first, second = _scores(tried)
+    return bool(first == second or np.isclose(first, second, rtol=1e-9, atol=0))
 
 
 def _switch_off(objective, x, value):

@@ -55,10 +55,15 @@ class Window:
             "n_jobs": n_jobs,
         }
         if isinstance(self.bandwidth, KNearest):
-            arguments["bandwidth"] = np.ones(keys.shape[1]) if metric == "euclidean" else 1.0
-            arguments["query_widths"] = self.bandwidth.query_widths(
+            widths = self.bandwidth.query_widths(
                 queries, keys, self.sample_weight, metric, leave_out, n_jobs
             )
+            arguments["bandwidth"], arguments["query_widths"] = 1.0, widths
+            if metric == "euclidean":
+                # In units of the data, as a power of 2: squares of the widths stay in range.
+                unit = np.ldexp(1.0, np.frexp(np.abs(keys).max())[1])
+                arguments["bandwidth"] = np.full(keys.shape[1], unit)
+                arguments["query_widths"] = widths / unit
         if self.key_widths is not None:
             counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
             log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
@@ -105,7 +110,7 @@ def resolve_window(
     """
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, sample_weight.sum()
-        if not (isinstance(k, int | np.integer) and 1 <= k <= total):
+        if not (isinstance(k, int | np.integer) and 1 <= k <= total * (1 + 1e-12)):
             raise ValueError(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."

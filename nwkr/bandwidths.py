@@ -173,6 +173,10 @@ class KNearest:
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
             )
+        if metric == "euclidean":
+            # In the range of the data, for the search expands squares.
+            centre, extent = _range(keys)
+            queries, keys = (queries - centre) / extent, (keys - centre) / extent
         search = NearestNeighbors(metric=metric, n_jobs=n_jobs).fit(_as_float64(keys))
         widths = np.empty(len(queries))
         pending, n_neighbors = np.arange(len(queries)), min(self.k + 1, len(keys))
@@ -183,12 +187,15 @@ class KNearest:
                 distances, found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)
                 counts = np.where(found == leave_out[rows, None], 0, sample_weight[found])
                 enough = counts.cumsum(axis=1) >= wanted
-                done = enough[:, -1]
-                widths[rows[done]] = distances[done, enough[done].argmax(axis=1)]
-                unresolved.append(rows[~done])
+                done, last = enough[:, -1], enough.argmax(axis=1)
+                rows, last = rows[done], (np.flatnonzero(done), last[done])
+                widths[rows] = distances[last]
+                if metric == "euclidean":
+                    apart = queries[rows] - keys[found[last]]
+                    widths[rows] = extent * np.sqrt((apart**2).sum(axis=1))
+                unresolved.append(pending[part][~done])
             pending, n_neighbors = np.concatenate(unresolved), min(2 * n_neighbors, len(keys))
-        # So that the k-th row is within the width, however its distance is rounded.
-        return widths * (1 + _ROUNDING)
+        return widths
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,12 @@ def _spread(X, weights):
     scaled = (X - lowest) / np.where(extent > 0, extent, 1)
     mean = np.average(scaled, axis=0, weights=weights)
     return extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+
+
+def _range(X):
+    """Centre and greatest extent of the columns; extent 1 where all are constant."""
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    return lowest / 2 + highest / 2, float((highest - lowest).max()) or 1.0
 
 
 def _as_float64(X):

@@ -72,13 +72,14 @@ def pool_dense(
     chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 
-    def weights_of_each(tile, reach, rows, cols, spare):
+    def weights_of_each(tile, mean, rows, cols, spare):
         for multiple, chain in chains:
-            scaled = tile  # for the last multiple, which is 1
-            if multiple != 1:
-                room = spare[: tile.size].reshape(tile.shape)
+            # The last chain may have the place of the tile.
+            room = tile if chain is chains[-1][1] else spare[: tile.size].reshape(tile.shape)
+            scaled = tile
+            if room is not tile or multiple != 1:
                 scaled = np.multiply(tile, multiple**-2.0, out=room)
-            weights = tiles.weights(scaled, reach / multiple**2)
+            weights = tiles.weights(scaled, mean / multiple**2)
             pairs.exclude(weights, rows, cols)
             yield chain[0], weights
             for number in chain[1:]:
@@ -87,8 +88,8 @@ def pool_dense(
     def pool_block(rows):
         spare = np.empty(tiles.size if len(multiples) > 1 else 0)
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
-        for cols, tile, reach in tiles.scan(rows):
-            for number, weights in weights_of_each(tile, reach, rows, cols, spare):
+        for cols, tile, mean in tiles.scan(rows):
+            for number, weights in weights_of_each(tile, mean, rows, cols, spare):
                 block_sums[number] += _times(weights, by_dtype[weights.dtype][:, cols])
         sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
@@ -108,7 +109,7 @@ def _chains(multiples, log_linear):
     """Cut multiples into chains, each its first multiple and the numbers of its members.
 
     In a chain every multiple is the last one divided by sqrt 2, and the weights are its
-    squares. The multiple 1 comes last, for it needs no copy of the tile.
+    squares.
     """
     left = sorted(range(len(multiples)), key=lambda number: -multiples[number])
     chains = []

@@ -13,6 +13,7 @@ pairs do not count, whatever the kernel makes of the distance.
 from __future__ import annotations
 
 from functools import cache, cached_property
+from math import sqrt
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -24,6 +25,8 @@ __all__ = ["Pairs", "Product", "pairs_of"]
 _TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-12}
 # Squares above this have an error beyond rounding where their difference counts.
 _LARGE = 2.0**14
+# Distances to a query's width that differ by less are equal.
+_TIED = 1e-14
 # A bandwidth is as good as 0 where it is this small beside the data: squares would overflow.
 _NOTHING = 1e-150
 
@@ -95,6 +98,8 @@ class Pairs:
         u2 = self.squares(rows, cols)
         if self.query_factors is not None:
             u2 *= self.query_factors[rows][:, None]
+            # The width is the distance to some key, and ties with it, however they round.
+            u2[np.abs(u2 - 1) < _TIED] = 1
         if self.key_factors is not None:
             u2 *= self.key_factors[cols]
         return u2
@@ -264,7 +269,7 @@ class Product:
         q2, k2 = np.einsum("ij,ij->i", queries, queries), np.einsum("ij,ij->i", keys, keys)
         self._queries = np.column_stack([queries, q2, np.ones_like(q2)])
         self._keys = np.vstack([-2 * keys.T, np.ones_like(k2), k2]) * factor
-        self._extents = (np.sqrt(q2), query_factors), (np.sqrt(k2), key_factors)
+        self._extents = (q2, query_factors), (k2, key_factors)
         if query_factors is not None:
             self._queries *= query_factors[:, None]
         if key_factors is not None:
@@ -276,16 +281,17 @@ class Product:
             return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
 
     def query_extent(self, rows):
-        """Greatest distance of the queries from the centre, and their greatest factor."""
+        """Greatest norm of the queries, mean of its square, and their greatest factor."""
         return self._extent(*self._extents[0], rows)
 
     def key_extent(self, cols):
-        """Greatest distance of the keys from the centre, and their greatest factor."""
+        """Greatest norm of the keys, mean of its square, and their greatest factor."""
         return self._extent(*self._extents[1], cols)
 
     @staticmethod
-    def _extent(norms, factors, part):
-        return float(norms[part].max()), 1.0 if factors is None else float(factors[part].max())
+    def _extent(squares, factors, part):
+        factor = 1.0 if factors is None else float(factors[part].max())
+        return sqrt(squares[part].max()), float(squares[part].mean()), factor
 
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.

@@ -19,6 +19,7 @@ __all__ = ["Rows", "row_blocks"]
 _PAIRS_PER_BLOCK = 2**18
 # Weights below this are 0, and logarithms are kept above it: exp is slow where it underflows.
 _TINY, _LOG_TINY = 1e-290, -690.0
+_STEP = 1e-5  # of a central difference
 
 
 def row_blocks(n_rows: int, n_keys: int) -> Iterator[slice]:
@@ -51,7 +52,12 @@ class Rows:
     def __init__(self, pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None):
         self._pairs, self._kernel, self._rows, self._empty = pairs, kernel, rows, empty
         u2 = pairs.differences(rows)
-        apart = _apart_from_nearest(pairs, rows) if empty == "nearest" else pairs.apart(rows)
+        apart, self._matched = pairs.apart(rows), np.full(len(u2), True)
+        coarse = pairs.coarse(rows) if empty == "nearest" else None
+        if coarse is not None:
+            pairs.exclude_self(coarse, rows, fill=np.inf)
+            nearest = coarse.min(axis=1)
+            apart, self._matched = coarse > nearest[:, None], nearest == 0
         if apart is not None:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, fill=np.inf)
@@ -100,7 +106,21 @@ class Rows:
             if self._sums_of_unreached is None:  # alike for all multiples
                 self._sums_of_unreached = self._weights_of_unreached() @ values.T
             sums[unreached] = self._sums_of_unreached[numbers[unreached]]
+        shift[~self._matched[numbers]] = -np.inf  # weights among what stands in
         return sums, shift
+
+    def derivatives(self) -> np.ndarray:
+        """Derivatives of the weights by the squared distance, for kernels with logarithms.
+
+        Each row on the scale of its weights.
+        """
+        weights, _ = self._kernel_weights(np.arange(len(self._rows)), 1.0)
+        if self._kernel.log_slope is not None:
+            return self._kernel.log_slope * weights
+        assert self._kernel.log_profile is not None
+        u2 = np.where(self._out, 1.0, self._u2)
+        higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (_STEP, -_STEP))
+        return weights * (higher - lower) / (2 * _STEP * u2)
 
     def _kernel_weights(self, numbers, multiple):
         kernel, square = self._kernel, multiple**2
@@ -131,11 +151,3 @@ class Rows:
         weights = np.full(u2.shape, 1.0 if self._empty == "mean" else 0.0)
         self._pairs.exclude_self(weights, self._rows[part])
         return weights
-
-
-def _apart_from_nearest(pairs, rows):
-    distances = pairs.coarse(rows)
-    if distances is None:
-        return pairs.apart(rows)
-    pairs.exclude_self(distances, rows, fill=np.inf)
-    return distances > distances.min(axis=1, keepdims=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
+from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
@@ -50,19 +51,20 @@ def bandwidth_slopes(
         One for each column whose bandwidth is neither 0 nor infinite.
     """
     queries, keys = pairs.centred
-    # Where nothing has weight, or underflow leaves the nearest key alone, nothing changes.
-    reached = sums.total > 0
-    scale = np.where(reached, 1 / np.where(reached, sums.total, 1), 0) * (sums.shift == 0)
-    slopes = loss_slopes * scale[:, None]
+    # What stands in for weights does not change with the bandwidth.
+    reached = (sums.total > 0) & ~np.isneginf(sums.shift)
+    slopes = loss_slopes * np.where(reached, 1 / np.where(reached, sums.total, 1), 0)[:, None]
     factors = np.column_stack([-(slopes * np.nan_to_num(sums.finish())).sum(axis=1), slopes])
+    far = np.flatnonzero(reached & (sums.shift != 0))
+    far_factors, factors[far] = factors[far].copy(), 0
     tiles = Tiles(pairs, kernel, np.float64)
     blocks = slices(pairs.shape[0], QUERIES_PER_TILE)
     parts = np.zeros((len(blocks), queries.shape[1]))
 
     def add(number):
         rows = blocks[number]
-        for cols, tile, reach in tiles.scan(rows):
-            derivatives = tiles.derivatives(tile, reach)
+        for cols, tile, mean in tiles.scan(rows):
+            derivatives = tiles.derivatives(tile, mean)
             pairs.exclude(derivatives, rows, cols)
             shares = factors[rows] @ values[:, cols]
             shares *= derivatives
@@ -71,4 +73,14 @@ def bandwidth_slopes(
             parts[number] -= 2 * ((shares @ keys[cols]) * queries[rows]).sum(axis=0)
 
     each(add, range(len(blocks)), n_jobs)
-    return -2 * parts.sum(axis=0)
+    total = parts.sum(axis=0)
+    for part in row_blocks(len(far), pairs.shape[1]):
+        derivatives = Rows(pairs, kernel, far[part]).derivatives()
+        shares = (far_factors[part] @ values) * derivatives
+        for query, share in zip(queries[far[part]], shares):
+            # From the square of the likeliest key, or the difference would lose its digits.
+            to_keys, nearest = query - keys, np.abs(share).argmax()
+            total += share @ ((keys[nearest] - keys) * (to_keys + to_keys[nearest]))
+            if kernel.log_slope is None:  # else the shares add up to 0
+                total += share.sum() * to_keys[nearest] ** 2
+    return -2 * total

@@ -16,8 +16,11 @@ QUERIES_PER_TILE = 256
 # A tile of float64 is a megabyte, which stays in a core's second-level cache.
 _PAIRS_PER_TILE = 2**17
 
-# exp2 takes ten times longer where its result underflows: no weight is less than 2^LOWEST.
+# exp2 takes ten times longer where its result underflows: no weight is less than 2^LOWEST,
+# unless so few would be that seeing to it takes longer. Squared distances beyond _RARELY times
+# their mean are few.
 LOWEST = {np.dtype(np.float64): -1000.0, np.dtype(np.float32): -120.0}
+_RARELY = 10
 
 
 class Tiles:
@@ -65,39 +68,43 @@ class Tiles:
             The keys.
         tile : ndarray of shape (n_rows, n_cols)
             The tile, good until the next one.
-        reach : float
-            Upper bound of the squared scaled distances in it.
+        mean : float
+            About the mean of the squared scaled distances in it.
         """
         height = rows.stop - rows.start
         room = np.empty(height * self._columns[0].stop, self.dtype)
-        for cols, reach in zip(self._columns, self._reaches(rows)):
+        for cols, (reach, mean) in zip(self._columns, self._distances(rows)):
             tile = room[: height * (cols.stop - cols.start)].reshape(height, -1)
             if self._product is None or not self._product.write(tile, rows, cols, reach):
                 tile = self._pairs.differences(rows, cols)
                 if self.log_linear:
                     tile *= self._factor
-            yield cols, tile, reach
+            yield cols, tile, mean
 
-    def _reaches(self, rows):
+    def _distances(self, rows):
+        """Upper bounds and means of the squared distances in each tile."""
         if self._product is None:
-            return [np.inf] * len(self._columns)
-        radius, factor = self._product.query_extent(rows)
-        return [(radius + r) * (radius + r) * factor * f for r, f in self._extents]
+            return [(np.inf, np.inf)] * len(self._columns)
+        radius, square, factor = self._product.query_extent(rows)
+        return [
+            ((radius + r) * (radius + r) * factor * f, (square + s) * factor * f)
+            for r, s, f in self._extents
+        ]
 
-    def weights(self, tile: np.ndarray, reach: float) -> np.ndarray:
+    def weights(self, tile: np.ndarray, mean: float) -> np.ndarray:
         """Turn a tile into weights, in place."""
         if not self.log_linear:
             return self._kernel.profile(tile)
         lowest = LOWEST[tile.dtype]
-        if not self._factor * reach >= lowest:
+        if not self._factor * _RARELY * mean >= lowest:
             # Against an array: NumPy's maximum with a scalar takes twice as long.
             np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
         return np.exp2(tile, out=tile)
 
-    def derivatives(self, tile: np.ndarray, reach: float) -> np.ndarray:
+    def derivatives(self, tile: np.ndarray, mean: float) -> np.ndarray:
         """Turn a tile into the kernel's derivatives by the squared distance, in place."""
         if self._kernel.log_slope is not None:
-            return np.multiply(self.weights(tile, reach), self._kernel.log_slope, out=tile)
+            return np.multiply(self.weights(tile, mean), self._kernel.log_slope, out=tile)
         assert self._kernel.derivative is not None
         return self._kernel.derivative(tile)
 

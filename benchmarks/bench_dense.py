@@ -1,0 +1,298 @@
+"""Speed and memory of dense pooling, beside peers.
+
+    pip install -e ".[bench]"
+    python benchmarks/bench_dense.py              # some minutes on two cores
+    python benchmarks/bench_dense.py --slow-exp   # also as on a processor without AVX-512
+
+Whatever is compared takes turns (A B A B ...), so that a busy machine slows all alike. A
+time is the median over the rounds, a ratio the median of the ratios within each round.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from math import e, log2
+from pathlib import Path
+from time import perf_counter, sleep
+
+import numpy as np
+import scipy
+import sklearn
+from scipy.spatial.distance import cdist
+from sklearn.kernel_ridge import KernelRidge
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from nwkr import NadarayaWatsonRegressor
+from nwkr.kernels import KERNELS
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+N_THREADS = 2
+TILE = 256, 512  # queries and keys, as nwkr has them
+SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+# NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
+# switched off with NumPy, so that all run as on one processor.
+WITHOUT_AVX512 = {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"}
+
+
+# -- data, and contestants: functions without arguments -----------------------------------
+
+
+def make_data(n, n_features, dtype="float64"):
+    """Training rows, their targets, and queries."""
+    rng = np.random.default_rng(0)
+    X, queries = rng.standard_normal((2, n, n_features))
+    y = np.sin(X.sum(axis=1)) + 0.1 * rng.standard_normal(n)
+    return X.astype(dtype), y, queries.astype(dtype)
+
+
+def nwkr_predict(X, y, queries, kernel="gaussian"):
+    model = NadarayaWatsonRegressor(kernel).fit(X, y)
+    return lambda: model.predict(queries)
+
+
+def fit_predict(model, X, y, queries):
+    return lambda: model.fit(X, y).predict(queries)
+
+
+def bare_loop(X, y, queries, bandwidth):
+    """Product, exp2, product over the same tiles; all else is prepared beforehand."""
+    dtype, (height, width) = X.dtype, TILE
+    q, k = queries / bandwidth, X / bandwidth
+    # Log-weights need only come near 0 for each query's nearest key: a few keys tell.
+    shift = cdist(q, k[:width], "sqeuclidean").min(axis=1)
+    left = np.column_stack([q, (q * q).sum(axis=1) - shift, np.ones(len(q))]).astype(dtype)
+    right = np.vstack([-2 * k.T, np.ones(len(k)), (k * k).sum(axis=1)])
+    # In float32 exp is the faster one wherever results underflow, as here with small d.
+    exp, scale = (np.exp2, log2(e)) if dtype == np.float64 else (np.exp, 1)
+    right = (right * (-scale / 2)).astype(dtype)
+    values = np.column_stack([np.ones(len(k)), y]).astype(dtype)
+    result = np.empty(len(q))
+    blas = ThreadpoolController().select(user_api="blas")
+
+    def pool(start):
+        rows = left[start : start + height]
+        room, part = np.empty(len(rows) * width, dtype), np.empty((len(rows), 2), dtype)
+        sums = np.zeros((len(rows), 2))
+        for first in range(0, len(k), width):
+            cols = slice(first, min(first + width, len(k)))
+            tile = room[: len(rows) * (cols.stop - first)].reshape(len(rows), -1)
+            np.matmul(rows, right[:, cols], out=tile)
+            exp(tile, out=tile)
+            sums += np.matmul(tile, values[cols], out=part)
+        result[start : start + height] = sums[:, 1] / sums[:, 0]
+
+    def run():
+        with blas.limit(limits=1), ThreadPoolExecutor(N_THREADS) as threads:
+            list(threads.map(pool, range(0, len(q), height)))
+        return result
+
+    return run
+
+
+def torch_attention(X, y, queries, bandwidth):
+    """Attention with scores q.k - |k|^2 / 2: the log-weights, but for a constant per query."""
+    q, k = queries / bandwidth, X / bandwidth
+    q = np.column_stack([q, np.ones(len(q))])
+    k = np.column_stack([k, -(k * k).sum(axis=1) / 2])
+    # With fewer columns of values, PyTorch would take its slow way, over the whole matrix.
+    v = np.column_stack([y, np.zeros((len(k), k.shape[1] - 1))])
+    q, k, v = (torch.from_numpy(side.astype(X.dtype))[None, None] for side in (q, k, v))
+
+    def run():
+        with torch.inference_mode():
+            attention = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=1.0)
+        return attention[0, 0, :, 0].numpy()
+
+    return run
+
+
+def gaussian_contestants(n, d, dtype):
+    """All that compute the same, checked to do so."""
+    X, y, queries = make_data(n, d, dtype)
+    bandwidth = NadarayaWatsonRegressor().fit(X, y).bandwidth_
+    contestants = {f"nwkr {dtype}": nwkr_predict(X, y, queries)}
+    contestants[f"bare loop {dtype}"] = bare_loop(X, y, queries, bandwidth)
+    if torch:
+        contestants[f"torch {dtype}"] = torch_attention(X, y, queries, bandwidth)
+    check_agreement(contestants, X, y, queries, bandwidth)
+    return contestants
+
+
+def check_agreement(contestants, X, y, queries, bandwidth, n_checked=100):
+    """Raise if some contestant's predictions, for some queries, are not the formula's."""
+    some = np.linspace(0, len(queries) - 1, n_checked).astype(int)
+    u2 = cdist(queries[some] / bandwidth, X / bandwidth, "sqeuclidean")
+    weights = np.exp((u2.min(axis=1, keepdims=True) - u2) / 2)
+    expected = weights @ y / weights.sum(axis=1)
+    atol = 1e-10 if X.dtype == np.float64 else 1e-3
+    for name, run in contestants.items():
+        np.testing.assert_allclose(run()[some], expected, rtol=0, atol=atol, err_msg=name)
+
+
+# -- measuring and printing ---------------------------------------------------------------
+
+
+def take_turns(contestants, n_rounds, pause=0.02):
+    """Seconds of each contestant in each round, after one round that does not count."""
+    seconds = {name: np.empty(1 + n_rounds) for name in contestants}
+    for number in range(1 + n_rounds):
+        for name, run in contestants.items():
+            sleep(pause)  # threads of the one before spin for some milliseconds
+            start = perf_counter()
+            run()
+            seconds[name][number] = perf_counter() - start
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def show_times(seconds, unit):
+    for name, times in seconds.items():
+        print(f"  {name:<30}{np.median(times) * unit:8.3f}", flush=True)
+
+
+def show_ratio(name, ratio, at_most=np.inf, at_least=0):
+    """Print the median of ratios, or a single one, next to its target."""
+    ratio, verdict = np.median(ratio), ""
+    if at_most < np.inf or at_least > 0:
+        verdict = f"   at most {at_most}: " if at_most < np.inf else f"   at least {at_least}: "
+        verdict += "ok" if at_least <= ratio <= at_most else "MISSED"
+    print(f"  {name:<30}{ratio:8.3f}{verdict}", flush=True)
+
+
+def show_machine(n):
+    """Print what the figures depend on, and one figure to compare machines by."""
+    cpu = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
+    print(f"{named[1] if named else platform.processor()}, {N_THREADS} threads")
+    versions = {"NumPy": np, "SciPy": scipy, "scikit-learn": sklearn, "torch": torch}
+    print(", ".join(f"{k} {v.__version__ if v else 'not installed'}" for k, v in versions.items()))
+    print("SIMD that NumPy uses:", " ".join(SIMD) or "baseline")
+    seconds = take_turns({"nwkr": nwkr_predict(*make_data(n, 3))}, 5)["nwkr"]
+    print(f"Dense pooling: {np.median(seconds) * 1e9 / n**2:.2f} ns per pair (d = 3, float64)")
+
+
+# -- what is measured ---------------------------------------------------------------------
+
+
+def dense(n, n_rounds, dtypes=("float64",)):
+    """Gaussian pooling against the bare loop and PyTorch's attention."""
+    print(f"\nGaussian, n = m = {n}, one output, Scott bandwidth: ns per pair")
+    if not torch:
+        print("  (torch is not installed: its rows are left out)")
+    for d in (1, 3, 10, 50):
+        contestants = {}
+        for dtype in dtypes:
+            contestants |= gaussian_contestants(n, d, dtype)
+        seconds = take_turns(contestants, n_rounds)
+        print(f"\nd = {d}")
+        show_times(seconds, 1e9 / n**2)
+        show_dense_ratios(seconds, dtypes)
+
+
+def show_dense_ratios(seconds, dtypes):
+    """Print ratios; the targets against peers are for float64."""
+    for dtype in dtypes:
+        targets = ({"at_most": 1.35}, {"at_least": 1.6}) if dtype == "float64" else ({}, {})
+        ours, bare = seconds[f"nwkr {dtype}"], seconds[f"bare loop {dtype}"]
+        show_ratio(f"nwkr / bare loop, {dtype}", ours / bare, **targets[0])
+        if torch:
+            show_ratio(f"torch / nwkr, {dtype}", seconds[f"torch {dtype}"] / ours, **targets[1])
+    if len(dtypes) == 2:
+        gain = seconds["nwkr float64"] / seconds["nwkr float32"]
+        show_ratio("nwkr float64 / nwkr float32", gain, at_least=1.3)
+
+
+def kernels(n, n_rounds):
+    """All kernels, for information."""
+    print(f"\nAll kernels, n = m = {n}, d = 3, float64, Scott bandwidth: ns per pair")
+    contestants = {name: nwkr_predict(*make_data(n, 3), name) for name in KERNELS}
+    show_times(take_turns(contestants, n_rounds), 1e9 / n**2)
+
+
+def latency(n_rounds, n=100):
+    """A small problem, as grid searches pose by the thousand."""
+    print(f"\nfit + predict, n = m = {n}, d = 3: ms")
+    models = {"nwkr": NadarayaWatsonRegressor(), "KernelRidge": KernelRidge(kernel="rbf")}
+    contestants = {name: fit_predict(model, *make_data(n, 3)) for name, model in models.items()}
+    seconds = take_turns(contestants, n_rounds, pause=0)
+    show_times(seconds, 1e3)
+    show_ratio("nwkr / KernelRidge", seconds["nwkr"] / seconds["KernelRidge"], at_most=1.5)
+
+
+def memory(n):
+    """Peak extra memory of fit + predict, in a process of its own."""
+    print(f"\nPeak extra memory of fit + predict, n = m = {n}, d = 3: MB")
+    for name, peak in json.loads(in_subprocess("memory", n)).items():
+        show_ratio(name, peak / 1e6, at_most=100)
+
+
+def measure_memory(n):
+    """Print peaks as JSON. On Linux, getrusage's begins at the parent's: no use here."""
+    run = fit_predict(NadarayaWatsonRegressor(), *make_data(n, 3))
+    fit_predict(NadarayaWatsonRegressor(), *make_data(100, 3))()  # first-time set-up is not extra
+    on_linux = (clear := Path("/proc/self/clear_refs")).exists()
+    if on_linux:
+        clear.write_text("5")  # the process's peak begins anew
+        before = resident("VmRSS")
+    tracemalloc.start()
+    run()
+    peaks = {"arrays (tracemalloc)": tracemalloc.get_traced_memory()[1]}
+    if on_linux:
+        peaks["whole process"] = resident("VmHWM") - before
+    print(json.dumps(peaks))
+
+
+def resident(field):
+    """Bytes of this process, on Linux."""
+    return 1024 * int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+
+def without_avx512(n, n_rounds):
+    """The float64 figures once more, with AVX-512 switched off."""
+    names = " ".join(filter(re.compile("AVX512.*|X86_V4").match, SIMD))
+    if not names:
+        return print("\nNumPy finds no AVX-512 here: the figures above are those without.")
+    environment = {"NPY_DISABLE_CPU_FEATURES": names} | WITHOUT_AVX512
+    print("\nWith", " ".join(f"{name}={value!r}" for name, value in environment.items()))
+    print(in_subprocess("dense", n, n_rounds, **environment))
+
+
+def in_subprocess(part, *sizes, **environment):
+    """What this script prints when it runs one part alone."""
+    command = [sys.executable, __file__, "--part", part, *map(str, sizes)]
+    return subprocess.check_output(command, env=os.environ | environment, text=True).rstrip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="small; targets do not apply")
+    parser.add_argument("--slow-exp", action="store_true", help="also without AVX-512")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if torch:
+        torch.set_num_threads(N_THREADS)
+    with threadpool_limits(N_THREADS, user_api="blas"):
+        if options.part:
+            part, *sizes = options.part
+            return {"memory": measure_memory, "dense": dense}[part](*map(int, sizes))
+        n, n_rounds = (2_000, 3) if options.quick else (20_000, 9)
+        show_machine(n)
+        dense(n, n_rounds, ("float64", "float32"))
+        latency(n_rounds=20 if options.quick else 500)
+        memory(5 * n)
+        kernels(n, 3)
+        if options.slow_exp:
+            without_avx512(n, n_rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Slopes of a loss in each bandwidth, against differences of the plain formula."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import attention, slope
+
+from nwkr._pooling import _slopes, _tiles, pool, slopes
+from nwkr.kernels import KERNELS
+
+DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
+LOSSES = {
+    "squared error": lambda f, v: ((v - f) ** 2).sum(axis=1),
+    "log loss": lambda f, v: -np.log((v * f).sum(axis=1)),
+}
+LOSS_SLOPES = {
+    "squared error": lambda f, v: 2 * (f - v),
+    "log loss": lambda f, v: -v / (v * f).sum(axis=1, keepdims=True),
+}
+
+
+@pytest.fixture
+def problem(rng):
+    """Rows that predict each other, in three columns of unlike units and offsets."""
+    X = rng.normal(size=(60, 3)) * [1.0, 50.0, 1e-3] + [0.0, 1e3, -2.0]
+    return {
+        "X": X,
+        "values": rng.normal(size=(60, 2)),
+        "weights": rng.uniform(0.1, 1, 60),
+        "bandwidth": np.array([1.9, 80.0, 3e-3]),
+    }
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    for module in (_slopes, _tiles):
+        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
+
+
+def pooled_slopes(kernel, problem, loss="squared error", rows=None, n_jobs=None):
+    """Slopes of the weighted loss of the rows, each left out of its own prediction."""
+    X, values, weights = problem["X"], problem["values"], problem["weights"]
+    rows = np.arange(len(X)) if rows is None else rows
+    pairs = {
+        "queries": X[rows], "keys": X, "values": values, "kernel": KERNELS[kernel],
+        "bandwidth": problem["bandwidth"], "weights": weights, "leave_out": rows,
+    }  # fmt: skip
+    sums = pool(**pairs)
+    predictions, truth = np.nan_to_num(sums.finish()), values[rows]
+    loss_slopes = weights[rows, None] * LOSS_SLOPES[loss](predictions, truth)
+    loss_slopes[~(sums.total > 0)] = 0
+    return slopes(**pairs, sums=sums, loss_slopes=loss_slopes, n_jobs=n_jobs)
+
+
+def plain_slopes(kernel, problem, loss="squared error", rows=slice(None)):
+    X, values, weights = problem["X"], problem["values"], problem["weights"]
+
+    def total(log_bandwidth):
+        smoother = attention(X, X, kernel, np.exp(log_bandwidth), weights, True)[rows]
+        reached = ~np.isnan(smoother).any(axis=1)
+        losses = LOSSES[loss](smoother[reached] @ values, values[rows][reached])
+        return weights[rows][reached] @ losses
+
+    return slope(total, np.log(problem["bandwidth"]))
+
+
+def one_hot(problem, rng):
+    problem["values"] = np.eye(3)[rng.integers(0, 3, 60)]
+    # So wide that no row's class is without weight around it.
+    problem["bandwidth"] = 2 * problem["bandwidth"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+@pytest.mark.usefixtures("small_tiles")
+def test_slopes_are_differences(kernel, weighted, loss, problem, rng):
+    if not weighted:
+        problem["weights"] = np.ones(60)
+    if loss == "log loss":
+        one_hot(problem, rng)
+    expected = plain_slopes(kernel, problem, loss)
+    assert np.abs(expected).min() > 1e-3  # or nothing is compared
+    assert_allclose(pooled_slopes(kernel, problem, loss), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_values", [1, 4])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_any_number_of_values(kernel, n_values, problem, rng):
+    problem["values"] = rng.normal(size=(60, n_values))
+    expected = plain_slopes(kernel, problem)
+    assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("multiple", [0.1, 0.3, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_narrow_and_wide(kernel, multiple, problem):
+    problem["bandwidth"] *= multiple
+    expected = plain_slopes(kernel, problem)
+    got = pooled_slopes(kernel, problem)
+    assert_allclose(got, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max() + 1e-8)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_some_rows(kernel, problem):
+    rows = np.array([5, 8, 9, 30, 59])
+    expected = plain_slopes(kernel, problem, rows=rows)
+    assert_allclose(pooled_slopes(kernel, problem, rows=rows), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_rows_that_repeat_others(kernel, problem):
+    """At distance 0 a bandwidth changes nothing, whatever the kernel's slope there."""
+    problem["X"] = problem["X"][np.arange(60) // 2]
+    expected = plain_slopes(kernel, problem)
+    assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_columns_that_are_off_or_exact(kernel, problem):
+    column = np.arange(60) % 2
+    problem["X"] = np.column_stack([problem["X"][:, 0], column, problem["X"][:, 1:]])
+    others = dict(problem, X=problem["X"][:, [0, 2, 3]])
+    problem["bandwidth"] = np.insert(problem["bandwidth"], 1, np.inf)
+    got = pooled_slopes(kernel, problem)
+    assert got[1] == 0
+    assert_allclose(got[[0, 2, 3]], plain_slopes(kernel, others), rtol=1e-6)
+    # Rows of the same kind only: two problems, one beside the other.
+    problem["bandwidth"][1] = 0.0
+    got = pooled_slopes(kernel, problem)
+    assert got[1] == 0
+    kinds = [
+        dict(others, **{name: others[name][column == kind] for name in ("X", "values", "weights")})
+        for kind in (0, 1)
+    ]
+    expected = sum(plain_slopes(kernel, kind) for kind in kinds)
+    assert_allclose(got[[0, 2, 3]], expected, rtol=1e-6)
+
+
+def test_nothing_counts_where_all_columns_are_off(problem):
+    problem["bandwidth"] = np.full(3, np.inf)
+    assert_array_equal(pooled_slopes("gaussian", problem), np.zeros(3))
+
+
+@pytest.mark.parametrize("kernel", sorted(set(DIFFERENTIABLE) - {"exponential"}))
+def test_rows_that_nothing_reaches_add_nothing(kernel, problem):
+    expected = plain_slopes(kernel, problem)
+    for name, value in (("X", [1e7, 0, 0]), ("values", [3.0, -3.0]), ("weights", 1.0)):
+        problem[name] = np.concatenate([problem[name], [value]])
+    assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("distance", [10.0, 30.0, 40.0, 100.0, 1000.0])
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+def test_rows_far_from_all_others(kernel, distance):
+    """Their weights are out of range, the ratios of the weights are not."""
+    near = distance + np.array([0.0, 0.3, 0.7]) / (distance if kernel == "gaussian" else 1)
+    problem = {
+        "X": np.concatenate([[0.0], near])[:, None],
+        "values": np.array([[0.0], [1.0], [3.0], [2.0]]),
+        "weights": np.array([1.0, 0.5, 1.0, 0.7]),
+        "bandwidth": np.array([1.0]),
+    }
+
+    def loss(log_bandwidth):
+        # In excess of the nearest row's distance, or the digits would be lost.
+        excess = near - near[0]
+        if kernel == "gaussian":
+            excess = excess * (near + near[0]) / 2 / np.exp(log_bandwidth)
+        weights = np.exp(-excess / np.exp(log_bandwidth)) * problem["weights"][1:]
+        return (weights @ problem["values"][1:, 0] / weights.sum()) ** 2
+
+    expected = slope(loss, [0.0])
+    assert abs(expected) > 0.1
+    got = pooled_slopes(kernel, problem, rows=np.array([0]))
+    assert_allclose(got, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+@pytest.mark.usefixtures("small_tiles")
+def test_the_number_of_threads_does_not_count(kernel, problem):
+    alone = pooled_slopes(kernel, problem, n_jobs=1)
+    for n_jobs in (2, 5):
+        assert_array_equal(pooled_slopes(kernel, problem, n_jobs=n_jobs), alone)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_the_units_of_a_column_do_not_count(kernel, scale, problem):
+    expected = pooled_slopes(kernel, problem)
+    unit = np.array([scale, 1.0, 1 / scale])
+    problem |= {"X": problem["X"] * unit, "bandwidth": problem["bandwidth"] * unit}
+    assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_float32(kernel, problem):
+    problem["X"] = problem["X"].astype(np.float32)
+    expected = plain_slopes(kernel, problem)
+    assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-3)

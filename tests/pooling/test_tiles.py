@@ -1,0 +1,178 @@
+"""Tiles: the formula on some pairs, and weights that do not underflow."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, scaled_distances, slope
+
+from nwkr._pooling import _tiles
+from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._tiles import LOWEST, Tiles, slices
+from nwkr.kernels import KERNELS
+
+LOG_SLOPE = {"gaussian": -0.5, "constant": 0.0}
+BANDWIDTH = np.array([0.4, 0.7, 2.0])
+ROWS = slice(3, 19)
+# How the squared distances of a tile may differ from the formula's, by type.
+ERROR = {np.float64: 1e-11, np.float32: 1e-3}
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(_tiles, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(40, 3)), rng.normal(size=(70, 3))
+
+
+def tiles_of(kernel, queries, keys, bandwidth=BANDWIDTH, dtype=None, **kwargs):
+    return Tiles(pairs_of(queries, keys, bandwidth, **kwargs), KERNELS[kernel], dtype)
+
+
+def scanned(tiles, rows=ROWS):
+    """Copies of what a scan gives: each tile is only good until the next one."""
+    return [(cols, tile.copy(), mean) for cols, tile, mean in tiles.scan(rows)]
+
+
+def squares(kernel, tile):
+    """Squared distances of a tile, which may hold logarithms to base 2 instead."""
+    return tile / (LOG_SLOPE[kernel] * np.log2(np.e)) if LOG_SLOPE.get(kernel) else tile
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_tiles_are_the_formula(kernel, dtype, data):
+    queries, keys = (X.astype(dtype) for X in data)
+    u2 = scaled_distances(queries, keys, BANDWIDTH)[ROWS] ** 2
+    for cols, tile, _ in scanned(tiles_of(kernel, queries, keys)):
+        if kernel == "constant":
+            assert_array_equal(tile, 0)  # the logarithms
+            continue
+        assert_allclose(squares(kernel, tile), u2[:, cols], rtol=ERROR[dtype], atol=ERROR[dtype])
+
+
+def test_tiles_are_all_pairs_once(kernel, data):
+    seen = np.zeros(70, int)
+    for cols, tile, _ in scanned(tiles_of(kernel, *data)):
+        assert tile.shape == (16, cols.stop - cols.start)
+        seen[cols] += 1
+    assert_array_equal(seen, 1)
+
+
+@pytest.mark.parametrize("widths", [None, "query_widths", "key_widths"])
+def test_widths_by_query_and_by_key(kernel, widths, data, rng):
+    queries, keys = data
+    kwargs, factor = {}, 1.0
+    if widths is not None:
+        factor = rng.uniform(0.3, 3, 40 if widths == "query_widths" else 70)
+        kwargs = {widths: factor}
+        factor = factor[:, None] if widths == "query_widths" else factor
+    u2 = (scaled_distances(queries, keys, BANDWIDTH) / factor)[ROWS] ** 2
+    tiles = tiles_of(kernel, queries, keys, **kwargs)
+    for cols, tile, mean in scanned(tiles):
+        if kernel != "constant":
+            assert_allclose(squares(kernel, tile), u2[:, cols], rtol=1e-10, atol=1e-10)
+        # Of the widths it knows the least only.
+        assert u2[:, cols].mean() / 3 < mean < 100 * u2.max() or not tiles.by_product
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_weights_are_the_profile(kernel, dtype, data):
+    queries, keys = (X.astype(dtype) for X in data)
+    u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
+    tiles = tiles_of(kernel, queries, keys)
+    for cols, tile, mean in tiles.scan(ROWS):
+        weights = tiles.weights(tile, mean)
+        assert weights is tile or weights.base is tile.base  # in place
+        assert_allclose(weights, PROFILES[kernel](u[:, cols]), rtol=1e-3, atol=ERROR[dtype])
+        assert (weights >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("distance", [5.0, 30.0, 1e3, 1e6])
+def test_weights_are_clipped_where_they_would_underflow(dtype, distance, data):
+    """Numbers below the least normal one are slow, and do not occur among many."""
+    queries, keys = (X.astype(dtype) for X in data)
+    queries += dtype(distance)
+    u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
+    tiles = tiles_of("gaussian", queries, keys)
+    for cols, tile, mean in tiles.scan(ROWS):
+        least = 2.0 ** LOWEST[tile.dtype]
+        weights = tiles.weights(tile, mean)
+        expected = np.maximum(PROFILES["gaussian"](u[:, cols]), least)
+        assert_allclose(weights, expected, rtol=0.05 if dtype == np.float32 else 1e-8)
+        assert weights.min() >= np.finfo(weights.dtype).tiny
+
+
+@pytest.mark.parametrize("distance", [20.0, 100.0, 1e6])
+def test_few_far_queries_spoil_no_others(distance, data):
+    queries, keys = data
+    queries[10] += distance
+    u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
+    tiles = tiles_of("gaussian", queries, keys)
+    for cols, tile, mean in tiles.scan(ROWS):
+        weights = tiles.weights(tile, mean)
+        # What is clipped is still nothing.
+        assert_allclose(weights, PROFILES["gaussian"](u[:, cols]), rtol=1e-8, atol=1e-300)
+
+
+def test_what_is_too_inexact_is_by_differences(kernel, data):
+    """A few bandwidths apart, a million from their centre."""
+    queries, keys = data
+    far = np.array([1e6, 0.0, 0.0])
+    u2 = scaled_distances(queries + far, keys + far, BANDWIDTH)[ROWS] ** 2
+    # The centre is among the other half of the keys.
+    keys = np.concatenate([keys - far, keys - far, keys + far])
+    for cols, tile, _ in scanned(tiles_of(kernel, queries + far, keys)):
+        late = np.arange(cols.start, cols.stop) >= 140
+        if kernel != "constant" and late.any():
+            part = slice(max(cols.start, 140) - 140, cols.stop - 140)
+            got = squares(kernel, tile)[:, late]
+            assert_allclose(got, u2[:, part], rtol=1e-9, atol=1e-9)
+
+
+def test_one_pair_far_from_all_others(kernel, data):
+    """A tile is as inexact as its farthest rows, not as its mean."""
+    queries, keys = data
+    queries[10] += 1e5
+    keys[20] += 1e5
+    u2 = scaled_distances(queries, keys, BANDWIDTH)[ROWS] ** 2
+    for cols, tile, _ in scanned(tiles_of(kernel, queries, keys)):
+        if kernel != "constant":
+            assert_allclose(squares(kernel, tile), u2[:, cols], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
+def test_other_metrics(metric, kernel, data):
+    queries, keys = data
+    distances = np.abs(queries[:, None] - keys).sum(axis=2)
+    given = distances if metric == "precomputed" else queries
+    tiles = tiles_of(kernel, given, keys, 0.7, metric=metric)
+    assert not tiles.by_product
+    for cols, tile, mean in tiles.scan(ROWS):
+        weights = tiles.weights(tile, mean)
+        assert_allclose(weights, PROFILES[kernel](distances[ROWS, cols] / 0.7), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in KERNELS if KERNELS[name].derivative is not None)
+)
+def test_derivatives_are_those_of_the_profile(name, data):
+    u2 = scaled_distances(*data, BANDWIDTH)[ROWS] ** 2
+    tiles = tiles_of(name, *data, dtype=np.float64)
+    for cols, tile, mean in tiles.scan(ROWS):
+        derivatives = tiles.derivatives(tile, mean)
+        expected = [
+            slope(lambda square: PROFILES[name](np.sqrt(square[0])), [square], step=1e-7 * square)
+            for square in u2[:, cols].ravel()
+        ]
+        assert_allclose(derivatives.ravel(), np.ravel(expected), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 48])
+def test_slices_cover_a_range(n):
+    parts = slices(n, 16)
+    assert_array_equal(np.concatenate([np.arange(n)[part] for part in parts]), np.arange(n))
+    assert all(1 <= part.stop - part.start <= 16 for part in parts)

@@ -1,0 +1,296 @@
+"""Leave-one-out for many bandwidths at once: against formulas, predict(None) and n refits."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import attention, attention_by_distance, refit_without_each
+from sklearn import config_context
+from sklearn.metrics import pairwise_distances
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr._leave_one_out import LeaveOneOut
+from nwkr._pooling import _dense, _tiles
+from nwkr._window import resolve_window
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS
+
+LADDERS = {
+    "sqrt 2": [0.1 * 2 ** (j / 2) for j in range(10)],
+    "finer, unsorted": [0.6 * 2 ** (j / 4) for j in (3, -5, 0, 1, 2, -6, -2, 7)],
+    "unrelated": [0.31, 1.7, 0.3, 8.0, 1e-3, 1e6],
+    "per feature": [[0.5, 1.0], [1.0, 2.0], [0.25, 0.5], [0.5, 0.7], [1e-3, 2e-3]],
+    "off and exact": [0.0, np.inf, [0.0, 0.5], [0.0, 1.0], [np.inf, 0.5], [0.0, np.inf]],
+    "widths": [KNearest(1), KNearest(4), Adaptive(), Adaptive(0.5, 0.9)],
+    "all kinds": ["scott", 0.7, KNearest(3), [0.5, 1.0], Adaptive(), [1.0, 2.0], np.inf, 1.4],
+}
+# What is the same whether a row is left out or not.
+ALIKE = [[b for b in ladder if not isinstance(b, KNearest)] for ladder in LADDERS.values()]
+METRICS = ["euclidean", "manhattan", "cosine", "precomputed"]
+
+
+@pytest.fixture
+def data(rng):
+    """Rows of which some repeat each other, in one column many do; targets; weights."""
+    X = np.column_stack([rng.integers(0, 4, 30) / 2, rng.normal(size=30)])
+    X[[3, 7]] = X[12]
+    return X, rng.normal(size=(30, 2)), rng.uniform(0.2, 3, 30)
+
+
+@pytest.fixture
+def few(rng):
+    """Few enough rows to refit without each; some without weight."""
+    X = np.column_stack([rng.integers(0, 3, 7) / 2, rng.normal(size=7)])
+    X[4] = X[6]
+    targets = {
+        "one": rng.normal(size=7),
+        "several": rng.normal(size=(7, 3)),
+        "classes": np.arange(7) % 2,
+    }
+    return X, targets, rng.uniform(0.2, 3, 7) * (np.arange(7) != 1)
+
+
+def leave_one_out(
+    X, values, weights, kernel, metric="euclidean", empty="nearest", rows=None, n_jobs=None
+):
+    rows = np.arange(len(X)) if rows is None else rows
+    weights = np.ones(len(X)) if weights is None else weights
+    return LeaveOneOut(
+        X[rows], rows, X, values.reshape(len(X), -1), weights / weights.max(),
+        KERNELS[kernel], metric, empty, n_jobs,
+    )  # fmt: skip
+
+
+def windows_of(bandwidths, X, weights, kernel, metric="euclidean"):
+    weights = np.ones(len(X)) if weights is None else weights
+    return [resolve_window(b, X, weights, KERNELS[kernel], metric) for b in bandwidths]
+
+
+def fits_of(bandwidths, X, y, weights, kernel, metric="euclidean", empty="nearest", **kwargs):
+    windows = windows_of(bandwidths, X, weights, kernel, metric)
+    return leave_one_out(X, y, weights, kernel, metric, empty, **kwargs).fits(windows)
+
+
+# -- predictions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", ["nearest", "mean", None])
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_every_bandwidth_gives_what_predict_gives(ladder, empty, kernel, data):
+    X, y, weights = data
+    for bandwidth, fit in zip(
+        LADDERS[ladder], fits_of(LADDERS[ladder], *data, kernel, empty=empty)
+    ):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty=empty or "nan")
+        expected = model.fit(X, y, weights).predict(None)
+        assert_allclose(fit.predictions, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("empty", ["nearest", "mean", None])
+@pytest.mark.parametrize("ladder", ["sqrt 2", "finer, unsorted", "unrelated", "per feature"])
+def test_every_bandwidth_gives_the_formula(ladder, empty, kernel, data):
+    X, y, weights = data
+    fits = fits_of(LADDERS[ladder], X, y, weights, kernel, empty=empty)
+    for bandwidth, fit in zip(LADDERS[ladder], fits):
+        if kernel in ("gaussian", "exponential") and np.min(bandwidth) < 0.01:
+            continue  # where the plain formula underflows
+        expected = attention(X, X, kernel, bandwidth, weights, True, empty or "nan") @ y
+        assert_allclose(fit.predictions, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
+@pytest.mark.parametrize("target", ["one", "several", "classes"])
+def test_every_bandwidth_gives_what_refits_give(target, empty, weighted, kernel, few):
+    X, targets, weights = few
+    y, weights = targets[target], weights if weighted else None
+    Estimator = NadarayaWatsonClassifier if target == "classes" else NadarayaWatsonRegressor
+    values = np.eye(2)[y] if target == "classes" else y.reshape(len(y), -1)
+    # A row without weight is absent, here and in the refits.
+    counted = np.ones(len(X), bool) if weights is None else weights > 0
+    of_counted = None if weights is None else weights[counted]
+    bandwidths = [0.15, [0.5, 0.7], [1.0, 1.4], [0.0, 0.5], 0.0]
+    fits = fits_of(bandwidths, X[counted], values[counted], of_counted, kernel, empty=empty)
+    for bandwidth, fit in zip(bandwidths, fits):
+        model = Estimator(kernel, bandwidth, handle_empty=empty)
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            expected = refit_without_each(model, X, y, weights).reshape(len(X), -1)
+        assert_allclose(fit.predictions, expected[counted], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "cosine"])
+def test_metrics_give_what_refits_give(metric, kernel, few):
+    X, targets, weights = few
+    X, y = X[weights > 0] + 2, targets["one"][weights > 0]
+    weights = weights[weights > 0]
+    scale = np.median(pairwise_distances(X, metric=metric))
+    bandwidths = [0.1 * scale, 0.6 * scale, 1.2 * scale]
+    for bandwidth, fit in zip(bandwidths, fits_of(bandwidths, X, y, weights, kernel, metric)):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric)
+        expected = refit_without_each(model, X, y, weights)
+        assert_allclose(fit.predictions.ravel(), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("metric", METRICS)
+def test_metrics(metric, weighted, kernel, data):
+    X, y, weights = data
+    weights = weights if weighted else None
+    X = X + np.array([1.0, 2.0])
+    D = pairwise_distances(X, metric="euclidean" if metric == "precomputed" else metric)
+    keys = D if metric == "precomputed" else X
+    bandwidths = [s * np.median(D) for s in (0.02, 0.3, 0.3 * np.sqrt(2), 0.6, 1.0)]
+    bandwidths += [KNearest(1), KNearest(5), "scott"] + ([] if metric == "cosine" else [0.0])
+    fits = fits_of(bandwidths, keys, y, weights, kernel, metric)
+    for bandwidth, fit in zip(bandwidths, fits):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric).fit(keys, y, weights)
+        assert_allclose(fit.predictions, model.predict(None), rtol=1e-10, atol=1e-10)
+        if not isinstance(bandwidth, float) or kernel in ("gaussian", "exponential"):
+            continue
+        expected = attention_by_distance(
+            D, bandwidth, kernel, 1.0 if weights is None else weights, np.arange(30), "nearest"
+        )
+        assert_allclose(fit.predictions, expected @ y, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_some_rows_are_predicted_as_among_all(ladder, kernel, data):
+    rows = np.array([2, 3, 7, 11, 12, 29])
+    every = fits_of(LADDERS[ladder], *data, kernel)
+    for whole, some in zip(every, fits_of(LADDERS[ladder], *data, kernel, rows=rows)):
+        assert_allclose(some.predictions, whole.predictions[rows], rtol=1e-11, atol=1e-12)
+        assert_allclose(some.leverages, whole.leverages[rows], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("ladder", ["sqrt 2", "all kinds"])
+def test_the_number_of_threads_does_not_count(ladder, kernel, data, monkeypatch):
+    for module in (_dense, _tiles):
+        monkeypatch.setattr(module, "QUERIES_PER_TILE", 8)
+    alone = fits_of(LADDERS[ladder], *data, kernel, n_jobs=1)
+    for fit, other in zip(alone, fits_of(LADDERS[ladder], *data, kernel, n_jobs=3)):
+        assert_array_equal(fit.predictions, other.predictions)
+        assert_array_equal(fit.leverages, other.leverages)
+
+
+def test_a_class_with_one_row(kernel, rng):
+    """Without that row nothing speaks for its class."""
+    X, codes = rng.normal(size=(12, 2)), np.r_[np.arange(11) % 2, 2]
+    for fit in fits_of([0.2, 0.5, 2.0, 0.0], X, np.eye(3)[codes], None, kernel):
+        assert_array_equal(fit.predictions[11, 2], 0)
+        assert_allclose(fit.predictions.sum(axis=1), 1)
+        # To all others it is a neighbour.
+        assert np.isfinite(fit.predictions).all()
+
+
+def test_two_rows_predict_each_other(kernel):
+    X, y = np.array([[0.0], [1.0]]), np.array([3.0, -2.0])
+    for fit in fits_of([1e-3, 0.5, 2.0, 0.0, np.inf, KNearest(1), Adaptive()], X, y, None, kernel):
+        assert_allclose(fit.predictions.ravel(), y[::-1])
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_the_scale_of_the_columns_does_not_count(scale, kernel, data):
+    X, y, weights = data
+    ladder = np.array([0.13 * 2 ** (j / 2) for j in range(8)])
+    for fit, scaled in zip(
+        fits_of(ladder, X, y, weights, kernel),
+        fits_of(scale * ladder, X * scale, y, weights, kernel),
+    ):
+        assert_allclose(scaled.predictions, fit.predictions, rtol=1e-9, atol=1e-9)
+
+
+def test_float32(kernel, rng):
+    X = rng.normal(size=(60, 2)).astype(np.float32)
+    y = rng.normal(size=60)
+    ladder = [0.3 * 2 ** (j / 2) for j in range(5)]
+    for bandwidth, fit in zip(ladder, fits_of(ladder, X, y, None, kernel)):
+        expected = attention(X, X, kernel, bandwidth, 1.0, True, "nearest") @ y
+        assert_allclose(fit.predictions.ravel(), expected, atol=1e-4)
+
+
+# -- the share of a row in its own prediction -----------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ladder", ALIKE, ids=list(LADDERS))
+def test_leverages_are_the_diagonal_of_the_smoother(ladder, weighted, kernel, data):
+    X, y, weights = data
+    weights = weights if weighted else None
+    for bandwidth, fit in zip(ladder, fits_of(ladder, X, y, weights, kernel)):
+        model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights)
+        diagonal = np.diag(model.attention_weights_)
+        assert_allclose(fit.leverages, diagonal, rtol=1e-9, atol=1e-12, err_msg=str(bandwidth))
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
+def test_leverages_for_metrics(metric, kernel, data):
+    X, y, weights = data
+    keys = pairwise_distances(X) if metric == "precomputed" else X
+    for bandwidth, fit in zip([0.1, 0.9], fits_of([0.1, 0.9], keys, y, weights, kernel, metric)):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric).fit(keys, y, weights)
+        assert_allclose(fit.leverages, np.diag(model.attention_weights_), rtol=1e-9)
+
+
+@pytest.mark.parametrize("empty", ["nearest", None])
+@pytest.mark.parametrize("ladder", ALIKE, ids=list(LADDERS))
+def test_with_itself_is_what_predict_gives_for_the_training_rows(ladder, empty, kernel, data):
+    X, y, weights = data
+    for bandwidth, fit in zip(ladder, fits_of(ladder, *data, kernel, empty=empty)):
+        expected = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights).predict(X)
+        got = fit.with_itself(y)
+        assert_allclose(got, expected, rtol=1e-9, atol=1e-9, err_msg=str(bandwidth))
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_with_itself_a_row_is_one_of_its_nearest(k, kernel, data):
+    """Left out, a row does not count for its own width; in its own prediction it does."""
+    X, y, weights = data
+    (fit,) = fits_of([KNearest(k)], *data, kernel)
+    model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
+    assert_allclose(fit.leverages, np.diag(model.attention_weights_), rtol=1e-9, atol=1e-12)
+    assert_allclose(fit.with_itself(y), model.predict(X), rtol=1e-9, atol=1e-9)
+
+
+# -- empty neighbourhoods ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", ["nearest", "mean", None])
+def test_the_empty_are_counted(empty, kernel, data):
+    X, y, weights = data
+    ladder = [*LADDERS["sqrt 2"], 1e-3, 1e-9, 0.0, np.inf, [0.0, 0.2], [0.0, np.inf]]
+    for bandwidth, fit in zip(ladder, fits_of(ladder, X, y, weights, kernel, empty=empty)):
+        n_empty = 0
+        widths = np.broadcast_to(bandwidth, 2)
+        for i, row in enumerate(X):
+            n_empty += not any(
+                _has_weight(np.abs(row - other), widths, KERNELS[kernel].support)
+                for j, other in enumerate(X)
+                if j != i
+            )
+        assert fit.empty_share == pytest.approx(n_empty / len(X), abs=1e-12), bandwidth
+        if empty is None:
+            assert np.isnan(fit.predictions).any(axis=1).sum() == n_empty
+        else:
+            assert np.isfinite(fit.predictions).all()
+
+
+def _has_weight(differences, widths, support):
+    u2 = 0.0
+    for difference, width in zip(differences, widths):
+        if width == 0 and difference > 0:
+            return False
+        u2 += 0.0 if width == 0 else (difference / width) ** 2
+    return u2 <= support**2
+
+
+def test_errors_and_nan_are_told_apart_from_stand_ins(kernel, data):
+    """handle_empty="error" raises exactly where a fit without stand-ins has NaN."""
+    X, y, weights = data
+    for bandwidth, fit in zip(
+        [0.02, 0.3, 5.0], fits_of([0.02, 0.3, 5.0], *data, kernel, empty=None)
+    ):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty="error").fit(X, y, weights)
+        if np.isnan(fit.predictions).any():
+            with pytest.raises(ValueError, match="No training row has weight"):
+                model.predict(None)
+        else:
+            assert_allclose(model.predict(None), fit.predictions, rtol=1e-10, atol=1e-12)

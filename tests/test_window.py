@@ -1,0 +1,140 @@
+"""From all that `bandwidth` may be to what pooling is called with."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import adaptive_factors, nearest_widths, scaled_distances
+
+from nwkr._pooling import pool
+from nwkr._window import Window, resolve_window
+from nwkr.bandwidths import Adaptive, KNearest, Scott
+from nwkr.kernels import KERNELS
+
+GAUSSIAN = KERNELS["gaussian"]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.normal(size=(30, 2)) * [1.0, 10.0]
+
+
+def resolve(bandwidth, X, weights=None, kernel=GAUSSIAN, metric="euclidean"):
+    weights = np.ones(len(X)) if weights is None else weights
+    return resolve_window(bandwidth, X, weights, kernel, metric)
+
+
+def arguments_of(window, X, weights=None, metric="euclidean", leave_out=None):
+    weights = np.ones(len(X)) if weights is None else weights
+    return window.arguments(X, X, weights, metric, leave_out, None)
+
+
+def test_numbers_and_rules_are_resolved_once(X):
+    window = resolve("scott", X)
+    assert_allclose(window.bandwidth, Scott()(X))
+    assert window.key_widths is None
+    assert window.name is window.bandwidth
+    arguments = arguments_of(window, X)
+    assert_array_equal(arguments["bandwidth"], window.bandwidth)
+    assert "query_widths" not in arguments
+    assert arguments["key_widths"] is None
+    assert resolve(2.0, X, metric="manhattan").bandwidth == 2.0
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "precomputed"])
+def test_nearest_widths_are_made_for_the_queries(metric, X, rng):
+    weights = rng.integers(1, 4, 30).astype(float)
+    distances = scaled_distances(X, X, 1.0)
+    if metric == "manhattan":
+        distances = np.abs(X[:, None] - X).sum(axis=2)
+    given = distances if metric == "precomputed" else X
+    window = resolve(KNearest(5), given, weights, metric=metric)
+    assert window.bandwidth == window.name == KNearest(5)
+    for leave_out in (None, np.arange(30)):
+        arguments = arguments_of(window, given, weights / 3, metric, leave_out)
+        expected = nearest_widths(distances, 5, weights, leave_out)
+        (unit,) = np.unique(arguments["bandwidth"])
+        assert_allclose(unit * arguments["query_widths"], expected, rtol=1e-9)
+        assert_array_equal(arguments["weights"], weights / 3)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_adaptive_widths_are_made_for_the_rows(exponent, kernel, X, rng):
+    weights = rng.integers(1, 4, 30).astype(float)
+    bandwidth = np.array([1.5, 12.0])
+    window = resolve(Adaptive(bandwidth, exponent), X, weights, KERNELS[kernel])
+    expected = adaptive_factors(X, kernel, bandwidth, exponent, weights)
+    assert_allclose(window.key_widths, expected, rtol=1e-9)
+    assert_allclose(np.average(np.log(window.key_widths), weights=weights), 0, atol=1e-12)
+    assert_array_equal(window.bandwidth, bandwidth)
+    assert window.name == Adaptive(bandwidth, exponent) or window.name is window.rule
+    # By the normaliser of two dimensions, on a scale that keeps weights from growing.
+    arguments = arguments_of(window, X, weights / 3)
+    ratios = arguments["weights"] / (weights / 3 * expected**-2.0)
+    assert_allclose(ratios, ratios[0])
+    assert (arguments["weights"] <= weights / 3 * (1 + 1e-12)).all()
+    assert_array_equal(arguments["key_widths"], window.key_widths)
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "n_dimensions"),
+    [([1.5, 12.0], 2), ([1.5, np.inf], 1), ([0.0, 12.0], 1), ([0.0, np.inf], 0)],
+)
+def test_only_columns_that_count_have_a_dimension(bandwidth, n_dimensions, rng):
+    X = np.column_stack([rng.integers(0, 3, 30), rng.normal(size=30)])
+    window = resolve(Adaptive(bandwidth), X)
+    weights = arguments_of(window, X)["weights"]
+    ratios = weights / window.key_widths**-n_dimensions
+    assert_allclose(ratios, ratios[0])
+
+
+@pytest.mark.parametrize("base", ["scott", "silverman", 2.0, [1.0, 3.0], lambda X, w: 0.7])
+def test_the_base_of_adaptive_is_any_fixed_bandwidth(base, X):
+    window = resolve(Adaptive(base), X)
+    assert_allclose(window.bandwidth, resolve(base, X).bandwidth)
+    expected = adaptive_factors(X, "gaussian", window.bandwidth)
+    assert_allclose(window.key_widths, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
+def test_every_row_has_the_mass_of_its_weight(kernel, rng):
+    """Parzen: what the rows add to the density integrates to 1 for each, whatever its width."""
+    X, weights = 1.5 ** np.arange(12.0)[:, None], rng.integers(1, 4, 12).astype(float)
+    window = resolve(Adaptive(5.0, 0.8), X, weights, KERNELS[kernel])
+    assert window.key_widths.max() > 1.5 * window.key_widths.min()
+    grid, step = np.linspace(-400, 600, 20_001, retstep=True)
+    arguments = window.arguments(grid[:, None], X, weights / 3, "euclidean", None, None)
+    masses = []
+    for row in range(12):
+        only = {name: arguments[name][[row]] for name in ("keys", "weights", "key_widths")}
+        sums = pool(values=np.empty((1, 0)), kernel=KERNELS[kernel], **(arguments | only))
+        masses.append(np.sum(np.exp(sums.shift) * sums.total) * step)
+    assert_allclose(masses / weights, masses[0] / weights[0], rtol=0.02)
+
+
+def test_resolved_windows_are_shown_by_what_was_given(X):
+    assert isinstance(resolve(1.0, X), Window)
+    assert resolve(Adaptive("silverman", 0.3), X).name == Adaptive("silverman", 0.3)
+    assert resolve(KNearest(2), X).name == KNearest(2)
+
+
+@pytest.mark.parametrize("k", [0, -1, 31, 2.0, "3", None])
+def test_impossible_numbers_of_neighbours(k, X):
+    with pytest.raises(ValueError, match=r"KNearest\(k\) needs an integer k from 1 to n_samples"):
+        resolve(KNearest(k), X)
+
+
+@pytest.mark.parametrize("exponent", [-0.1, 1.1, np.nan, "0.5", None])
+def test_impossible_exponents(exponent, X):
+    with pytest.raises(ValueError, match=r"Adaptive\(base, exponent\) needs an exponent from 0 to"):
+        resolve(Adaptive("scott", exponent), X)
+
+
+@pytest.mark.parametrize("base", ["scot", -1.0, [1.0, 2.0, 3.0], None, KNearest(3), Adaptive()])
+def test_impossible_bases(base, X):
+    with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
+        resolve(Adaptive(base), X)
+
+
+def test_adaptive_needs_a_space(X):
+    with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*'manhattan'"):
+        resolve(Adaptive(), X, metric="manhattan")
