@@ -20,9 +20,6 @@ from nwkr import (
 )
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 
-# So that the k-th row is within the width, this is added.
-WITHIN = 1 + 1e-12
-
 
 @pytest.fixture
 def data(rng):
@@ -33,7 +30,7 @@ def data(rng):
 
 
 def attention_of_nearest(D, k, kernel, weights=None, left_out=None):
-    widths = nearest_widths(D, k, weights, left_out) * WITHIN
+    widths = nearest_widths(D, k, weights, left_out)
     weights = 1.0 if weights is None else weights
     return attention_by_distance(D, widths[:, None], kernel, weights, left_out, "nearest")
 
@@ -41,7 +38,7 @@ def attention_of_nearest(D, k, kernel, weights=None, left_out=None):
 def assert_attends(model, expected, X, y):
     """The weights are as expected, and what is predicted is their mean of `y`."""
     attention = model.attention_weights(X)
-    # Rows at the very edge of a kernel have a weight of rounding errors.
+    # At the very edge of a kernel a weight is a rounding error.
     assert_allclose(attention, expected, rtol=1e-9, atol=1e-9)
     assert_allclose(model.predict(X), attention @ y, rtol=1e-10, atol=1e-10)
 

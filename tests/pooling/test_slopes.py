@@ -174,7 +174,8 @@ def test_rows_far_from_all_others(kernel, distance):
     expected = slope(loss, [0.0])
     assert abs(expected) > 0.1
     got = pooled_slopes(kernel, problem, rows=np.array([0]))
-    assert_allclose(got, expected, rtol=1e-6)
+    # The differences of the loss lose digits as the squares grow.
+    assert_allclose(got, expected, rtol=max(1e-6, 1e-11 * distance**2))
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
