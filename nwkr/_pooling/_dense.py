@@ -90,7 +90,7 @@ def pool_dense(
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
         for cols, tile, mean in tiles.scan(rows):
             for number, weights in weights_of_each(tile, mean, rows, cols, spare):
-                block_sums[number] += _times(weights, by_dtype[weights.dtype][:, cols])
+                _add_product(block_sums[number], weights, by_dtype[weights.dtype][:, cols])
         sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
         again = rows.start + np.flatnonzero(narrowly.any(axis=0))
@@ -127,7 +127,11 @@ def _chains(multiples, log_linear):
     return chains
 
 
-def _times(weights, values):
-    if len(values) <= 3:  # a matrix this thin costs BLAS more than its columns do one by one
-        return np.stack([weights @ column for column in values], axis=1)
-    return weights @ values.T
+def _add_product(sums, weights, values):
+    """Add ``weights @ values.T`` to the sums."""
+    if len(values) > 3:
+        sums += weights @ values.T
+        return
+    # A matrix this thin costs BLAS more than its columns do one by one.
+    for number, column in enumerate(values):
+        sums[:, number] += weights @ column

@@ -275,6 +275,9 @@ class Product:
         if key_factors is not None:
             self._keys *= key_factors
         self._sides = cache(self._as_dtype)
+        self._farthest = {  # in float64 too where float32 does not do
+            np.dtype(t): _TOLERANCE[dtype] / float(np.finfo(t).eps) for t in (dtype, np.float64)
+        }
 
     def _as_dtype(self, dtype):
         with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
@@ -298,9 +301,8 @@ class Product:
 
         `reach` is an upper bound of the squared scaled distances in the tile.
         """
-        tolerance = _TOLERANCE[self._dtype]
-        for dtype in dict.fromkeys([self._dtype, np.dtype(np.float64)]):
-            if np.finfo(dtype).eps * reach <= tolerance:
+        for dtype, farthest in self._farthest.items():
+            if reach <= farthest:
                 queries, keys = self._sides(dtype)
                 np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
                 return True
