@@ -242,12 +242,9 @@ def _tricube(u2):
 
 
 def _cosine(u2):
-    np.abs(u2, out=u2)
-    outside = u2 >= 1
-    u2[outside] = 0
-    np.cos(np.multiply(np.sqrt(u2, out=u2), pi / 2, out=u2), out=u2)
-    u2[outside] = 0
-    return u2
+    # As the sine of the rest, which is exactly 0 at the edge and beyond.
+    rest = _one_minus(np.sqrt(np.abs(u2, out=u2), out=u2))
+    return np.sin(np.multiply(rest, pi / 2, out=rest), out=rest)
 
 
 def _one_minus(t):

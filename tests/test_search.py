@@ -829,9 +829,9 @@ def test_a_function_of_an_estimator_with_cv(data):
 
 def test_rows_without_weight_are_absent_with_cv(data):
     """Even where such a row is all that a fold would score."""
-    X, y, weights = data
+    X, y, weights = (array[:15] for array in data)
     counted = weights > 0
-    model = NadarayaWatsonRegressorCV(bandwidths=LADDER, cv=LeaveOneOut()).fit(X, y, weights)
+    model = NadarayaWatsonRegressorCV(bandwidths=[0.3, 1.0], cv=LeaveOneOut()).fit(X, y, weights)
     others = clone(model).fit(X[counted], y[counted], weights[counted])
     assert_allclose(model.cv_results_["score"], others.cv_results_["score"])
 
@@ -1525,7 +1525,7 @@ INSTANCES = [
     NadarayaWatsonClassifierCV(),
     NadarayaWatsonRegressorCV("boxcar"),
     NadarayaWatsonClassifierCV("epanechnikov"),
-    NadarayaWatsonRegressorCV(bandwidths=["scott"], per_feature=True),
+    NadarayaWatsonRegressorCV(per_feature=True, shrinkage=1.0),
     NadarayaWatsonClassifierCV(per_feature=True),
     NadarayaWatsonRegressorCV(bandwidths=[0.5, "scott"], cv=3),
     NadarayaWatsonClassifierCV(bandwidths=[0.5, "scott"], cv=3),

@@ -46,24 +46,22 @@ def assert_attends(model, expected, X, y):
 # -- KNearest ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [1, 2, 7, 40])
-def test_nearest_is_the_naive_loop(k, weighted, kernel, data):
+def test_nearest_is_the_naive_loop(k, kernel, data):
     X, y, weights, queries = data
-    weights = weights if weighted else None
-    model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
-    expected = attention_of_nearest(scaled_distances(queries, X, 1.0), k, kernel, weights)
-    assert_attends(model, expected, queries, y)
+    for weight in (None, weights):
+        model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weight)
+        expected = attention_of_nearest(scaled_distances(queries, X, 1.0), k, kernel, weight)
+        assert_attends(model, expected, queries, y)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("k", [1, 2, 7, 39])
-def test_left_out_a_row_does_not_count_itself(k, weighted, kernel, data):
+def test_left_out_a_row_does_not_count_itself(k, kernel, data):
     X, y, weights, _ = data
-    weights = weights if weighted else None
-    model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
     D = scaled_distances(X, X, 1.0)
-    assert_attends(model, attention_of_nearest(D, k, kernel, weights, np.arange(40)), None, y)
+    for weight in (None, weights):
+        model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weight)
+        assert_attends(model, attention_of_nearest(D, k, kernel, weight, np.arange(40)), None, y)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "cosine", "canberra"])
@@ -236,19 +234,18 @@ def attention_of_adaptive(Q, X, bandwidth, exponent, kernel, weights=None, left_
     return attention_by_distance(D, factors, kernel, by_row, left_out, "nearest")
 
 
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("exponent", [0.0, 0.3, 0.5, 1.0])
-def test_adaptive_is_the_naive_loop(exponent, weighted, kernel, data):
+def test_adaptive_is_the_naive_loop(exponent, kernel, data):
     X, y, weights, queries = data
-    weights = weights if weighted else None
     bandwidth = np.array([0.9, 1.4])
-    model = NadarayaWatsonRegressor(kernel, Adaptive(bandwidth, exponent)).fit(X, y, weights)
     near = queries[:-2]  # the others are where the plain formula underflows
-    expected = attention_of_adaptive(near, X, bandwidth, exponent, kernel, weights)
-    assert_attends(model, expected, near, y)
-    assert np.isfinite(model.predict(queries)).all()
-    expected = attention_of_adaptive(X, X, bandwidth, exponent, kernel, weights, np.arange(40))
-    assert_attends(model, expected, None, y)
+    for weight in (None, weights):
+        model = NadarayaWatsonRegressor(kernel, Adaptive(bandwidth, exponent)).fit(X, y, weight)
+        expected = attention_of_adaptive(near, X, bandwidth, exponent, kernel, weight)
+        assert_attends(model, expected, near, y)
+        assert np.isfinite(model.predict(queries)).all()
+        expected = attention_of_adaptive(X, X, bandwidth, exponent, kernel, weight, np.arange(40))
+        assert_attends(model, expected, None, y)
 
 
 def test_a_weight_is_so_many_copies_for_adaptive(kernel, data):

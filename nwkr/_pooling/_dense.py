@@ -23,7 +23,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["pool_dense"]
 
-# A query is far where the least weight of a tile, 2^LOWEST, would be something in its total.
+# A query is far where the least weight of a tile, exp(LOWEST), is something in its total.
 _FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
 # Weights near the edge of the support carry the product's error: little else in the total,
 # and it shows.

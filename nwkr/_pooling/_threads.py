@@ -66,7 +66,7 @@ def _one_blas_thread():
     with _lock:
         if _callers == 0:
             libraries = _blas().lib_controllers
-            _allowed = min((lib.num_threads for lib in libraries), default=cpu_count())
+            _allowed = min((lib.num_threads for lib in libraries), default=0) or cpu_count()
             _limiter = _blas().limit(limits=1)
         _callers += 1
         allowed = _allowed

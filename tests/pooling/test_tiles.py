@@ -39,7 +39,8 @@ def scanned(tiles, rows=ROWS):
 
 def squares(kernel, tile):
     """Squared distances of a tile, which may hold logarithms to base 2 instead."""
-    return tile / (LOG_SLOPE[kernel] * np.log2(np.e)) if LOG_SLOPE.get(kernel) else tile
+    unit = np.log2(np.e) if tile.dtype == np.float64 else 1.0
+    return tile / (LOG_SLOPE[kernel] * unit) if LOG_SLOPE.get(kernel) else tile
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -99,7 +100,7 @@ def test_weights_are_clipped_where_they_would_underflow(dtype, distance, data):
     u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
     tiles = tiles_of("gaussian", queries, keys)
     for cols, tile, mean in tiles.scan(ROWS):
-        least = 2.0 ** LOWEST[tile.dtype]
+        least = np.exp(LOWEST[tile.dtype])
         weights = tiles.weights(tile, mean)
         expected = np.maximum(PROFILES["gaussian"](u[:, cols]), least)
         assert_allclose(weights, expected, rtol=0.05 if dtype == np.float32 else 1e-8)
