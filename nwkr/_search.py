@@ -21,10 +21,10 @@ from nwkr._validation import Interval, StrOptions
 from nwkr._window import Window, resolve_window
 
 try:
-    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import CallbackSupportMixin as _Callbacks
 except ImportError:  # before scikit-learn 1.9
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class _Callbacks:  # type: ignore[no-redef]
         """Nothing to support."""
 
 
@@ -55,7 +55,7 @@ class _Problem:
     n_rows_for_each: float  # that is predicted
 
 
-class BandwidthSearch(CallbackSupportMixin, NadarayaWatsonBase):
+class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
     """A bandwidth from the training rows, each predicted without itself."""
 
     _parameter_constraints: dict = {

