@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._leave_one_out import Fit, LeaveOneOut
+from nwkr._pooling import one_blas_thread
 from nwkr._scoring import CRITERIA, as_scorer, score_predictions
 from nwkr._validation import Interval, StrOptions
 from nwkr._window import Window, resolve_window
@@ -265,9 +266,10 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         if not len(x):
             return rule
         bounds = [(-np.log(_FARTHEST), np.log(_FARTHEST))] * len(x)
-        found = minimize(
-            objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
-        )
+        with one_blas_thread():  # whose threads would only wait for each other, on so few numbers
+            found = minimize(
+                objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
+            )
         return window_of(_switch_off(objective, found.x, found.fun))
 
     def _cross_validate(self, X, y, sample_weight, rule):

@@ -339,7 +339,7 @@ def test_sparse_and_largest_weights(bandwidth, kernel, data):
     assert_allclose(model.attention_weights_ @ y, model.predict(X), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("bandwidth", VARIABLE, ids=str)
+@pytest.mark.parametrize("bandwidth", VARIABLE[1:4], ids=str)
 def test_queries_do_not_depend_on_each_other(bandwidth, kernel, data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights)

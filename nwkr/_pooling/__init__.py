@@ -27,10 +27,10 @@ from nwkr._pooling._distances import pairs_of
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
+from nwkr._pooling._threads import each, one_blas_thread
 from nwkr.kernels import Kernel
 
-__all__ = ["PooledSums", "attend", "pool", "pool_each", "slopes"]
+__all__ = ["PooledSums", "attend", "one_blas_thread", "pool", "pool_each", "slopes"]
 
 
 def pool(

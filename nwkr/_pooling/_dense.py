@@ -28,8 +28,8 @@ _FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
 # Weights near the edge of the support carry the product's error: little else in the total,
 # and it shows.
 _THIN = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
-# The error of a weight doubles with each squaring: at most 2^7-fold here.
-_SQUARINGS = 7
+# The error of a weight doubles with each squaring: to 1e-12 at most here.
+_SQUARINGS = 12
 
 
 def pool_dense(

@@ -22,7 +22,7 @@ from sklearn.metrics import pairwise_distances
 __all__ = ["Pairs", "Product", "pairs_of"]
 
 # How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
-_TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-12}
+_TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
 # Squares above this have an error beyond rounding where their difference counts.
 _LARGE = 2.0**14
 # Distances to a query's width that differ by less are equal.

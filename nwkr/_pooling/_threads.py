@@ -12,7 +12,7 @@ from typing import Any
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["each"]
+__all__ = ["each", "one_blas_thread"]
 
 
 def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None) -> None:
@@ -29,7 +29,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         the moment, so that `threadpool_limits` and joblib's workers are respected.
     """
     items = list(items)
-    with _one_blas_thread() as allowed:
+    with one_blas_thread() as allowed:
         n_threads = allowed if n_jobs is None else effective_n_jobs(n_jobs)
         if min(n_threads, len(items)) <= 1:
             for item in items:
@@ -60,8 +60,11 @@ _allowed = 1
 
 
 @contextmanager
-def _one_blas_thread():
-    """Hold BLAS to one thread; gives the number of threads it may use otherwise."""
+def one_blas_thread():
+    """Hold BLAS to one thread; gives the number of threads it may use otherwise.
+
+    Within it, `each` still takes as many as BLAS had been allowed.
+    """
     global _callers, _limiter, _allowed
     with _lock:
         if _callers == 0:
