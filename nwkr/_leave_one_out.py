@@ -169,4 +169,5 @@ def _ratio(window, other) -> float | None:
     ratios = ours[scaled] / theirs[scaled]
     if not (np.isfinite(ratios[0]) and ratios[0] > 0):
         return None
-    return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=1e-13, atol=0) else None
+    alike = np.ptp(ratios) <= 1e-13 * ratios[0]
+    return float(ratios[0]) if alike else None
