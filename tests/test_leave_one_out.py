@@ -18,7 +18,7 @@ LADDERS = {
     "sqrt 2": [0.1 * 2 ** (j / 2) for j in range(10)],
     "finer, unsorted": [0.6 * 2 ** (j / 4) for j in (3, -5, 0, 1, 2, -6, -2, 7)],
     "unrelated": [0.31, 1.7, 0.3, 8.0, 1e-3, 1e6],
-    "per feature": [[0.5, 1.0], [1.0, 2.0], [0.25, 0.5], [0.5, 0.7], [1e-3, 2e-3]],
+    "per feature": [[0.5, 1.0], [1.0, 2.0], [0.25, 0.5], [0.5, 1.0001], [0.5, 0.7], [1e-3, 2e-3]],
     "off and exact": [0.0, np.inf, [0.0, 0.5], [0.0, 1.0], [np.inf, 0.5], [0.0, np.inf]],
     "widths": [KNearest(1), KNearest(4), Adaptive(), Adaptive(0.5, 0.9)],
     "all kinds": ["scott", 0.7, KNearest(3), [0.5, 1.0], Adaptive(), [1.0, 2.0], np.inf, 1.4],

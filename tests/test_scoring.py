@@ -125,7 +125,7 @@ def test_log_loss(truth):
     assert_allclose(slopes.ravel(), numeric, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("probability", [0.0, 1e-300, 1e-17, 1e-15, 0.5, 1.0])
+@pytest.mark.parametrize("probability", [0.0, 1e-300, 1e-17, 1.1e-15, 0.5, 1.0])
 def test_log_loss_is_clipped_as_scikit_learn_clips(probability):
     probabilities = np.array([[probability, 1 - probability], [0.25, 0.75]])
     one_hot = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -133,6 +133,8 @@ def test_log_loss_is_clipped_as_scikit_learn_clips(probability):
     assert np.isfinite(loss)
     assert np.isfinite(slopes).all()
     assert_allclose(loss, metrics.log_loss([0, 1], probabilities), rtol=1e-12)
+    # What is clipped does not change.
+    assert_allclose(slopes[0], [-0.5 / probability if probability > 1e-15 else 0, 0])
 
 
 def test_brier_score(truth):

@@ -1042,7 +1042,6 @@ def test_the_default_scoring_may_be_named(data):
         ({"kernel": "boxcar"}, "kernel with a derivative; got kernel 'boxcar'"),
         ({"kernel": "constant"}, "kernel with a derivative; got kernel 'constant'"),
     ],
-    ids=str,
 )
 def test_what_has_no_slopes(params, match, data):
     X, y, _ = data
