@@ -236,28 +236,28 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _attention(self, queries, leave_out, *, sparse_output=False, top_k=None):
         shape = len(queries), len(self._X)
         dense = None if sparse_output else np.zeros(shape)
-        blocks = {}
+        parts = []
         reached = np.empty(len(queries), bool)
 
-        def keep(rows, attention):
+        def keep(rows, cols, attention):
             reached[rows] = attention.any(axis=1)
             if self.handle_empty == "nan":
                 attention[~reached[rows]] = np.nan
             if top_k is not None and top_k < attention.shape[1]:
                 _keep_largest(attention, top_k)
-            if dense is None:
-                blocks[rows.start] = sparse.csr_array(attention)
-            else:
-                dense[rows, self._rows] = attention
+            cols = self._rows[cols]
+            if dense is not None:
+                dense[np.ix_(rows, cols)] = attention
+                return
+            row, col = attention.nonzero()
+            parts.append((attention[row, col], rows[row], cols[col]))
 
         attend(keep, **self._engine(queries, leave_out))
         self._refuse_empty(reached)
         if dense is not None:
             return dense
-        stacked = sparse.vstack([blocks[start] for start in sorted(blocks)], format="csr")
-        return sparse.csr_array(
-            (stacked.data, self._rows[stacked.indices], stacked.indptr), shape=shape
-        )
+        weights, row, col = (np.concatenate(part) for part in zip(*parts))
+        return sparse.coo_array((weights, (row, col)), shape=shape).tocsr()
 
     def _refuse_empty(self, reached):
         if self.handle_empty == "error" and not reached.all():

@@ -167,7 +167,7 @@ def slopes(
 
 
 def attend(
-    visit: Callable[[slice, np.ndarray], None],
+    visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
     queries: np.ndarray,
     keys: np.ndarray,
     kernel: Kernel,
@@ -188,17 +188,19 @@ def attend(
     Parameters
     ----------
     visit : callable
-        Called as ``visit(rows, attention)`` with a slice of the queries and their weights,
-        an ndarray of shape (n_rows, n_keys) to keep or change; from several threads. Rows
+        Called as ``visit(rows, cols, attention)`` with the numbers of some queries, those of
+        the keys that have weight for any of them, and the weights, an ndarray of shape
+        (n_rows, n_cols) to keep or change; once for each query, from several threads. Rows
         sum to 1, or are 0 where no key has weight.
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
 
-    def show(rows):
-        attention = Rows(pairs, kernel, np.r_[rows], empty).weights()
+    def show(block):
+        rows = np.r_[block]
+        attention = Rows(pairs, kernel, rows, empty).weights()
         attention *= weights
         total = attention.sum(axis=1, keepdims=True)
         attention /= np.where(total > 0, total, 1)
-        visit(rows, attention)
+        visit(rows, np.arange(len(weights)), attention)
 
     each(show, row_blocks(*pairs.shape), n_jobs)
