@@ -12,14 +12,17 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from nwkr._input import check_metric, validate_rows, validate_weights
-from nwkr._pooling import attend, pool
+from nwkr._input import check_algorithm, check_metric, validate_rows, validate_weights
+from nwkr._pooling import algorithm_of, attend, in_blocks, pool
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
+
+# Rows from which on it is worth while to know which of them are near.
+_MANY = 2048
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -37,7 +40,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         ],
         "metric": [str, callable],
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
-        "algorithm": [StrOptions({"auto", "dense"})],
+        "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_jobs": [None, Integral],
     }
@@ -96,9 +99,12 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._X, self._rows = X, rows
             self._values, self._key_weights = values[rows], key_weights[rows]
             self.kernel_ = get_kernel(self.kernel)
+            self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = self._window.bandwidth
-            self.algorithm_ = "dense"
+            check_algorithm(self.algorithm, self.metric, self.kernel_, self._window)
+            self._window = self._window.take(self._arrange(self._window))
+            self.algorithm_ = self._choose_algorithm()
         self._end_fit()
         return self
 
@@ -175,11 +181,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _keys(self):
-        if len(self._rows) == len(self._X):
+        if self._blocks is None and len(self._rows) == len(self._X):
             return self._X
         if self.metric == "precomputed":
             return self._X[np.ix_(self._rows, self._rows)]
-        return self._X[self._rows]
+        return np.take(self._X, self._rows, axis=0)
 
     def _queries(self, X):
         """Queries, and the key that each leaves out (None if none does)."""
@@ -208,6 +214,27 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.n_jobs,
         )
 
+    def _arrange(self, window):
+        """Put the rows that count in k-d order, if they are many; returns that order."""
+        order = np.arange(len(self._rows))
+        many = len(order) >= _MANY or self.algorithm in ("blocks", "lattice")
+        if many and self.metric == "euclidean" and self.algorithm != "dense":
+            scale = np.ones(self._X.shape[1])
+            if isinstance(window.bandwidth, np.ndarray):
+                scale = np.where(window.bandwidth > 0, window.bandwidth, np.inf)
+            order, self._blocks = in_blocks(self._keys, scale)
+            self._rows = self._rows[order]
+            self._values, self._key_weights = self._values[order], self._key_weights[order]
+        return order
+
+    def _choose_algorithm(self):
+        """The way of pooling, for as many queries as there are keys."""
+        if self._blocks is None:
+            return "dense"
+        if isinstance(self._window.bandwidth, KNearest):
+            return "blocks"  # whatever the widths are, they keep most rows out
+        return algorithm_of(values=self._values, **self._engine(self._keys, None))
+
     def _begin_fit(self):
         """What comes before a fit."""
 
@@ -221,6 +248,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         window = self._window if window is None else window
         return {
             "kernel": self.kernel_,
+            "blocks": self._blocks,
+            "algorithm": self.algorithm,
+            "tol": self.tol,
             "empty": self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
             **window.arguments(
                 queries, self._keys, self._key_weights, self.metric, leave_out, self.n_jobs
@@ -241,7 +271,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
         def keep(rows, cols, attention):
             reached[rows] = attention.any(axis=1)
-            if self.handle_empty == "nan":
+            if self.handle_empty == "nan" and not reached[rows].all():
+                every = np.zeros((len(rows), len(self._rows)))
+                every[:, cols] = attention
+                cols, attention = np.arange(len(self._rows)), every
                 attention[~reached[rows]] = np.nan
             if top_k is not None and top_k < attention.shape[1]:
                 _keep_largest(attention, top_k)

@@ -10,9 +10,10 @@ from sklearn import config_context
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_non_negative, validate_data
 
+from nwkr._pooling import MOST_COLUMNS
 from nwkr._validation import _check_sample_weight
 
-__all__ = ["check_metric", "validate_rows", "validate_weights"]
+__all__ = ["check_algorithm", "check_metric", "validate_rows", "validate_weights"]
 
 _DISTANCES = "X, which must hold distances with metric='precomputed'"
 
@@ -45,6 +46,48 @@ def check_metric(metric, X):
                 f"metric must be 'euclidean', 'precomputed', or a name or callable that "
                 f"sklearn.metrics.pairwise_distances takes for such an X; got {metric!r}: {error}"
             ) from error
+
+
+def check_algorithm(algorithm, metric, kernel, window):
+    """Refuse a way of pooling that cannot serve.
+
+    Parameters
+    ----------
+    algorithm : {"auto", "dense", "blocks", "lattice"}
+        The way.
+    metric : str or callable
+        The metric.
+    kernel : Kernel
+        The kernel.
+    window : Window
+        The bandwidth.
+
+    Raises
+    ------
+    ValueError
+        If it cannot serve.
+    """
+    if algorithm in ("auto", "dense"):
+        return
+    reason = None
+    if metric != "euclidean":
+        reason = f"metric='euclidean', whose distances have bounds; got metric={metric!r}"
+    elif algorithm == "lattice":
+        bandwidth = window.bandwidth
+        if not kernel.log_slope:
+            reason = f"the Gaussian kernel, which it splits in two; got kernel {kernel.name!r}"
+        elif not isinstance(bandwidth, np.ndarray) or window.key_widths is not None:
+            reason = f"one bandwidth for all rows; got bandwidth={window.name!r}"
+        elif (bandwidth == 0).any() or not 1 <= np.isfinite(bandwidth).sum() <= MOST_COLUMNS:
+            reason = (
+                f"1 to {MOST_COLUMNS} features with a bandwidth that is neither 0 nor "
+                f"infinite; got bandwidth={bandwidth}"
+            )
+    if reason is not None:
+        others = "'dense'" if metric != "euclidean" else "'blocks', 'dense'"
+        raise ValueError(
+            f"algorithm={algorithm!r} needs {reason}. Choose algorithm from {others}, 'auto'."
+        )
 
 
 @contextmanager

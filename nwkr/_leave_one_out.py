@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._pooling import PooledSums, pool_each, slopes
+from nwkr._pooling import Blocks, PooledSums, pool_each, slopes
 from nwkr._window import Window
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import Kernel
@@ -65,7 +65,7 @@ class LeaveOneOut:
         The rows to predict; their distances to all keys, if precomputed.
     leave_out : ndarray of shape (n_rows,)
         Their numbers among the keys.
-    keys, values, weights, kernel, metric, empty, n_jobs
+    keys, values, weights, kernel, metric, empty, n_jobs, blocks, algorithm, tol
         As in :func:`nwkr._pooling.pool`.
     """
 
@@ -78,6 +78,9 @@ class LeaveOneOut:
     metric: str | Callable
     empty: str | None
     n_jobs: int | None
+    blocks: Blocks | None = None
+    algorithm: str = "auto"
+    tol: float = 0.0
 
     def fits(self, windows: Sequence[Window]) -> list[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances."""
@@ -120,6 +123,8 @@ class LeaveOneOut:
             sums=fit.sums,
             loss_slopes=loss_slopes,
             leave_out=self.leave_out,
+            blocks=self.blocks,
+            algorithm=self.algorithm,
             n_jobs=self.n_jobs,
         )
 
@@ -127,7 +132,13 @@ class LeaveOneOut:
         arguments = window.arguments(
             self.queries, self.keys, self.weights, self.metric, leave_out, self.n_jobs
         )
-        return arguments | {"values": self.values, "kernel": self.kernel}
+        return arguments | {
+            "values": self.values,
+            "kernel": self.kernel,
+            "blocks": self.blocks,
+            "algorithm": self.algorithm,
+            "tol": self.tol,
+        }
 
     def _not_left_out(self, window, fit, own_weights):
         """The fit, with what becomes of it where each row counts for its own width."""

@@ -84,6 +84,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         rule = resolve_window("scott", self._keys, weight, self.kernel_, self.metric)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
+        rule = rule.take(self._arrange(rule))
+        weight = sample_weight[self._rows]
         problem = self._problem(y[self._rows], weight)
         if isinstance(self.bandwidths, str):
             tried = self._climb(problem, rule)
@@ -143,7 +145,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         rows = np.arange(n_keys)
         if wanted is not None and wanted < n_keys:
             random = check_random_state(self.random_state)
-            rows = np.sort(random.choice(n_keys, wanted, replace=False))
+            chosen = random.choice(n_keys, wanted, replace=False)
+            rows = np.sort(np.argsort(self._rows)[chosen])  # the same in any order
         self.n_queries_ = len(rows)
         leave_one_out = LeaveOneOut(
             keys if len(rows) == n_keys else keys[rows],
@@ -155,6 +158,9 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             self.metric,
             self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
             self.n_jobs,
+            self._blocks,
+            self.algorithm,
+            self.tol,
         )
         return _Problem(
             leave_one_out,

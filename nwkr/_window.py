@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -41,6 +41,11 @@ class Window:
     def name(self) -> Any:
         """What stands for it in a table of results."""
         return self.bandwidth if self.rule is None else self.rule
+
+    def take(self, rows: np.ndarray) -> Window:
+        """The window for some of its training rows, or for all in another order."""
+        widths = None if self.key_widths is None else self.key_widths[rows]
+        return replace(self, sample_weight=self.sample_weight[rows], key_widths=widths)
 
     def arguments(self, queries, keys, weights, metric, leave_out, n_jobs) -> dict[str, Any]:
         """What to call pooling with."""

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
-from nwkr._pooling import pool
+from nwkr._pooling import in_blocks, pool
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -256,16 +256,21 @@ class Adaptive:
         widths : ndarray of shape (n_keys,)
             Factors, of geometric mean 1.
         """
+        counted = np.where(scale > 0, scale, np.inf)
+        order, blocks = in_blocks(keys, counted)
+        ordered = np.take(keys, order, axis=0)
         sums = pool(
-            keys,
-            keys,
+            ordered,
+            ordered,
             np.empty((len(keys), 0)),
             kernel,
             scale,
-            weights=sample_weight / sample_weight.max(),
+            weights=sample_weight[order] / sample_weight.max(),
+            blocks=blocks,
             n_jobs=n_jobs,
         )
-        log_density = sums.shift + np.log(sums.total)
+        log_density = np.empty(len(keys))
+        log_density[order] = sums.shift + np.log(sums.total)
         log_density -= np.average(log_density, weights=sample_weight)
         return np.exp(-self.exponent * log_density)
 

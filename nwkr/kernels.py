@@ -50,6 +50,8 @@ class Kernel:
     smooth : bool, default=False
         Whether an error of rounding in `u2` (which may put it below 0) is no more than
         that in the weight. It is not where the profile jumps, or has a cusp at 0.
+    power : int or None, default=None
+        The number ``p`` where ``profile(u2) == (1 - u2) ** p`` within the support.
     derivative : callable or None, default=None
         Derivative of `profile` with respect to the squared distance, for kernels that have
         one; 0 at a cusp. It may overwrite its argument.
@@ -73,6 +75,7 @@ class Kernel:
     log_profile: Profile | None = None
     log_slope: float | None = None
     smooth: bool = False
+    power: int | None = None
     derivative: Profile | None = None
     log_moment: Callable[[float], float] | None = None
 
@@ -223,22 +226,15 @@ def _triangular(u2):
     return _one_minus(np.sqrt(u2, out=u2))
 
 
-def _epanechnikov(u2):
-    return _one_minus(u2)
-
-
-def _biweight(u2):
-    return np.square(_one_minus(u2), out=u2)
-
-
-def _triweight(u2):
+def _power(u2, power):
     rest = _one_minus(u2)
-    return np.multiply(rest, np.square(rest), out=rest)
+    rest *= 1 if power == 1 else rest ** (power - 1)
+    return rest
 
 
 def _tricube(u2):
     np.abs(u2, out=u2)
-    return _triweight(np.multiply(u2, np.sqrt(u2), out=u2))
+    return _power(np.multiply(u2, np.sqrt(u2), out=u2), 3)
 
 
 def _cosine(u2):
@@ -310,6 +306,7 @@ def _power_kernel(name, profile, inner, outer):
         profile,
         support=1.0,
         smooth=inner > 1,
+        power=outer if inner == 2 or outer == 0 else None,
         derivative=partial(_derivative_of_power, inner=inner, outer=outer) if outer else None,
         log_moment=partial(_log_moment_power, inner=inner, outer=outer),
     )
@@ -336,12 +333,12 @@ KERNELS: dict[str, Kernel] = {
         ),
         _power_kernel("boxcar", _boxcar, inner=1, outer=0),
         _power_kernel("triangular", _triangular, inner=1, outer=1),
-        _power_kernel("epanechnikov", _epanechnikov, inner=2, outer=1),
-        _power_kernel("biweight", _biweight, inner=2, outer=2),
-        _power_kernel("triweight", _triweight, inner=2, outer=3),
+        _power_kernel("epanechnikov", partial(_power, power=1), inner=2, outer=1),
+        _power_kernel("biweight", partial(_power, power=2), inner=2, outer=2),
+        _power_kernel("triweight", partial(_power, power=3), inner=2, outer=3),
         _power_kernel("tricube", _tricube, inner=3, outer=3),
         Kernel("cosine", _cosine, 1.0, smooth=True, derivative=_derivative_of_cosine),
-        Kernel("constant", _constant, log_profile=_log_constant, log_slope=0.0, smooth=True),
+        Kernel("constant", _constant, inf, _log_constant, log_slope=0.0, smooth=True, power=0),
     )
 }
 """The kernels that have a name."""

@@ -2,6 +2,12 @@
 
     pool, pool_each, slopes, attend    here: what is called from outside
       |
+    _choice                            which way is the fastest
+      |
+    _blocks     _lattice               only pairs that matter; no pairs, for a Gaussian
+      |
+    _boxes      _moments               which blocks matter; blocks that are within the support
+      |
     _dense      _slopes                all tiles: their sums; how a loss changes with bandwidth
       |
     _tiles      _rows                  some pairs, in the cache; whole rows, exactly
@@ -22,15 +28,29 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._blocks import attend_blocks, sum_blocks
+from nwkr._pooling._boxes import Blocks, in_blocks
+from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
 from nwkr.kernels import Kernel
 
-__all__ = ["PooledSums", "attend", "one_blas_thread", "pool", "pool_each", "slopes"]
+__all__ = [
+    "MOST_COLUMNS",
+    "Blocks",
+    "PooledSums",
+    "algorithm_of",
+    "attend",
+    "in_blocks",
+    "one_blas_thread",
+    "pool",
+    "pool_each",
+    "slopes",
+]
 
 
 def pool(
@@ -46,6 +66,9 @@ def pool(
     query_widths: np.ndarray | None = None,
     key_widths: np.ndarray | None = None,
     empty: str | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
     n_jobs: int | None = None,
 ) -> PooledSums:
     """Sum kernel weights, and values times these, over all keys for each query.
@@ -72,6 +95,12 @@ def pool(
         Factors of the bandwidth, by query and by key.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
+    blocks : Blocks or None, default=None
+        The blocks of the keys, if these are in k-d order.
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
+        The way of pooling; "auto" is the fastest. All but "dense" need `blocks`.
+    tol : float, default=0.0
+        Relative error that a total may have; 0 stands for rounding.
     n_jobs : int or None, default=None
         Number of threads; the result does not depend on it.
 
@@ -83,7 +112,8 @@ def pool(
     return pool_each(
         (1.0,), queries, keys, values, kernel, bandwidth,
         weights=weights, metric=metric, leave_out=leave_out,
-        query_widths=query_widths, key_widths=key_widths, empty=empty, n_jobs=n_jobs,
+        query_widths=query_widths, key_widths=key_widths, empty=empty,
+        blocks=blocks, algorithm=algorithm, tol=tol, n_jobs=n_jobs,
     )[0]  # fmt: skip
 
 
@@ -101,6 +131,9 @@ def pool_each(
     query_widths: np.ndarray | None = None,
     key_widths: np.ndarray | None = None,
     empty: str | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
     """Pool with several multiples of the bandwidth, which share the distances.
@@ -119,10 +152,13 @@ def pool_each(
     """
     least = min(multiples)
     pairs = pairs_of(queries, keys, least * bandwidth, metric, leave_out, query_widths, key_widths)
-    return pool_dense(
+    return pool_pairs(
         pairs,
         kernel,
         np.vstack([weights, weights * values.T]),
+        blocks=blocks,
+        algorithm=algorithm,
+        tol=tol,
         multiples=[multiple / least for multiple in multiples],
         empty=empty,
         n_jobs=n_jobs,
@@ -140,6 +176,8 @@ def slopes(
     sums: PooledSums,
     loss_slopes: np.ndarray,
     leave_out: np.ndarray | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
     n_jobs: int | None = None,
 ) -> np.ndarray:
     """Derivatives of a loss of the pooled values by the logarithm of each bandwidth.
@@ -162,7 +200,19 @@ def slopes(
     weighted_values = np.vstack([weights, weights * values.T])
     counted = np.isfinite(bandwidth) & (bandwidth > 0)
     by_column = np.zeros(len(bandwidth))
-    by_column[counted] = bandwidth_slopes(pairs, kernel, weighted_values, sums, loss_slopes, n_jobs)
+    around = neighbourhoods(pairs, kernel, weights, blocks)
+    if around is None or algorithm == "dense":
+        total = bandwidth_slopes(pairs, kernel, weighted_values, sums, loss_slopes, n_jobs)
+    else:
+
+        def add(rows, cols, part):
+            values_of_part = np.take(weighted_values, cols, axis=1)
+            return bandwidth_slopes(
+                part, kernel, values_of_part, sums.take(rows), loss_slopes[rows], n_jobs=1
+            )
+
+        total = sum_blocks(around, add, n_jobs)
+    by_column[counted] = total
     return by_column
 
 
@@ -179,6 +229,9 @@ def attend(
     query_widths: np.ndarray | None = None,
     key_widths: np.ndarray | None = None,
     empty: str | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
     n_jobs: int | None = None,
 ) -> None:
     """Show the weights themselves, a block of rows at a time.
@@ -195,12 +248,48 @@ def attend(
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
 
-    def show(block):
-        rows = np.r_[block]
-        attention = Rows(pairs, kernel, rows, empty).weights()
-        attention *= weights
+    def show(rows, cols, attention):
+        attention *= weights[cols]
         total = attention.sum(axis=1, keepdims=True)
         attention /= np.where(total > 0, total, 1)
-        visit(rows, np.arange(len(weights)), attention)
+        visit(rows, cols, attention)
 
-    each(show, row_blocks(*pairs.shape), n_jobs)
+    def show_block(block):
+        rows = np.r_[block]
+        show(rows, np.arange(len(weights)), Rows(pairs, kernel, rows, empty).weights())
+
+    around = neighbourhoods(pairs, kernel, weights, blocks, tol)
+    if around is None or algorithm == "dense":
+        each(show_block, row_blocks(*pairs.shape), n_jobs)
+    else:
+        attend_blocks(around, kernel, show, empty=empty, n_jobs=n_jobs)
+
+
+def algorithm_of(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray | float,
+    *,
+    weights: np.ndarray,
+    metric: str | Callable = "euclidean",
+    leave_out: np.ndarray | None = None,
+    query_widths: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
+    empty: str | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
+    n_jobs: int | None = None,
+) -> str:
+    """Name the way that :func:`pool` takes, which has the same parameters.
+
+    Returns
+    -------
+    algorithm : {"dense", "blocks", "lattice"}
+        Its name.
+    """
+    pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
+    around = neighbourhoods(pairs, kernel, weights, blocks, tol)
+    return way_of(algorithm, pairs, kernel, np.vstack([weights, values.T]), around, tol=tol)

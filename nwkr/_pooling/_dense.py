@@ -38,6 +38,7 @@ def pool_dense(
     values: np.ndarray,
     *,
     multiples: Sequence[float] = (1.0,),
+    counts: np.ndarray | None = None,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
@@ -53,6 +54,8 @@ def pool_dense(
         Key weights, and the values times these.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth, the least of them 1.
+    counts : ndarray of shape (n_multiples,) or None, default=None
+        For each multiple, how many of the keys count: the first ones. All by default.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
@@ -72,25 +75,36 @@ def pool_dense(
     chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 
-    def weights_of_each(tile, mean, rows, cols, spare):
+    def weights_of_each(tile, most, rows, cols, spare):
         for multiple, chain in chains:
+            counted = count(chain[0], cols)
+            if not counted:
+                continue
             # The last chain may have the place of the tile.
             room = tile if chain is chains[-1][1] else spare[: tile.size].reshape(tile.shape)
-            scaled = tile
-            if room is not tile or multiple != 1:
-                scaled = np.multiply(tile, multiple**-2.0, out=room)
-            weights = tiles.weights(scaled, mean / multiple**2)
-            pairs.exclude(weights, rows, cols)
+            scaled, room = tile[:, :counted], room[:, :counted]
+            if room.base is not tile.base or multiple != 1:
+                scaled = tiles.rescale(scaled, multiple, out=room)
+            weights = tiles.weights(scaled, most / multiple**2)
+            pairs.exclude(weights, rows, slice(cols.start, cols.start + counted))
             yield chain[0], weights
             for number in chain[1:]:
+                weights = weights[:, : count(number, cols)]
                 yield number, np.square(weights, out=weights)
+
+    def count(number, cols):
+        """How many of the columns a multiple counts."""
+        if counts is None:
+            return cols.stop - cols.start
+        return max(0, min(counts[number], cols.stop) - cols.start)
 
     def pool_block(rows):
         spare = np.empty(tiles.size if len(multiples) > 1 else 0)
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
-        for cols, tile, mean in tiles.scan(rows):
-            for number, weights in weights_of_each(tile, mean, rows, cols, spare):
-                _add_product(block_sums[number], weights, by_dtype[weights.dtype][:, cols])
+        for cols, tile, most in tiles.scan(rows):
+            for number, weights in weights_of_each(tile, most, rows, cols, spare):
+                counted = by_dtype[weights.dtype][:, cols.start : cols.start + weights.shape[1]]
+                _add_product(block_sums[number], weights, counted)
         sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
         again = rows.start + np.flatnonzero(narrowly.any(axis=0))
@@ -132,6 +146,7 @@ def _add_product(sums, weights, values):
     if len(values) > 3:
         sums += weights @ values.T
         return
-    # A matrix this thin costs BLAS more than its columns do one by one.
+    # A matrix this thin costs BLAS more than its columns do one by one; and np.dot lets other
+    # threads run meanwhile, which @ does not with a vector.
     for number, column in enumerate(values):
-        sums[:, number] += weights @ column
+        sums[:, number] += np.dot(weights, column)

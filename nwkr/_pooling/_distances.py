@@ -19,7 +19,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 
-__all__ = ["Pairs", "Product", "pairs_of"]
+__all__ = ["EuclideanPairs", "Pairs", "Product", "pairs_of"]
 
 # How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
 _TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
@@ -64,7 +64,7 @@ def pairs_of(
     """
     pairs: Pairs
     if metric == "euclidean":
-        pairs = _EuclideanPairs(queries, keys, bandwidth)
+        pairs = _euclidean(queries, keys, bandwidth)
     else:
         pairs = _MetricPairs(queries, keys, bandwidth, metric)
     pairs.leave_out = leave_out
@@ -108,8 +108,8 @@ class Pairs:
         """Squared scaled distances to all keys in excess of the closest key's."""
         return u2 - closest
 
-    def product(self, factor: float) -> Product | None:
-        """``factor`` times the squared scaled distances by matrix products, if possible."""
+    def product(self, factor: float, offset: float = 0.0) -> Product | None:
+        """``factor * u2 + offset`` by matrix products, if possible."""
         return None
 
     @cached_property
@@ -144,18 +144,74 @@ class Pairs:
         tile[here, left_out[here] - first] = fill
 
 
-class _EuclideanPairs(Pairs):
-    def __init__(self, queries, keys, bandwidth):
+def _euclidean(queries, keys, bandwidth):
+    matched = bandwidth <= _NOTHING * np.maximum(_extent(queries), _extent(keys))
+    counted = ~matched & np.isfinite(bandwidth)
+    of_matched = (queries[:, matched], keys[:, matched]) if matched.any() else None
+    if not counted.all():
+        queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
+    # A robust centre, from a thousand rows or so: it only has to be near.
+    centre = np.median(keys[:: 1 + len(keys) // 1000], axis=0)
+    return EuclideanPairs(queries, keys, bandwidth, centre, np.flatnonzero(counted), of_matched)
+
+
+class EuclideanPairs(Pairs):
+    """Pairs of rows under the euclidean metric.
+
+    Parameters
+    ----------
+    queries, keys : ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
+        The columns that distances are made of.
+    bandwidth : ndarray of shape (n_columns,)
+        Their scales, positive and finite.
+    centre : ndarray of shape (n_columns,)
+        A point near queries and keys.
+    columns : ndarray of shape (n_columns,)
+        Their numbers.
+    matched : tuple of ndarray or None, default=None
+        What queries and keys have in the columns with bandwidth 0.
+    """
+
+    def __init__(self, queries, keys, bandwidth, centre, columns, matched=None):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
-        matched = bandwidth <= _NOTHING * np.maximum(_extent(queries), _extent(keys))
-        self._matched: tuple[np.ndarray, np.ndarray] | None = None
-        if matched.any():
-            self._matched = queries[:, matched], keys[:, matched]
-        counted = ~matched & np.isfinite(bandwidth)
-        if not counted.all():
-            queries, keys = queries[:, counted], keys[:, counted]
-            bandwidth = bandwidth[counted]
-        self._queries, self._keys, self._bandwidth = queries, keys, bandwidth
+        self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
+        self.columns = columns
+        self._centre, self._matched = centre, matched
+
+    def restrict(self, rows, cols, leave_out) -> EuclideanPairs:
+        """The pairs of some queries with some keys.
+
+        Parameters
+        ----------
+        rows, cols : ndarray of shape (n_rows,) and (n_cols,)
+            Numbers of the queries and of the keys.
+        leave_out : ndarray of shape (n_rows,) or None
+            For each of the queries, which of these keys it leaves out.
+
+        Returns
+        -------
+        pairs : EuclideanPairs
+            The pairs.
+        """
+        # np.take is ten times faster than an index.
+        queries, keys = np.take(self.queries, rows, axis=0), np.take(self.keys, cols, axis=0)
+        centre, matched = queries.mean(axis=0, dtype=float), self._matched
+        if matched is not None:
+            matched = matched[0][rows], matched[1][cols]
+        part = EuclideanPairs(queries, keys, self.bandwidth, centre, self.columns, matched)
+        part.dtype, part.leave_out = self.dtype, leave_out
+        if self.query_factors is not None:
+            part.query_factors = self.query_factors[rows]
+        if self.exact is not None:
+            part.exact = self.exact[rows]
+        if self.key_factors is not None:
+            part.key_factors = self.key_factors[cols]
+        return part
+
+    @property
+    def matches(self) -> bool:
+        """Whether some columns have to be equal."""
+        return self._matched is not None
 
     def squares(self, rows, cols):
         queries, keys, inverse_square = self._in_range
@@ -182,23 +238,24 @@ class _EuclideanPairs(Pairs):
     @cached_property
     def _in_range(self):
         """Columns divided by powers of 2, which is exact, so that squares stay in range."""
-        mantissa, exponent = np.frexp(self._bandwidth)
+        mantissa, exponent = np.frexp(self.bandwidth)
         scale = np.ldexp(1.0, -exponent)
-        return self._queries * scale, self._keys * scale, mantissa**-2.0
+        return self.queries * scale, self.keys * scale, mantissa**-2.0
 
     @cached_property
     def centred(self):
         """Queries and keys in units of the bandwidth, from a common centre."""
-        # A robust centre, from a thousand rows or so: it only has to be near.
-        centre = np.median(self._keys[:: 1 + len(self._keys) // 1000], axis=0)
-        return (
-            (self._queries - centre) / self._bandwidth,
-            (self._keys - centre) / self._bandwidth,
-        )
+        return self._in_units(self.queries), self._in_units(self.keys)
 
-    def product(self, factor):
-        queries, keys = self.centred
-        return Product(queries, keys, self.query_factors, self.key_factors, factor, self.dtype)
+    def _in_units(self, X):
+        # A column at a time: rows are short, and NumPy's loops want to be long.
+        columns = np.array(X.T, dtype=float, order="C")
+        columns -= self._centre[:, None]
+        columns /= self.bandwidth[:, None]
+        return columns.T
+
+    def product(self, factor, offset=0.0):
+        return Product(self, factor, offset)
 
     def coarse(self, rows):
         if self._matched is None:
@@ -258,25 +315,37 @@ class _MetricPairs(Pairs):
 
 
 class Product:
-    """``factor * u2`` by a matrix product, for as long as that is exact enough.
+    """``factor * u2 + offset`` by a matrix product, for as long as that is exact enough.
 
     With ``q`` and ``k`` in units of the bandwidth from a common centre, the product of the
     rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``.
     """
 
-    def __init__(self, queries, keys, query_factors, key_factors, factor, dtype):
-        self._dtype = dtype
-        q2, k2 = np.einsum("ij,ij->i", queries, queries), np.einsum("ij,ij->i", keys, keys)
-        self._queries = np.column_stack([queries, q2, np.ones_like(q2)])
-        self._keys = np.vstack([-2 * keys.T, np.ones_like(k2), k2]) * factor
-        self._extents = (q2, query_factors), (k2, key_factors)
-        if query_factors is not None:
-            self._queries *= query_factors[:, None]
-        if key_factors is not None:
-            self._keys *= key_factors
+    def __init__(self, pairs, factor, offset):
+        self._dtype = pairs.dtype
+        (queries, q2), (keys, k2) = (_with_squares(side.T) for side in pairs.centred)
+        n_columns = len(queries)
+        by_query, by_key = pairs.query_factors, pairs.key_factors
+        self._extents = (q2, by_query), (k2, by_key)
+        self._queries = np.empty((n_columns + 2, len(q2)))
+        self._queries[:n_columns] = queries
+        self._queries[n_columns] = q2 * factor
+        self._queries[n_columns + 1] = 1
+        self._keys = np.empty((n_columns + 2, len(k2)))
+        np.multiply(keys, -2 * factor, out=self._keys[:n_columns])
+        self._keys[n_columns] = 1
+        self._keys[n_columns + 1] = k2 * factor
+        if by_query is not None:
+            self._queries *= by_query
+        if by_key is not None:
+            self._keys *= by_key
+            self._keys[n_columns + 1] += offset  # where the queries have 1
+        else:
+            self._queries[n_columns] += offset  # where the keys have 1
         self._sides = cache(self._as_dtype)
         self._farthest = {  # in float64 too where float32 does not do
-            np.dtype(t): _TOLERANCE[dtype] / float(np.finfo(t).eps) for t in (dtype, np.float64)
+            np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
+            for t in (self._dtype, np.float64)
         }
 
     def _as_dtype(self, dtype):
@@ -293,8 +362,9 @@ class Product:
 
     @staticmethod
     def _extent(squares, factors, part):
+        squares = squares[part]
         factor = 1.0 if factors is None else float(factors[part].max())
-        return sqrt(squares[part].max()), float(squares[part].mean()), factor
+        return sqrt(squares.max()), float(squares.sum()) / len(squares), factor
 
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.
@@ -304,6 +374,10 @@ class Product:
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
                 queries, keys = self._sides(dtype)
-                np.matmul(queries[rows], keys[:, cols], out=out, casting="same_kind")
+                np.matmul(queries[:, rows].T, keys[:, cols], out=out, casting="same_kind")
                 return True
         return False
+
+
+def _with_squares(columns):
+    return columns, np.einsum("ij,ij->j", columns, columns)

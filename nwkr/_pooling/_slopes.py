@@ -63,8 +63,8 @@ def bandwidth_slopes(
 
     def add(number):
         rows = blocks[number]
-        for cols, tile, mean in tiles.scan(rows):
-            derivatives = tiles.derivatives(tile, mean)
+        for cols, tile, most in tiles.scan(rows):
+            derivatives = tiles.derivatives(tile, most)
             pairs.exclude(derivatives, rows, cols)
             shares = factors[rows] @ values[:, cols]
             shares *= derivatives

@@ -41,6 +41,18 @@ class PooledSums:
             ours[:, None] * self.weighted + theirs[:, None] * other.weighted,
         )
 
+    def take(self, rows: np.ndarray) -> PooledSums:
+        """The sums of some queries."""
+        return PooledSums(self.shift[rows], self.total[rows], self.weighted[rows])
+
+    def where(self, these: np.ndarray, other: PooledSums) -> PooledSums:
+        """These sums for some queries, the other ones for the rest."""
+        return PooledSums(
+            np.where(these, self.shift, other.shift),
+            np.where(these, self.total, other.total),
+            np.where(these[:, None], self.weighted, other.weighted),
+        )
+
     def log_scale(self) -> np.ndarray:
         """The shift; ``-inf`` where there is no weight, which has no say in a merger."""
         return np.where(self.total > 0, self.shift, -np.inf)

@@ -27,8 +27,9 @@ _RARELY = 10
 class Tiles:
     """The tiles of all pairs, a row of them at a time.
 
-    A tile holds squared scaled distances. For kernels whose log-weights are linear in these
-    it holds the finished logarithms instead: the product gives either.
+    A tile holds squared scaled distances u2; for kernels whose log-weights are linear in these,
+    the finished logarithms; for those that are powers of ``1 - u2``, that. The product gives
+    any of them.
 
     Parameters
     ----------
@@ -53,8 +54,12 @@ class Tiles:
         double = self.dtype == np.float64
         self._exp: np.ufunc = np.exp2 if double else np.exp
         self._unit = log2(e) if double else 1.0
-        self._factor = 1.0 if kernel.log_slope is None else kernel.log_slope * self._unit
-        self._product = pairs.product(self._factor) if kernel.smooth else None
+        self._factor, self._offset = 1.0, 0.0
+        if kernel.log_slope is not None:
+            self._factor = kernel.log_slope * self._unit
+        elif kernel.smooth and kernel.power is not None:
+            self._factor, self._offset = -1.0, 1.0
+        self._product = pairs.product(self._factor, self._offset) if kernel.smooth else None
         self.by_product = self._product is not None
         if self._product is not None:
             self._extents = [self._product.key_extent(cols) for cols in self._columns]
@@ -73,8 +78,8 @@ class Tiles:
             The keys.
         tile : ndarray of shape (n_rows, n_cols)
             The tile, good until the next one.
-        mean : float
-            About the mean of the squared scaled distances in it.
+        most : float
+            Few of the squared scaled distances in it are larger.
         """
         height = rows.stop - rows.start
         room = np.empty(height * self._columns[0].stop, self.dtype)
@@ -82,9 +87,19 @@ class Tiles:
             tile = room[: height * (cols.stop - cols.start)].reshape(height, -1)
             if self._product is None or not self._product.write(tile, rows, cols, reach):
                 tile = self._pairs.differences(rows, cols)
-                if self.log_linear:
+                if self._factor != 1:
                     tile *= self._factor
-            yield cols, tile, mean
+                if self._offset:
+                    tile += self._offset
+            yield cols, tile, min(reach, _RARELY * mean)
+
+    def rescale(self, tile: np.ndarray, multiple: float, out: np.ndarray) -> np.ndarray:
+        """What a tile is for a multiple of the bandwidth."""
+        square = multiple**-2.0
+        scaled = np.multiply(tile, square, out=out)
+        if self._offset:
+            scaled += self._offset * (1 - square)
+        return scaled
 
     def _distances(self, rows):
         """Upper bounds and means of the squared distances in each tile."""
@@ -96,21 +111,29 @@ class Tiles:
             for r, s, f in self._extents
         ]
 
-    def weights(self, tile: np.ndarray, mean: float) -> np.ndarray:
+    def weights(self, tile: np.ndarray, most: float) -> np.ndarray:
         """Turn a tile into weights, in place."""
+        if self._offset:
+            # Against an array: NumPy's maximum with a scalar takes twice as long.
+            np.maximum(tile, np.zeros(tile.shape[1], tile.dtype), out=tile)
+            rest = tile.copy() if self._kernel.power > 2 else tile
+            for _ in range(self._kernel.power - 1):
+                tile *= rest
+            return tile
         if not self.log_linear:
             return self._kernel.profile(tile)
         lowest = LOWEST[tile.dtype] * self._unit
-        if not self._factor * _RARELY * mean >= lowest:
-            # Against an array: NumPy's maximum with a scalar takes twice as long.
+        if not self._factor * most >= lowest:
             np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
         return self._exp(tile, out=tile)
 
-    def derivatives(self, tile: np.ndarray, mean: float) -> np.ndarray:
+    def derivatives(self, tile: np.ndarray, most: float) -> np.ndarray:
         """Turn a tile into the kernel's derivatives by the squared distance, in place."""
         if self._kernel.log_slope is not None:
-            return np.multiply(self.weights(tile, mean), self._kernel.log_slope, out=tile)
+            return np.multiply(self.weights(tile, most), self._kernel.log_slope, out=tile)
         assert self._kernel.derivative is not None
+        if self._offset:
+            np.subtract(self._offset, tile, out=tile)
         return self._kernel.derivative(tile)
 
 

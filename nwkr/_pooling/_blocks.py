@@ -1,0 +1,192 @@
+"""Blocks: only the pairs that matter, as many small problems instead of a large one.
+
+Keys and queries are put in k-d order and cut into blocks of a few hundred rows that lie
+together, each in its box (`_boxes.py`). A block of queries meets those blocks of keys that can
+have weight for it: for a kernel of compact support those within reach, for any other those
+without which the sums are the same up to rounding. Blocks of keys that lie wholly within a
+support are added by their moments (`_moments.py`), without looking at a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nwkr._pooling._boxes import Neighbourhoods
+from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._moments import Moments
+from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
+
+
+def pool_blocks(
+    around: Neighbourhoods,
+    kernel: Kernel,
+    values: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    multiples: Sequence[float] = (1.0,),
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> list[PooledSums]:
+    """Pool the values over the pairs that matter, with several bandwidths at once.
+
+    What is not listed is as in :func:`nwkr._pooling._dense.pool_dense`.
+
+    Parameters
+    ----------
+    around : Neighbourhoods
+        Queries and keys.
+    rows : ndarray of shape (n_rows,) or None, default=None
+        Numbers of the queries to pool for, all by default; the others get nothing.
+    """
+    if around.by_moments and len(multiples) > 1:
+        # These differ from one bandwidth to the next, and are worth more than shared distances.
+        options: dict[str, Any] = {"rows": rows, "empty": empty, "n_jobs": n_jobs}
+        return [
+            sums
+            for multiple in multiples
+            for sums in pool_blocks(around, kernel, values, multiples=[multiple], **options)
+        ]
+    pairs, blocks = around.pairs, around.blocks
+    shift = np.full((len(multiples), pairs.shape[0]), -np.inf)
+    sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
+    moments = None
+    if around.by_moments and len(multiples) == 1:
+        moments = Moments(pairs, kernel, values, blocks.starts, multiples[0])
+
+    def pool_block(rows):
+        nearest, farthest = around.distances(rows)
+        reaches = [around.reach(nearest, farthest, multiple) for multiple in multiples]
+        found = nearest <= max(reaches)
+        if moments is not None:
+            within = around.within(farthest, multiples[0])
+            if pairs.leave_out is not None:
+                within[blocks.of_rows(pairs.leave_out[rows])] = False
+            if within.any():
+                sums[0, rows] = moments.sums(np.flatnonzero(within), rows)
+                shift[0, rows] = 0
+            found &= ~within
+        numbers, counts = np.flatnonzero(found), None
+        if len(multiples) > 1:  # nearest first: each has its share of them
+            numbers = numbers[np.argsort(nearest[numbers])]
+            ends = np.append(0, np.diff(blocks.starts)[numbers].cumsum())
+            counts = ends[np.searchsorted(nearest[numbers], reaches, side="right")]
+        if len(numbers):
+            cols, part = around.part(rows, numbers)
+            values_of_part = np.take(values, cols, axis=1)
+            pooled = pool_dense(
+                part, kernel, values_of_part, multiples=multiples, counts=counts, n_jobs=1
+            )
+            for number, part_sums in enumerate(pooled):
+                reached = part_sums.total > 0
+                shift[number, rows[reached]] = part_sums.shift[reached]
+                sums[number, rows, 0] += part_sums.total
+                sums[number, rows, 1:] += part_sums.weighted
+        unreached = np.isneginf(shift[:, rows])
+        if empty is not None and unreached.any():
+            lone = rows[unreached.any(axis=0)]
+            standing = stand_ins(lone, nearest, farthest)
+            for number in range(len(multiples)):
+                these = np.isneginf(shift[number, lone])
+                sums[number, lone[these]] = standing[these]
+
+    def stand_ins(rows, nearest, farthest):
+        """Sums of what stands in for weights."""
+        if empty == "mean":
+            standing = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
+            if pairs.leave_out is not None:
+                left_out = pairs.leave_out[rows]
+                standing -= np.where(left_out < 0, 0, values[:, left_out]).T
+            return standing
+        found = np.flatnonzero(nearest <= around.to_nearest(nearest, farthest))
+        cols, part = around.part(rows, found)
+        exactly = Rows(part, kernel, np.arange(len(rows)), empty)
+        return exactly.sums(np.take(values, cols, axis=1))[0]
+
+    each(pool_block, around.of_queries(rows), n_jobs)
+    return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+
+
+def attend_blocks(
+    around: Neighbourhoods,
+    kernel: Kernel,
+    visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+    *,
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> None:
+    """Show the weights of the pairs that matter.
+
+    Parameters
+    ----------
+    around : Neighbourhoods
+        Queries and keys.
+    kernel : Kernel
+        The kernel.
+    visit : callable
+        Called as ``visit(rows, cols, weights)`` with numbers of queries and of keys, and the
+        kernel's weights, an ndarray of shape (n_rows, n_cols); once for each query, from
+        several threads.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+    n_jobs : int or None, default=None
+        Number of threads.
+    """
+
+    def attend_block(rows):
+        nearest, farthest = around.distances(rows)
+        reach = around.reach(nearest, farthest)
+        if empty == "nearest":
+            reach = max(reach, around.to_nearest(nearest, farthest))
+        elif empty == "mean":
+            reach = np.inf
+        cols, part = around.part(rows, np.flatnonzero(nearest <= reach))
+        for block in row_blocks(len(rows), max(1, len(cols))):
+            weights = Rows(part, kernel, np.r_[block], empty).weights()
+            visit(rows[block], cols, weights)
+
+    each(attend_block, around.of_queries(), n_jobs)
+
+
+def sum_blocks(
+    around: Neighbourhoods,
+    add: Callable[[np.ndarray, np.ndarray, EuclideanPairs], np.ndarray],
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Sum something over the pairs that matter, column by column.
+
+    Parameters
+    ----------
+    around : Neighbourhoods
+        Queries and keys.
+    add : callable
+        ``add(rows, cols, pairs)`` is the share of some queries with some keys: their numbers,
+        and their pairs; an ndarray of shape (n_columns,).
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    total : ndarray of shape (n_columns,)
+        The sums.
+    """
+    parts = around.of_queries()
+    shares = [np.zeros(len(around.pairs.columns))] * len(parts)
+
+    def add_block(number):
+        bounds = around.distances(parts[number])
+        found = np.flatnonzero(bounds[0] <= around.reach(*bounds))
+        if len(found):
+            cols, pairs = around.part(parts[number], found)
+            shares[number] = add(parts[number], cols, pairs)
+
+    each(add_block, range(len(parts)), n_jobs)
+    return np.sum(shares, axis=0)

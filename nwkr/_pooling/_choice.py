@@ -1,0 +1,133 @@
+"""The ways of pooling, and which of them is the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nwkr._pooling._blocks import pool_blocks
+from nwkr._pooling._boxes import Blocks, Neighbourhoods
+from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._distances import EuclideanPairs, Pairs
+from nwkr._pooling._lattice import Lattice, has_lattice
+from nwkr._pooling._sums import PooledSums
+from nwkr.kernels import Kernel
+
+__all__ = ["neighbourhoods", "pool_pairs", "way_of"]
+
+_PROBES = 24  # blocks whose neighbourhoods stand for all
+
+
+def pool_pairs(
+    pairs: Pairs,
+    kernel: Kernel,
+    values: np.ndarray,
+    *,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
+    multiples: Sequence[float] = (1.0,),
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> list[PooledSums]:
+    """Pool the values, with several bandwidths, each in its way.
+
+    What is not listed is as in :func:`nwkr._pooling._dense.pool_dense`.
+
+    Parameters
+    ----------
+    blocks : Blocks or None, default=None
+        The blocks of the keys, if these are in k-d order; without them the way is "dense".
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
+        The way to go; "auto" is the fastest.
+    tol : float, default=0.0
+        Relative error that a total may have; 0 stands for rounding.
+    """
+    around = neighbourhoods(pairs, kernel, values[0], blocks, tol)
+
+    def by_dense(multiples):
+        return pool_dense(pairs, kernel, values, multiples=multiples, empty=empty, n_jobs=n_jobs)
+
+    def by_blocks(multiples, rows=None):
+        assert around is not None
+        return pool_blocks(
+            around, kernel, values, rows=rows, multiples=multiples, empty=empty, n_jobs=n_jobs
+        )
+
+    def by_lattice(multiples):
+        return [by_lattices(multiple) for multiple in multiples]
+
+    def by_lattices(multiple):
+        assert isinstance(pairs, EuclideanPairs)
+        sums, certified = Lattice(pairs, kernel, values, multiple, tol).pool(n_jobs)
+        rest = np.flatnonzero(~certified)
+        return sums.where(certified, by_blocks([multiple], rest)[0]) if len(rest) else sums
+
+    ways = {"dense": by_dense, "blocks": by_blocks, "lattice": by_lattice}
+    chosen = [way_of(algorithm, pairs, kernel, values, around, m, tol) for m in multiples]
+    sums: dict[int, PooledSums] = {}
+    for way in sorted(set(chosen)):
+        numbers = [number for number, name in enumerate(chosen) if name == way]
+        sums.update(zip(numbers, ways[way]([multiples[number] for number in numbers])))
+    return [sums[number] for number in range(len(multiples))]
+
+
+def neighbourhoods(
+    pairs: Pairs, kernel: Kernel, weights: np.ndarray, blocks: Blocks | None, tol: float = 0.0
+) -> Neighbourhoods | None:
+    """Neighbourhoods of blocks, if there can be any."""
+    if blocks is None or not isinstance(pairs, EuclideanPairs) or not len(pairs.columns):
+        return None
+    return Neighbourhoods(pairs, kernel, weights, blocks, tol)
+
+
+def way_of(
+    algorithm: str,
+    pairs: Pairs,
+    kernel: Kernel,
+    values: np.ndarray,
+    around: Neighbourhoods | None,
+    multiple: float = 1.0,
+    tol: float = 0.0,
+) -> str:
+    """Name the way of pooling to go.
+
+    Parameters
+    ----------
+    algorithm : {"auto", "dense", "blocks", "lattice"}
+        The way that is asked for.
+    pairs : Pairs
+        Queries and keys.
+    kernel : Kernel
+        The kernel.
+    values : ndarray of shape (1 + n_values, n_keys)
+        Key weights, and the values times these.
+    around : Neighbourhoods or None
+        Neighbourhoods of blocks, if there are any.
+    multiple : float, default=1.0
+        Factor of the bandwidth.
+    tol : float, default=0.0
+        Relative error that a total may have.
+
+    Returns
+    -------
+    way : {"dense", "blocks", "lattice"}
+        That way, if it can serve; of all that can, the fastest for "auto".
+    """
+    # Seconds of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS); only
+    # their proportions count.
+    n_queries, n_keys = pairs.shape
+    seconds = {"dense": n_queries * n_keys * 1.3e-9}
+    if around is not None and algorithm != "dense":
+        n_blocks, n_columns = len(around.blocks), len(around.pairs.columns)
+        for_queries = 5e-4 + n_blocks * n_columns * 1.5e-8
+        share = around.share(_PROBES, multiple)
+        seconds["blocks"] = share * seconds["dense"] + n_queries / 256 * for_queries
+        if has_lattice(around.pairs, kernel):
+            lattice = Lattice(around.pairs, kernel, values, multiple, tol)
+            if lattice.fits_in_memory:
+                seconds["lattice"] = lattice.seconds
+    if algorithm in seconds:
+        return algorithm
+    return min(seconds, key=seconds.__getitem__)

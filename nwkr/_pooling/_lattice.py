@@ -1,0 +1,237 @@
+r"""The lattice: a Gaussian in two hops, from keys to lattice points and from there to queries.
+
+A Gaussian is the convolution of two of half its variance. In units of the bandwidth, with
+lattice points g and the midpoint m of a key k and a query q, for each column
+
+.. math:: \sum_g e^{-(k-g)^2}\, e^{-(q-g)^2} = e^{-(k-q)^2/2} \sum_g e^{-2(g-m)^2},
+
+and the last sum hardly depends on m: by Poisson's summation formula it is a constant, up to a
+relative error of :math:`2 e^{-\pi^2 / (2 s^2)}` for spacing s. All terms are positive, so the
+error is relative for every pair, in the tails as in the middle.
+
+Each hop is cut off at a distance c. What a pair loses is less than :math:`2 e^{-c^2}` for each
+column, so a total that is large beside the loss of all keys is right. The few others are for
+another way of pooling to answer.
+"""
+
+from __future__ import annotations
+
+from math import ceil, e, exp, log, log2, pi, prod, sqrt
+
+import numpy as np
+from sklearn import get_config
+
+from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["Lattice", "has_lattice"]
+
+MOST_COLUMNS = 4
+_LEAST_TOL = 1e-12  # as exact as it gets
+_ROUNDING = 2.0**-45
+_LEAST_TOTAL = 1.0  # what the cut-off is chosen for
+_SHARE_OF_MEMORY = 4  # scikit-learn's working memory, divided by what all points may take
+_WIDTHS = (4, 8, 16, 32)  # of a cell, in points
+_CELLS_AT_ONCE = 32
+_NUMBERS_AT_ONCE = 2**18  # in a product of weights
+
+
+def has_lattice(pairs: EuclideanPairs, kernel: Kernel) -> bool:
+    """Whether a lattice can serve these pairs."""
+    if not kernel.log_slope or pairs.matches:
+        return False
+    if pairs.query_factors is not None or pairs.key_factors is not None:
+        return False
+    if pairs.leave_out is not None:
+        leaving = np.flatnonzero(pairs.leave_out >= 0)
+        left_out = np.take(pairs.keys, pairs.leave_out[leaving], axis=0)
+        # What is subtracted again has to be what was added.
+        if not np.array_equal(np.take(pairs.queries, leaving, axis=0), left_out):
+            return False
+    return 1 <= len(pairs.columns) <= MOST_COLUMNS
+
+
+class Lattice:
+    """A lattice that is wide enough for the keys.
+
+    Parameters
+    ----------
+    pairs : EuclideanPairs
+        Queries and keys, without factors of the bandwidth.
+    kernel : Kernel
+        A Gaussian.
+    values : ndarray of shape (1 + n_values, n_keys)
+        Key weights, and the values times these.
+    multiple : float, default=1.0
+        Factor of the bandwidth.
+    tol : float, default=0.0
+        Relative error that a total may have; 0 stands for rounding.
+    """
+
+    def __init__(
+        self,
+        pairs: EuclideanPairs,
+        kernel: Kernel,
+        values: np.ndarray,
+        multiple: float = 1.0,
+        tol: float = 0.0,
+    ):
+        assert kernel.log_slope is not None
+        self._pairs, self._values = pairs, values
+        self._bandwidth = pairs.bandwidth * (multiple / sqrt(-2 * kernel.log_slope))
+        self._lowest = pairs.keys.min(axis=0).astype(float)
+        n_columns, mass = len(self._bandwidth), float(values[0].sum())
+        # A quarter each for spacing and cut-off: a prediction has the errors of two sums.
+        self._tol = max(tol, _LEAST_TOL)
+        self._spacing = pi / sqrt(2 * log(8 * n_columns / self._tol))
+        cut_off = sqrt(log(8 * n_columns * max(mass, 1) / (self._tol * _LEAST_TOTAL)))
+        self._lost = 2 * n_columns * exp(-(cut_off**2)) * mass
+        self._margin = ceil(cut_off / self._spacing)
+        with np.errstate(over="ignore"):
+            extents = (pairs.keys.max(axis=0) - self._lowest) / self._bandwidth / self._spacing
+        costs = [self._seconds(width, extents) for width in _WIDTHS]
+        self.seconds = min(costs)
+        self._width = _WIDTHS[costs.index(self.seconds)]
+        # The points of a cell, and those around it that its rows reach.
+        self._reached = self._width + 2 * self._margin + 1
+        self._n_cells = np.minimum(extents // self._width + 1, 2**31)
+        *outer, last = (int(n) * self._width + 2 * self._margin + 1 for n in self._n_cells)
+        memory = get_config()["working_memory"] * 2**20 / _SHARE_OF_MEMORY
+        self.fits_in_memory = prod(outer) * last * len(values) * 8 <= memory
+        self._shape = (*outer, len(values), last)
+
+    def _seconds(self, width, extents):
+        """What pooling takes, on one thread of the machine that the constants are from."""
+        n_values, n_columns = len(self._values), len(extents)
+        reached = width + 2 * self._margin + 1
+        n_points = float(reached) ** n_columns * n_values
+        n_rows = sum(self._pairs.shape)
+        n_cells = min(n_rows, prod(extents // width + 1))
+        for_row = 1e-6 + 0.8e-9 * n_columns * reached + 0.06e-9 * n_points
+        return n_rows * for_row + n_cells * (1e-4 + 2e-9 * n_points)
+
+    def pool(self, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
+        """Pool over the lattice.
+
+        Parameters
+        ----------
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        sums : PooledSums
+            Total and weighted sums of each query.
+        certified : ndarray of shape (n_queries,)
+            Which of them are as exact as they have to be.
+        """
+        lattice = np.zeros(self._shape)
+        self._spread(lattice, n_jobs)
+        return self._gather(lattice, n_jobs)
+
+    def _spread(self, lattice, n_jobs):
+        """From keys to lattice points."""
+        cells, members, places = self._by_cell(self._pairs.keys)
+        size = self._reached ** (len(self._bandwidth) - 1), len(self._values) * self._reached
+        found: dict[int, np.ndarray] = {}
+
+        def spread_cell(number):
+            found[number] = np.zeros(size)
+            for rows in self._chunks(members[number]):
+                *outer, last = self._weights(places[rows], cells[number])
+                values = np.take(self._values, rows, axis=1)
+                right = (values.T[:, :, None] * last[:, None, :]).reshape(len(rows), -1)
+                # np.dot lets other threads run meanwhile; @ does not with a single row.
+                found[number] += np.dot(_products(outer, len(rows)).T, right)
+
+        for first in range(0, len(cells), _CELLS_AT_ONCE):
+            numbers = range(first, min(first + _CELLS_AT_ONCE, len(cells)))
+            each(spread_cell, numbers, n_jobs)
+            # One after the other, in the same order for any number of threads.
+            for number in numbers:
+                part = lattice[self._around(cells[number])]
+                part += found.pop(number).reshape(part.shape)
+
+    def _gather(self, lattice, n_jobs):
+        """From lattice points to queries."""
+        n_queries, _ = self._pairs.shape
+        sums, own = np.zeros((n_queries, len(self._values))), np.zeros(n_queries)
+        cells, members, places = self._by_cell(self._pairs.queries)
+
+        def gather_cell(number):
+            part = lattice[self._around(cells[number])]
+            part = part.reshape(self._reached ** (len(cells[number]) - 1), -1)
+            for rows in self._chunks(members[number]):
+                *outer, last = self._weights(places[rows], cells[number])
+                left = np.dot(_products(outer, len(rows)), part)
+                left = left.reshape(len(rows), -1, self._reached)
+                sums[rows] = np.einsum("nvp,np->nv", left, last)
+                own[rows] = prod(np.einsum("np,np->n", one, one) for one in (*outer, last))
+
+        within = [
+            number
+            for number, cell in enumerate(cells)
+            if (cell >= 0).all() and (cell < self._n_cells).all()
+        ]
+        each(gather_cell, within, n_jobs)
+        together = sums[:, 0].copy()
+        leave_out = self._pairs.leave_out
+        if leave_out is not None:
+            # By the same two hops, so that nothing is left of it but rounding.
+            own[leave_out < 0] = 0
+            sums -= own[:, None] * self._values[:, leave_out].T
+        scale = (sqrt(pi / 2) / self._spacing) ** len(self._bandwidth)
+        sums /= scale
+        error = self._lost + _ROUNDING * together / scale
+        certified = error <= self._tol / 4 * sums[:, 0]
+        return PooledSums(np.zeros(n_queries), sums[:, 0], sums[:, 1:]), certified
+
+    def _by_cell(self, X):
+        """Cells that hold rows, the rows of each, and the place of every row among points."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            places = (X.T - self._lowest[:, None]) / (self._bandwidth * self._spacing)[:, None]
+            cells = places // self._width
+        # Rows beyond the lattice have one cell, which is none.
+        beyond = ~((cells >= 0) & (cells < self._n_cells[:, None])).all(axis=0)
+        cells[:, beyond] = -1
+        names = np.zeros(len(X), np.int64)
+        for column, n_cells in zip(cells, self._n_cells):
+            names = names * int(n_cells) + column.astype(np.int64)
+        names[beyond] = -1
+        order = np.argsort(names, kind="stable")
+        starts = np.flatnonzero(np.diff(names[order], prepend=-2))
+        members = np.split(order, starts[1:])
+        return cells[:, order[starts]].T, members, places.T
+
+    def _chunks(self, rows):
+        """Cut rows into as many as a product of their weights has room for."""
+        height = max(1, int(_NUMBERS_AT_ONCE // self._reached ** max(1, len(self._bandwidth) - 1)))
+        return [rows[start : start + height] for start in range(0, len(rows), height)]
+
+    def _weights(self, places, cell):
+        """Weights between rows of a cell and its points, column by column."""
+        points = np.arange(-self._margin, self._width + self._margin + 1.0)
+        factor = -log2(e) * self._spacing**2
+        weights = []
+        for place, first in zip(places.T, cell * self._width):
+            apart = (place - first)[:, None] - points
+            np.square(apart, out=apart)
+            apart *= factor
+            weights.append(np.exp2(apart, out=apart))
+        return weights
+
+    def _around(self, cell):
+        """Where the points that a cell reaches are in the lattice."""
+        first = (cell * self._width).astype(int)
+        *outer, last = (slice(start, start + self._reached) for start in first)
+        return (*outer, slice(None), last)
+
+
+def _products(weights, n_rows):
+    """All products of the weights of each row."""
+    products = np.ones((n_rows, 1))
+    for one in weights:
+        products = (products[:, :, None] * one[:, None, :]).reshape(n_rows, -1)
+    return products
