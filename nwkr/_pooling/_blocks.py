@@ -58,27 +58,23 @@ def pool_blocks(
     pairs, blocks = around.pairs, around.blocks
     shift = np.full((len(multiples), pairs.shape[0]), -np.inf)
     sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
-    moments = None
-    if around.by_moments and len(multiples) == 1:
-        moments = Moments(pairs, kernel, values, blocks.starts, multiples[0])
+    moments = []
+    if around.by_moments:
+        levels = around.groups, around.blocks
+        moments = [Moments(pairs, kernel, values, of.starts, multiples[0]) for of in levels]
 
     def pool_block(rows):
-        nearest, farthest = around.distances(rows)
-        reaches = [around.reach(nearest, farthest, multiple) for multiple in multiples]
-        found = nearest <= max(reaches)
-        if moments is not None:
-            within = around.within(farthest, multiples[0])
-            if pairs.leave_out is not None:
-                within[blocks.of_rows(pairs.leave_out[rows])] = False
-            if within.any():
-                sums[0, rows] = moments.sums(np.flatnonzero(within), rows)
+        found = around.of(rows, multiples)
+        for of_level, numbers in zip(moments, found.within):
+            if len(numbers):
+                sums[0, rows] += of_level.sums(numbers, rows)
                 shift[0, rows] = 0
-            found &= ~within
-        numbers, counts = np.flatnonzero(found), None
+        numbers, counts = found.blocks, None
         if len(multiples) > 1:  # nearest first: each has its share of them
-            numbers = numbers[np.argsort(nearest[numbers])]
+            order = np.argsort(found.nearest)
+            numbers = numbers[order]
             ends = np.append(0, np.diff(blocks.starts)[numbers].cumsum())
-            counts = ends[np.searchsorted(nearest[numbers], reaches, side="right")]
+            counts = ends[np.searchsorted(found.nearest[order], found.reaches, side="right")]
         if len(numbers):
             cols, part = around.part(rows, numbers)
             values_of_part = np.take(values, cols, axis=1)
@@ -93,12 +89,12 @@ def pool_blocks(
         unreached = np.isneginf(shift[:, rows])
         if empty is not None and unreached.any():
             lone = rows[unreached.any(axis=0)]
-            standing = stand_ins(lone, nearest, farthest)
+            standing = stand_ins(lone)
             for number in range(len(multiples)):
                 these = np.isneginf(shift[number, lone])
                 sums[number, lone[these]] = standing[these]
 
-    def stand_ins(rows, nearest, farthest):
+    def stand_ins(rows):
         """Sums of what stands in for weights."""
         if empty == "mean":
             standing = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
@@ -106,8 +102,7 @@ def pool_blocks(
                 left_out = pairs.leave_out[rows]
                 standing -= np.where(left_out < 0, 0, values[:, left_out]).T
             return standing
-        found = np.flatnonzero(nearest <= around.to_nearest(nearest, farthest))
-        cols, part = around.part(rows, found)
+        cols, part = around.part(rows, around.nearest(rows))
         exactly = Rows(part, kernel, np.arange(len(rows)), empty)
         return exactly.sums(np.take(values, cols, axis=1))[0]
 
@@ -142,13 +137,12 @@ def attend_blocks(
     """
 
     def attend_block(rows):
-        nearest, farthest = around.distances(rows)
-        reach = around.reach(nearest, farthest)
+        numbers = around.all_of(rows)
         if empty == "nearest":
-            reach = max(reach, around.to_nearest(nearest, farthest))
+            numbers = np.union1d(numbers, around.nearest(rows))
         elif empty == "mean":
-            reach = np.inf
-        cols, part = around.part(rows, np.flatnonzero(nearest <= reach))
+            numbers = np.arange(len(around.blocks))
+        cols, part = around.part(rows, numbers)
         for block in row_blocks(len(rows), max(1, len(cols))):
             weights = Rows(part, kernel, np.r_[block], empty).weights()
             visit(rows[block], cols, weights)
@@ -182,8 +176,7 @@ def sum_blocks(
     shares = [np.zeros(len(around.pairs.columns))] * len(parts)
 
     def add_block(number):
-        bounds = around.distances(parts[number])
-        found = np.flatnonzero(bounds[0] <= around.reach(*bounds))
+        found = around.all_of(parts[number])
         if len(found):
             cols, pairs = around.part(parts[number], found)
             shares[number] = add(parts[number], cols, pairs)

@@ -1,7 +1,12 @@
-"""Boxes: rows in k-d order, cut into blocks, and which blocks matter to each other."""
+"""Boxes: rows in k-d order, cut into blocks, and which blocks matter to each other.
+
+Blocks are looked for in two steps, groups of them first: most are far away, or wholly within
+the support, as a group.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +17,14 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Blocks", "Neighbourhoods", "in_blocks"]
 
-_KEYS_PER_BLOCK = 128
+_KEYS_PER_BLOCK = 32
+_BLOCKS_PER_GROUP = 8
 _QUERIES_PER_BLOCK = 256
 _FEWEST_BLOCKS = 64  # of queries, whatever their number: smaller boxes reach fewer keys
 # Distances of boxes are rounded in other ways than those of rows.
 _MARGIN = 1 + 1e-9
-# Blocks are within a support where no weight is so small that rounding shows in their sum.
-_WITHIN = 15 / 16
+# Blocks are within a support where no weight is below this: rounding does not show in sums.
+_LEAST_WEIGHT = 2.0**-10
 _MOST_MOMENTS = 64  # of a block: more take as long as its pairs
 
 
@@ -51,6 +57,15 @@ class Blocks:
         """Numbers of the blocks that some rows are in."""
         return np.searchsorted(self.starts, rows, side="right") - 1
 
+    def groups(self, size: int) -> Blocks:
+        """Blocks that are made of as many neighbouring ones."""
+        first = np.arange(0, len(self), size)
+        return Blocks(
+            np.append(self.starts[first], self.starts[-1]),
+            np.minimum.reduceat(self.lower, first, axis=1),
+            np.maximum.reduceat(self.upper, first, axis=1),
+        )
+
     def positions(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Where `rows` stand among the rows of `blocks`; -1 for those that are elsewhere."""
         sizes = np.diff(self.starts)[blocks]
@@ -71,7 +86,7 @@ def in_blocks(
         Rows.
     scale : ndarray of shape (n_features,)
         Positive scales that make the columns comparable; `inf` for one that does not count.
-    size : int, default=128
+    size : int, default=32
         How many rows a block may have, unless they are all equal.
 
     Returns
@@ -101,6 +116,28 @@ def in_blocks(
     )
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What matters to a block of queries.
+
+    Attributes
+    ----------
+    blocks : ndarray of shape (n_found,)
+        Numbers of the blocks of keys to be visited, pair by pair.
+    nearest : ndarray of shape (n_found,)
+        Squared scaled distance that no pair with these is nearer than.
+    reaches : ndarray of shape (n_multiples,)
+        Squared scaled distance beyond which no key matters, for each multiple of the bandwidth.
+    within : tuple of two ndarrays
+        Numbers of groups, and of other blocks, that lie within the support of all queries.
+    """
+
+    blocks: np.ndarray
+    nearest: np.ndarray
+    reaches: np.ndarray
+    within: tuple[np.ndarray, np.ndarray]
+
+
 class Neighbourhoods:
     """Queries in blocks, and which blocks of keys matter to each.
 
@@ -127,25 +164,26 @@ class Neighbourhoods:
         tol: float = 0.0,
     ):
         self.pairs, self.blocks, self._kernel = pairs, blocks, kernel
+        self.groups = blocks.groups(_BLOCKS_PER_GROUP)
+        self._boxes, self._group_boxes = (
+            _Boxes(pairs, level) for level in (self.blocks, self.groups)
+        )
         # Whether blocks within the support are added by moments.
         self.by_moments = (
             kernel.power is not None
             and not pairs.matches
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
-        self._lower, self._upper = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
-        starts = blocks.starts[:-1]
+        self._within = kernel.support**2 / _MARGIN
+        if self.by_moments and kernel.power:
+            self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
+        starts = self.groups.starts[:-1]
         self._mass = np.add.reduceat(weights, starts)
-        self._log_share = np.log(max(tol, np.finfo(pairs.dtype).eps) / weights.sum())
-        self._several = np.diff(blocks.starts) > 1
-        self._least: np.ndarray | float = 1.0
-        self._greatest: np.ndarray | float = 1.0
-        if pairs.key_factors is not None:
-            self._least = np.minimum.reduceat(pairs.key_factors, starts)
-            self._greatest = np.maximum.reduceat(pairs.key_factors, starts)
         if pairs.leave_out is not None:
-            # A query may leave out the heaviest key of a block.
+            # A query may leave out the heaviest key of a group.
             self._mass = self._mass - np.maximum.reduceat(weights, starts)
+        self._log_share = np.log(max(tol, np.finfo(pairs.dtype).eps) / weights.sum())
+        self._several = np.diff(self.groups.starts) > 1
 
     def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
@@ -154,45 +192,64 @@ class Neighbourhoods:
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
         return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
 
-    def distances(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the squared scaled distances between some queries and each block of keys.
+    def of(self, rows: np.ndarray, multiples: Sequence[float] = (1.0,)) -> Surroundings:
+        """What matters to some queries.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
             Numbers of the queries.
+        multiples : sequence of float, default=(1.0,)
+            Factors of the bandwidth; only one where blocks are added by moments.
 
         Returns
         -------
-        nearest, farthest : ndarray of shape (n_blocks,)
-            No pair is nearer, and none is farther.
+        surroundings : Surroundings
+            What matters.
         """
-        queries = np.take(self.pairs.queries, rows, axis=0)
-        nearest, farthest = self.between_boxes(queries.min(axis=0), queries.max(axis=0))
-        if self.pairs.query_factors is not None:
-            factors = self.pairs.query_factors[rows]
-            nearest *= factors.min()
-            farthest *= factors.max()
-        return nearest, farthest
+        pairs, factors = self.pairs, (1.0, 1.0)
+        queries = np.take(pairs.queries, rows, axis=0)
+        if pairs.query_factors is not None:
+            of_rows = pairs.query_factors[rows]
+            factors = of_rows.min(), of_rows.max()
+        left_out = None if pairs.leave_out is None else pairs.leave_out[rows]
+        return self._of_box(queries.min(axis=0), queries.max(axis=0), factors, left_out, multiples)
 
-    def between_boxes(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the squared scaled distances between a box and each block of keys."""
-        lower, upper = lower[:, None], upper[:, None]
-        inverse = (1 / self.pairs.bandwidth)[:, None]
-        gaps = np.maximum(self._lower - upper, lower - self._upper)
-        np.maximum(gaps, 0, out=gaps)
-        spans = np.maximum(self._upper - lower, upper - self._lower)
-        with np.errstate(over="ignore"):
-            gaps *= inverse
-            spans *= inverse
-            nearest = np.einsum("ij,ij->j", gaps, gaps)
-            farthest = np.einsum("ij,ij->j", spans, spans)
-            nearest *= self._least
-            farthest *= self._greatest
-        return nearest, farthest
+    def all_of(self, rows: np.ndarray) -> np.ndarray:
+        """Numbers of all blocks that matter to some queries."""
+        found = self.of(rows)
+        groups, blocks = found.within
+        return np.concatenate([found.blocks, self._in_groups(groups), blocks])
 
-    def reach(self, nearest: np.ndarray, farthest: np.ndarray, multiple: float = 1.0) -> float:
-        """Squared scaled distance beyond which no key matters, given :meth:`distances`."""
+    def _in_groups(self, groups):
+        """Numbers of the blocks in some groups."""
+        blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
+        return blocks[: np.searchsorted(blocks, len(self.blocks))]
+
+    def _of_box(self, lower, upper, factors, left_out, multiples):
+        def within(blocks, farthest):
+            if not self.by_moments:
+                return np.zeros(len(farthest), bool)
+            inside = farthest <= self._within * multiples[0] ** 2
+            if left_out is not None:  # who leaves a key out has to see it
+                inside &= ~np.isin(blocks[1], blocks[0].of_rows(left_out))
+            return inside
+
+        nearest, farthest = self._group_boxes.distances(lower, upper, factors)
+        reaches = np.array([self._reach(nearest, farthest, multiple) for multiple in multiples])
+        groups = np.arange(len(nearest))
+        inside = within((self.groups, groups), farthest)
+        near = groups[(nearest <= reaches.max()) & ~inside]
+        groups = groups[inside]
+
+        blocks = self._in_groups(near)
+        nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
+        inside = within((self.blocks, blocks), farthest)
+        near = (nearest <= reaches.max()) & ~inside
+        return Surroundings(blocks[near], nearest[near], reaches, (groups, blocks[inside]))
+
+    def _reach(self, nearest, farthest, multiple):
+        """Squared scaled distance beyond which no key matters."""
         kernel = self._kernel
         if self.pairs.matches:
             return np.inf
@@ -207,40 +264,69 @@ class Neighbourhoods:
             return np.inf
         log_total = scale + np.log(self._mass @ np.exp(lowest - scale))
         matter = kernel.log_profile(nearest / multiple**2) >= log_total + self._log_share
-        return float(nearest[matter].max())
+        return nearest[matter].max()
 
-    def within(self, farthest: np.ndarray, multiple: float = 1.0) -> np.ndarray:
-        """Which blocks are within the support and can be added by moments."""
-        if not self.by_moments:
-            return np.zeros(len(farthest), bool)
-        return farthest <= (self._kernel.support * multiple) ** 2 * _WITHIN
+    def nearest(self, rows: np.ndarray) -> np.ndarray:
+        """Numbers of the blocks that the nearest keys of some queries are among."""
+        if self.pairs.matches:
+            return np.arange(len(self.blocks))
+        queries = np.take(self.pairs.queries, rows, axis=0)
+        lower, upper = queries.min(axis=0), queries.max(axis=0)
+        _, farthest = self._group_boxes.distances(lower, upper)
+        if self.pairs.leave_out is not None:
+            farthest = farthest[self._several]
+        nearest, _ = self._boxes.distances(lower, upper)
+        return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * _MARGIN)
 
     def share(self, n_probes: int, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
-        probes = np.unique(np.linspace(0, len(self.blocks) - 1, n_probes).astype(int))
-        factor = 1.0
-        if self.pairs.query_factors is not None:
-            factor = float(np.median(self.pairs.query_factors))
-        sizes, within = np.diff(self.blocks.starts), 0.0
+        probes = np.unique(np.linspace(0, len(self.groups) - 1, n_probes).astype(int))
+        factors = self.pairs.query_factors
+        factor = 1.0 if factors is None else float(np.median(factors))
+        sizes, found = np.diff(self.blocks.starts), 0.0
         for probe in probes:
-            bounds = self.between_boxes(self._lower[:, probe], self._upper[:, probe])
-            nearest, farthest = (factor * bound for bound in bounds)
-            matter = nearest <= self.reach(nearest, farthest, multiple)
-            matter &= ~self.within(farthest, multiple)
-            within += sizes[matter].sum()
-        return within / (len(probes) * self.blocks.starts[-1])
+            box = self._group_boxes.lower[:, probe], self._group_boxes.upper[:, probe]
+            found += sizes[self._of_box(*box, (factor, factor), None, [multiple]).blocks].sum()
+        return found / (len(probes) * self.blocks.starts[-1])
 
-    def to_nearest(self, nearest: np.ndarray, farthest: np.ndarray) -> float:
-        """Squared scaled distance within which the nearest key is, given :meth:`distances`."""
-        if self.pairs.matches:
-            return np.inf
-        if self.pairs.leave_out is not None:
-            farthest = farthest[self._several]
-        return float(farthest.min(initial=np.inf)) * _MARGIN
-
-    def part(self, rows: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:
+    def part(self, rows: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:
         """Numbers of the keys in some blocks, and the pairs of some queries with these."""
-        cols, leave_out = self.blocks.rows(found), None
+        cols, leave_out = self.blocks.rows(blocks), None
         if self.pairs.leave_out is not None:
-            leave_out = self.blocks.positions(found, self.pairs.leave_out[rows])
+            leave_out = self.blocks.positions(blocks, self.pairs.leave_out[rows])
         return cols, self.pairs.restrict(rows, cols, leave_out)
+
+
+class _Boxes:
+    """Boxes of keys, in the columns that count."""
+
+    def __init__(self, pairs, blocks):
+        self.lower, self.upper = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
+        self._inverse = (1 / pairs.bandwidth)[:, None]
+        self._key_factors = None
+        if pairs.key_factors is not None:
+            starts = blocks.starts[:-1]
+            self._key_factors = (
+                np.minimum.reduceat(pairs.key_factors, starts),
+                np.maximum.reduceat(pairs.key_factors, starts),
+            )
+
+    def distances(self, lower, upper, factors=(1.0, 1.0), numbers=None):
+        """Bounds of the squared scaled distances to a box: no pair is nearer, none farther."""
+        lowest, highest = self.lower, self.upper
+        if numbers is not None:
+            lowest, highest = (np.take(side, numbers, axis=1) for side in (lowest, highest))
+        gaps = np.maximum(lowest - upper[:, None], lower[:, None] - highest)
+        np.maximum(gaps, 0, out=gaps)
+        spans = np.maximum(highest - lower[:, None], upper[:, None] - lowest)
+        bounds = []
+        with np.errstate(over="ignore"):
+            for number, apart in enumerate((gaps, spans)):
+                apart *= self._inverse
+                squares = np.einsum("ij,ij->j", apart, apart)
+                squares *= factors[number]
+                if self._key_factors is not None:
+                    of_keys = self._key_factors[number]
+                    squares *= of_keys if numbers is None else of_keys[numbers]
+                bounds.append(squares)
+        return bounds

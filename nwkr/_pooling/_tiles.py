@@ -116,8 +116,9 @@ class Tiles:
         if self._offset:
             # Against an array: NumPy's maximum with a scalar takes twice as long.
             np.maximum(tile, np.zeros(tile.shape[1], tile.dtype), out=tile)
-            rest = tile.copy() if self._kernel.power > 2 else tile
-            for _ in range(self._kernel.power - 1):
+            power = self._kernel.power or 0
+            rest = tile.copy() if power > 2 else tile
+            for _ in range(power - 1):
                 tile *= rest
             return tile
         if not self.log_linear:
