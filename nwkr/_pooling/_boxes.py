@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from nwkr._pooling._distances import EuclideanPairs
 from nwkr.kernels import Kernel
 
-__all__ = ["Blocks", "Neighbourhoods", "in_blocks"]
+__all__ = ["Blocks", "Neighbourhoods", "Surroundings", "in_blocks"]
 
 _KEYS_PER_BLOCK = 32
 _BLOCKS_PER_GROUP = 8
