@@ -46,11 +46,14 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
         among all; NaN probabilities (and an error from `predict`); or an error.
-    algorithm : {"auto", "dense"}, default="auto"
-        How the sums are made; "dense" visits all pairs, in tiles.
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
+        How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
+        matter, which takes ``metric="euclidean"``; "lattice" has a Gaussian hop from training
+        rows to lattice points and on to queries, for up to 4 features and one bandwidth for
+        all rows. "auto" is the fastest of those that can serve.
     tol : float, default=0.0
-        Error that a probability may have. 0 asks for no more than rounding; "dense" never
-        has more.
+        Relative error that a sum of weights may have, and error of a probability. 0 asks for
+        no more than rounding; "dense" never has more.
     class_weight : dict, "balanced" or None, default=None
         Factors of the rows' weights by class: ``{label: weight}``, 1 where none is given;
         "balanced" gives every class the same weight in total.
@@ -66,8 +69,9 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
         The bandwidth in use.
     kernel_ : Kernel
         The kernel in use.
-    algorithm_ : str
-        The algorithm in use.
+    algorithm_ : {"dense", "blocks", "lattice"}
+        The algorithm in use for as many queries as training rows; "auto" decides anew by the
+        number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int
@@ -278,7 +282,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
-    algorithm : {"auto", "dense"}, default="auto"
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         As of :class:`NadarayaWatsonClassifier`.
     tol : float, default=0.0
         As of :class:`NadarayaWatsonClassifier`.
@@ -304,8 +308,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         Number of training rows that were predicted.
     kernel_ : Kernel
         The kernel in use.
-    algorithm_ : str
-        The algorithm in use.
+    algorithm_ : {"dense", "blocks", "lattice"}
+        The algorithm in use for as many queries as training rows; "auto" decides anew by the
+        number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int

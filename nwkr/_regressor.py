@@ -45,11 +45,14 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the mean of the nearest training rows; the mean of all; NaN; or an
         error.
-    algorithm : {"auto", "dense"}, default="auto"
-        How the sums are made; "dense" visits all pairs, in tiles.
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
+        How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
+        matter, which takes ``metric="euclidean"``; "lattice" has a Gaussian hop from training
+        rows to lattice points and on to queries, for up to 4 features and one bandwidth for
+        all rows. "auto" is the fastest of those that can serve.
     tol : float, default=0.0
-        Relative error that a prediction may have. 0 asks for no more than rounding; "dense"
-        never has more.
+        Relative error that a sum of weights may have, and a prediction relative to the largest
+        absolute target. 0 asks for no more than rounding; "dense" never has more.
     n_jobs : int or None, default=None
         Number of threads. None takes as many as BLAS may use at the moment, -1 all
         processors. The prediction does not depend on it.
@@ -60,8 +63,9 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         The bandwidth in use.
     kernel_ : Kernel
         The kernel in use.
-    algorithm_ : str
-        The algorithm in use.
+    algorithm_ : {"dense", "blocks", "lattice"}
+        The algorithm in use for as many queries as training rows; "auto" decides anew by the
+        number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int
@@ -211,7 +215,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
-    algorithm : {"auto", "dense"}, default="auto"
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         As of :class:`NadarayaWatsonRegressor`.
     tol : float, default=0.0
         As of :class:`NadarayaWatsonRegressor`.
@@ -233,8 +237,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Number of training rows that were predicted.
     kernel_ : Kernel
         The kernel in use.
-    algorithm_ : str
-        The algorithm in use.
+    algorithm_ : {"dense", "blocks", "lattice"}
+        The algorithm in use for as many queries as training rows; "auto" decides anew by the
+        number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
         Weights of the training rows in their own predictions; computed when it is read.
     n_features_in_ : int

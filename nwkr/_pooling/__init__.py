@@ -292,4 +292,4 @@ def algorithm_of(
     """
     pairs = pairs_of(queries, keys, bandwidth, metric, leave_out, query_widths, key_widths)
     around = neighbourhoods(pairs, kernel, weights, blocks, tol)
-    return way_of(algorithm, pairs, kernel, np.vstack([weights, values.T]), around, tol=tol)
+    return way_of(algorithm, pairs, kernel, np.vstack([weights, values.T]), around, tol)

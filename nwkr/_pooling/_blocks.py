@@ -55,7 +55,7 @@ def pool_blocks(
             for multiple in multiples
             for sums in pool_blocks(around, kernel, values, multiples=[multiple], **options)
         ]
-    pairs, blocks = around.pairs, around.blocks
+    pairs = around.pairs
     shift = np.full((len(multiples), pairs.shape[0]), -np.inf)
     sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
     moments = []
@@ -69,17 +69,16 @@ def pool_blocks(
             if len(numbers):
                 sums[0, rows] += of_level.sums(numbers, rows)
                 shift[0, rows] = 0
-        numbers, counts = found.blocks, None
-        if len(multiples) > 1:  # nearest first: each has its share of them
-            order = np.argsort(found.nearest)
+        numbers, needed = found.blocks, None
+        if not around.by_moments:
+            order = np.argsort(found.nearest)  # what is near may make the rest needless
             numbers = numbers[order]
-            ends = np.append(0, np.diff(blocks.starts)[numbers].cumsum())
-            counts = ends[np.searchsorted(found.nearest[order], found.reaches, side="right")]
+            needed = around.needed(numbers, found.nearest[order], multiples)
         if len(numbers):
             cols, part = around.part(rows, numbers)
             values_of_part = np.take(values, cols, axis=1)
             pooled = pool_dense(
-                part, kernel, values_of_part, multiples=multiples, counts=counts, n_jobs=1
+                part, kernel, values_of_part, multiples=multiples, needed=needed, n_jobs=1
             )
             for number, part_sums in enumerate(pooled):
                 reached = part_sums.total > 0

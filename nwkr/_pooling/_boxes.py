@@ -6,7 +6,7 @@ the support, as a group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,9 @@ __all__ = ["Blocks", "Neighbourhoods", "Surroundings", "in_blocks"]
 _KEYS_PER_BLOCK = 32
 _BLOCKS_PER_GROUP = 8
 _QUERIES_PER_BLOCK = 256
-_FEWEST_BLOCKS = 64  # of queries, whatever their number: smaller boxes reach fewer keys
+_FEWEST_BLOCKS = 32  # of queries, if there are as many times 16
+# What may be left out of a total in any case: it adds nothing to what rounding does.
+_LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
 _MARGIN = 1 + 1e-9
 # Blocks are within a support where no weight is below this: rounding does not show in sums.
@@ -126,15 +128,12 @@ class Surroundings:
         Numbers of the blocks of keys to be visited, pair by pair.
     nearest : ndarray of shape (n_found,)
         Squared scaled distance that no pair with these is nearer than.
-    reaches : ndarray of shape (n_multiples,)
-        Squared scaled distance beyond which no key matters, for each multiple of the bandwidth.
     within : tuple of two ndarrays
         Numbers of groups, and of other blocks, that lie within the support of all queries.
     """
 
     blocks: np.ndarray
     nearest: np.ndarray
-    reaches: np.ndarray
     within: tuple[np.ndarray, np.ndarray]
 
 
@@ -182,13 +181,22 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - np.maximum.reduceat(weights, starts)
-        self._log_share = np.log(max(tol, np.finfo(pairs.dtype).eps) / weights.sum())
+        self._share = max(tol, _LEAST_SHARE[pairs.dtype])
+        self._log_share = np.log(self._share / weights.sum())
+        self._block_mass = np.add.reduceat(weights, blocks.starts[:-1])
+        # Without one of these, nothing is known of a kernel from what it is elsewhere.
+        self._falls = np.isfinite(kernel.support) or kernel.log_profile is not None
         self._several = np.diff(self.groups.starts) > 1
+
+    @staticmethod
+    def queries_per_block(n_queries: int) -> int:
+        """How many queries a block has: fewer where these are few, for smaller boxes."""
+        return min(max(n_queries // _FEWEST_BLOCKS, 16), _QUERIES_PER_BLOCK)
 
     def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
         queries = self.pairs.queries if rows is None else self.pairs.queries[rows]
-        size = min(max(len(queries) // _FEWEST_BLOCKS, 16), _QUERIES_PER_BLOCK)
+        size = self.queries_per_block(len(queries))
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
         return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
 
@@ -213,7 +221,10 @@ class Neighbourhoods:
             of_rows = pairs.query_factors[rows]
             factors = of_rows.min(), of_rows.max()
         left_out = None if pairs.leave_out is None else pairs.leave_out[rows]
-        return self._of_box(queries.min(axis=0), queries.max(axis=0), factors, left_out, multiples)
+        # Who takes exact matches only has no use for blocks as a whole.
+        whole = pairs.exact is None or not pairs.exact[rows].any()
+        box = queries.min(axis=0), queries.max(axis=0)
+        return self._of_box(*box, factors, left_out, multiples, whole)
 
     def all_of(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of all blocks that matter to some queries."""
@@ -226,9 +237,9 @@ class Neighbourhoods:
         blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
-    def _of_box(self, lower, upper, factors, left_out, multiples):
+    def _of_box(self, lower, upper, factors, left_out, multiples, whole=True):
         def within(blocks, farthest):
-            if not self.by_moments:
+            if not (self.by_moments and whole):
                 return np.zeros(len(farthest), bool)
             inside = farthest <= self._within * multiples[0] ** 2
             if left_out is not None:  # who leaves a key out has to see it
@@ -236,35 +247,73 @@ class Neighbourhoods:
             return inside
 
         nearest, farthest = self._group_boxes.distances(lower, upper, factors)
-        reaches = np.array([self._reach(nearest, farthest, multiple) for multiple in multiples])
+        reach = max(self._reach(nearest, farthest, multiple) for multiple in multiples)
         groups = np.arange(len(nearest))
         inside = within((self.groups, groups), farthest)
-        near = groups[(nearest <= reaches.max()) & ~inside]
+        near = groups[(nearest < reach) & ~inside]
         groups = groups[inside]
 
         blocks = self._in_groups(near)
         nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
         inside = within((self.blocks, blocks), farthest)
-        near = (nearest <= reaches.max()) & ~inside
-        return Surroundings(blocks[near], nearest[near], reaches, (groups, blocks[inside]))
+        near = (nearest < reach) & ~inside
+        return Surroundings(blocks[near], nearest[near], (groups, blocks[inside]))
 
     def _reach(self, nearest, farthest, multiple):
-        """Squared scaled distance beyond which no key matters."""
+        """Squared scaled distance from which on no key matters."""
         kernel = self._kernel
-        if self.pairs.matches:
+        if self.pairs.matches or not self._falls:
             return np.inf
         if np.isfinite(kernel.support):
             return (kernel.support * multiple) ** 2 * _MARGIN
-        if kernel.log_profile is None:
-            return np.inf
+        assert kernel.log_profile is not None
         # The total is at least this.
         lowest = kernel.log_profile(farthest / multiple**2)
         scale = lowest[self._mass > 0].max(initial=-np.inf)
         if np.isneginf(scale):
             return np.inf
         log_total = scale + np.log(self._mass @ np.exp(lowest - scale))
-        matter = kernel.log_profile(nearest / multiple**2) >= log_total + self._log_share
-        return nearest[matter].max()
+        nothing = kernel.log_profile(nearest / multiple**2) < log_total + self._log_share
+        return nearest[nothing].min(initial=np.inf)
+
+    def needed(
+        self, blocks: np.ndarray, nearest: np.ndarray, multiples: Sequence[float]
+    ) -> Callable[[np.ndarray], np.ndarray] | None:
+        """How many keys are needed, if those of some blocks come nearest first.
+
+        Parameters
+        ----------
+        blocks : ndarray of shape (n_found,)
+            Numbers of the blocks.
+        nearest : ndarray of shape (n_found,)
+            Squared scaled distance that no pair with these is nearer than, in rising order.
+        multiples : sequence of float
+            Factors of the bandwidth.
+
+        Returns
+        -------
+        needed : callable or None
+            What :func:`nwkr._pooling._dense.pool_dense` asks; None if all are.
+        """
+        if self.pairs.matches or not self._falls:
+            return None
+        ends = np.append(0, np.diff(self.blocks.starts)[blocks].cumsum())
+        # The most that each block and all after it can add to a total.
+        tails = np.zeros((len(multiples), len(blocks) + 1))
+        for tail, multiple in zip(tails, multiples):
+            weights = self._kernel.profile(nearest / (multiple**2 * _MARGIN))
+            tail[:-1] = np.cumsum((self._block_mass[blocks] * weights)[::-1])[::-1]
+        narrowest_first = np.argsort(multiples)
+
+        def needed(totals):
+            least = self._share * totals.min(axis=1)
+            counts = np.array(
+                [ends[np.searchsorted(-tail, -rest)] for tail, rest in zip(tails, least)]
+            )
+            counts[narrowest_first] = np.maximum.accumulate(counts[narrowest_first])
+            return counts
+
+        return needed
 
     def nearest(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of the blocks that the nearest keys of some queries are among."""

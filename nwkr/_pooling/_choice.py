@@ -44,7 +44,9 @@ def pool_pairs(
     tol : float, default=0.0
         Relative error that a total may have; 0 stands for rounding.
     """
-    around = neighbourhoods(pairs, kernel, values[0], blocks, tol)
+    around = None
+    if algorithm != "dense":
+        around = neighbourhoods(pairs, kernel, values[0], blocks, tol)
 
     def by_dense(multiples):
         return pool_dense(pairs, kernel, values, multiples=multiples, empty=empty, n_jobs=n_jobs)
@@ -65,7 +67,7 @@ def pool_pairs(
         return sums.where(certified, by_blocks([multiple], rest)[0]) if len(rest) else sums
 
     ways = {"dense": by_dense, "blocks": by_blocks, "lattice": by_lattice}
-    chosen = [way_of(algorithm, pairs, kernel, values, around, m, tol) for m in multiples]
+    chosen = _ways(algorithm, [_seconds(pairs, kernel, values, around, m, tol) for m in multiples])
     sums: dict[int, PooledSums] = {}
     for way in sorted(set(chosen)):
         numbers = [number for number, name in enumerate(chosen) if name == way]
@@ -88,7 +90,6 @@ def way_of(
     kernel: Kernel,
     values: np.ndarray,
     around: Neighbourhoods | None,
-    multiple: float = 1.0,
     tol: float = 0.0,
 ) -> str:
     """Name the way of pooling to go.
@@ -105,8 +106,6 @@ def way_of(
         Key weights, and the values times these.
     around : Neighbourhoods or None
         Neighbourhoods of blocks, if there are any.
-    multiple : float, default=1.0
-        Factor of the bandwidth.
     tol : float, default=0.0
         Relative error that a total may have.
 
@@ -115,19 +114,40 @@ def way_of(
     way : {"dense", "blocks", "lattice"}
         That way, if it can serve; of all that can, the fastest for "auto".
     """
-    # Seconds of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS); only
-    # their proportions count.
+    return _ways(algorithm, [_seconds(pairs, kernel, values, around, 1.0, tol)])[0]
+
+
+def _ways(algorithm, seconds):
+    """The way for each multiple, given what all ways take for each."""
+    ways = [
+        algorithm if algorithm in times else min(times, key=times.__getitem__) for times in seconds
+    ]
+    # Several bandwidths share distances, so these go together.
+    together = [number for number, way in enumerate(ways) if way != "lattice"]
+    if algorithm not in ways and {ways[number] for number in together} == {"dense", "blocks"}:
+        times = {way: sum(seconds[n][way] for n in together) for way in ("dense", "blocks")}
+        for number in together:
+            ways[number] = min(times, key=times.__getitem__)
+    return ways
+
+
+def _seconds(pairs, kernel, values, around, multiple, tol):
+    """What each way takes that can serve.
+
+    Seconds of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS), measured
+    from 1e3 to 1e6 rows in 1 to 10 columns. Only their proportions count.
+    """
     n_queries, n_keys = pairs.shape
-    seconds = {"dense": n_queries * n_keys * 1.3e-9}
-    if around is not None and algorithm != "dense":
-        n_blocks, n_columns = len(around.blocks), len(around.pairs.columns)
-        for_queries = 5e-4 + n_blocks * n_columns * 1.5e-8
-        share = around.share(_PROBES, multiple)
-        seconds["blocks"] = share * seconds["dense"] + n_queries / 256 * for_queries
-        if has_lattice(around.pairs, kernel):
-            lattice = Lattice(around.pairs, kernel, values, multiple, tol)
-            if lattice.fits_in_memory:
-                seconds["lattice"] = lattice.seconds
-    if algorithm in seconds:
-        return algorithm
-    return min(seconds, key=seconds.__getitem__)
+    for_pair = 3e-9 if not kernel.smooth else 0.8e-9 if kernel.log_slope is None else 1.2e-9
+    seconds = {"dense": n_queries * n_keys * for_pair}
+    if around is None:
+        return seconds
+    n_groups, n_columns = len(around.groups), len(around.pairs.columns)
+    n_blocks = n_queries / around.queries_per_block(n_queries)
+    seconds["blocks"] = around.share(_PROBES, multiple) * seconds["dense"]
+    seconds["blocks"] += n_blocks * (4e-4 + n_groups * n_columns * 2e-8)
+    if has_lattice(around.pairs, kernel):
+        lattice = Lattice(around.pairs, kernel, values, multiple, tol)
+        if lattice.fits_in_memory:
+            seconds["lattice"] = lattice.seconds
+    return seconds

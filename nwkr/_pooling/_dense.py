@@ -9,7 +9,7 @@ that the weights underflow, or so near the edge of the support that rounding sho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isclose
 
 import numpy as np
@@ -38,7 +38,7 @@ def pool_dense(
     values: np.ndarray,
     *,
     multiples: Sequence[float] = (1.0,),
-    counts: np.ndarray | None = None,
+    needed: Callable[[np.ndarray], np.ndarray] | None = None,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
@@ -54,8 +54,10 @@ def pool_dense(
         Key weights, and the values times these.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth, the least of them 1.
-    counts : ndarray of shape (n_multiples,) or None, default=None
-        For each multiple, how many of the keys count: the first ones. All by default.
+    needed : callable or None, default=None
+        Told the totals so far, of shape (n_multiples, n_rows), it says how many of the keys,
+        which come in the order of their importance, each multiple needs; for a wider one no
+        fewer. All by default.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
@@ -75,36 +77,33 @@ def pool_dense(
     chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 
-    def weights_of_each(tile, most, rows, cols, spare):
+    def weights_of_each(tile, most, rows, cols, counts, spare):
         for multiple, chain in chains:
-            counted = count(chain[0], cols)
-            if not counted:
-                continue
             # The last chain may have the place of the tile.
             room = tile if chain is chains[-1][1] else spare[: tile.size].reshape(tile.shape)
-            scaled, room = tile[:, :counted], room[:, :counted]
+            scaled, room = tile[:, : counts[chain[0]]], room[:, : counts[chain[0]]]
             if room.base is not tile.base or multiple != 1:
                 scaled = tiles.rescale(scaled, multiple, out=room)
             weights = tiles.weights(scaled, most / multiple**2)
-            pairs.exclude(weights, rows, slice(cols.start, cols.start + counted))
+            pairs.exclude(weights, rows, slice(cols.start, cols.start + weights.shape[1]))
             yield chain[0], weights
             for number in chain[1:]:
-                weights = weights[:, : count(number, cols)]
+                weights = weights[:, : counts[number]]
                 yield number, np.square(weights, out=weights)
-
-    def count(number, cols):
-        """How many of the columns a multiple counts."""
-        if counts is None:
-            return cols.stop - cols.start
-        return max(0, min(counts[number], cols.stop) - cols.start)
 
     def pool_block(rows):
         spare = np.empty(tiles.size if len(multiples) > 1 else 0)
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
         for cols, tile, most in tiles.scan(rows):
-            for number, weights in weights_of_each(tile, most, rows, cols, spare):
-                counted = by_dtype[weights.dtype][:, cols.start : cols.start + weights.shape[1]]
-                _add_product(block_sums[number], weights, counted)
+            width = cols.stop - cols.start
+            counts = np.full(len(multiples), width)
+            if needed is not None:
+                counts = np.clip(needed(block_sums[:, :, 0]) - cols.start, 0, width)
+                if not counts.any():
+                    break
+            for number, weights in weights_of_each(tile, most, rows, cols, counts, spare):
+                columns = by_dtype[weights.dtype][:, cols.start : cols.start + weights.shape[1]]
+                _add_product(block_sums[number], weights, columns)
         sums[:, rows] = block_sums
         narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
         again = rows.start + np.flatnonzero(narrowly.any(axis=0))

@@ -109,7 +109,7 @@ class Lattice:
         n_points = float(reached) ** n_columns * n_values
         n_rows = sum(self._pairs.shape)
         n_cells = min(n_rows, prod(extents // width + 1))
-        for_row = 1e-6 + 0.8e-9 * n_columns * reached + 0.06e-9 * n_points
+        for_row = 2.5e-7 + 0.8e-9 * n_columns * reached + 0.07e-9 * n_points
         return n_rows * for_row + n_cells * (1e-4 + 2e-9 * n_points)
 
     def pool(self, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
