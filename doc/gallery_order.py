@@ -9,6 +9,7 @@ READING_ORDER = [
     "plot_choosing_the_bandwidth.py",
     "plot_variable_widths.py",
     "plot_consistency.py",
+    "plot_large_data.py",
 ]
 
 
