@@ -12,7 +12,13 @@ from sklearn.utils.validation import check_non_negative, validate_data
 
 from nwkr._validation import _check_sample_weight
 
-__all__ = ["check_metric", "validate_rows", "validate_weights"]
+__all__ = [
+    "check_metric",
+    "names_of_columns",
+    "names_of_rows",
+    "validate_rows",
+    "validate_weights",
+]
 
 _DISTANCES = "X, which must hold distances with metric='precomputed'"
 
@@ -45,6 +51,16 @@ def check_metric(metric, X):
                 f"metric must be 'euclidean', 'precomputed', or a name or callable that "
                 f"sklearn.metrics.pairwise_distances takes for such an X; got {metric!r}: {error}"
             ) from error
+
+
+def names_of_rows(X):
+    """The index of a data frame; None for what has none."""
+    return getattr(X, "index", None) if hasattr(X, "columns") else None
+
+
+def names_of_columns(X):
+    """The columns of a data frame, as a list; None for what has none."""
+    return list(X.columns) if hasattr(X, "columns") else None
 
 
 @contextmanager
