@@ -672,7 +672,7 @@ def test_bars_are_the_largest_weights(data, model):
     assert names == [f"row {number}" for number in largest]
     values = [text.get_text() for text in display.texts_]
     assert values == [f"{value:.4g}" for value in y[largest]]
-    title = display.ax_.get_title()
+    title = display.ax_.get_title("left")
     assert f"{weights @ y:.4g}" in title
     assert f"{weights[largest].sum():.0%}" in title
 
@@ -690,7 +690,7 @@ def test_bars_have_the_colours_of_classes(classes):
     assert len(colors) > 1
     assert all(len(of_class) == 1 for of_class in colors.values())
     assert len(set.union(*colors.values())) == len(colors)
-    assert f"prediction: {model.predict([[2.0, 1.0]])[0]}," in display.ax_.get_title()
+    assert f"prediction: {model.predict([[2.0, 1.0]])[0]} (" in display.ax_.get_title("left")
 
 
 def test_explanation_behind_a_pipeline(data):

@@ -153,9 +153,9 @@ class ExplanationDisplay:
         ax.invert_yaxis()
         ax.margins(x=0.15)
         ax.set(xlabel="attention weight", ylabel="training row")
+        share = f"{np.sum(self.weights):.0%} of the weight shown"
         ax.set_title(
-            f"prediction: {_in_words(self.prediction)}, "
-            f"with {np.sum(self.weights):.0%} of the weight on these rows"
+            f"prediction: {_in_words(self.prediction)} ({share})", loc="left", fontsize="medium"
         )
         return self
 
