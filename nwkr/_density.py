@@ -100,7 +100,7 @@ class LocalDensity(NadarayaWatsonBase):
         >>> from nwkr import NadarayaWatsonRegressor
         >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
         >>> model.score_samples([[0.5], [9]]).round(2)
-        array([ -1.41, -20.02])
+        array([ -1.42, -20.02])
         """
         check_is_fitted(self)
         if self.metric != "euclidean":
@@ -132,7 +132,7 @@ def _log_volume(arguments, kernel):
             f"score_samples needs a kernel with a finite integral; kernel={kernel.name!r} has none."
         )
     log_volume = log_integral + np.log(scaled).sum()
-    if arguments["query_widths"] is not None:
+    if arguments.get("query_widths") is not None:
         with np.errstate(divide="ignore"):
             log_volume = log_volume + len(scaled) * np.log(arguments["query_widths"])
     if arguments["key_widths"] is not None:

@@ -7,7 +7,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._input import names_of_rows
-from nwkr._pooling import attend
+from nwkr._pooling import attend, gradients
+from nwkr.bandwidths import KNearest
 
 __all__ = ["Explanation"]
 
@@ -71,6 +72,71 @@ class Explanation(NadarayaWatsonBase):
         number = np.repeat(np.arange(len(tables)), len(query))
         places = np.lexsort((number, np.tile(query, len(tables))))
         return pd.concat(tables).iloc[places].reset_index(drop=True)
+
+    def gradient(self, X):
+        r"""Slope of the prediction: how it changes with each feature of the query.
+
+        It is the exact derivative of the fitted function, for the Gaussian for instance
+
+        .. math:: \frac{\partial f}{\partial q_j}
+                  = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
+
+        with the attention weights :math:`a_i` and the bandwidth :math:`b`. Where the function
+        has a kink, at the edge of a window or at a training row under a kernel with a cusp
+        ("triangular", "exponential"), it is what the kernel gives with the derivative 0 there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. None for the slopes of leave-one-out predictions.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
+            Slopes, in units of `y` by units of the column; for a classifier those of the class
+            probabilities, with one column for each class in the place of outputs. 0 where the
+            bandwidth is 0 or `inf`, and where no row has weight, for what stands in is constant
+            in the neighbourhood.
+
+        Raises
+        ------
+        ValueError
+            If the kernel has no derivative, like "boxcar" and functions; if the metric is not
+            euclidean; if the bandwidth depends on the query, as :class:`~nwkr.bandwidths.KNearest`
+            has it; if a query has no weight and ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.gradient([[0.5], [1.5]]).round(3)
+        array([[0.333],
+               [0.636]])
+        """
+        check_is_fitted(self)
+        kernel = self.kernel_
+        if kernel.derivative is None and kernel.log_slope is None:
+            raise ValueError(
+                f"gradient needs a kernel with a derivative; kernel={kernel.name!r} has none. "
+                f"Choose another kernel, 'epanechnikov' for instance, or a Kernel with a "
+                f"derivative."
+            )
+        if self.metric != "euclidean":
+            raise ValueError(f"gradient needs metric='euclidean'; got metric={self.metric!r}.")
+        if isinstance(self._window.bandwidth, KNearest):
+            raise ValueError(
+                f"gradient needs a bandwidth that does not change with the query; got "
+                f"{self._window.bandwidth}."
+            )
+        arguments = self._engine(*self._queries(X))
+        del arguments["metric"]
+        slopes = gradients(values=self._values, **arguments)
+        self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
+        return self._decode_slopes(slopes)
+
+    def _decode_slopes(self, slopes):
+        """Slopes of what is predicted, given those of pooled values."""
+        return slopes
 
     def _contributions(self, row, weight):
         """For each output its name, the rows' targets, and what these contribute."""

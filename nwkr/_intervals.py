@@ -19,7 +19,7 @@ from nwkr.kernels import KERNELS
 __all__ = ["PredictionIntervals", "check_coverage"]
 
 _METHODS = "jackknife+", "scaled", "quantile"
-_PAIRS_AT_ONCE = 2**18
+_PAIRS_AT_ONCE = 2**16
 
 
 class PredictionIntervals(ConditionalDistribution, LocalDensity):
@@ -153,8 +153,8 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
     def _to_pool_anew(self, arguments, rows, cols, attention):
         """Queries, as numbers of `rows`, and keys without which the fit has to be made anew."""
-        row, col = np.nonzero(attention > LARGEST_SHARE)
-        parts = [(row, cols[col])]
+        row = np.flatnonzero(attention.max(axis=1) > LARGEST_SHARE)
+        parts = [(row, cols[attention[row].argmax(axis=1)])]
         if isinstance(self._window.bandwidth, KNearest):
             # The width is another one without any of the keys that lie within it.
             window = {"kernel": KERNELS["boxcar"], "empty": None, "n_jobs": 1}

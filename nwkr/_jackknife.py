@@ -41,7 +41,8 @@ class LocalFit:
 
     def scale(self, overall, number=slice(None)):
         """Local scale, given the overall mean square; of one of the values or of all."""
-        assert self.variance is not None and self.sample_size is not None
+        assert self.variance is not None
+        assert self.sample_size is not None
         size = self.sample_size[:, 0] if isinstance(number, int) else self.sample_size
         return _local_scale(self.variance[:, number], size, overall)
 
@@ -71,13 +72,15 @@ class FitsWithoutEach:
 
     def __init__(self, attention, cols, values, scaled):
         self._attention, self._cols, self._values, self._scaled = attention, cols, values, scaled
+        self._in_order = np.array_equal(cols, np.arange(len(values)))
         # Where a share is larger, something else takes the place of the fit.
-        self._rest = 1 - np.minimum(attention, LARGEST_SHARE)
+        shares = attention if attention.max() <= LARGEST_SHARE else attention.clip(0, LARGEST_SHARE)
+        self._rest = 1 - shares
         if scaled:
             squares = np.einsum("ij,ij->i", attention, attention)
             self._sample_size = 1 / squares
-            without = squares[:, None] - np.minimum(attention, LARGEST_SHARE) ** 2
-            self._sample_size_without = self._rest**2 / without
+            self._sample_size_without = self._rest**2
+            self._sample_size_without /= squares[:, None] - shares**2
         self._replaced: tuple[np.ndarray, np.ndarray, LocalFit] | None = None
 
     def replace(self, row, key, fit):
@@ -89,13 +92,16 @@ class FitsWithoutEach:
         values = self._values[self._cols, number]
         mean = self._attention @ values
         apart = values - mean[:, None]
-        share = self._attention * apart / self._rest
+        share = self._attention * apart
+        share /= self._rest
         means = self._of_all_keys(mean, mean[:, None] - share)
         scales = None
         if self._scaled:
-            squares = share * apart
-            variance = np.einsum("ij,ij->i", self._attention, apart**2)
-            without = np.maximum(variance[:, None] - squares, 0) / self._rest
+            variance = np.einsum("ij,ij,ij->i", self._attention, apart, apart)
+            share *= apart
+            without = np.subtract(variance[:, None], share, out=share)
+            without = np.maximum(without, 0, out=without)
+            without /= self._rest
             scales = self._of_all_keys(
                 _local_scale(variance, self._sample_size, overall),
                 _local_scale(without, self._sample_size_without, overall),
@@ -108,6 +114,8 @@ class FitsWithoutEach:
         return means, scales
 
     def _of_all_keys(self, with_all, without):
+        if self._in_order:
+            return without
         everywhere = np.repeat(with_all[:, None], len(self._values), axis=1)
         everywhere[:, self._cols] = without
         return everywhere
@@ -115,7 +123,10 @@ class FitsWithoutEach:
 
 def _local_scale(variance, sample_size, overall):
     """Standard deviation, with the overall mean square in it as if it were one more row."""
-    return np.sqrt((sample_size * variance + overall) / (sample_size + 1))
+    squares = sample_size * variance
+    squares += overall
+    squares /= sample_size + 1
+    return np.sqrt(squares, out=squares)
 
 
 class Residuals:
@@ -148,30 +159,30 @@ class Residuals:
         limits = []
         for number, sizes in enumerate(self._sizes.T):
             mean, scale = fits.output(number, self.overall[number])
-            reach = sizes if scale is None else sizes * scale
-            limits.append(
-                [
-                    -_order_statistic(reach - mean, self._counts, coverage),
-                    _order_statistic(mean + reach, self._counts, coverage),
-                ]
-            )
+            reach = sizes if scale is None else np.multiply(scale, sizes, out=scale)
+            lower = -_order_statistic(reach - mean, self._counts, coverage)
+            upper = _order_statistic(np.add(mean, reach, out=mean), self._counts, coverage)
+            limits.append([lower, upper])
         return np.transpose(limits, (2, 1, 0))
 
 
 def _order_statistic(numbers, counts, coverage):
     """The number in each row that, with those below, makes up ``coverage * (n + 1)`` of them.
 
-    Infinite where all do not; what is NaN is larger than all numbers.
+    Infinite where all do not. What is NaN is larger than all numbers, and infinite. The numbers
+    are put in another order.
     """
     wanted = coverage * (counts.sum() + 1) * (1 - _ROUNDING)
-    numbers = np.nan_to_num(numbers, nan=np.inf, posinf=np.inf, neginf=-np.inf, copy=False)
     if (counts == counts[0]).all():
         place = ceil(wanted / counts[0]) - 1
         if place >= len(counts):
             return np.full(len(numbers), np.inf)
-        return np.partition(numbers, place, axis=1)[:, place]
-    order = numbers.argsort(axis=1)
-    reached = counts[order].cumsum(axis=1) >= wanted
-    first = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
-    found = np.take_along_axis(numbers, first, axis=1)[:, 0]
-    return np.where(reached[:, -1], found, np.inf)
+        numbers.partition(place, axis=1)
+        found = numbers[:, place]
+    else:
+        order = numbers.argsort(axis=1)
+        reached = counts[order].cumsum(axis=1) >= wanted
+        first = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
+        found = np.take_along_axis(numbers, first, axis=1)[:, 0]
+        found = np.where(reached[:, -1], found, np.inf)
+    return np.where(np.isnan(found), np.inf, found)

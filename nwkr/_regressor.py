@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._bands import ConfidenceBands
 from nwkr._base import NadarayaWatsonBase
 from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
@@ -17,7 +18,12 @@ __all__ = ["NadarayaWatsonRegressor", "NadarayaWatsonRegressorCV"]
 
 
 class NadarayaWatsonRegressor(
-    MultiOutputMixin, RegressorMixin, PredictionIntervals, Explanation, NadarayaWatsonBase
+    MultiOutputMixin,
+    RegressorMixin,
+    PredictionIntervals,
+    ConfidenceBands,
+    Explanation,
+    NadarayaWatsonBase,
 ):
     r"""Nadaraya-Watson kernel regression: attention pooling by similarity.
 
@@ -164,6 +170,10 @@ class NadarayaWatsonRegressor(
     def _decode(self, pooled):
         y = self._centre + self._scale * pooled
         return y.ravel() if self._one_output else y
+
+    def _decode_slopes(self, slopes):
+        slopes = self._scale * slopes
+        return slopes[:, :, 0] if self._one_output else slopes
 
     def _encode(self, y, sample_weight):
         self._one_output = y.ndim == 1

@@ -1,9 +1,9 @@
 """The engine: arrays in, pooled sums out. It knows no estimator.
 
-    pool, pool_each, slopes, attend    here: what is called from outside
+    pool, pool_each, slopes, gradients, attend    here: what is called from outside
       |
-    _dense      _slopes                all tiles: their sums; how a loss changes with bandwidth
-      |
+    _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
+      |                                and the sums with the query
     _tiles      _rows                  some pairs, in the cache; whole rows, exactly
       |
     _distances  _sums  _threads        squared scaled distances; results that merge; threads
@@ -24,13 +24,14 @@ import numpy as np
 
 from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
 from nwkr.kernels import Kernel
 
-__all__ = ["PooledSums", "attend", "one_blas_thread", "pool", "pool_each", "slopes"]
+__all__ = ["PooledSums", "attend", "gradients", "one_blas_thread", "pool", "pool_each", "slopes"]
 
 
 def pool(
@@ -163,6 +164,53 @@ def slopes(
     counted = np.isfinite(bandwidth) & (bandwidth > 0)
     by_column = np.zeros(len(bandwidth))
     by_column[counted] = bandwidth_slopes(pairs, kernel, weighted_values, sums, loss_slopes, n_jobs)
+    return by_column
+
+
+def gradients(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray,
+    *,
+    weights: np.ndarray,
+    leave_out: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Derivatives of the pooled values by each column of the query.
+
+    What is not listed is as in :func:`pool`; the metric is euclidean, and the bandwidth does not
+    depend on the query.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A kernel that has a derivative.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_features, n_values)
+        Derivatives, in units of the columns; 0 where the bandwidth is 0 or infinite, NaN where
+        no key has weight and nothing stands in.
+    """
+    keys = keys.astype(float, copy=False)
+    pairs = pairs_of(queries, keys, bandwidth, leave_out=leave_out, key_widths=key_widths)
+
+    def pooled(values, kernel, weights):
+        return pool(
+            queries, keys, values, kernel, bandwidth,
+            weights=weights, leave_out=leave_out, key_widths=key_widths,
+            empty=empty, n_jobs=n_jobs,
+        )  # fmt: skip
+
+    counted = np.isfinite(bandwidth) & (bandwidth > 0)
+    found = query_gradients(pairs, kernel, values, weights, pooled, empty, n_jobs)
+    by_column = np.zeros((len(queries), len(bandwidth), values.shape[1]))
+    by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
+    by_column[:, counted] = found / bandwidth[counted, None]
     return by_column
 
 
