@@ -2,9 +2,9 @@
 Explaining a prediction
 =======================
 
-Why 188? A Nadaraya-Watson prediction has a plain answer: it is the mean of what these rows measured,
-with these weights. We take one prediction for a patient apart, down to the last part, and ask how
-much there is behind it.
+Why 188? A Nadaraya-Watson prediction has a plain answer: it is the mean of what these rows
+measured, with these weights. We take one prediction for a patient apart, down to the last part, and
+ask how much there is behind it.
 """
 
 # %%
@@ -34,8 +34,8 @@ print(f"Patient 17: predicted {prediction:.0f}, measured {y[17]:.0f}.")
 # %%
 # The rows behind it
 # ------------------
-# ``explain`` lists the training rows with the largest weights, by the index of the data frame. What a
-# row contributes is its weight times its target, and the sum over all rows is the prediction.
+# ``explain`` lists the training rows with the largest weights, by the index of the data frame. What
+# a row contributes is its weight times its target, and the sum over all rows is the prediction.
 
 table = model.explain(patient, top_k=8)
 print(table.round(3).to_string(index=False))
@@ -83,5 +83,5 @@ for ax, fitted, who in [(axes[0], model, patient.index), (axes[1], without, lone
 plt.show()
 
 # %%
-# The numbers beside the bars are how far the disease of each had progressed. Behind patient 17 stand
-# dozens, none of whom matters much. On the right, the prediction is a matter of one or two.
+# The numbers beside the bars are how far the disease of each had progressed. Behind patient 17
+# stand dozens, none of whom matters much. On the right, the prediction is a matter of one or two.

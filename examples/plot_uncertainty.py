@@ -3,25 +3,25 @@ More than a mean: spread, quantiles, intervals
 ==============================================
 
 A prediction is a mean of training targets, by weight. The same weights say more: how far these
-targets spread, where their quantiles are, how likely one is to exceed a threshold. We look at all of
-that on data that scatter the more, the farther to the right they are.
+targets spread, where their quantiles are, how likely one is to exceed a threshold. We look at all
+of that on data that scatter the more, the farther to the right they are.
 """
 
 # %%
 # A band of quantiles, and two kinds of interval
 # ----------------------------------------------
 # The data follow a sine, with normal noise whose standard deviation grows from 0.1 to 1. The bands
-# below are all for 90 % of the targets. On the left they lie between the conditional quantiles at
-# 5 % and at 95 %. In the middle is the jackknife+: the curve plus and minus what predictions of rows
+# below are all for 90 % of the targets. On the left they lie between the conditional quantiles 0.05
+# and 0.95. In the middle is the jackknife+: the curve plus and minus what predictions of rows
 # that were left out were off by. It is made for intervals that hold as many targets as they
-# promise, over all rows, and knows of one width only. On the right the same is done in units of
-# the local spread.
+# promise, over all rows, and knows of one width only. On the right the same is done in units of the
+# local spread.
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import norm
 
-from nwkr import NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr.displays import PredictionDisplay
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
@@ -63,8 +63,8 @@ plt.show()
 # %%
 # The quantiles follow the scatter, in steps, for they are targets of rows. On the left, where there
 # is little noise and the curve is steep, they are too wide: they hold what the curve does within a
-# window, too. The jackknife+ is too wide there and too narrow on the right; the scaled one is better
-# in both places.
+# window, too. The jackknife+ is too wide there and too narrow on the right; the scaled one is
+# better in both places.
 #
 # Do they hold as many as they promise? We count, in 6,000 new rows.
 
@@ -95,6 +95,28 @@ left.legend()
 right.plot(grid, model.effective_sample_size(grid[:, None]), color="#0072B2", linewidth=2)
 right.set(xlabel="x", ylabel="effective sample size", ylim=(0, None))
 plt.show()
+
+# %%
+# The curve itself
+# ----------------
+# How sure is the curve? ``predict_band`` answers with the wild bootstrap: it gives the rows'
+# residuals random signs and fits them again, two hundred times in one pass. The inner band holds
+# the curve at each place by itself, the outer one everywhere at once, both with 95 %. What they
+# hold is the truth as the kernel smooths it; half the chosen bandwidth smooths off little, and
+# makes the bands wider.
+
+half = NadarayaWatsonRegressor(bandwidth=model.bandwidth_ / 2).fit(X, y)
+pointwise, everywhere = half.predict_band(grid[:, None], random_state=0)
+display = PredictionDisplay.from_estimator(
+    half, X, y, truth=truth, line_kwargs={"linewidth": 1.2}, points_kwargs={"s": 5}
+)
+for band, alpha, label in [(everywhere, 0.25, "everywhere"), (pointwise, 0.45, "pointwise")]:
+    display.ax_.fill_between(grid, *band.T, color="#0072B2", alpha=alpha, linewidth=0, label=label)
+display.ax_.legend()
+plt.show()
+
+held = np.mean((everywhere[:, 0] <= truth(grid)) & (truth(grid) <= everywhere[:, 1]))
+print(f"The truth is within the outer band at {held:.0%} of all places.")
 
 # %%
 # The whole distribution
