@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import oracles
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import PowerNorm, to_rgb
 from scipy.integrate import trapezoid
@@ -621,7 +622,17 @@ def test_what_is_unknown_is_left_blank(classes):
     display = PredictionDisplay.from_estimator(labels, *classes, grid_resolution=30)
     unknown = np.isnan(display.prediction).any(axis=2)
     assert unknown.any()
-    display.figure_.canvas.draw()
+    image = display.surface_.get_array()
+    assert np.ma.getmaskarray(image).any(axis=2).sum() == unknown.sum()
+
+
+def test_frames_of_polars(data):
+    X, y = pl.DataFrame(data[0]), data[1]
+    model = NadarayaWatsonRegressor(bandwidth=10.0).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, features="age")
+    assert display.ax_.get_xlabel() == "age"
+    assert AttentionDisplay.from_estimator(model, X[:3], sort_by="age").weights.shape == (3, 30)
+    assert len(ExplanationDisplay.from_estimator(model, X[:1], top_k=4).rows) == 4
 
 
 def test_any_estimator_will_do(data):
@@ -647,6 +658,9 @@ def test_bad_predictions(data, classes):
             draw(model, X, y, features=[0, 1], **extra)
     with pytest.raises(ValueError, match=r"band must be one of .*; got 'confidence'"):
         draw(model, X, y, features=0, band="confidence")
+    for resolution in (0, 1, 2.5):
+        with pytest.raises(ValueError, match="grid_resolution must be an integer above 1"):
+            draw(model, X, y, features=0, grid_resolution=resolution)
     classifier = NadarayaWatsonClassifier().fit(*classes)
     with pytest.raises(ValueError, match="band must be None for a classifier; got 'std'"):
         draw(classifier, *classes, features=0, band="std")

@@ -100,7 +100,7 @@ class BandwidthDisplay:
         ----------
         estimator : fitted CV estimator of nwkr, or pipeline that ends in one
             What has searched. Its score is drawn as it is if greater is better by it; a loss
-            ("neg_...", "aicc", "gcv") as a loss.
+            (``"neg_..."``, "aicc", "gcv") as a loss.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -200,7 +200,7 @@ class BandwidthDisplay:
         _look_closer(ax, scores[np.isfinite(scores)], scores[self.best])
         ax.legend()
         self.dof_axis_ = None
-        if self.effective_dof is not None:
+        if self.effective_dof is not None and len(along):
             freedom = np.asarray(self.effective_dof)
             self.dof_axis_ = _upper_axis(ax, places[along], freedom[along], numeric)
         return self

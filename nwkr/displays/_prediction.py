@@ -173,8 +173,9 @@ class PredictionDisplay:
         ------
         ValueError
             If more than two features are left to show, a feature or the target is unknown, or
-            there are several outputs and no `target`; or if a band is asked for of a
-            classifier, or a band or truth over two features.
+            there are several outputs and no `target`; if `grid_resolution` is not an integer
+            above 1; or if a band is asked for of a classifier, or a band or truth over two
+            features.
         ImportError
             If matplotlib is not installed.
         """
@@ -183,7 +184,9 @@ class PredictionDisplay:
         shown = _shown(features, names)
         classes = estimator.classes_ if is_classifier(estimator) else None
         _check_extras(band, truth, len(shown), classes)
-        n_places = grid_resolution or {1: 400, 2: 100}[len(shown)]
+        n_places = {1: 400, 2: 100}[len(shown)] if grid_resolution is None else grid_resolution
+        if not (isinstance(n_places, int | np.integer) and n_places > 1):
+            raise ValueError(f"grid_resolution must be an integer above 1; got {n_places!r}.")
         grid = [_across(rows[:, number], n_places) for number in shown]
         queries = np.tile(np.median(rows, axis=0), (n_places ** len(grid), 1))
         queries[:, shown] = np.column_stack([g.ravel() for g in np.meshgrid(*grid, indexing="ij")])
