@@ -299,12 +299,14 @@ def _across(column, n_places):
 
 
 def _in_the_form_of(X, queries):
-    """Queries with the names that the columns of `X` have."""
+    """Queries as the kind of frame that `X` is, if it is one."""
     if not hasattr(X, "columns"):
         return queries
     import pandas as pd
 
-    return pd.DataFrame(queries, columns=list(X.columns))
+    if isinstance(X, pd.DataFrame):
+        return pd.DataFrame(queries, columns=X.columns)
+    return type(X)(queries, list(X.columns))  # as polars has it
 
 
 def _one_output(values, target):
