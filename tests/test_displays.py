@@ -631,7 +631,7 @@ def test_frames_of_polars(data):
     model = NadarayaWatsonRegressor(bandwidth=10.0).fit(X, y)
     display = PredictionDisplay.from_estimator(model, X, y, features="age")
     assert display.ax_.get_xlabel() == "age"
-    assert AttentionDisplay.from_estimator(model, X[:3], sort_by="age").weights.shape == (3, 30)
+    assert AttentionDisplay.from_estimator(model, X[:3], sort_by=0).weights.shape == (3, 30)
     assert len(ExplanationDisplay.from_estimator(model, X[:1], top_k=4).rows) == 4
 
 
