@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._conditional import ConditionalDistribution
 from nwkr._density import LocalDensity
-from nwkr._jackknife import LARGEST_SHARE, FitsWithoutEach, Residuals, local_fit
-from nwkr._pooling import attend
+from nwkr._jackknife import LARGEST_SHARE, FitsWithoutEach, jackknife_limits
+from nwkr._pooling import attend, pool
 from nwkr._spread import among
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
@@ -37,8 +37,8 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
             0 and 1.
         method : {"jackknife+", "scaled", "quantile"}, default="jackknife+"
             "jackknife+" adds to the prediction what the predictions of the training rows were
-            off by, each left out; "scaled" does so in units of the local spread, for targets
-            that scatter more in some places than in others; "quantile" is the range between
+            off by, each left out; "scaled" does so in units of what they are off by nearby, for
+            targets that scatter more in some places than in others; "quantile" is the range between
             the conditional quantiles :math:`\alpha / 2` and :math:`1 - \alpha / 2`.
 
         Returns
@@ -64,18 +64,17 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
         new rows are exchangeable (independent draws from one distribution, say), the interval
         holds a new target with a probability of at least :math:`1 - 2 \alpha`, whatever the
         distribution, and in practice of about :math:`1 - \alpha`. This is an average over new
-        rows, no promise for each place, and for a bandwidth given beforehand: one that was
-        chosen on the same rows is not chosen again without each.
+        rows, no promise for each place, and for a bandwidth given beforehand: one that
+        was found on the same rows is not found again without each.
 
-        *"scaled"* has :math:`f_{-i}(q) \pm s_{-i}(q)\, r_i / s_{-i}(x_i)` instead. The local
-        scale is the standard deviation that `predict` returns, drawn to the overall residual
-        as if that were one more row of the :math:`m` that effectively count
-        (`effective_sample_size`):
-        :math:`s^2 = (m\, \text{std}^2 + \overline{r^2}) / (m + 1)`. But for that common term,
-        the guarantee is the same.
+        *"scaled"* has :math:`f_{-i}(q) \pm \rho_{-i}(q)\, r_i / \rho_{-i}(x_i)` instead, with the
+        local size of the residuals :math:`\rho = (\sum_j a_j r_j^2)^{1/2}`, pooled like the
+        targets and likewise without row `i`. It covers about :math:`1 - \alpha` of new targets,
+        and nearly so in each place where the window holds more than a few rows; but as
+        :math:`r_j` has a small share of :math:`y_i`, the proof does not hold for it.
 
-        *"quantile"* promises nothing: near the training rows it tends to be right for large
-        windows, and to be too narrow for windows of few rows.
+        *"quantile"* promises nothing: it is about right where windows hold many rows, and too
+        narrow where they hold few.
 
         A row of sample weight w counts as w residuals, and is left out as a whole. What is
         without weight once a row is left out is as `handle_empty` says; with "nan" such a row
@@ -90,12 +89,8 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
         J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-Free
         Predictive Inference for Regression", *Journal of the American Statistical Association*
-        113, 2018, section 5.2 for the local scale.
+        113, 2018, section 5.2, for the local scale.
         `doi:10.1080/01621459.2017.1307116 <https://doi.org/10.1080/01621459.2017.1307116>`_
-
-        C. Gupta, A. K. Kuchibhotla, A. Ramdas, "Nested Conformal Prediction and Quantile
-        Out-of-Bag Ensemble Methods", *Pattern Recognition* 127, 2022, for both together.
-        `doi:10.1016/j.patcog.2021.108496 <https://doi.org/10.1016/j.patcog.2021.108496>`_
 
         Examples
         --------
@@ -125,27 +120,39 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
     def _jackknife(self, queries, coverage, scaled):
         """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""
-        left_out = local_fit(
-            among(self._engine(*self._queries(None)), self._rows), self._values, scaled
-        )
-        self._refuse_empty(~np.isnan(left_out.mean).any(axis=1))
-        residuals = Residuals(self._values, left_out, self._window.sample_weight)
-        arguments = self._engine(queries, None)
-        limits = np.empty((len(queries), 2, self._values.shape[1]))
+        values, n_values = self._values, self._values.shape[1]
+        left_out = among(self._engine(*self._queries(None)), self._rows)
+        residuals = np.abs(values - pool(values=values, **left_out).finish())
+        self._refuse_empty(~np.isnan(residuals).any(axis=1))
+        if scaled:
+            squares = _known(residuals**2)
+            scale = np.sqrt(pool(values=squares, **left_out).finish())
+            beside_none = np.where(residuals == 0, 0, np.inf)
+            residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
+            values = np.hstack([values, squares])
+
+        counts, arguments = self._window.sample_weight, self._engine(queries, None)
+        limits = np.empty((len(queries), 2, n_values))
 
         def visit(rows, cols, attention):
             reached = attention.any(axis=1)
             limits[rows[~reached]] = np.nan
             rows, attention = rows[reached], attention[reached]
-            for part in gen_batches(len(rows), max(1, _PAIRS_AT_ONCE // len(self._rows))):
+            for part in gen_batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
                 find(rows[part], cols, attention[part])
 
         def find(rows, cols, attention):
-            fits = FitsWithoutEach(attention, cols, self._values, scaled)
+            fits = FitsWithoutEach(attention, cols, values)
             row, key = self._to_pool_anew(arguments, rows, cols, attention)
             if len(row):
-                fits.replace(row, key, self._fit_without(queries[rows[row]], key, scaled))
-            limits[rows] = residuals.limits(fits, coverage)
+                fits.replace(row, key, self._pool_without(queries[rows[row]], key, values))
+            for number, reach in enumerate(residuals.T):
+                if scaled:
+                    scale = np.sqrt(np.maximum(fits.of_value(n_values + number), 0))
+                    with np.errstate(invalid="ignore"):  # infinity times 0 is unknown
+                        reach = scale * reach
+                ends = jackknife_limits(fits.of_value(number), reach, counts, coverage)
+                limits[rows, :, number] = np.transpose(ends)
 
         attend(visit, **arguments)
         self._refuse_empty(~np.isnan(limits[:, 0, 0]))
@@ -166,11 +173,11 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
             attend(note, **among(arguments, rows) | window)
         return tuple(np.concatenate(part) for part in zip(*parts))
 
-    def _fit_without(self, queries, key, scaled):
-        """Fits at queries that leave out one key each."""
+    def _pool_without(self, queries, key, values):
+        """Pooled values at queries that leave out one key each."""
         arguments = self._engine(queries, key) | {"n_jobs": 1}
-        fit = local_fit(arguments, self._values, scaled)
-        unknown = np.isnan(fit.mean).any(axis=1)
+        pooled = pool(values=values, **arguments).finish()
+        unknown = np.isnan(pooled).any(axis=1)
         if self.handle_empty == "error" and unknown.any():
             raise ValueError(
                 f"The intervals leave each training row out, and without row "
@@ -178,7 +185,13 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
                 f"handle_empty='error' refuses. Choose a larger bandwidth, or handle_empty from "
                 f"'nearest', 'mean', 'nan'."
             )
-        return fit
+        return pooled
+
+
+def _known(squares):
+    """Squares of residuals, their mean in the place of those that are not known."""
+    known = ~np.isnan(squares[:, 0])
+    return np.where(known[:, None], squares, squares[known].sum(axis=0) / max(1, known.sum()))
 
 
 def check_coverage(coverage):

@@ -190,7 +190,7 @@ def test_density_in_no_dimension_is_a_share(rng):
 
 @pytest.mark.parametrize("kernel", WITH_INTEGRAL)
 def test_density_with_a_width_for_each_query(kernel, rng):
-    X, y, Q, weight = make_data(rng)
+    X, y, Q, _ = make_data(rng)
     distances = cdist(Q, X)
     width = nearest_widths(distances, 6)[:, None]
     u = distances / width
@@ -224,9 +224,11 @@ def test_density_of_a_classifier_is_that_of_all_rows(rng):
 
 def test_density_needs_a_volume_that_is_known(rng):
     X, y, Q, _ = make_data(rng)
-    with pytest.raises(ValueError, match="score_samples needs metric='euclidean'.*'cityblock'"):
+    with pytest.raises(ValueError, match=r"score_samples needs metric='euclidean'.*'cityblock'"):
         NadarayaWatsonRegressor(metric="cityblock").fit(X, y).score_samples(Q)
     for kernel in ("constant", lambda u: 1 / (1 + u)):
         model = NadarayaWatsonRegressor(kernel, 1.0).fit(X, y)
-        with pytest.raises(ValueError, match="a kernel with a finite integral; kernel=.* has none"):
+        with pytest.raises(
+            ValueError, match=r"a kernel with a finite integral; kernel=.* has none"
+        ):
             model.score_samples(Q)
