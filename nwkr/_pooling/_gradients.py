@@ -26,6 +26,8 @@ __all__ = ["query_gradients"]
 # Sums about the centre lose digits with the distance from it, in bandwidths; and the product's
 # error shows in weights that are little altogether.
 _DISTANT, _THIN = 2.0**10, 2.0**-6
+# As far as squared distances need go where they are infinite for what does not count.
+_BEYOND = 1e100
 
 
 def query_gradients(
@@ -107,7 +109,7 @@ def _slope_kernel(kernel):
     """The kernel that is minus the derivative of another."""
 
     def profile(u2):
-        slope = kernel.derivative(u2)
+        slope = kernel.derivative(np.minimum(u2, _BEYOND, out=u2))
         return np.negative(slope, out=slope)
 
     return Kernel(f"slope of {kernel.name}", profile, kernel.support, smooth=kernel.smooth)
@@ -118,6 +120,7 @@ def _from_rows(pairs, kernel, rows, numbers, values, weights):
     queries, keys = pairs.centred
     attention = rows.weights() * weights
     slopes = rows.derivatives() * weights
+    slopes[attention == 0] = 0
     if pairs.key_factors is not None:
         slopes *= pairs.key_factors
     gradients = np.full((len(numbers), len(keys.T), len(values.T)), np.nan)
