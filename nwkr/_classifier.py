@@ -217,7 +217,6 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
 
     def _encode(self, y, sample_weight):
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self._codes = codes
         one_hot = np.equal.outer(codes, np.arange(len(self.classes_))).astype(float)
         weights = sample_weight * self._class_weights(one_hot, sample_weight, y)[codes]
         if not (weights > 0).any():
@@ -240,7 +239,9 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         return weights
 
     def _contributions(self, row, weight):
-        yield {}, self.classes_[self._codes], weight
+        y = np.empty(len(self._X), self.classes_.dtype)
+        y[self._rows] = self.classes_[self._values.argmax(axis=1)]
+        yield {}, y, weight
 
 
 class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):

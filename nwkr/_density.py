@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._pooling import pool
 from nwkr._spread import pooled_sample_size
+from nwkr.kernels import get_kernel
 
 __all__ = ["LocalDensity"]
+
+
+def _has_density(estimator):
+    """Tell whether rows have a density under the parameters of an estimator, or raise."""
+    if estimator.metric != "euclidean":
+        raise ValueError(
+            f"score_samples needs metric='euclidean', for a density is by volume; got "
+            f"metric={estimator.metric!r}."
+        )
+    if isinstance(estimator.kernel, str):
+        _log_integral(get_kernel(estimator.kernel), 1)
+    return True
 
 
 class LocalDensity(NadarayaWatsonBase):
@@ -54,6 +68,7 @@ class LocalDensity(NadarayaWatsonBase):
         self._refuse_empty(~np.isnan(sample_size))
         return sample_size
 
+    @available_if(_has_density)
     def score_samples(self, X):
         r"""Logarithm of the density of the training rows at some rows.
 
@@ -85,9 +100,11 @@ class LocalDensity(NadarayaWatsonBase):
 
         Raises
         ------
-        ValueError
+        AttributeError
             If the metric is not euclidean, for then the space has no volume that is known; if
-            the kernel has no finite integral, as "constant" has none.
+            the kernel is "constant", which has no finite integral.
+        ValueError
+            If the kernel is a function that has none.
 
         References
         ----------
@@ -103,11 +120,6 @@ class LocalDensity(NadarayaWatsonBase):
         array([ -1.42, -20.02])
         """
         check_is_fitted(self)
-        if self.metric != "euclidean":
-            raise ValueError(
-                f"score_samples needs metric='euclidean', for a density is by volume; got "
-                f"metric={self.metric!r}."
-            )
         queries, leave_out = self._queries(X)
         arguments = self._engine(queries, leave_out) | {"empty": None}
         log_volume = _log_volume(arguments, self.kernel_)
@@ -126,12 +138,7 @@ def _log_volume(arguments, kernel):
     scaled = bandwidth[np.isfinite(bandwidth) & (bandwidth > 0)]
     if not len(scaled):
         return np.log(kernel(0.0))
-    log_integral = kernel.log_normalizer(len(scaled))
-    if not np.isfinite(log_integral):
-        raise ValueError(
-            f"score_samples needs a kernel with a finite integral; kernel={kernel.name!r} has none."
-        )
-    log_volume = log_integral + np.log(scaled).sum()
+    log_volume = _log_integral(kernel, len(scaled)) + np.log(scaled).sum()
     if arguments.get("query_widths") is not None:
         with np.errstate(divide="ignore"):
             log_volume = log_volume + len(scaled) * np.log(arguments["query_widths"])
@@ -139,3 +146,12 @@ def _log_volume(arguments, kernel):
         # The weights have been divided by the volumes, in units of the least.
         log_volume = log_volume + len(scaled) * np.log(arguments["key_widths"].min())
     return log_volume
+
+
+def _log_integral(kernel, n_features):
+    log_integral = kernel.log_normalizer(n_features)
+    if not np.isfinite(log_integral):
+        raise ValueError(
+            f"score_samples needs a kernel with a finite integral; kernel={kernel.name!r} has none."
+        )
+    return log_integral

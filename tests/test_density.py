@@ -1,5 +1,7 @@
 """How many rows a prediction rests on and how densely they lie, against plain formulas."""
 
+import re
+
 import numpy as np
 import pytest
 from oracles import (
@@ -222,13 +224,28 @@ def test_density_of_a_classifier_is_that_of_all_rows(rng):
     np.testing.assert_allclose(classifier.score_samples(Q), regressor.score_samples(Q))
 
 
-def test_density_needs_a_volume_that_is_known(rng):
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        (
+            {"metric": "cityblock"},
+            r"needs metric='euclidean'.* got metric='cityblock'",
+        ),
+        ({"kernel": "constant"}, r"a kernel with a finite integral; kernel='constant' has none"),
+    ],
+)
+def test_where_there_is_no_density_there_is_no_method(Estimator, parameters, reason, rng):
+    X, y, _, _ = make_data(rng)
+    model = Estimator(**parameters).fit(X, y > 0)
+    assert not hasattr(model, "score_samples")
+    with pytest.raises(AttributeError) as error:
+        model.score_samples(X)
+    assert re.search(reason, str(error.value.__cause__))
+
+
+def test_density_needs_a_function_with_an_integral(rng):
     X, y, Q, _ = make_data(rng)
-    with pytest.raises(ValueError, match=r"score_samples needs metric='euclidean'.*'cityblock'"):
-        NadarayaWatsonRegressor(metric="cityblock").fit(X, y).score_samples(Q)
-    for kernel in ("constant", lambda u: 1 / (1 + u)):
-        model = NadarayaWatsonRegressor(kernel, 1.0).fit(X, y)
-        with pytest.raises(
-            ValueError, match=r"a kernel with a finite integral; kernel=.* has none"
-        ):
-            model.score_samples(Q)
+    model = NadarayaWatsonRegressor(lambda u: 1 / (1 + u), 1.0).fit(X, y)
+    with pytest.raises(ValueError, match="a finite integral; kernel='<lambda>' has none"):
+        model.score_samples(Q)
