@@ -64,7 +64,8 @@ class ConfidenceBands(NadarayaWatsonBase):
         The curve that the bands hold is the expectation of the prediction: the true one as the
         kernel smooths it. Where that flattens peaks or runs off the edge of the data, the true
         curve can lie outside; a bandwidth smaller than the best for prediction makes this bias
-        small beside the band. The bandwidth is taken as given. Rows are resampled as a whole,
+        small beside the band. The bandwidth is taken as given, and windows of fewer than 20 rows or
+        so hold the curve at all queries less often than asked. Rows are resampled as a whole,
         whatever their sample weights; residuals of a row are given the same sign in all outputs.
         With ``handle_empty="nan"``, bands are NaN where a row has a share that has no prediction
         by others.

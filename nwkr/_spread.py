@@ -5,7 +5,6 @@ Arguments in, arrays out, where arguments are what pooling is called with.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,12 +86,11 @@ def _squared(kernel: Kernel) -> Kernel:
         return np.square(weights, out=weights)
 
     log_profile = kernel.log_profile
-    return replace(
-        kernel,
-        name=f"{kernel.name} squared",
-        profile=square,
+    return Kernel(
+        f"{kernel.name} squared",
+        square,
+        kernel.support,
         log_profile=None if log_profile is None else lambda u2: 2 * log_profile(u2),
         log_slope=None if kernel.log_slope is None else 2 * kernel.log_slope,
-        derivative=None,
-        log_moment=None,
+        smooth=kernel.smooth,
     )
