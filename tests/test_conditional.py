@@ -1,11 +1,14 @@
 """Spread, quantiles and CDF of predictions, against the weights of plain formulas."""
 
+import pickle
+import tracemalloc
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from oracles import attention, attention_by_distance, nearest_widths
 from scipy.spatial.distance import cdist
+from sklearn.exceptions import NotFittedError
 
 from nwkr import (
     NadarayaWatsonClassifier,
@@ -297,6 +300,70 @@ def test_thresholds_must_be_numbers(wrong, rng):
     model = NadarayaWatsonRegressor().fit(X, y)
     with pytest.raises(ValueError, match="thresholds must be a number or a list of numbers; got"):
         model.predict_cdf(Q, wrong)
+
+
+# -- all methods ---------------------------------------------------------------------------
+
+METHODS = {
+    "std": lambda model, Q: model.predict(Q, return_std=True),
+    "quantiles": lambda model, Q: model.predict_quantiles(Q),
+    "cdf": lambda model, Q: model.predict_cdf(Q, [-1, 0, 1]),
+    "jackknife+": lambda model, Q: model.predict_interval(Q),
+    "scaled": lambda model, Q: model.predict_interval(Q, method="scaled"),
+    "band": lambda model, Q: model.predict_band(Q, n_bootstrap=20, random_state=0),
+    "gradient": lambda model, Q: model.gradient(Q),
+    "sample size": lambda model, Q: model.effective_sample_size(Q),
+    "density": lambda model, Q: model.score_samples(Q),
+    "explain": lambda model, Q: model.explain(Q),
+}
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, 1e-3])
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_holds_all_pairs(method, bandwidth, rng):
+    n = 4000
+    X, Q = rng.standard_normal((2, n, 2))
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, X[:, 0])
+    METHODS[method](model, Q[:10])
+    tracemalloc.start()
+    METHODS[method](model, Q)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * n * 8 / 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_do_not_matter(method, rng):
+    X, Q = rng.standard_normal((2, 1500, 2))
+    model = NadarayaWatsonRegressor("biweight", 0.3, n_jobs=1).fit(X, X[:, 0])
+    alone = METHODS[method](model, Q)
+    together = METHODS[method](model.set_params(n_jobs=2), Q)
+    np.testing.assert_array_equal(np.asarray(alone), np.asarray(together))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_predictions_leave_everything_as_it_was(method, rng):
+    X, Q = rng.standard_normal((2, 200, 2))
+    y = rng.standard_normal(200)
+    model = NadarayaWatsonRegressor("biweight", 0.3).fit(X, y)
+    before, copies = pickle.dumps(model), [array.copy() for array in (X, y, Q)]
+    METHODS[method](model, Q)
+    assert pickle.dumps(model) == before
+    for array, copy in zip((X, y, Q), copies):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unfitted_models_say_so(method):
+    with pytest.raises(NotFittedError):
+        METHODS[method](NadarayaWatsonRegressor(), [[0.0]])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_lists_integers_and_one_query_will_do(method):
+    model = NadarayaWatsonRegressor(bandwidth=2.0).fit([[i] for i in range(20)], list(range(20)))
+    found = np.asarray(METHODS[method](model, [[7]]), float)
+    assert np.isfinite(found).all()
 
 
 def test_a_classifier_has_none_of_these():
