@@ -101,6 +101,7 @@ class ConfidenceBands(NadarayaWatsonBase):
         residuals[unknown[:, 0]] = 0
         random = check_random_state(random_state)
         signs = random.choice([-1.0, 1.0], size=(n_bootstrap, len(residuals)))
+        signs = signs[:, self._rows.argsort().argsort()]  # whatever order the rows are kept in
 
         columns = [self._values, unknown]
         columns += [(signs * residual).T for residual in residuals.T]

@@ -149,18 +149,21 @@ class Explanation(NadarayaWatsonBase):
 
         def keep(rows, cols, attention):
             reached[rows] = attention.any(axis=1)
+            least = np.zeros((len(rows), 1))
             if top_k is not None and top_k < attention.shape[1]:
-                places = np.argpartition(attention, -top_k, axis=1)[:, -top_k:]
-                attention = np.take_along_axis(attention, places, axis=1)
-                cols = cols[places]
-            cols = np.broadcast_to(self._rows[cols], attention.shape)
-            row, col = attention.nonzero()
-            parts.append((rows[row], cols[row, col], attention[row, col]))
+                least = np.partition(attention, -top_k, axis=1)[:, -top_k, None]
+            row, col = np.nonzero((attention >= least) & (attention > 0))
+            weight, number = attention[row, col], self._rows[cols[col]]
+            # Of equal weights the first row's comes first.
+            order = np.lexsort((number, -weight, row))
+            place = np.arange(len(row)) - np.searchsorted(row, row)
+            order = order[place < (top_k or np.inf)]
+            parts.append((rows[row[order]], number[order], weight[order]))
 
         attend(keep, **self._engine(queries, leave_out))
         self._refuse_empty(reached)
         query, row, weight = (np.concatenate(part) for part in zip(*parts))
-        order = np.lexsort((row, -weight, query))
+        order = query.argsort(kind="stable")
         return query[order], row[order], weight[order]
 
 

@@ -47,6 +47,11 @@ def test_rows_are_those_of_the_largest_weights(kernel, handle_empty, rng):
     assert table["query"].is_monotonic_increasing
 
 
+def test_of_equal_weights_the_first_rows_come_first():
+    model = NadarayaWatsonRegressor("boxcar", 5.0).fit([[i % 3] for i in range(30)], range(30))
+    assert model.explain([[0], [1]], top_k=4)["row"].tolist() == [0, 1, 2, 3] * 2
+
+
 def test_contributions_of_all_rows_sum_to_the_prediction(kernel, rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(kernel).fit(X, y)
