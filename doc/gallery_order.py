@@ -8,6 +8,11 @@ READING_ORDER = [
     "plot_naive_width_overfits.py",
     "plot_choosing_the_bandwidth.py",
     "plot_variable_widths.py",
+    "plot_explanation.py",
+    "plot_uncertainty.py",
+    "plot_coverage.py",
+    "plot_slopes.py",
+    "plot_displays.py",
     "plot_consistency.py",
     "plot_large_data.py",
 ]

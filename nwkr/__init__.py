@@ -1,6 +1,6 @@
 """Nadaraya-Watson estimation: attention pooling by similarity, for scikit-learn."""
 
-from nwkr import bandwidths, kernels
+from nwkr import bandwidths, displays, kernels
 from nwkr._classifier import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
 from nwkr._regressor import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 
@@ -13,5 +13,6 @@ __all__ = [
     "NadarayaWatsonRegressorCV",
     "__version__",
     "bandwidths",
+    "displays",
     "kernels",
 ]

@@ -12,7 +12,14 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from nwkr._input import check_algorithm, check_metric, validate_rows, validate_weights
+from nwkr._input import (
+    check_algorithm,
+    check_metric,
+    names_of_columns,
+    names_of_rows,
+    validate_rows,
+    validate_weights,
+)
 from nwkr._pooling import algorithm_of, attend, in_blocks, pool
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
@@ -83,6 +90,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """
         self._begin_fit()
         with _as_it_was_on_error(self):
+            self._row_names, self._output_names = names_of_rows(X), names_of_columns(y)
             X, y = self._validate_training(X, y)
             sample_weight = validate_weights(sample_weight, X)
             if self.metric == "precomputed" and X.shape[0] != X.shape[1]:
@@ -140,14 +148,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         array([[0.488, 0.488, 0.024]])
         """
         check_is_fitted(self)
-        n_train = len(self._X)
-        if top_k is not None and not (
-            isinstance(top_k, (int, np.integer)) and 1 <= top_k <= n_train
-        ):
-            raise ValueError(
-                f"top_k must be None or an integer from 1 to the number of training rows, "
-                f"{n_train}; got {top_k!r}."
-            )
+        self._check_top_k(top_k)
         return self._attention(*self._queries(X), sparse_output=sparse_output, top_k=top_k)
 
     @property
@@ -178,6 +179,16 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.pairwise = self.metric == "precomputed"
         tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
+
+    def _check_top_k(self, top_k):
+        n_train = len(self._X)
+        if top_k is not None and not (
+            isinstance(top_k, (int, np.integer)) and 1 <= top_k <= n_train
+        ):
+            raise ValueError(
+                f"top_k must be None or an integer from 1 to the number of training rows, "
+                f"{n_train}; got {top_k!r}."
+            )
 
     @property
     def _keys(self):

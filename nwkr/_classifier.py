@@ -9,6 +9,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._density import LocalDensity
+from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
@@ -17,7 +19,7 @@ from nwkr._validation import StrOptions
 __all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonClassifierCV"]
 
 
-class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
+class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, NadarayaWatsonBase):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
     The probability of a class is its share of the weights around the query:
@@ -239,6 +241,11 @@ class NadarayaWatsonClassifier(ClassifierMixin, NadarayaWatsonBase):
                 f"class_weight must hold non-negative weights; got {self.class_weight!r}."
             )
         return weights
+
+    def _contributions(self, row, weight):
+        y = np.empty(len(self._X), self.classes_.dtype)
+        y[self._rows] = self.classes_[self._values.argmax(axis=1)]
+        yield {}, y, weight
 
 
 class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):

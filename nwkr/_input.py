@@ -13,7 +13,14 @@ from sklearn.utils.validation import check_non_negative, validate_data
 from nwkr._pooling import MOST_COLUMNS
 from nwkr._validation import _check_sample_weight
 
-__all__ = ["check_algorithm", "check_metric", "validate_rows", "validate_weights"]
+__all__ = [
+    "check_algorithm",
+    "check_metric",
+    "names_of_columns",
+    "names_of_rows",
+    "validate_rows",
+    "validate_weights",
+]
 
 _DISTANCES = "X, which must hold distances with metric='precomputed'"
 
@@ -88,6 +95,16 @@ def check_algorithm(algorithm, metric, kernel, window):
         raise ValueError(
             f"algorithm={algorithm!r} needs {reason}. Choose algorithm from {others}, 'auto'."
         )
+
+
+def names_of_rows(X):
+    """The index of a data frame; None for what has none."""
+    return getattr(X, "index", None) if hasattr(X, "columns") else None
+
+
+def names_of_columns(X):
+    """The columns of a data frame, as a list; None for what has none."""
+    return list(X.columns) if hasattr(X, "columns") else None
 
 
 @contextmanager

@@ -6,15 +6,25 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._bands import ConfidenceBands
 from nwkr._base import NadarayaWatsonBase
+from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
+from nwkr._intervals import PredictionIntervals
 from nwkr._scoring import squared_error
 from nwkr._search import BandwidthSearch
 
 __all__ = ["NadarayaWatsonRegressor", "NadarayaWatsonRegressorCV"]
 
 
-class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBase):
+class NadarayaWatsonRegressor(
+    MultiOutputMixin,
+    RegressorMixin,
+    PredictionIntervals,
+    ConfidenceBands,
+    Explanation,
+    NadarayaWatsonBase,
+):
     r"""Nadaraya-Watson kernel regression: attention pooling by similarity.
 
     The prediction is the mean of the training targets, weighted by how near each training
@@ -118,8 +128,8 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         self.tol = tol
         self.n_jobs = n_jobs
 
-    def predict(self, X):
-        """Predict targets.
+    def predict(self, X, *, return_std=False):
+        r"""Predict targets, the means of their conditional distributions.
 
         Parameters
         ----------
@@ -127,11 +137,17 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
             ``metric="precomputed"``. None stands for the training rows, each left out of
             its own prediction (and no other row that repeats it).
+        return_std : bool, default=False
+            Whether to return the standard deviation too, :math:`\sqrt{\sum_i a_i (y_i - f)^2}`
+            with the attention weights :math:`a_i` and the mean :math:`f`: how far the targets
+            around a query spread, which is no error of the mean.
 
         Returns
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Predictions, of the form that `y` had in `fit`.
+        std : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+            Standard deviations, in the units of `y`; only if `return_std`.
 
         Raises
         ------
@@ -139,7 +155,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
             If a query has no weight and ``handle_empty="error"``.
         """
         check_is_fitted(self)
-        return self._decode(self._pooled(X))
+        return self._predict_with_std(X) if return_std else self._decode(self._pooled(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -159,9 +175,13 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         y = self._centre + self._scale * pooled
         return y.ravel() if self._one_output else y
 
+    def _decode_slopes(self, slopes):
+        slopes = self._scale * slopes
+        return slopes[:, :, 0] if self._one_output else slopes
+
     def _encode(self, y, sample_weight):
         self._one_output = y.ndim == 1
-        y = y.reshape(len(y), -1)
+        y = self._y = y.reshape(len(y), -1).copy()
         # About the centre of their range, so that no digit is lost to a common offset, and a
         # constant is reproduced exactly; in units of it, so that none overflows.
         present = y[sample_weight > 0]
@@ -171,6 +191,12 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, NadarayaWatsonBa
         with np.errstate(over="ignore"):  # of rows that are absent
             values = (y - self._centre) / np.where(self._scale > 0, self._scale, 1)
         return values, sample_weight
+
+    def _contributions(self, row, weight):
+        names = self._output_names or range(self._y.shape[1])
+        for name, y in zip(names, self._y.T):
+            output = {"output": [name] * len(row)} if self._y.shape[1] > 1 else {}
+            yield output, y, weight * y[row]
 
 
 class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):

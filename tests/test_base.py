@@ -98,9 +98,21 @@ def test_signatures(Estimator):
         "predict": "(self, X)",
         "score": "(self, X, y, sample_weight=None)",
         "attention_weights": "(self, X=None, *, sparse_output=False, top_k=None)",
+        "effective_sample_size": "(self, X)",
+        "score_samples": "(self, X)",
+        "explain": "(self, X, top_k=5)",
+        "gradient": "(self, X)",
     }
     if Estimator is NadarayaWatsonClassifier:
         signatures |= {"predict_proba": "(self, X)", "predict_log_proba": "(self, X)"}
+    else:
+        signatures |= {
+            "predict": "(self, X, *, return_std=False)",
+            "predict_quantiles": "(self, X, quantiles=(0.05, 0.5, 0.95))",
+            "predict_cdf": "(self, X, thresholds)",
+            "predict_interval": "(self, X, coverage=0.9, method='jackknife+')",
+            "predict_band": "(self, X, coverage=0.95, n_bootstrap=200, random_state=None)",
+        }
     for name, signature in signatures.items():
         assert str(inspect.signature(getattr(Estimator, name))) == signature
 
@@ -714,7 +726,8 @@ def test_pickles_hold_the_data_and_little_else(Estimator, rng):
     X, y = rng.normal(size=(3000, 4)), rng.integers(3, size=3000)
     model = Estimator().fit(X, y)
     size = len(pickle.dumps(model))
-    columns = 3 + (len(model.classes_) if hasattr(model, "classes_") else 1)
+    # A regressor keeps its targets as they came, besides the values that are pooled.
+    columns = 3 + (len(model.classes_) if hasattr(model, "classes_") else 2)
     boxes = X.nbytes / 8 + len(X)  # of blocks of at least 16 rows
     assert size < X.nbytes + columns * 8 * len(X) + boxes + 4000
     pooled(model, X[:100])

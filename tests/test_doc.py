@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nwkr
-from nwkr import bandwidths, kernels
+from nwkr import bandwidths, displays, kernels
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "doc"
@@ -74,11 +74,12 @@ def test_the_kernel_that_is_shown_is_in_the_source():
 
 
 def test_the_api_page_lists_what_is_public():
-    listed = re.findall(r"^   ((?:kernels\.|bandwidths\.)?\w+)$", read("api.rst"), re.M)
+    listed = re.findall(r"^   ((?:kernels\.|bandwidths\.|displays\.)?\w+)$", read("api.rst"), re.M)
     estimators = {name for name in nwkr.__all__ if name.startswith("NadarayaWatson")}
     of_kernels = {f"kernels.{name}" for name in kernels.__all__}
     of_bandwidths = {f"bandwidths.{name}" for name in bandwidths.__all__}
-    assert set(listed) == estimators | of_kernels | of_bandwidths
+    of_displays = {f"displays.{name}" for name in displays.__all__}
+    assert set(listed) == estimators | of_kernels | of_bandwidths | of_displays
 
 
 @pytest.mark.parametrize(

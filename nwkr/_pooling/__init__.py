@@ -1,6 +1,6 @@
 """The engine: arrays in, pooled sums out. It knows no estimator.
 
-    pool, pool_each, slopes, attend    here: what is called from outside
+    pool, pool_each, slopes, gradients, attend    here: what is called from outside
       |
     _choice                            which way is the fastest
       |
@@ -8,8 +8,8 @@
       |
     _boxes      _moments               which blocks matter; blocks that are within the support
       |
-    _dense      _slopes                all tiles: their sums; how a loss changes with bandwidth
-      |
+    _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
+      |                                and the sums with the query
     _tiles      _rows                  some pairs, in the cache; whole rows, exactly
       |
     _distances  _sums  _threads        squared scaled distances; results that merge; threads
@@ -32,6 +32,7 @@ from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._slopes import bandwidth_slopes
@@ -45,6 +46,7 @@ __all__ = [
     "PooledSums",
     "algorithm_of",
     "attend",
+    "gradients",
     "in_blocks",
     "one_blas_thread",
     "pool",
@@ -213,6 +215,56 @@ def slopes(
 
         total = sum_blocks(around, add, n_jobs)
     by_column[counted] = total
+    return by_column
+
+
+def gradients(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    kernel: Kernel,
+    bandwidth: np.ndarray,
+    *,
+    weights: np.ndarray,
+    leave_out: np.ndarray | None = None,
+    key_widths: np.ndarray | None = None,
+    empty: str | None = None,
+    blocks: Blocks | None = None,
+    algorithm: str = "auto",
+    tol: float = 0.0,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Derivatives of the pooled values by each column of the query.
+
+    What is not listed is as in :func:`pool`; the metric is euclidean, and the bandwidth does not
+    depend on the query.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        A kernel that has a derivative.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_features, n_values)
+        Derivatives, in units of the columns; 0 where the bandwidth is 0 or infinite, NaN where
+        no key has weight and nothing stands in.
+    """
+    keys = keys.astype(float, copy=False)
+    pairs = pairs_of(queries, keys, bandwidth, leave_out=leave_out, key_widths=key_widths)
+
+    def pooled(values, kernel, weights):
+        return pool(
+            queries, keys, values, kernel, bandwidth,
+            weights=weights, leave_out=leave_out, key_widths=key_widths,
+            empty=empty, blocks=blocks, algorithm=algorithm, tol=tol, n_jobs=n_jobs,
+        )  # fmt: skip
+
+    counted = np.isfinite(bandwidth) & (bandwidth > 0)
+    found = query_gradients(pairs, kernel, values, weights, pooled, empty, n_jobs)
+    by_column = np.zeros((len(queries), len(bandwidth), values.shape[1]))
+    by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
+    by_column[:, counted] = found / bandwidth[counted, None]
     return by_column
 
 

@@ -110,14 +110,18 @@ class Rows:
         return sums, shift
 
     def derivatives(self) -> np.ndarray:
-        """Derivatives of the weights by the squared distance, for kernels with logarithms.
+        """Derivatives of the weights by the squared distance.
 
-        Each row on the scale of its weights.
+        Each row on the scale of its weights; 0 for weights that only stand in.
         """
+        if self._kernel.log_profile is None:
+            assert self._kernel.derivative is not None
+            derivatives = self._kernel.derivative(np.where(self._out, 1.0, self._u2))
+            derivatives[self._out] = 0
+            return derivatives
         weights, _ = self._kernel_weights(np.arange(len(self._rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
-        assert self._kernel.log_profile is not None
         u2 = np.where(self._out, 1.0, self._u2)
         higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (_STEP, -_STEP))
         return weights * (higher - lower) / (2 * _STEP * u2)

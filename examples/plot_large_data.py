@@ -1,0 +1,199 @@
+"""
+What is skipped when rows are many
+==================================
+
+A million queries and a million training rows make 10\\ :sup:`12` pairs, far too many to look at.
+Most do not matter. This example draws the two ways that make use of it, which the chapter
+:doc:`/user_guide/large_data` describes: blocks of rows that are skipped or added as a whole, and a
+lattice that spares a Gaussian all pairs. At the end we measure what that is worth.
+"""
+
+# %%
+# Blocks
+# ------
+# Training rows that lie together make a block, and blocks that lie together a group. Each has a
+# box. From the box of a block of queries, the black one, bounds of all distances are known at once,
+# and with them what to do with a block of training rows:
+#
+# - If no pair can have weight, it is skipped.
+# - If all its rows are within the support of all queries, the parabola of ``"epanechnikov"`` has no
+#   edge there. A few sums over the block, its moments, give what it adds, and no pair is looked at.
+#   Often that goes for a group as a whole.
+# - Else it is visited, pair by pair. That is where the edge runs.
+#
+# A Gaussian has no edge. It visits whatever is more than rounding in the sum.
+#
+# The boxes are the engine's own. We look inside for this picture only: ``nwkr._pooling`` is private
+# and may change without notice.
+
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, Patch, Rectangle
+from scipy.spatial.distance import cdist
+
+from nwkr import NadarayaWatsonRegressor
+from nwkr._pooling._boxes import Neighbourhoods, in_blocks
+from nwkr._pooling._distances import pairs_of
+
+BLUE, ORANGE, GREEN = "#56B4E9", "#E69F00", "#009E73"
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+
+def make_data(n, n_features=2):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, n_features))
+    return X, np.sin(X.sum(axis=1)) + 0.1 * rng.normal(size=n)
+
+
+def draw_boxes(ax, blocks, numbers, **style):
+    lower, upper = blocks.lower[:, numbers].T, blocks.upper[:, numbers].T
+    boxes = [Rectangle(low, *(high - low)) for low, high in zip(lower, upper)]
+    ax.add_collection(PatchCollection(boxes, **style))
+
+
+X, y = make_data(40_000)
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), sharex=True, sharey=True, layout="constrained")
+for ax, name in zip(axes, ("epanechnikov", "gaussian")):
+    model = NadarayaWatsonRegressor(name).fit(X, y)
+    order, blocks = in_blocks(X, model.bandwidth_)
+    pairs = pairs_of(X, X[order], model.bandwidth_)
+    around = Neighbourhoods(pairs, model.kernel_, np.ones(len(X)), blocks)
+    rows = min(around.of_queries(), key=lambda rows: np.abs(X[rows].mean(axis=0) - 0.5).sum())
+    found = around.of(rows)
+    n_pairs = len(blocks.rows(found.blocks)) * len(rows)
+
+    draw_boxes(
+        ax, blocks, np.arange(len(blocks)), facecolor="none", edgecolor="0.75", linewidth=0.4
+    )
+    draw_boxes(ax, blocks, found.blocks, facecolor=ORANGE, edgecolor="white", linewidth=0.4)
+    for level, numbers in zip((around.groups, blocks), found.within):
+        draw_boxes(ax, level, numbers, facecolor=BLUE, edgecolor="white", linewidth=0.4)
+    low, high = X[rows].min(axis=0), X[rows].max(axis=0)
+    ax.add_patch(Rectangle(low, *(high - low), fill=False, edgecolor="black", linewidth=2))
+    share = n_pairs / (len(rows) * len(X))
+    ax.set_title(f"{name}: {share:.0%} of the pairs visited", loc="left")
+    ax.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal", xlabel="$x_1$")
+axes[0].set_ylabel("$x_2$")
+figure.legend(
+    handles=[
+        Line2D([], [], color="black", marker="s", linestyle="", fillstyle="none", markersize=10),
+        Patch(facecolor=ORANGE),
+        Patch(facecolor=BLUE),
+        Patch(facecolor="none", edgecolor="0.75"),
+    ],
+    labels=["queries", "visited pair by pair", "added by moments", "skipped"],
+    loc="outside lower center",
+    ncols=4,
+    frameon=False,
+)
+plt.show()
+
+# %%
+# With more rows, blocks are smaller and bandwidths narrower, so that the share of pairs that are
+# visited falls.
+
+# %%
+# A lattice
+# ---------
+# A Gaussian is the convolution of two narrower ones. So a training row may hand its weight to the
+# points of a lattice first, and a query collect it from there. That takes two short hops each, and
+# nobody meets anybody else. Both hops weight by :math:`e^{-u^2}`, where :math:`u` is a distance in
+# bandwidths, and both are cut off where next to nothing is left.
+#
+# This is all of it, without the cells that make it fast:
+
+
+def hop(rows, lattice, cut_off):
+    squares = cdist(rows, lattice, "sqeuclidean")
+    return np.where(squares < cut_off**2, np.exp(-squares), 0)
+
+
+def lattice_around(rows, spacing, margin):
+    axes = [np.arange(a - margin, b + margin, spacing) for a, b in zip(rows.min(0), rows.max(0))]
+    return np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+
+
+keys = 1.7 * make_data(60)[0]  # in bandwidths
+query, spacing, cut_off = np.array([[1.0, -1.0]]), 0.7, 3.0
+lattice = lattice_around(keys, spacing, cut_off)
+handed_on = hop(keys, lattice, cut_off).sum(axis=0)
+collected = handed_on * hop(query, lattice, cut_off)[0]
+
+# %%
+# Areas stand for weights. On the left is what all training rows have handed to the lattice, on the
+# right what one query collects. The dashed circles are the cut-offs of one row, and of the query.
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), sharex=True, sharey=True, layout="constrained")
+for ax, weights, colour, centre, title in (
+    (axes[0], handed_on, ORANGE, keys[7], "first hop: from rows to the lattice"),
+    (axes[1], collected, BLUE, query[0], "second hop: from the lattice to a query"),
+):
+    ax.plot(*lattice.T, ".", color="0.8", markersize=2, zorder=0)
+    ax.scatter(*lattice.T, 180 * weights / weights.max(), color=colour, linewidth=0)
+    ax.add_patch(Circle(centre, cut_off, fill=False, linestyle="--", edgecolor="0.3"))
+    ax.set_title(title, loc="left")
+    ax.set(aspect="equal", xlabel="$x_1$ (bandwidths)")
+axes[0].plot(*keys.T, "k+", markersize=6, label="training rows")
+axes[0].plot(*keys[7], "kP", markersize=8)
+axes[1].plot(*query[0], "k*", markersize=12, label="query")
+for ax in axes:
+    ax.legend(loc="upper left", frameon=False)
+axes[0].set_ylabel("$x_2$ (bandwidths)")
+plt.show()
+
+# %%
+# The lattice need not be fine. In theory a spacing of :math:`s` bandwidths leaves a relative error
+# of :math:`4 e^{-\pi^2 / (2 s^2)}` in two dimensions, and what one sees is no worse:
+
+straight = np.exp(-cdist(keys, keys, "sqeuclidean") / 2).sum(axis=1)
+for spacing in (1.2, 0.9, 0.7, 0.5, 0.4):
+    lattice = lattice_around(keys, spacing, margin=6)
+    hops = hop(keys, lattice, cut_off=6)
+    total = hops @ hops.sum(axis=0) * spacing**2 / (np.pi / 2)
+    error = np.abs(total / straight - 1).max()
+    bound = 4 * np.exp(-((np.pi / spacing) ** 2) / 2)
+    print(f"spacing {spacing}: error {error:.0e}, at most {bound:.0e}")
+
+# %%
+# Time
+# ----
+# ``algorithm`` takes each of these ways by its name. Here we fit and predict as many rows.
+
+sizes = np.array([1_000, 3_000, 10_000, 30_000])
+ways = {"dense": ("black", "o", 2), "blocks": (ORANGE, "s", -8), "lattice": (GREEN, "^", -3)}
+
+
+def seconds(model, n):
+    start = perf_counter()
+    model.fit(*make_data(n)).predict(make_data(n)[0])
+    return perf_counter() - start
+
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharex=True, sharey=True, layout="constrained")
+for ax, kernel in zip(axes, ("epanechnikov", "gaussian")):
+    for way, (colour, marker, up) in ways.items():
+        if (kernel, way) == ("epanechnikov", "lattice"):
+            continue  # it is for Gaussians
+        model = NadarayaWatsonRegressor(kernel, algorithm=way)
+        seconds(model, 100)  # the first call of all loads this and that
+        times = [min(seconds(model, n) for _ in range(2 if n <= 10_000 else 1)) for n in sizes]
+        ax.plot(sizes, times, marker=marker, color=colour)
+        ax.annotate(way, (sizes[-1], times[-1]), xytext=(8, up), textcoords="offset points")
+    ax.set_title(kernel, loc="left")
+    ax.set(xscale="log", yscale="log", xlabel="training rows, and queries", xlim=(800, 70_000))
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.minorticks_off()
+axes[0].set_ylabel("fit and predict (s)")
+plt.show()
+
+# %%
+# For three times the rows, all pairs take nine times as long. The time of blocks grows more slowly,
+# and that of the lattice hardly faster than the number of rows. ``algorithm="auto"``, the default,
+# takes the way that promises to be the fastest; ``algorithm_`` says which that is.
+
+for n in sizes:
+    print(f"{n:6,} rows: {NadarayaWatsonRegressor().fit(*make_data(n)).algorithm_}")

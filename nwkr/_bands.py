@@ -1,0 +1,130 @@
+"""Bands that hold the curve itself, by resampling what the fit leaves over."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._intervals import check_coverage
+from nwkr._pooling import pool
+
+__all__ = ["ConfidenceBands"]
+
+
+class ConfidenceBands(NadarayaWatsonBase):
+    """Regression with bands around its curve."""
+
+    _values: np.ndarray
+    _centre: np.ndarray
+    _scale: np.ndarray
+    _one_output: bool
+
+    def predict_band(self, X, coverage=0.95, n_bootstrap=200, random_state=None):
+        r"""Confidence bands of the curve, by the wild bootstrap.
+
+        Where `predict_interval` is about new targets, a band is about the prediction: what it
+        might have been with other noise. Each training row's residual, left out, is given a
+        random sign and added to the curve, and the curve is fitted again: as the fit is linear
+        in the targets, pooling all resampled residuals at once gives all the deviations
+        :math:`D_b(q) = \sum_i a_i(q)\, \varepsilon_{bi}\, (y_i - f_{-i}(x_i))`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Where to draw the band: rows as in `predict`.
+        coverage : float, default=0.95
+            Probability with which a band is to hold the curve, between 0 and 1.
+        n_bootstrap : int, default=200
+            How often to resample.
+        random_state : int, RandomState instance or None, default=None
+            What draws the signs.
+
+        Returns
+        -------
+        pointwise : ndarray of shape (n_queries, 2) or (n_queries, 2, n_outputs)
+            Lower and upper ends, which hold the curve at each query by itself: the prediction
+            plus and minus the `coverage` quantile of :math:`|D_b(q)|`.
+        simultaneous : ndarray of the same shape
+            Those which hold it at all queries at once (for each output), never narrower: the
+            half-width is the standard deviation of :math:`D_b(q)` times the `coverage` quantile
+            of the largest :math:`|D_b(q)|` in units of it.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not between 0 and 1, or `n_bootstrap` not a positive integer; if a
+            query or a training row has no weight and ``handle_empty="error"``.
+
+        Notes
+        -----
+        The curve that the bands hold is the expectation of the prediction: the true one as the
+        kernel smooths it. Where that flattens peaks or runs off the edge of the data, the true
+        curve can lie outside; a bandwidth smaller than the best for prediction makes this bias
+        small beside the band. The bandwidth is taken as given, and windows of fewer than 20 rows or
+        so hold the curve at all queries less often than asked. Rows are resampled as a whole,
+        whatever their sample weights; residuals of a row are given the same sign in all outputs.
+        With ``handle_empty="nan"``, bands are NaN where a row has a share that has no prediction
+        by others.
+
+        References
+        ----------
+        W. Härdle, J. S. Marron, "Bootstrap Simultaneous Error Bars for Nonparametric
+        Regression", *Annals of Statistics* 19(2), 1991.
+        `doi:10.1214/aos/1176348120 <https://doi.org/10.1214/aos/1176348120>`_
+
+        R. Davidson, E. Flachaire, "The Wild Bootstrap, Tamed at Last", *Journal of Econometrics*
+        146(1), 2008, for random signs.
+        `doi:10.1016/j.jeconom.2008.08.003 <https://doi.org/10.1016/j.jeconom.2008.08.003>`_
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> X = np.arange(20.0).reshape(-1, 1)
+        >>> model = NadarayaWatsonRegressor(bandwidth=2.0).fit(X, X.ravel() % 3)
+        >>> pointwise, simultaneous = model.predict_band(X[9:12], random_state=0)
+        >>> pointwise.shape
+        (3, 2)
+        >>> bool((np.ptp(simultaneous, axis=1) >= np.ptp(pointwise, axis=1)).all())
+        True
+        """
+        check_is_fitted(self)
+        check_coverage(coverage)
+        if not isinstance(n_bootstrap, Integral) or n_bootstrap < 1:
+            raise ValueError(f"n_bootstrap must be a positive integer; got {n_bootstrap!r}.")
+        residuals = self._values - self._pooled(None)[self._rows]
+        unknown = np.isnan(residuals).any(axis=1, keepdims=True)
+        residuals[unknown[:, 0]] = 0
+        random = check_random_state(random_state)
+        signs = random.choice([-1.0, 1.0], size=(n_bootstrap, len(residuals)))
+        signs = signs[:, self._rows.argsort().argsort()]  # whatever order the rows are kept in
+
+        columns = [self._values, unknown]
+        columns += [(signs * residual).T for residual in residuals.T]
+        sums = pool(values=np.hstack(columns), **self._engine(*self._queries(X)))
+        self._refuse_empty(sums.total > 0)
+        n_values = residuals.shape[1]
+        mean, share_unknown, deviations = np.split(sums.finish(), [n_values, n_values + 1], axis=1)
+        sizes = np.abs(deviations).reshape(len(mean), n_values, n_bootstrap)
+        sizes[share_unknown[:, 0] > 0] = np.nan
+        return tuple(self._around(mean, widths) for widths in _half_widths(sizes, coverage))
+
+    def _around(self, mean, widths):
+        ends = [self._centre + self._scale * (mean + side * widths) for side in (-1, 1)]
+        band = np.stack(ends, axis=1)
+        return band[:, :, 0] if self._one_output else band
+
+
+def _half_widths(sizes, coverage):
+    """Half-widths of both bands, (n_queries, n_values), given the sizes of all deviations."""
+    pointwise = np.quantile(sizes, coverage, axis=2, method="inverted_cdf")
+    std = np.sqrt(np.mean(sizes**2, axis=2, keepdims=True))
+    known = ~np.isnan(std[:, 0, 0])
+    relative = np.divide(sizes, std, out=np.zeros_like(sizes), where=std > 0)
+    largest = relative[known].max(axis=0, initial=0)
+    factor = np.quantile(largest, coverage, axis=1, method="inverted_cdf")
+    return pointwise, factor * std[:, :, 0]

@@ -1,0 +1,144 @@
+"""The weights of a query as a distribution over the training targets: spread, CDF, quantiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._pooling import pool
+from nwkr._quantiles import pooled_quantiles
+from nwkr._spread import pooled_variance
+
+__all__ = ["ConditionalDistribution", "check_numbers"]
+
+
+class ConditionalDistribution(NadarayaWatsonBase):
+    """Regression whose predictions are distributions, of which the mean is one number."""
+
+    _y: np.ndarray
+    _one_output: bool
+    _scale: np.ndarray
+
+    def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
+        r"""Predict quantiles of the target.
+
+        The `q`-quantile is the smallest training target :math:`y` for which those up to it
+        hold a share of at least `q` of the query's attention weights :math:`a_i`:
+
+        .. math:: Q(q) = \min \Big\{y : \sum_{i: y_i \le y} a_i \ge q \Big\}
+
+        This is the inverse of the weighted empirical CDF: ``numpy.quantile(y, q,
+        method="inverted_cdf", weights=a)``, but that a sum which misses `q` by rounding alone,
+        1e-12 of it, counts as reaching it. For 0 it is the smallest target that has weight.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+        quantiles : float or array-like of shape (n_quantiles,), default=(0.05, 0.5, 0.95)
+            From 0 to 1.
+
+        Returns
+        -------
+        values : ndarray of shape (n_queries, n_quantiles) or (n_queries, n_quantiles, n_outputs)
+            Quantiles, in the units of `y`; they never decrease as `quantiles` increase.
+
+        Raises
+        ------
+        ValueError
+            If a quantile is not from 0 to 1; if a query has no weight and
+            ``handle_empty="error"``.
+
+        References
+        ----------
+        N. Meinshausen, "Quantile Regression Forests", *Journal of Machine Learning Research* 7,
+        2006, does the same with the weights of a forest.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor("boxcar", 2.5)
+        >>> model.fit([[0], [1], [2], [3], [9]], [5, 1, 4, 2, 3])
+        NadarayaWatsonRegressor(bandwidth=2.5, kernel='boxcar')
+        >>> model.predict_quantiles([[1.5]], [0.25, 0.5, 1])
+        array([[1., 2., 5.]])
+        """
+        check_is_fitted(self)
+        quantiles = check_numbers("quantiles", quantiles, 0, 1)
+        arguments = self._engine(*self._queries(X))
+        found = [pooled_quantiles(arguments, y, quantiles) for y in self._y[self._rows].T]
+        self._refuse_empty(~np.isnan(found[0]).any(axis=1))
+        return found[0] if self._one_output else np.stack(found, axis=2)
+
+    def predict_cdf(self, X, thresholds):
+        r"""Predict the probability that the target is at most a threshold.
+
+        It is the share :math:`\sum_{i: y_i \le t} a_i` of the attention weights that the
+        training targets up to the threshold :math:`t` have.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+        thresholds : float or array-like of shape (n_thresholds,)
+            In the units of `y`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_queries, n_thresholds) or \
+                (n_queries, n_thresholds, n_outputs)
+            From 0 to 1; they never decrease as `thresholds` increase.
+
+        Raises
+        ------
+        ValueError
+            If a threshold is not a number; if a query has no weight and
+            ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor("boxcar", 2.5)
+        >>> _ = model.fit([[0], [1], [2], [3], [9]], [5, 1, 4, 2, 3])
+        >>> model.predict_cdf([[1.5], [8]], [1, 2, 4.5])
+        array([[0.25, 0.5 , 0.75],
+               [0.  , 0.  , 1.  ]])
+        """
+        check_is_fitted(self)
+        thresholds = check_numbers("thresholds", thresholds, -np.inf, np.inf)
+        steps, places = np.unique(thresholds, return_inverse=True)
+        # Shares between the thresholds: their sums can neither decrease nor exceed 1.
+        between = [np.searchsorted(steps, y) for y in self._y[self._rows].T]
+        values = np.hstack([np.equal.outer(b, np.arange(len(steps) + 1)) for b in between])
+        sums = pool(values=values.astype(float), **self._engine(*self._queries(X)))
+        self._refuse_empty(sums.total > 0)
+        shares = sums.finish().reshape(len(sums.total), len(between), -1)
+        below = shares.cumsum(axis=2)
+        below /= below[:, :, -1:]
+        cdf = below[:, :, places.ravel()].transpose(0, 2, 1)
+        return cdf[:, :, 0] if self._one_output else cdf
+
+    def _predict_with_std(self, X):
+        """Predictions, and the standard deviation of what they are the mean of."""
+        arguments = self._engine(*self._queries(X))
+        mean, variance = pooled_variance(arguments, self._values)
+        self._refuse_empty(~np.isnan(mean).any(axis=1))
+        std = self._scale * np.sqrt(variance)
+        return self._decode(mean), std.ravel() if self._one_output else std
+
+
+def check_numbers(name: str, numbers: Any, lowest: float, highest: float) -> np.ndarray:
+    """Return a number or several as an array, checked to lie within limits."""
+    try:
+        checked = np.atleast_1d(np.asarray(numbers, dtype=float))
+        good = checked.ndim == 1 and len(checked) > 0
+        good = good and bool(((checked >= lowest) & (checked <= highest)).all())
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        limits = "" if np.isinf(lowest) else f" from {lowest} to {highest}"
+        raise ValueError(f"{name} must be a number or a list of numbers{limits}; got {numbers!r}.")
+    return checked

@@ -1,0 +1,157 @@
+"""How many training rows stand behind a prediction, and how densely they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._pooling import pool
+from nwkr._spread import pooled_sample_size
+from nwkr.kernels import get_kernel
+
+__all__ = ["LocalDensity"]
+
+
+def _has_density(estimator):
+    """Tell whether rows have a density under the parameters of an estimator, or raise."""
+    if estimator.metric != "euclidean":
+        raise ValueError(
+            f"score_samples needs metric='euclidean', for a density is by volume; got "
+            f"metric={estimator.metric!r}."
+        )
+    if isinstance(estimator.kernel, str):
+        _log_integral(get_kernel(estimator.kernel), 1)
+    return True
+
+
+class LocalDensity(NadarayaWatsonBase):
+    """Estimates that know how much data they rest on."""
+
+    def effective_sample_size(self, X):
+        r"""Number of training rows that a prediction effectively rests on.
+
+        With the attention weights :math:`a_i` of a query it is :math:`1 / \sum_i a_i^2`: the
+        number of rows if all count alike, 1 if a single one has all the weight. A training row
+        is one row here, whatever its sample weight.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        n_effective : ndarray of shape (n_queries,)
+            From 1 to the number of training rows; NaN where ``handle_empty="nan"`` and no row
+            has weight.
+
+        Raises
+        ------
+        ValueError
+            If a query has no weight and ``handle_empty="error"``.
+
+        References
+        ----------
+        L. Kish, *Survey Sampling*, Wiley, 1965, section 11.7.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.effective_sample_size([[0.5], [9]]).round(2)
+        array([2.1, 1. ])
+        """
+        check_is_fitted(self)
+        sample_size = pooled_sample_size(self._engine(*self._queries(X)))
+        self._refuse_empty(~np.isnan(sample_size))
+        return sample_size
+
+    @available_if(_has_density)
+    def score_samples(self, X):
+        r"""Logarithm of the density of the training rows at some rows.
+
+        This is the Parzen window estimate with the kernel and bandwidth of the fit,
+
+        .. math:: p(q) = \frac{1}{W} \sum_i w_i \prod_j \frac{1}{b_j}
+                         \frac{K(u_i)}{\int K(\|u\|)\, du},
+                  \qquad W = \sum_i w_i,
+
+        with the scaled distances :math:`u_i` and sample weights :math:`w_i` (times class
+        weights, for a classifier): what :class:`sklearn.neighbors.KernelDensity` gives with
+        the same bandwidth. Low values say that a prediction is an extrapolation.
+
+        A column with bandwidth `inf` is not among the dimensions. One with bandwidth 0 is taken
+        as discrete: only rows that are equal in it count, and it has no width to divide by.
+        For :class:`~nwkr.bandwidths.KNearest` the bandwidth is the query's, which makes it the
+        estimate of Loftsgaarden and Quesenberry; for :class:`~nwkr.bandwidths.Adaptive` each
+        training row's, which makes it Abramson's. `handle_empty` has no say.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows, as in `predict`; None for the training rows, each left out of its own density.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_queries,)
+            Natural logarithm of the density; ``-inf`` where no row has weight.
+
+        Raises
+        ------
+        AttributeError
+            If the metric is not euclidean, for then the space has no volume that is known; if
+            the kernel is "constant", which has no finite integral.
+        ValueError
+            If the kernel is a function that has none.
+
+        References
+        ----------
+        E. Parzen, "On Estimation of a Probability Density Function and Mode", *Annals of
+        Mathematical Statistics* 33(3), 1962.
+        `doi:10.1214/aoms/1177704472 <https://doi.org/10.1214/aoms/1177704472>`_
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.score_samples([[0.5], [9]]).round(2)
+        array([ -1.42, -20.02])
+        """
+        check_is_fitted(self)
+        queries, leave_out = self._queries(X)
+        arguments = self._engine(queries, leave_out) | {"empty": None}
+        log_volume = _log_volume(arguments, self.kernel_)
+        sums = pool(values=np.empty((len(self._rows), 0)), **arguments)
+        # The engine's weights are relative to the largest; this is all that they could sum to.
+        total = self._key_weights.sum()
+        if leave_out is not None:
+            total = total - np.append(self._key_weights, 0)[leave_out]
+        with np.errstate(divide="ignore"):
+            return sums.shift + np.log(sums.total) - np.log(total) - log_volume
+
+
+def _log_volume(arguments, kernel):
+    """Logarithm of what a weight of 1 has for an integral, for the engine's arguments."""
+    bandwidth = arguments["bandwidth"]
+    scaled = bandwidth[np.isfinite(bandwidth) & (bandwidth > 0)]
+    if not len(scaled):
+        return np.log(kernel(0.0))
+    log_volume = _log_integral(kernel, len(scaled)) + np.log(scaled).sum()
+    if arguments.get("query_widths") is not None:
+        with np.errstate(divide="ignore"):
+            log_volume = log_volume + len(scaled) * np.log(arguments["query_widths"])
+    if arguments["key_widths"] is not None:
+        # The weights have been divided by the volumes, in units of the least.
+        log_volume = log_volume + len(scaled) * np.log(arguments["key_widths"].min())
+    return log_volume
+
+
+def _log_integral(kernel, n_features):
+    log_integral = kernel.log_normalizer(n_features)
+    if not np.isfinite(log_integral):
+        raise ValueError(
+            f"score_samples needs a kernel with a finite integral; kernel={kernel.name!r} has none."
+        )
+    return log_integral

@@ -1,0 +1,200 @@
+"""Intervals that hold the target of a new row with a given probability."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._conditional import ConditionalDistribution
+from nwkr._density import LocalDensity
+from nwkr._jackknife import LARGEST_SHARE, FitsWithoutEach, jackknife_limits
+from nwkr._pooling import attend, pool
+from nwkr._spread import among
+from nwkr.bandwidths import KNearest
+from nwkr.kernels import KERNELS
+
+__all__ = ["PredictionIntervals", "check_coverage"]
+
+_METHODS = "jackknife+", "scaled", "quantile"
+_PAIRS_AT_ONCE = 2**16
+
+
+class PredictionIntervals(ConditionalDistribution, LocalDensity):
+    """Regression with intervals around its predictions."""
+
+    def predict_interval(self, X, coverage=0.9, method="jackknife+"):
+        r"""Predict intervals that hold the target with a given probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. None only with ``method="quantile"``.
+        coverage : float, default=0.9
+            Share :math:`1 - \alpha` of new rows whose target the intervals are to hold, between
+            0 and 1.
+        method : {"jackknife+", "scaled", "quantile"}, default="jackknife+"
+            "jackknife+" adds to the prediction what the predictions of the training rows were
+            off by, each left out; "scaled" does so in units of what they are off by nearby, for
+            targets that scatter more in some places than in others; "quantile" is the range between
+            the conditional quantiles :math:`\alpha / 2` and :math:`1 - \alpha / 2`.
+
+        Returns
+        -------
+        intervals : ndarray of shape (n_queries, 2) or (n_queries, 2, n_outputs)
+            Lower and upper ends, in the units of `y`; infinite if there are fewer than
+            :math:`1 / \alpha - 1` training rows, which is too few for the coverage.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not between 0 and 1 or `method` is none of those above; if `X` is
+            None, except for "quantile"; if a query, or a training row or query with some row
+            left out, has no weight and ``handle_empty="error"``.
+
+        Notes
+        -----
+        *"jackknife+"*. With the fit :math:`f_{-i}` without training row `i` and the row's
+        residual :math:`r_i = |y_i - f_{-i}(x_i)|`, the interval goes from the
+        :math:`\lfloor \alpha (n + 1) \rfloor`-th smallest :math:`f_{-i}(q) - r_i` to the
+        :math:`\lceil (1 - \alpha)(n + 1) \rceil`-th smallest :math:`f_{-i}(q) + r_i`. No model
+        is fitted again: a fit without a row is the fit less its share. If training rows and
+        new rows are exchangeable (independent draws from one distribution, say), the interval
+        holds a new target with a probability of at least :math:`1 - 2 \alpha`, whatever the
+        distribution, and in practice of about :math:`1 - \alpha`. This is an average over new
+        rows, no promise for each place, and for a bandwidth given beforehand: one that
+        was found on the same rows is not found again without each.
+
+        *"scaled"* has :math:`f_{-i}(q) \pm \rho_{-i}(q)\, r_i / \rho_{-i}(x_i)` instead, with the
+        local size of the residuals :math:`\rho = (\sum_j a_j r_j^2)^{1/2}`, pooled like the
+        targets and likewise without row `i`. It covers about :math:`1 - \alpha` of new targets,
+        and nearly so in each place where the window holds more than a few rows; but as
+        :math:`r_j` has a small share of :math:`y_i`, the proof does not hold for it.
+
+        *"quantile"* promises nothing: it is about right where windows hold many rows, and too
+        narrow where they hold few.
+
+        A row of sample weight w counts as w residuals, and is left out as a whole. What is
+        without weight once a row is left out is as `handle_empty` says; with "nan" such a row
+        counts as unboundedly far off. For :class:`~nwkr.bandwidths.KNearest` each row that is
+        within the width is left out by pooling anew, which takes `k` times as long.
+
+        References
+        ----------
+        R. F. Barber, E. J. Candès, A. Ramdas, R. J. Tibshirani, "Predictive Inference with the
+        Jackknife+", *Annals of Statistics* 49(1), 2021.
+        `doi:10.1214/20-AOS1965 <https://doi.org/10.1214/20-AOS1965>`_
+
+        J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-Free
+        Predictive Inference for Regression", *Journal of the American Statistical Association*
+        113, 2018, section 5.2, for the local scale.
+        `doi:10.1080/01621459.2017.1307116 <https://doi.org/10.1080/01621459.2017.1307116>`_
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> X = np.arange(20.0).reshape(-1, 1)
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit(X, X.ravel() % 3)
+        >>> model.predict_interval([[10.5]], coverage=0.8).round(2)
+        array([[-0.38,  2.6 ]])
+        """
+        check_is_fitted(self)
+        check_coverage(coverage)
+        if method not in _METHODS:
+            raise ValueError(f"method must be one of {list(_METHODS)}; got {method!r}.")
+        if method == "quantile":
+            return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
+        if X is None:
+            raise ValueError(
+                f"X must be rows for method={method!r}, whose intervals are made of the residuals "
+                f"of all training rows; X=None, which leaves each out, is for method='quantile'."
+            )
+        limits = self._jackknife(self._queries(X)[0], coverage, method == "scaled")
+        with np.errstate(invalid="ignore"):  # infinity times the scale of a constant
+            decoded = self._centre + self._scale * limits
+        limits = np.where(np.isinf(limits), limits, decoded)
+        return limits[:, :, 0] if self._one_output else limits
+
+    def _jackknife(self, queries, coverage, scaled):
+        """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""
+        values, n_values = self._values, self._values.shape[1]
+        left_out = among(self._engine(*self._queries(None)), self._rows)
+        residuals = np.abs(values - pool(values=values, **left_out).finish())
+        self._refuse_empty(~np.isnan(residuals).any(axis=1))
+        if scaled:
+            squares = _known(residuals**2)
+            scale = np.sqrt(pool(values=squares, **left_out).finish())
+            beside_none = np.where(residuals == 0, 0, np.inf)
+            residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
+            values = np.hstack([values, squares])
+
+        counts, arguments = self._window.sample_weight, self._engine(queries, None)
+        limits = np.empty((len(queries), 2, n_values))
+
+        def visit(rows, cols, attention):
+            reached = attention.any(axis=1)
+            limits[rows[~reached]] = np.nan
+            rows, attention = rows[reached], attention[reached]
+            for part in gen_batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
+                find(rows[part], cols, attention[part])
+
+        def find(rows, cols, attention):
+            fits = FitsWithoutEach(attention, cols, values)
+            row, key = self._to_pool_anew(arguments, rows, cols, attention)
+            if len(row):
+                fits.replace(row, key, self._pool_without(queries[rows[row]], key, values))
+            for number, reach in enumerate(residuals.T):
+                if scaled:
+                    scale = np.sqrt(np.maximum(fits.of_value(n_values + number), 0))
+                    with np.errstate(invalid="ignore"):  # infinity times 0 is unknown
+                        reach = scale * reach
+                ends = jackknife_limits(fits.of_value(number), reach, counts, coverage)
+                limits[rows, :, number] = np.transpose(ends)
+
+        attend(visit, **arguments)
+        self._refuse_empty(~np.isnan(limits[:, 0, 0]))
+        return limits
+
+    def _to_pool_anew(self, arguments, rows, cols, attention):
+        """Queries, as numbers of `rows`, and keys without which the fit has to be made anew."""
+        row = np.flatnonzero(attention.max(axis=1) > LARGEST_SHARE)
+        parts = [(row, cols[attention[row].argmax(axis=1)])]
+        if isinstance(self._window.bandwidth, KNearest):
+            # The width is another one without any of the keys that lie within it.
+            window = {"kernel": KERNELS["boxcar"], "empty": None, "n_jobs": 1}
+
+            def note(numbers, cols, attention):
+                row, col = attention.nonzero()
+                parts.append((numbers[row], cols[col]))
+
+            attend(note, **among(arguments, rows) | window)
+        return tuple(np.concatenate(part) for part in zip(*parts))
+
+    def _pool_without(self, queries, key, values):
+        """Pooled values at queries that leave out one key each."""
+        arguments = self._engine(queries, key) | {"n_jobs": 1}
+        pooled = pool(values=values, **arguments).finish()
+        unknown = np.isnan(pooled).any(axis=1)
+        if self.handle_empty == "error" and unknown.any():
+            raise ValueError(
+                f"The intervals leave each training row out, and without row "
+                f"{self._rows[key[unknown][0]]} no other has weight for some query, which "
+                f"handle_empty='error' refuses. Choose a larger bandwidth, or handle_empty from "
+                f"'nearest', 'mean', 'nan'."
+            )
+        return pooled
+
+
+def _known(squares):
+    """Squares of residuals, their mean in the place of those that are not known."""
+    known = ~np.isnan(squares[:, 0])
+    return np.where(known[:, None], squares, squares[known].sum(axis=0) / max(1, known.sum()))
+
+
+def check_coverage(coverage):
+    """Check that a coverage is a probability between 0 and 1."""
+    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
+        raise ValueError(f"coverage must be a number between 0 and 1; got {coverage!r}.")

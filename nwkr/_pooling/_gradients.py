@@ -1,0 +1,136 @@
+"""How the pooled values change with the query.
+
+With the pooled value ``f`` of a query and its total ``T``, a pair adds ``(v - f) w K'(u2) / T``
+times the change of its ``u2``, which is ``2 (q - k)`` by a column of the query (q and k in units
+of its bandwidth). Up to its sign ``K'`` is a kernel too, so the sum over pairs is pooled, with
+the values ``k``, ``v`` and ``v k``; for the Gaussian, whose derivative is itself, all in one.
+
+What that cannot tell exactly is left to whole rows (`_rows.py`): queries far from all keys or
+from the centre, or with little weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nwkr._pooling._distances import Pairs
+from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["query_gradients"]
+
+# Sums about the centre lose digits with the distance from it, in bandwidths; and the product's
+# error shows in weights that are little altogether.
+_DISTANT, _THIN = 2.0**10, 2.0**-6
+# As far as squared distances need go where they are infinite for what does not count.
+_BEYOND = 1e100
+
+
+def query_gradients(
+    pairs: Pairs,
+    kernel: Kernel,
+    values: np.ndarray,
+    weights: np.ndarray,
+    pool: Callable[[np.ndarray, Kernel, np.ndarray], PooledSums],
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Derivatives of the pooled values by each column of the query.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Queries and keys, under the euclidean metric.
+    kernel : Kernel
+        A kernel that has a derivative.
+    values : ndarray of shape (n_keys, n_values)
+        Values.
+    weights : ndarray of shape (n_keys,)
+        Key weights.
+    pool : callable
+        ``pool(values, kernel, weights)`` gives pooled sums over these pairs.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_columns, n_values)
+        Derivatives in units of the bandwidth, for each column whose bandwidth is neither 0 nor
+        infinite; NaN where no key has weight and nothing stands in.
+    """
+    queries, keys = pairs.centred
+    products = np.einsum("ia,ij->iaj", _with_one(values), _with_one(keys))
+    columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, which is the total
+    exponential = kernel.log_slope is not None
+    if exponential and pairs.key_factors is None:
+        sums = slope_sums = pool(columns, kernel, weights)
+        means, largest = sums.finish()[:, len(keys.T) :: 1 + len(keys.T)], 1.0
+    else:
+        sums = pool(values, kernel, weights)
+        means = sums.finish()
+        factors = np.ones(len(keys)) if pairs.key_factors is None else pairs.key_factors
+        largest = factors.max()
+        slope_kernel = kernel if exponential else _slope_kernel(kernel)
+        slope_sums = pool(columns, slope_kernel, weights * (factors / largest))
+
+    scale = largest * (1.0 if kernel.log_slope is None else -kernel.log_slope)
+    exact = (sums.shift != 0) | (np.abs(queries) > _DISTANT).any(axis=1)
+    if np.isfinite(kernel.support):
+        exact |= sums.total <= _THIN
+    with np.errstate(all="ignore"):  # in what is made exactly below
+        relative = scale * np.exp(slope_sums.shift - sums.shift) / sums.total
+        sums_of_slopes = np.column_stack([slope_sums.total, slope_sums.weighted])
+        moments = (sums_of_slopes * relative[:, None]).reshape(len(queries), *products.shape[1:])
+        about_mean = moments[:, 1:] - means[:, :, None] * moments[:, :1]
+        gradients = about_mean[:, :, 1:] - queries[:, None] * about_mean[:, :, :1]
+    gradients = 2 * gradients.transpose(0, 2, 1)
+
+    again = np.flatnonzero(exact)
+
+    def make_exactly(part):
+        rows = Rows(pairs, kernel, again[part], empty)
+        gradients[again[part]] = _from_rows(pairs, kernel, rows, again[part], values, weights)
+
+    each(make_exactly, row_blocks(len(again), len(keys)), n_jobs)
+    return gradients
+
+
+def _with_one(array):
+    return np.column_stack([np.ones(len(array)), array])
+
+
+def _slope_kernel(kernel):
+    """The kernel that is minus the derivative of another."""
+
+    def profile(u2):
+        slope = kernel.derivative(np.minimum(u2, _BEYOND, out=u2))
+        return np.negative(slope, out=slope)
+
+    return Kernel(f"slope of {kernel.name}", profile, kernel.support, smooth=kernel.smooth)
+
+
+def _from_rows(pairs, kernel, rows, numbers, values, weights):
+    """Gradients at some queries, from what is closest so that nothing cancels."""
+    queries, keys = pairs.centred
+    attention = rows.weights() * weights
+    slopes = rows.derivatives() * weights
+    slopes[attention == 0] = 0
+    if pairs.key_factors is not None:
+        slopes *= pairs.key_factors
+    gradients = np.full((len(numbers), len(keys.T), len(values.T)), np.nan)
+    for number in np.flatnonzero(attention.any(axis=1)):
+        attention[number] /= (total := attention[number].sum())
+        apart = values - values[attention[number].argmax()]
+        shares = (slopes[number] / total)[:, None] * (apart - attention[number] @ apart)
+        closest = np.abs(slopes[number]).argmax()
+        to_closest = queries[numbers[number]] - keys[closest]
+        gradients[number] = (keys[closest] - keys).T @ shares
+        if kernel.log_slope is None or pairs.key_factors is not None:  # else the shares add up to 0
+            gradients[number] += np.outer(to_closest, shares.sum(axis=0))
+    return 2 * gradients

@@ -1,0 +1,93 @@
+"""Quantiles of values under the weights of each query.
+
+First the share is pooled that each of some bins of the sorted values has, which is cheap; the
+weights themselves are looked at only in the bin that holds the quantile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nwkr._pooling import attend, pool
+from nwkr._spread import among
+
+__all__ = ["pooled_quantiles"]
+
+_BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
+# By how much, of it, a sum of weights may miss a share by rounding; what is as good as 0.
+_ROUNDING, _NOTHING = 1e-12, 1e-290
+
+
+def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """The smallest value, for each quantile, up to which values have that share of the weights.
+
+    Parameters
+    ----------
+    arguments : dict
+        What to call pooling with.
+    y : ndarray of shape (n_keys,)
+        Values.
+    quantiles : ndarray of shape (n_quantiles,)
+        Quantiles.
+
+    Returns
+    -------
+    found : ndarray of shape (n_queries, n_quantiles)
+        Some of the values; NaN where no key has weight.
+    """
+    # What is compared with numbers takes all digits.
+    arguments = arguments | {"keys": arguments["keys"].astype(float, copy=False)}
+    wanted = np.where(quantiles < 1, np.maximum(quantiles * (1 - _ROUNDING), _NOTHING), 1)
+    found = np.full((len(arguments["queries"]), len(quantiles)), np.nan)
+    order = y.argsort(kind="stable")
+    pending = np.arange(len(found))
+
+    def look(rows, keys, wanted):
+        """Find the quantiles of some queries among some keys, in the order of their values."""
+
+        def find(numbers, cols, attention):
+            in_order = cols.argsort()
+            values = y[keys[cols[in_order]]]
+            sums = attention[:, in_order].cumsum(axis=1)
+            for place, shares in enumerate(wanted[numbers].T):
+                some = np.flatnonzero(~np.isnan(shares) & (sums[:, -1] > 0))
+                found[rows[numbers[some]], place] = values[_reaching(sums[some], shares[some])]
+
+        attend(find, **among(arguments, rows, keys))
+
+    n_bins = min(_BINS, len(y) // _KEYS_PER_BIN)
+    if n_bins > 1:
+        bins = np.array_split(order, n_bins)
+        ends = _pool_bins(arguments, bins)
+        pending = np.flatnonzero(~np.isnan(ends[:, -1]))
+        ends = ends[pending]
+        holding = np.column_stack([_reaching(ends, share) for share in wanted])
+        starts = np.hstack([np.zeros((len(ends), 1)), ends[:, :-1]])
+        for number, keys in enumerate(bins):
+            here = holding == number
+            some = np.flatnonzero(here.any(axis=1))
+            if len(some):
+                start, end = starts[some, number, None], ends[some, number, None]
+                with np.errstate(divide="ignore", invalid="ignore"):  # where it is not here
+                    within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
+                look(pending[some], keys, np.where(here[some], within, np.nan))
+        # Where the product and the plain formula disagree, by rounding, on what has weight.
+        pending = pending[np.isnan(found[pending]).any(axis=1)]
+    if len(pending):
+        look(pending, order, np.tile(wanted, (len(pending), 1)))
+    return found
+
+
+def _pool_bins(arguments, bins):
+    """Shares of the weights up to the end of each bin, (n_queries, n_bins)."""
+    values = np.zeros((len(arguments["weights"]), len(bins)))
+    for number, keys in enumerate(bins):
+        values[keys, number] = 1
+    return pool(values=values, **arguments).finish().cumsum(axis=1)
+
+
+def _reaching(sums, share):
+    """Number of the first sum in each row that reaches a share of the last."""
+    return (sums < np.reshape(share * sums[:, -1], (-1, 1))).sum(axis=1)

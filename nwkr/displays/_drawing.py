@@ -1,0 +1,36 @@
+"""What displays share in drawing: axes, and lines that are told apart in print too."""
+
+from __future__ import annotations
+
+__all__ = ["COLORS", "LINES", "axes_of", "merged", "need_matplotlib"]
+
+# Of Okabe and Ito, for colour-blind readers too; their yellow is too pale on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", "-.", ":")
+
+
+def need_matplotlib(caller):
+    """Return pyplot, or say how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(f'{caller} needs matplotlib: pip install "nwkr[plot]".') from error
+    return plt
+
+
+def axes_of(display, ax):
+    """The axes to draw a display on: new ones if `ax` is None."""
+    plt = need_matplotlib(f"{type(display).__name__}.plot")
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    return ax
+
+
+def merged(artist, defaults, given):
+    """Keyword arguments for a class of artists, where `given` ones replace defaults."""
+    from matplotlib.cbook import normalize_kwargs  # so that "lw" replaces "linewidth"
+
+    given = normalize_kwargs(given, artist)
+    if {"c", "color"} & set(given):  # two names for one thing in a scatter plot
+        defaults = {name: value for name, value in defaults.items() if name not in ("c", "color")}
+    return {**defaults, **given}

@@ -1,0 +1,56 @@
+"""What is predicted over one feature: curves, with the data, a band and the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr.displays._drawing import COLORS, LINES, merged
+
+__all__ = ["draw_over_one"]
+
+
+def draw_over_one(display, line_kwargs, band_kwargs, truth_kwargs, points_kwargs):
+    """Draw the curve of a regressor, or the probability of a class or of each."""
+    from matplotlib.collections import PathCollection, PolyCollection
+    from matplotlib.lines import Line2D
+
+    ax, (x,) = display.ax_, display.grid
+    if display.y is not None:
+        for label, rows, height, style in _points(display):
+            style = merged(PathCollection, {"label": label, **style}, points_kwargs)
+            display.points_.append(ax.scatter(display.X[rows, 0], height, **style))
+    if display.band is not None:
+        style = {"label": display.band_name, "color": COLORS[0], "alpha": 0.2, "linewidth": 0}
+        style = merged(PolyCollection, style, band_kwargs)
+        display.band_ = ax.fill_between(x, *display.band.T, **style)
+    if display.truth is not None:
+        style = {"label": "truth", "color": "black", "linestyle": "--", "linewidth": 1.2}
+        (display.truth_,) = ax.plot(x, display.truth, **merged(Line2D, style, truth_kwargs))
+    several = display.prediction.ndim == 2
+    labels = [str(label) for label in display.classes] if several else ["fit"]
+    for number, (label, curve) in enumerate(zip(labels, display.prediction.reshape(len(x), -1).T)):
+        style = {"label": label, "linewidth": 2, **_style(number)}
+        display.lines_ += ax.plot(x, curve, **merged(Line2D, style, line_kwargs))
+    ax.set(xlabel=display.feature_names[0], ylabel=display.target_name)
+    if len(ax.get_legend_handles_labels()[0]) > 1:
+        ax.legend()
+
+
+def _points(display):
+    """Sets of rows to draw: their label, which they are, how high, and in what style."""
+    y = display.y
+    if display.classes is None:
+        yield "data", slice(None), y, {"color": "0.6", "s": 14}
+    elif display.prediction.ndim == 1:  # of one class, which has probability 1 where it is
+        of_class = (y == display.classes).astype(float)
+        yield "data", slice(None), of_class, {"color": "0.4", "marker": "|"}
+    else:  # in a track for each class, below
+        for number, label in enumerate(display.classes):
+            rows = np.flatnonzero(y == label)
+            color = _style(number)["color"]
+            height = np.full(len(rows), -0.05 * (number + 1))
+            yield None, rows, height, {"color": color, "marker": "|"}
+
+
+def _style(number):
+    return {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number % len(LINES)]}

@@ -1,0 +1,355 @@
+"""A picture of what is predicted, over one feature or two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import check_array
+
+from nwkr.displays._drawing import axes_of, need_matplotlib
+from nwkr.displays._over_one import draw_over_one
+from nwkr.displays._over_two import draw_over_two
+from nwkr.displays._reading import feature_number, names_in, reach
+
+__all__ = ["PredictionDisplay"]
+
+# The bands that have a name, and what is said of them.
+BANDS = {
+    "std": "± 1 standard deviation",
+    "quantiles": "quantiles, {:.0%}",
+    "interval": "interval, {:.0%}",
+}
+
+
+class PredictionDisplay:
+    """The fitted function, over one feature as a curve, or over two as filled contours.
+
+    :meth:`from_estimator` makes and draws one.
+
+    Parameters
+    ----------
+    grid : list of one or two ndarrays, of shapes (n_0,) and (n_1,)
+        Where predictions stand, along each feature.
+    prediction : ndarray of shape (n_0,) or (n_0, n_1), or with n_classes more at the end
+        Predictions of a regressor there; the probability of a class, or of each.
+    feature_names : list of str
+        Names of the features.
+    target_name : str, default="y"
+        What is predicted.
+    band : ndarray of shape (n_0, 2) or None, default=None
+        Lower and upper end of a band about the curve.
+    band_name : str, default="band"
+        What the band is.
+    truth : ndarray of shape (n_0,) or None, default=None
+        What is true.
+    X : ndarray of shape (n_samples, 1) or (n_samples, 2), default=None
+        These features of the data.
+    y : ndarray of shape (n_samples,) or None, default=None
+        Their targets; None leaves the data out of the plot.
+    classes : label, ndarray of shape (n_classes,), or None, default=None
+        The class that the probability is of, or the classes; None for a regressor.
+
+    Attributes
+    ----------
+    lines_ : list of matplotlib Line2D
+        Over one feature, the curve, or one for each class.
+    band_ : matplotlib PolyCollection or None
+        The band.
+    truth_ : matplotlib Line2D or None
+        The true curve.
+    points_ : list of matplotlib PathCollection
+        The data, by class where there are several.
+    surface_ : matplotlib QuadContourSet, AxesImage or None
+        Over two features, filled contours; the blended colours of several classes.
+    boundaries_ : list of matplotlib QuadContourSet
+        Over two features, where a class is as likely as what is not it; where of several
+        the likeliest changes.
+    colorbar_ : matplotlib Colorbar or None
+        Colour bar of the filled contours.
+    ax_ : matplotlib Axes
+        Axes with the plot.
+    figure_ : matplotlib Figure
+        Figure with the axes.
+
+    See Also
+    --------
+    sklearn.inspection.PartialDependenceDisplay : Predictions over a feature, averaged over
+        the others.
+    sklearn.inspection.DecisionBoundaryDisplay : Regions of classes of any estimator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nwkr import NadarayaWatsonRegressor
+    >>> from nwkr.displays import PredictionDisplay
+    >>> X = np.linspace(0, 5, 50)[:, None]
+    >>> y = np.sin(X).ravel()
+    >>> model = NadarayaWatsonRegressor(bandwidth=0.2).fit(X, y)
+    >>> display = PredictionDisplay.from_estimator(model, X, y, truth=np.sin)
+    >>> [line.get_label() for line in display.ax_.get_lines()]
+    ['truth', 'fit']
+    """
+
+    def __init__(
+        self,
+        *,
+        grid,
+        prediction,
+        feature_names,
+        target_name="y",
+        band=None,
+        band_name="band",
+        truth=None,
+        X=None,
+        y=None,
+        classes=None,
+    ):
+        self.grid = grid
+        self.prediction = prediction
+        self.feature_names = feature_names
+        self.target_name = target_name
+        self.band = band
+        self.band_name = band_name
+        self.truth = truth
+        self.X = X
+        self.y = y
+        self.classes = classes
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        features=None,
+        target=None,
+        band=None,
+        coverage=0.9,
+        truth=None,
+        grid_resolution=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw what an estimator predicts, and the data.
+
+        Parameters
+        ----------
+        estimator : fitted estimator, pipeline, or search for these
+            What predicts.
+        X : array-like of shape (n_samples, n_features)
+            Data, which the plot reaches across.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Their targets; None leaves the data out of the plot.
+        features : int, str, list of one or two of these, or None, default=None
+            Numbers or names of the features to go along; the others are held at their median.
+            None for all, where there are one or two.
+        target : int, str or None, default=None
+            Of several outputs, the number of the one to show; of several classes, the class.
+            None shows the second of two classes, and of more all.
+        band : {"std", "quantiles", "interval"}, callable or None, default=None
+            What to draw about the curve of a regressor: one standard deviation to either
+            side; what is between the ends of `predict_quantiles`, or of `predict_interval`;
+            or a function of the rows that returns lower and upper ends, (n_queries, 2).
+        coverage : float, default=0.9
+            The share that quantiles or interval are to hold.
+        truth : callable or None, default=None
+            Function of the rows that returns what is true of them.
+        grid_resolution : int or None, default=None
+            Number of places along each feature: 400 of one or 100 of two, if None.
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on; new ones if None.
+        **kwargs : dict
+            Keyword arguments of :meth:`plot`.
+
+        Returns
+        -------
+        display : PredictionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If more than two features are left to show, a feature or the target is unknown, or
+            there are several outputs and no `target`; if `grid_resolution` is not an integer
+            above 1; or if a band is asked for of a classifier, or a band or truth over two
+            features.
+        ImportError
+            If matplotlib is not installed.
+        """
+        need_matplotlib("PredictionDisplay.from_estimator")
+        names, rows = names_in(X), check_array(X, dtype=float)
+        shown = _shown(features, names)
+        classes = estimator.classes_ if is_classifier(estimator) else None
+        _check_extras(band, truth, len(shown), classes)
+        n_places = {1: 400, 2: 100}[len(shown)] if grid_resolution is None else grid_resolution
+        if not (isinstance(n_places, int | np.integer) and n_places > 1):
+            raise ValueError(f"grid_resolution must be an integer above 1; got {n_places!r}.")
+        grid = [_across(rows[:, number], n_places) for number in shown]
+        queries = np.tile(np.median(rows, axis=0), (n_places ** len(grid), 1))
+        queries[:, shown] = np.column_stack([g.ravel() for g in np.meshgrid(*grid, indexing="ij")])
+        queries = _in_the_form_of(X, queries)
+
+        data: dict[str, Any] = {}
+        if classes is None:
+            prediction = _one_output(estimator.predict(queries), target)
+            data["target_name"] = _name_of_target(y, target)
+        else:
+            column = _column(target, classes)
+            prediction = estimator.predict_proba(queries)[:, column]
+            data["classes"] = classes[column]
+            several = prediction.ndim == 2
+            data["target_name"] = "probability" if several else f"P({classes[column]})"
+        if y is not None:
+            data["X"] = rows[:, shown]
+            data["y"] = np.asarray(y) if classes is not None else _one_output(y, target)
+        if band is not None:
+            data |= _band(estimator, queries, band, coverage, target)
+        if truth is not None:
+            data["truth"] = np.asarray(truth(queries), dtype=float).ravel()
+        display = cls(
+            grid=grid,
+            prediction=prediction.reshape(*map(len, grid), *prediction.shape[1:]),
+            feature_names=[names[number] for number in shown],
+            **data,
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        line_kwargs=None,
+        band_kwargs=None,
+        truth_kwargs=None,
+        points_kwargs=None,
+        contour_kwargs=None,
+        colorbar=True,
+    ):
+        """Draw the predictions, and the data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Axes to draw on; new ones if None.
+        line_kwargs : dict or None, default=None
+            Keyword arguments for the curves, as of `Axes.plot`.
+        band_kwargs : dict or None, default=None
+            Keyword arguments for the band, as of `Axes.fill_between`.
+        truth_kwargs : dict or None, default=None
+            Keyword arguments for the true curve, as of `Axes.plot`.
+        points_kwargs : dict or None, default=None
+            Keyword arguments for the data, as of `Axes.scatter`.
+        contour_kwargs : dict or None, default=None
+            Keyword arguments for filled contours, as of `Axes.contourf`.
+        colorbar : bool, default=True
+            Whether to draw a colour bar beside these.
+
+        Returns
+        -------
+        display : PredictionDisplay
+            The display itself.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self.ax_ = axes_of(self, ax)
+        self.figure_ = self.ax_.figure
+        self.lines_, self.points_, self.boundaries_ = [], [], []
+        self.band_ = self.truth_ = self.surface_ = self.colorbar_ = None
+        if len(self.grid) == 1:
+            draw_over_one(self, line_kwargs, band_kwargs, truth_kwargs, points_kwargs)
+        else:
+            draw_over_two(self, contour_kwargs, points_kwargs, colorbar)
+        return self
+
+
+def _shown(features, names):
+    """Numbers of the features to go along."""
+    if features is None:
+        features = list(range(len(names)))
+    elif isinstance(features, str | int | np.integer):
+        features = [features]
+    if len(features) not in (1, 2):
+        raise ValueError(
+            f"features must be one or two of {names}, for a plot has no more directions; got "
+            f"{len(features)} of them."
+        )
+    return [feature_number(feature, names, "features") for feature in features]
+
+
+def _check_extras(band, truth, n_shown, classes):
+    if n_shown == 2 and (band is not None or truth is not None):
+        raise ValueError("band and truth must be None over two features; got one of them.")
+    if classes is not None and band is not None:
+        raise ValueError(f"band must be None for a classifier; got {band!r}.")
+    if band is not None and not callable(band) and band not in BANDS:
+        raise ValueError(f"band must be one of {list(BANDS)}, a callable or None; got {band!r}.")
+
+
+def _across(column, n_places):
+    """Places all across a column, and a little beyond."""
+    low, high = column.min(), column.max()
+    margin = 0.04 * (high - low) or 1.0
+    return np.linspace(low - margin, high + margin, n_places)
+
+
+def _in_the_form_of(X, queries):
+    """Queries as the kind of frame that `X` is, if it is one."""
+    if not hasattr(X, "columns"):
+        return queries
+    import pandas as pd
+
+    if isinstance(X, pd.DataFrame):
+        return pd.DataFrame(queries, columns=X.columns)
+    return type(X)(queries, list(X.columns))  # as polars has it
+
+
+def _one_output(values, target):
+    """The column of several outputs that is shown."""
+    values = np.asarray(values)
+    if values.ndim == 1 or values.shape[1] == 1:
+        return values.ravel()
+    if not isinstance(target, int | np.integer) or not 0 <= target < values.shape[1]:
+        raise ValueError(
+            f"target must be the number of one of the outputs, from 0 to {values.shape[1] - 1}; "
+            f"got {target!r}."
+        )
+    return values[:, target]
+
+
+def _name_of_target(y, target):
+    names = names_in(y) if hasattr(y, "columns") else [getattr(y, "name", None)]
+    name = names[0 if len(names) == 1 else target]
+    return "y" if name is None else str(name)
+
+
+def _column(target, classes):
+    """The column of the class that is shown; all columns where it is each."""
+    if target is None:
+        return len(classes) - 1 if len(classes) <= 2 else slice(None)
+    (found,) = np.nonzero(classes == target)
+    if not len(found):
+        raise ValueError(f"target must be one of the classes, {list(classes)}; got {target!r}.")
+    return found[0]
+
+
+def _band(estimator, queries, band, coverage, target):
+    """Lower and upper ends, and what they are."""
+    if callable(band):
+        return {"band": np.asarray(band(queries), dtype=float)}
+    model, inputs = reach(estimator, queries)
+    if band == "std":
+        mean, std = (_one_output(part, target) for part in model.predict(inputs, return_std=True))
+        ends = np.column_stack([mean - std, mean + std])
+    elif band == "quantiles":
+        ends = model.predict_quantiles(inputs, [(1 - coverage) / 2, (1 + coverage) / 2])
+    else:
+        ends = model.predict_interval(inputs, coverage=coverage)
+    if ends.ndim == 3:
+        ends = ends[:, :, target]
+    return {"band": ends, "band_name": BANDS[band].format(coverage)}

@@ -1,0 +1,729 @@
+"""Displays: their artists hold the numbers that they are to show."""
+
+import inspect
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import oracles
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib.colors import PowerNorm, to_rgb
+from scipy.integrate import trapezoid
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+    displays,
+)
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.displays import (
+    AttentionDisplay,
+    BandwidthDisplay,
+    ExplanationDisplay,
+    KernelDisplay,
+    PredictionDisplay,
+)
+from nwkr.kernels import KERNELS, Kernel
+
+NAMES = ["age", "height", "weight"]
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def data(rng):
+    """Thirty rows of three named features, and targets."""
+    X = pd.DataFrame(rng.normal(size=(30, 3)) * [10, 5, 20], columns=NAMES)
+    return X, pd.Series(X["age"] / 10 + rng.normal(size=30), name="speed")
+
+
+@pytest.fixture
+def model(data):
+    return NadarayaWatsonRegressor(bandwidth=[10.0, 5.0, 20.0]).fit(*data)
+
+
+def draw_kernels(data, ax=None):
+    return KernelDisplay.from_kernels(["gaussian", "boxcar"], ax=ax)
+
+
+def draw_attention(data, ax=None):
+    model = NadarayaWatsonRegressor().fit(*data)
+    return AttentionDisplay.from_estimator(model, data[0][:7], sort_by="age", ax=ax)
+
+
+def draw_prediction(data, ax=None):
+    X, y = data[0][["age"]], data[1]
+    model = NadarayaWatsonRegressor().fit(X, y)
+    return PredictionDisplay.from_estimator(model, X, y, band="std", truth=np.sin, ax=ax)
+
+
+def draw_bandwidth(data, ax=None):
+    model = NadarayaWatsonRegressorCV(per_feature=True).fit(*data)
+    return BandwidthDisplay.from_estimator(model, ax=ax)
+
+
+def draw_explanation(data, ax=None):
+    model = NadarayaWatsonRegressor().fit(*data)
+    return ExplanationDisplay.from_estimator(model, data[0][:1], ax=ax)
+
+
+DRAW = [draw_kernels, draw_attention, draw_prediction, draw_bandwidth, draw_explanation]
+
+
+# -- the manner of displays -------------------------------------------------------------------
+
+
+def test_every_display_is_drawn_here(data):
+    assert {type(draw(data)).__name__ for draw in DRAW} == set(displays.__all__)
+
+
+def test_matplotlib_is_loaded_on_use():
+    code = "import sys, nwkr.displays; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_without_matplotlib_the_extra_is_named(draw, data, monkeypatch):
+    display = draw(data)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    needed = r'needs matplotlib: pip install "nwkr\[plot\]"'
+    with pytest.raises(ImportError, match=rf"^{type(display).__name__}\.from_\w+ {needed}"):
+        draw(data)
+    with pytest.raises(ImportError, match=rf"^{type(display).__name__}\.plot {needed}"):
+        display.plot()
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_a_display_draws_on_the_axes_that_are_given(draw, data):
+    figure, ax = plt.subplots()
+    display = draw(data, ax)
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert plt.get_fignums() == [figure.number]
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_a_display_holds_data_and_can_be_drawn_again(draw, data):
+    display = draw(data)
+    stored = {name: getattr(display, name) for name in inspect.signature(type(display)).parameters}
+    again = type(display)(**stored)
+    assert vars(again) == stored
+    assert again.plot() is again
+    assert again.figure_ is not display.figure_
+    for first, second in zip(display.ax_.get_lines(), again.ax_.get_lines(), strict=True):
+        np.testing.assert_array_equal(first.get_xydata(), second.get_xydata())
+    assert again.ax_.get_xlabel() == display.ax_.get_xlabel() != ""
+    assert again.ax_.get_ylabel() == display.ax_.get_ylabel() != ""
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_unknown_keywords_are_refused(draw, data):
+    with pytest.raises(TypeError, match="colour"):
+        draw(data).plot(colour="red")
+
+
+# -- kernels ----------------------------------------------------------------------------------
+
+
+def test_a_line_is_the_profile(kernel):
+    display = KernelDisplay.from_kernels(kernel, line_kwargs={"lw": 5})
+    (line,) = display.lines_
+    u, weights = line.get_data()
+    np.testing.assert_allclose(weights, oracles.PROFILES[kernel](np.abs(u)), atol=1e-12)
+    assert (u.min(), u.max()) == (-2.5, 2.5)
+    assert line.get_linewidth() == 5
+    assert display.ax_.get_legend() is None
+
+
+@pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
+def test_equal_std_draws_a_density_of_standard_deviation_1(kernel):
+    display = KernelDisplay.from_kernels(kernel, equal_std=True, max_distance=15)
+    u, weights = display.lines_[0].get_data()
+    variance = trapezoid(u**2 * weights, u) / trapezoid(weights, u)
+    assert variance == pytest.approx(1, rel=0.01)
+
+
+def test_all_kernels_can_be_told_apart():
+    display = KernelDisplay.from_kernels()
+    assert [line.get_label() for line in display.lines_] == list(KERNELS)
+    looks = {(line.get_color(), line.get_linestyle()) for line in display.lines_}
+    assert len(looks) == len(KERNELS)
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == list(KERNELS)
+
+
+def test_kernels_without_a_standard_deviation():
+    everything_else = KernelDisplay.from_kernels(equal_std=True)
+    assert everything_else.names == [name for name in KERNELS if name != "constant"]
+    with pytest.raises(ValueError, match=r"finite standard deviation .* 'constant'"):
+        KernelDisplay.from_kernels(["gaussian", "constant"], equal_std=True)
+
+
+def test_kernels_may_be_functions_and_objects():
+    def cauchy(u):
+        return 1 / (1 + u**2)
+
+    half = Kernel("half", lambda u2: 0.5 ** np.sqrt(u2))
+    display = KernelDisplay.from_kernels([cauchy, half, "boxcar"], max_distance=4)
+    assert display.names == ["cauchy", "half", "boxcar"]
+    u = display.distance
+    np.testing.assert_allclose(display.lines_[0].get_ydata(), cauchy(u))
+    np.testing.assert_allclose(display.lines_[1].get_ydata(), 0.5 ** np.abs(u))
+    assert KernelDisplay.from_kernels(cauchy).names == ["cauchy"]
+    assert KernelDisplay.from_kernels(half).names == ["half"]
+
+
+def test_bad_kernels():
+    with pytest.raises(ValueError, match="kernel must be"):
+        KernelDisplay.from_kernels("gausian")
+    for distance in (0, -1, np.inf, np.nan):
+        with pytest.raises(ValueError, match="max_distance must be a positive number"):
+            KernelDisplay.from_kernels(max_distance=distance)
+
+
+# -- attention --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sort_by", ["height", 1, np.int64(1)])
+def test_the_image_is_the_attention_sorted(data, model, sort_by):
+    X, queries = data[0].to_numpy(), data[0][::3] + 0.1
+    display = AttentionDisplay.from_estimator(model, queries, sort_by=sort_by)
+    expected = oracles.attention(queries, X, "gaussian", [10, 5, 20])
+    rows, cols = np.argsort(queries["height"]), np.argsort(X[:, 1])
+    np.testing.assert_allclose(display.image_.get_array(), expected[rows][:, cols], atol=1e-12)
+    assert display.ax_.get_xlabel() == "training row, by height"
+    assert display.ax_.get_ylabel() == "query, by height"
+
+
+def test_unsorted_rows_stay_where_they_are(data, model):
+    display = AttentionDisplay.from_estimator(model, data[0][:4])
+    expected = oracles.attention(data[0][:4], data[0], "gaussian", [10, 5, 20])
+    np.testing.assert_allclose(display.image_.get_array(), expected, atol=1e-12)
+    assert display.ax_.get_xlabel() == "training row"
+
+
+def test_no_queries_are_the_training_rows_left_out(data, model):
+    display = AttentionDisplay.from_estimator(model, sort_by="age")
+    shown = display.image_.get_array()
+    order = np.argsort(data[0]["age"].to_numpy())
+    assert shown.shape == (30, 30)
+    assert (np.diag(shown) == 0).all()
+    np.testing.assert_allclose(shown, model.attention_weights()[np.ix_(order, order)])
+
+
+def test_ticks_say_what_the_feature_is(data, model):
+    display = AttentionDisplay.from_estimator(model, data[0][:7], sort_by="weight")
+    ascending = np.sort(data[0]["weight"])
+    written = display.ax_.xaxis.get_major_formatter()
+    assert written(0) == f"{ascending[0]:.3g}"
+    assert written(29) == f"{ascending[29]:.3g}"
+    assert written(-1) == written(30) == ""
+
+
+def test_behind_a_pipeline_and_a_search(data):
+    X, y = data
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
+    search = GridSearchCV(pipe, {"nadarayawatsonregressor__bandwidth": [0.5, 1]}, cv=2).fit(X, y)
+    expected = AttentionDisplay.from_estimator(search.best_estimator_)
+    display = AttentionDisplay.from_estimator(search)
+    np.testing.assert_array_equal(display.weights, expected.weights)
+    queries = AttentionDisplay.from_estimator(search, X[:5], sort_by="height")
+    scaled = search.best_estimator_[:-1].transform(X)
+    np.testing.assert_allclose(queries.query_values, scaled[:5, 1])
+    np.testing.assert_allclose(queries.key_values, scaled[:, 1])
+    assert queries.feature_name == "height"
+    alone = make_pipeline(NadarayaWatsonRegressor()).fit(X.to_numpy(), y)
+    assert AttentionDisplay.from_estimator(alone, X[:5].to_numpy(), sort_by=2).feature_name == "x2"
+
+
+def test_few_large_weights_do_not_darken_the_rest():
+    weights = np.full((40, 10), 0.1)
+    weights[0] = np.eye(10)[0]
+    display = AttentionDisplay(weights=weights).plot()
+    assert display.image_.norm.vmin == 0
+    assert display.image_.norm.vmax == pytest.approx(0.1)
+    assert display.colorbar_.extend == "max"
+    all_of_it = display.plot(vmax=1.0)
+    assert all_of_it.image_.norm.vmax == 1
+    assert all_of_it.colorbar_.extend == "neither"
+    assert display.plot(colorbar=False).colorbar_ is None
+
+
+def test_a_norm_takes_the_place_of_the_limits():
+    norm = PowerNorm(0.5, 0, 0.3)
+    display = AttentionDisplay(weights=np.eye(3)).plot(image_kwargs={"norm": norm})
+    assert display.image_.norm is norm
+
+
+def test_rows_without_weight_are_left_blank(data):
+    X, y = data
+    X = X.to_numpy()
+    model = NadarayaWatsonRegressor("boxcar", 5.0, handle_empty="nan").fit(X, y)
+    display = AttentionDisplay.from_estimator(model, [[1e6] * 3, *X[:2]])
+    blank = np.ma.getmaskarray(display.image_.get_array())
+    assert blank[0].all()
+    assert not blank[1:].any()
+    nothing = AttentionDisplay.from_estimator(model, [[1e6] * 3])
+    assert nothing.image_.norm.vmax == 1
+
+
+def test_bad_sorting(data, model):
+    for sort_by in ("size", 3, -4, 1.0):
+        with pytest.raises(ValueError, match=r"sort_by must name a feature of \['age', "):
+            AttentionDisplay.from_estimator(model, sort_by=sort_by)
+    distances = np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
+    model = NadarayaWatsonRegressor(bandwidth=1.0, metric="precomputed").fit(
+        distances, np.arange(5)
+    )
+    assert AttentionDisplay.from_estimator(model).weights.shape == (5, 5)
+    with pytest.raises(ValueError, match="sort_by must be None with metric='precomputed'"):
+        AttentionDisplay.from_estimator(model, sort_by=0)
+
+
+# -- bandwidths -------------------------------------------------------------------------------
+
+
+def test_losses_are_drawn_as_losses(data):
+    X, y = data
+    model = NadarayaWatsonRegressorCV().fit(X[["age"]], y)
+    display = BandwidthDisplay.from_estimator(model)
+    x, losses = display.line_.get_data()
+    np.testing.assert_allclose(x, np.ravel(model.cv_results_["bandwidth"]))
+    np.testing.assert_allclose(losses, -np.array(model.cv_results_["score"]))
+    assert display.ax_.get_xlabel() == "bandwidth (age)"
+    assert display.ax_.get_xscale() == "log"
+    assert display.best_.get_xdata() == pytest.approx(model.bandwidth_)
+    assert display.best_.get_ydata() == pytest.approx(losses.min())
+    assert display.best_.get_label() == f"chosen: {model.bandwidth_[0]:.3g}"
+
+
+@pytest.mark.parametrize(
+    ("scoring", "cv", "sign", "name"),
+    [
+        (None, None, -1, "mean squared error, leave-one-out"),
+        ("neg_mean_absolute_error", 3, -1, "mean absolute error, cross-validated"),
+        ("r2", None, 1, "r2, leave-one-out"),
+        ("aicc", None, -1, "AICc"),
+        ("gcv", None, -1, "GCV"),
+        (lambda y, p: -np.abs(y - p).max(), None, 1, "<lambda>, leave-one-out"),
+    ],
+)
+def test_scores_are_named(data, scoring, cv, sign, name):
+    model = NadarayaWatsonRegressorCV(scoring=scoring, cv=cv, bandwidths=[2, 8, 32]).fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    finite = np.isfinite(model.cv_results_["score"])
+    drawn = display.line_.get_ydata()
+    np.testing.assert_allclose(drawn, sign * np.array(model.cv_results_["score"])[finite])
+    assert display.ax_.get_ylabel() == name
+    assert display.best_.get_ydata() == pytest.approx(sign * model.best_score_)
+    assert (display.dof_axis_ is None) == (cv is not None)
+
+
+def test_classifiers_have_the_log_loss(data):
+    X, y = data
+    model = NadarayaWatsonClassifierCV().fit(X, y > 0)
+    display = BandwidthDisplay.from_estimator(make_pipeline(model))
+    assert display.ax_.get_ylabel() == "log loss, leave-one-out"
+    assert display.ax_.get_xlabel() == "bandwidth (geometric mean of features)"
+
+
+def test_degrees_of_freedom_stand_above_their_bandwidths(data):
+    X, y = data
+    model = NadarayaWatsonRegressorCV(bandwidths=[8, 2, 4]).fit(X[["age"]], y)
+    display = BandwidthDisplay.from_estimator(model)
+    np.testing.assert_allclose(display.line_.get_xdata(), [2, 4, 8])
+    np.testing.assert_allclose(display.dof_axis_.get_xticks(), [2, 4, 8])
+    drawn = [float(text.get_text()) for text in display.dof_axis_.get_xticklabels()]
+    expected = [
+        np.trace(oracles.attention(X[["age"]], X[["age"]], "gaussian", width))
+        for width in (2, 4, 8)
+    ]
+    np.testing.assert_allclose(drawn, expected, atol=0.5)
+    assert display.dof_axis_.get_xlabel() == "effective degrees of freedom"
+
+
+def test_a_bandwidth_for_each_feature_stands_apart(data):
+    model = NadarayaWatsonRegressorCV(per_feature=True).fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    tried = model.cv_results_["bandwidth"]
+    assert len(display.line_.get_xdata()) == len(tried) - 1
+    finite = tried[-1][np.isfinite(tried[-1])]
+    assert display.refined_.get_xdata() == pytest.approx(np.prod(finite) ** (1 / len(finite)))
+    assert display.refined_.get_ydata() == pytest.approx(-model.cv_results_["score"][-1])
+    assert display.best == np.argmax(model.cv_results_["score"])
+    assert display.best_.get_label() == "chosen: one for each feature"
+
+
+def test_one_bandwidth_for_all_features_is_just_that(data):
+    display = BandwidthDisplay.from_estimator(
+        NadarayaWatsonRegressorCV(bandwidths=[3, 9]).fit(*data)
+    )
+    np.testing.assert_allclose(display.line_.get_xdata(), [3, 9])
+    assert display.ax_.get_xlabel() == "bandwidth"
+
+
+def test_numbers_of_neighbours(data):
+    bandwidths = [KNearest(k) for k in (2, 5, 12)]
+    display = BandwidthDisplay.from_estimator(
+        NadarayaWatsonRegressorCV("tricube", bandwidths).fit(*data)
+    )
+    np.testing.assert_array_equal(display.line_.get_xdata(), [2, 5, 12])
+    assert display.ax_.get_xlabel() == "k, the number of nearest rows"
+
+
+def test_all_else_stands_side_by_side(data):
+    bandwidths = [Adaptive(10.0, 0.5), 0, "scott", np.inf, KNearest(5)]
+    model = NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    np.testing.assert_array_equal(display.line_.get_xdata(), range(5))
+    assert display.line_.get_linestyle() == "None"
+    names = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert names[:2] + names[3:] == ["Adaptive(10.0, 0.5)", "0", "inf", "KNearest(5)"]
+    assert display.ax_.get_xscale() == "linear"
+
+
+def test_what_has_no_score_is_not_drawn():
+    display = BandwidthDisplay(
+        bandwidths=[1.0, 2.0, 3.0, 4.0],
+        scores=[np.nan, np.inf, 5.0, 4.0],
+        best=3,
+        effective_dof=[9.0, 8.0, 3.0, 2.0],
+    ).plot()
+    np.testing.assert_allclose(display.line_.get_xydata(), [[3, 5], [4, 4]])
+    np.testing.assert_allclose(display.dof_axis_.get_xticks(), [3, 4])
+
+
+def test_what_is_very_bad_is_out_of_sight():
+    scores = [1e6, 1.2, 1.1, 1.0, 1.1]
+    display = BandwidthDisplay(bandwidths=[1, 2, 3, 4, 5], scores=scores, best=3).plot()
+    low, high = display.ax_.get_ylim()
+    assert low < 1 < 1.2 < high < 3
+    upside_down = BandwidthDisplay(
+        bandwidths=[1, 2, 3, 4, 5], scores=-np.array(scores), best=3
+    ).plot()
+    np.testing.assert_allclose(upside_down.ax_.get_ylim(), [-high, -low])
+    level = BandwidthDisplay(bandwidths=[1, 2, 3], scores=[1, 1, 1], best=2).plot()
+    assert level.ax_.get_ylim()[0] < 1 < level.ax_.get_ylim()[1]
+
+
+def test_bad_searches(data, model):
+    for estimator in (model, NadarayaWatsonRegressorCV(), make_pipeline(StandardScaler())):
+        with pytest.raises(
+            ValueError, match="estimator must be a fitted NadarayaWatsonRegressorCV"
+        ):
+            BandwidthDisplay.from_estimator(estimator)
+
+
+# -- predictions ------------------------------------------------------------------------------
+
+
+def test_a_curve_with_all_around_it(data):
+    X, y = data[0][["age"]], data[1]
+    model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, y)
+    ends = {}
+
+    def band(queries):
+        ends["fit"] = model.predict(queries)
+        return np.column_stack([ends["fit"] - 1, ends["fit"] + 2])
+
+    display = PredictionDisplay.from_estimator(
+        model, X, y, band=band, truth=lambda X: X / 10, line_kwargs={"ls": ":"}
+    )
+    (line,) = display.lines_
+    x, fit = line.get_data()
+    assert x.min() < X["age"].min() < X["age"].max() < x.max()
+    expected = oracles.predict(x[:, None], X.to_numpy(), y.to_numpy(), "gaussian", 3.0)
+    np.testing.assert_allclose(fit, expected)
+    assert line.get_linestyle() == ":"
+    np.testing.assert_allclose(display.truth_.get_ydata(), x / 10)
+    np.testing.assert_allclose(display.points_[0].get_offsets(), np.column_stack([X, y]))
+    corners = display.band_.get_paths()[0].vertices
+    assert corners[:, 1].min() == pytest.approx(fit.min() - 1)
+    assert corners[:, 1].max() == pytest.approx(fit.max() + 2)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("age", "speed")
+    written = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert written == ["data", "band", "truth", "fit"]
+
+
+def test_bands_are_what_the_estimator_says(data):
+    X, y = data[0][["age"]], data[1]
+    model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, y)
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=0.3)).fit(X, y)
+    for estimator in (model, pipe):
+        draw = PredictionDisplay.from_estimator
+        kinds = [
+            draw(estimator, X, y, band=b, coverage=0.8) for b in ("std", "quantiles", "interval")
+        ]
+        queries = pd.DataFrame({"age": kinds[0].grid[0]})
+        last = model
+        if estimator is pipe:
+            queries, last = pipe[:-1].transform(queries), pipe[-1]
+        mean, std = last.predict(queries, return_std=True)
+        expected = [
+            np.column_stack([mean - std, mean + std]),
+            last.predict_quantiles(queries, [0.1, 0.9]),
+            last.predict_interval(queries, coverage=0.8),
+        ]
+        for display, ends in zip(kinds, expected):
+            np.testing.assert_allclose(display.band, ends, atol=1e-12)
+        names = [display.band_.get_label() for display in kinds]
+        assert names == ["± 1 standard deviation", "quantiles, 80%", "interval, 80%"]
+
+
+def test_one_of_several_outputs(data):
+    X, y = data[0][["age"]], data[1]
+    both = pd.DataFrame({"speed": y, "power": -y})
+    model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, both)
+    for band in (None, "std", "quantiles", "interval"):
+        display = PredictionDisplay.from_estimator(model, X, both, target=1, band=band)
+        queries = pd.DataFrame({"age": display.grid[0]})
+        np.testing.assert_allclose(display.prediction, model.predict(queries)[:, 1])
+        np.testing.assert_allclose(display.points_[0].get_offsets()[:, 1], -y)
+        assert display.ax_.get_ylabel() == "power"
+        if band is not None:
+            inside = (display.band[:, 0] <= display.prediction) & (
+                display.prediction <= display.band[:, 1]
+            )
+            assert inside.mean() > 0.9
+    for target in (None, 2, -1, "power"):
+        with pytest.raises(ValueError, match="target must be the number of one of the outputs"):
+            PredictionDisplay.from_estimator(model, X, both, target=target)
+
+
+def test_two_features_make_a_surface(data):
+    X, y = data[0][["age", "weight"]], data[1]
+    model = NadarayaWatsonRegressor(bandwidth=[5.0, 10.0]).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, grid_resolution=20)
+    age, weight = display.grid
+    assert display.prediction.shape == (20, 20)
+    expected = oracles.predict(
+        [[age[3], weight[11]]], X.to_numpy(), y.to_numpy(), "gaussian", [5, 10]
+    )
+    assert display.prediction[3, 11] == pytest.approx(expected[0])
+    levels = display.surface_.levels
+    assert levels[0] <= display.prediction.min() <= display.prediction.max() <= levels[-1]
+    np.testing.assert_allclose(display.points_[0].get_offsets(), X)
+    np.testing.assert_allclose(display.points_[0].get_array(), y)
+    assert display.points_[0].norm is display.surface_.norm
+    assert display.colorbar_.ax.get_ylabel() == "speed"
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("age", "weight")
+    # Higher where the ages are: the surface is not drawn on its side.
+    inside = display.surface_.get_paths()[-2].get_extents()
+    assert inside.x0 > np.median(X["age"])
+    assert display.plot(colorbar=False).colorbar_ is None
+
+
+def test_other_features_are_held_at_their_median(data, model):
+    X, y = data
+    display = PredictionDisplay.from_estimator(
+        model, X, y, features=["weight", 0], grid_resolution=5
+    )
+    middle = X.median()
+    query = [[display.grid[1][4], middle["height"], display.grid[0][2]]]
+    expected = oracles.predict(query, X.to_numpy(), y.to_numpy(), "gaussian", [10, 5, 20])
+    assert display.prediction[2, 4] == pytest.approx(expected[0])
+    assert display.feature_names == ["weight", "age"]
+    curve = PredictionDisplay.from_estimator(model, X, features="height")
+    assert curve.points_ == []
+    assert curve.ax_.get_xlabel() == "height"
+
+
+@pytest.fixture
+def classes(rng):
+    """Rows of two features, and three classes that each have a corner."""
+    X = np.concatenate([rng.normal(size=(20, 2)) + corner for corner in ([0, 0], [4, 0], [0, 4])])
+    return X, np.repeat(["blue", "orange", "green"], 20)
+
+
+def test_probability_of_one_class(classes):
+    X, y = classes
+    model = NadarayaWatsonClassifier(bandwidth=0.7).fit(X[:, :1], y == "orange")
+    display = PredictionDisplay.from_estimator(model, X[:, :1], y == "orange")
+    x, probability = display.lines_[0].get_data()
+    expected = oracles.predict(x[:, None], X[:, :1], y == "orange", "gaussian", 0.7)
+    np.testing.assert_allclose(probability, expected, atol=1e-12)
+    points = display.points_[0].get_offsets()
+    np.testing.assert_array_equal(points, np.column_stack([X[:, 0], y == "orange"]))
+    assert display.ax_.get_ylabel() == "P(True)"
+    model = NadarayaWatsonClassifier(bandwidth=0.7).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, target="green", grid_resolution=30)
+    np.testing.assert_allclose(display.surface_.levels, np.linspace(0, 1, 11))
+    assert display.colorbar_.ax.get_ylabel() == "P(green)"
+    along = display.boundaries_[0].get_paths()[0].vertices
+    np.testing.assert_allclose(model.predict_proba(along)[:, 1], 0.5, atol=0.05)
+    assert [len(points.get_offsets()) for points in display.points_] == [20, 20, 20]
+
+
+def test_all_of_three_classes_over_one_feature(classes):
+    X, y = classes[0][:, [1]], classes[1]
+    model = NadarayaWatsonClassifier(bandwidth=0.7).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y)
+    curves = np.array([line.get_ydata() for line in display.lines_])
+    np.testing.assert_allclose(curves.T, model.predict_proba(display.grid[0][:, None]))
+    assert [line.get_label() for line in display.lines_] == ["blue", "green", "orange"]
+    assert len({line.get_linestyle() for line in display.lines_}) == 3
+    for label, points, line in zip(model.classes_, display.points_, display.lines_):
+        np.testing.assert_array_equal(points.get_offsets()[:, 0], X[y == label, 0])
+        assert (points.get_offsets()[:, 1] < 0).all()
+        assert to_rgb(points.get_facecolor()[0, :3]) == to_rgb(line.get_color())
+    assert display.ax_.get_ylabel() == "probability"
+
+
+def test_all_of_three_classes_over_two_features(classes):
+    X, y = classes
+    model = NadarayaWatsonClassifier(bandwidth=0.5).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, grid_resolution=120)
+    left, right, low, high = display.surface_.get_extent()
+    assert left < X[:, 0].min() < X[:, 0].max() < right
+    assert low < X[:, 1].min() < X[:, 1].max() < high
+    image = display.surface_.get_array()
+    colors = [to_rgb(points.get_facecolor()[0, :3]) for points in display.points_]
+    for corner, color in zip([image[0, 0], image[-1, 0], image[0, -1]], colors):
+        # Paler than the points, and nearest to those of its class.
+        distances = [np.linalg.norm(1 - (1 - np.array(c)) * 0.6 - corner) for c in colors]
+        assert np.argmin(distances) == colors.index(color)
+    marks = {points.get_paths()[0].vertices.tobytes() for points in display.points_}
+    assert len(marks) == 3
+    for boundary in display.boundaries_:
+        along = np.concatenate([path.vertices for path in boundary.get_paths()])
+        first, second = np.sort(model.predict_proba(along), axis=1)[:, :-3:-1].T
+        np.testing.assert_allclose(first, second, atol=0.05)
+
+
+def test_what_is_the_same_everywhere_is_drawn(classes):
+    X = classes[0]
+    level = NadarayaWatsonRegressor().fit(X, np.full(60, 7.0))
+    display = PredictionDisplay.from_estimator(level, X, np.full(60, 7.0), grid_resolution=9)
+    assert display.surface_.levels[0] < 7 < display.surface_.levels[-1]
+    only = NadarayaWatsonClassifier().fit(X, ["one"] * 60)
+    display = PredictionDisplay.from_estimator(only, X, ["one"] * 60, grid_resolution=9)
+    assert display.boundaries_ == []
+
+
+def test_what_is_unknown_is_left_blank(classes):
+    X = classes[0]
+    model = NadarayaWatsonRegressor("boxcar", 0.3, handle_empty="nan").fit(X, X[:, 0])
+    display = PredictionDisplay.from_estimator(model, X, X[:, 0], grid_resolution=30)
+    assert np.isnan(display.prediction).any()
+    assert np.isfinite(display.surface_.levels).all()
+    labels = NadarayaWatsonClassifier("boxcar", 0.3, handle_empty="nan").fit(*classes)
+    display = PredictionDisplay.from_estimator(labels, *classes, grid_resolution=30)
+    unknown = np.isnan(display.prediction).any(axis=2)
+    assert unknown.any()
+    image = display.surface_.get_array()
+    assert np.ma.getmaskarray(image).any(axis=2).sum() == unknown.sum()
+
+
+def test_frames_of_polars(data):
+    X, y = pl.DataFrame(data[0]), data[1]
+    model = NadarayaWatsonRegressor(bandwidth=10.0).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, features="age")
+    assert display.ax_.get_xlabel() == "age"
+    assert AttentionDisplay.from_estimator(model, X[:3], sort_by=0).weights.shape == (3, 30)
+    assert len(ExplanationDisplay.from_estimator(model, X[:1], top_k=4).rows) == 4
+
+
+def test_any_estimator_will_do(data):
+    from sklearn.linear_model import LinearRegression
+
+    X, y = data
+    search = GridSearchCV(LinearRegression(), {"fit_intercept": [True]}, cv=2).fit(X, y)
+    display = PredictionDisplay.from_estimator(search, X, y, features="age")
+    assert np.ptp(np.diff(display.prediction)) < 1e-12
+
+
+def test_bad_predictions(data, classes):
+    X, y = data
+    model = NadarayaWatsonRegressor().fit(X, y)
+    draw = PredictionDisplay.from_estimator
+    for features in (None, [0, 1, 2], []):
+        with pytest.raises(ValueError, match=r"features must be one or two of \['age', "):
+            draw(model, X, y, features=features)
+    with pytest.raises(ValueError, match=r"features must name a feature of .*; got 'size'"):
+        draw(model, X, y, features=["age", "size"])
+    for extra in ({"band": "std"}, {"truth": np.sin}):
+        with pytest.raises(ValueError, match="band and truth must be None over two features"):
+            draw(model, X, y, features=[0, 1], **extra)
+    with pytest.raises(ValueError, match=r"band must be one of .*; got 'confidence'"):
+        draw(model, X, y, features=0, band="confidence")
+    for resolution in (0, 1, 2.5):
+        with pytest.raises(ValueError, match="grid_resolution must be an integer above 1"):
+            draw(model, X, y, features=0, grid_resolution=resolution)
+    classifier = NadarayaWatsonClassifier().fit(*classes)
+    with pytest.raises(ValueError, match="band must be None for a classifier; got 'std'"):
+        draw(classifier, *classes, features=0, band="std")
+    with pytest.raises(ValueError, match=r"target must be one of the classes, .*; got 'red'"):
+        draw(classifier, *classes, target="red")
+
+
+# -- explanations -----------------------------------------------------------------------------
+
+
+def test_bars_are_the_largest_weights(data, model):
+    X, y = data
+    named = X.set_axis([f"row {number}" for number in range(30)])
+    model = NadarayaWatsonRegressor(bandwidth=[10, 5, 20]).fit(named, y)
+    display = ExplanationDisplay.from_estimator(model, X[4:5] + 1.0, top_k=6)
+    weights = oracles.attention(X[4:5] + 1.0, X, "gaussian", [10, 5, 20])[0]
+    largest = np.argsort(-weights)[:6]
+    np.testing.assert_allclose([bar.get_width() for bar in display.bars_], weights[largest])
+    heights = [bar.get_y() + bar.get_height() / 2 for bar in display.bars_]
+    np.testing.assert_allclose(heights, range(6))
+    assert display.ax_.yaxis_inverted()
+    names = [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert names == [f"row {number}" for number in largest]
+    values = [text.get_text() for text in display.texts_]
+    assert values == [f"{value:.4g}" for value in y[largest]]
+    title = display.ax_.get_title("left")
+    assert f"{weights @ y:.4g}" in title
+    assert f"{weights[largest].sum():.0%}" in title
+
+
+def test_bars_have_the_colours_of_classes(classes):
+    X, y = classes
+    model = NadarayaWatsonClassifier(bandwidth=2.0).fit(X, y)
+    display = ExplanationDisplay.from_estimator(model, [[2.0, 1.0]], top_k=12)
+    weights = oracles.attention([[2.0, 1.0]], X, "gaussian", 2.0)[0]
+    largest = np.argsort(-weights)[:12]
+    assert [text.get_text() for text in display.texts_] == list(y[largest])
+    colors = {}
+    for label, bar in zip(y[largest], display.bars_):
+        colors.setdefault(label, set()).add(bar.get_facecolor())
+    assert len(colors) > 1
+    assert all(len(of_class) == 1 for of_class in colors.values())
+    assert len(set.union(*colors.values())) == len(colors)
+    assert f"prediction: {model.predict([[2.0, 1.0]])[0]} (" in display.ax_.get_title("left")
+
+
+def test_explanation_behind_a_pipeline(data):
+    X, y = data
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=1.0)).fit(X, y)
+    display = ExplanationDisplay.from_estimator(pipe, X[:1], top_k=3, bar_kwargs={"color": "red"})
+    expected = pipe[-1].attention_weights(pipe[:-1].transform(X[:1]))[0]
+    np.testing.assert_allclose(display.weights, -np.sort(-expected)[:3])
+    assert display.prediction == pytest.approx(pipe.predict(X[:1])[0])
+    assert {bar.get_facecolor() for bar in display.bars_} == {(1, 0, 0, 1)}
+
+
+def test_bad_explanations(data, model):
+    X, y = data
+    for rows, came in [(None, "None"), (X[:2], "2"), (X[:0], "0")]:
+        with pytest.raises(ValueError, match=rf"X must be one row, .*; got {came}"):
+            ExplanationDisplay.from_estimator(model, rows)
+    with pytest.raises(ValueError, match="top_k"):
+        ExplanationDisplay.from_estimator(model, X[:1], top_k=31)
+    both = NadarayaWatsonRegressor().fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match=r"estimator must have one output .*; got 2"):
+        ExplanationDisplay.from_estimator(both, X[:1])

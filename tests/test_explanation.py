@@ -1,0 +1,296 @@
+"""The rows behind predictions, and their slopes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from oracles import attention, slope
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS, Kernel
+
+DIFFERENTIABLE = sorted(set(KERNELS) - {"boxcar"})
+
+
+def make_data(rng, n=30, n_outputs=None):
+    X, Q = rng.standard_normal((n, 3)), rng.standard_normal((7, 3))
+    return X, rng.standard_normal(n if n_outputs is None else (n, n_outputs)), Q
+
+
+# -- explain -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+def test_rows_are_those_of_the_largest_weights(kernel, handle_empty, rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor(kernel, 0.8, handle_empty=handle_empty).fit(X, y)
+    table = model.explain(Q, top_k=4)
+    assert list(table.columns) == ["query", "row", "weight", "value", "contribution"]
+    weights = np.nan_to_num(model.attention_weights(Q))
+    for query, row in enumerate(weights):
+        lines = table[table["query"] == query]
+        largest = np.sort(row[row > 0])[::-1][:4]
+        np.testing.assert_allclose(lines["weight"], largest, rtol=1e-14)
+        np.testing.assert_array_equal(lines["weight"], row[lines["row"]])
+        assert not lines["row"].duplicated().any()
+    np.testing.assert_array_equal(table["value"], y[table["row"]])
+    np.testing.assert_array_equal(table["contribution"], table["weight"] * table["value"])
+    assert table["query"].is_monotonic_increasing
+
+
+def test_of_equal_weights_the_first_rows_come_first():
+    model = NadarayaWatsonRegressor("boxcar", 5.0).fit([[i % 3] for i in range(30)], range(30))
+    assert model.explain([[0], [1]], top_k=4)["row"].tolist() == [0, 1, 2, 3] * 2
+
+
+def test_contributions_of_all_rows_sum_to_the_prediction(kernel, rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor(kernel).fit(X, y)
+    for top_k in (30, None):
+        table = model.explain(Q, top_k=top_k)
+        sums = table.groupby("query")["contribution"].sum()
+        np.testing.assert_allclose(sums, model.predict(Q), rtol=1e-10)
+
+
+def test_rows_left_out(rng):
+    X, y, _ = make_data(rng)
+    weight = np.arange(30) % 4 * 1.0
+    table = NadarayaWatsonRegressor().fit(X, y, weight).explain(None, top_k=None)
+    assert (table["query"] != table["row"]).all()
+    assert (weight[table["row"]] > 0).all()
+    model = NadarayaWatsonRegressor().fit(X, y, weight)
+    sums = table.groupby("query")["contribution"].sum()
+    np.testing.assert_allclose(sums, model.predict(None), rtol=1e-10)
+
+
+@pytest.mark.parametrize("estimator", [NadarayaWatsonClassifier(), NadarayaWatsonClassifierCV()])
+def test_contributions_of_a_class_sum_to_its_probability(estimator, rng):
+    X, y, Q = make_data(rng)
+    labels = np.array(["ash", "elm", "oak"])[np.digitize(y, [-0.5, 0.5])]
+    model = clone(estimator).set_params(class_weight={"elm": 2.0}).fit(X, labels)
+    table = model.explain(Q, top_k=None)
+    np.testing.assert_array_equal(table["value"], labels[table["row"]])
+    sums = table.groupby(["query", "value"])["contribution"].sum().unstack()
+    np.testing.assert_array_equal(sums.columns, model.classes_)
+    np.testing.assert_allclose(sums, model.predict_proba(Q), rtol=1e-10)
+
+
+def test_names_survive(rng):
+    X, y, Q = make_data(rng, n_outputs=2)
+    days = pd.date_range("2020-01-01", periods=30)
+    X = pd.DataFrame(X, index=days, columns=["a", "b", "c"])
+    Y = pd.DataFrame(y, index=days, columns=["heat", "rain"])
+    Q = pd.DataFrame(Q, index=list("tuvwxyz"), columns=["a", "b", "c"])
+    model = NadarayaWatsonRegressorCV().fit(X, Y)
+    table = model.explain(Q, top_k=2)
+    assert list(table.columns) == ["query", "row", "output", "weight", "value", "contribution"]
+    np.testing.assert_array_equal(table["query"], np.repeat(Q.index, 4))
+    np.testing.assert_array_equal(table["output"], ["heat", "heat", "rain", "rain"] * 7)
+    np.testing.assert_array_equal(
+        table["value"], [Y.loc[row, output] for row, output in zip(table["row"], table["output"])]
+    )
+    sums = model.explain(Q, None).groupby(["query", "output"])["contribution"].sum().unstack()
+    np.testing.assert_allclose(sums, model.predict(Q), rtol=1e-10)
+    assert model.explain(None, top_k=1)["query"].isin(days).all()
+    model.fit(X.to_numpy(), Y.to_numpy())
+    again = model.explain(Q.to_numpy(), top_k=2)
+    np.testing.assert_array_equal(days[again["row"]], table["row"])
+    np.testing.assert_array_equal(again["output"], [0, 0, 1, 1] * 7)
+
+
+def test_values_are_the_targets_to_the_last_digit(rng):
+    X, y, Q = make_data(rng)
+    y = y.round(1) + 0.1
+    table = NadarayaWatsonRegressor().fit(X, y).explain(Q)
+    np.testing.assert_array_equal(table["value"], y[table["row"]])
+
+
+@pytest.mark.parametrize("wrong", [0, 31, 2.5, "all"])
+def test_rows_that_are_asked_for_must_be_there(wrong, rng):
+    X, y, Q = make_data(rng)
+    with pytest.raises(ValueError, match=r"top_k must be None or an integer from 1 to .* 30; got"):
+        NadarayaWatsonRegressor().fit(X, y).explain(Q, top_k=wrong)
+
+
+def test_nothing_cannot_be_explained(rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor("boxcar", 1e-3, handle_empty="nan").fit(X, y)
+    assert len(model.explain(Q)) == 0
+    with pytest.raises(ValueError, match="handle_empty='error'"):
+        model.set_params(handle_empty="error").explain(Q)
+
+
+# -- slopes --------------------------------------------------------------------------------
+
+
+def differences(predict, Q):
+    """Central differences, (n_queries, n_features, n_values), of many predictions at once."""
+
+    def at(values):
+        return np.array([slope(lambda x: values(x[None])[0], q, 1e-4) for q in Q])
+
+    n_values = predict(Q[:1]).reshape(1, -1).shape[1]
+    return np.stack(
+        [at(lambda x, o=o: predict(x).reshape(len(x), -1)[:, o]) for o in range(n_values)], axis=2
+    )
+
+
+@pytest.mark.parametrize(
+    "bandwidth",
+    [1.0, 0.3, [0.7, 2.0, np.inf], Adaptive(0.9), Adaptive([0.5, 1.0, np.inf], 1.0)],
+    ids=str,
+)
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_slopes_are_those_of_the_predictions(kernel, bandwidth, handle_empty, rng):
+    X, y, Q = make_data(rng, n_outputs=2)
+    Q = np.vstack([Q[:4], [[30, 1, 1]]])
+    model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty=handle_empty)
+    model.fit(X, y, rng.random(30) + 0.1)
+    np.testing.assert_allclose(
+        model.gradient(Q), differences(model.predict, Q), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_slopes_of_probabilities(kernel, rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonClassifier(kernel, 1.5).fit(X, np.digitize(y, [-0.5, 0.5]))
+    slopes = model.gradient(Q)
+    assert slopes.shape == (7, 3, 3)
+    np.testing.assert_allclose(slopes, differences(model.predict_proba, Q), atol=1e-6)
+    np.testing.assert_allclose(slopes.sum(axis=2), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_slopes_left_out(kernel, rng):
+    X, y, _ = make_data(rng)
+    slopes = NadarayaWatsonRegressor(kernel, 1.5).fit(X, y).gradient(None)
+    for number in range(30):
+        others = np.arange(30) != number
+        alone = NadarayaWatsonRegressor(kernel, 1.5).fit(X[others], y[others])
+        np.testing.assert_allclose(slopes[number], alone.gradient(X[[number]])[0], atol=1e-10)
+
+
+def test_slopes_where_columns_match_exactly(rng):
+    X, y, Q = make_data(rng)
+    X[:, 1], Q[:, 1] = rng.integers(0, 2, 30), [0, 1, 0, 1, 0, 1, 7]
+    for kernel in DIFFERENTIABLE:
+        model = NadarayaWatsonRegressor(kernel, [1.0, 0.0, 2.0]).fit(X, y)
+        expected = differences(model.predict, Q)[:, :, 0]
+        np.testing.assert_allclose(model.gradient(Q), expected, rtol=1e-6, atol=1e-6)
+        assert (model.gradient(Q)[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("place", [0.3, 30.0, 1e4])
+@pytest.mark.parametrize("name", ["gaussian", "exponential"])
+def test_slopes_far_from_everything(name, place):
+    # Two rows: the weights follow the logistic function of the difference of distances.
+    X, y = np.array([[0.0], [1.0]]), np.array([0.0, 1.0])
+    found = NadarayaWatsonRegressor(name, 0.5).fit(X, y).gradient([[-place]])
+    if name == "gaussian":
+        odds = np.exp((place**2 - (place + 1) ** 2) / 2 / 0.25)
+        np.testing.assert_allclose(found, [[odds / (1 + odds) ** 2 / 0.25]], rtol=1e-9)
+    else:  # the difference is the same all along
+        np.testing.assert_allclose(found, 0, atol=1e-9)
+
+
+def test_slopes_do_not_cancel_far_from_the_centre(rng):
+    X, y, Q = make_data(rng)
+    away = np.array([1e6, 0, 0])
+    both = np.vstack([X, X + away])
+    for kernel in DIFFERENTIABLE:
+        near = NadarayaWatsonRegressor(kernel, 1.5).fit(X, y).gradient(Q)
+        model = NadarayaWatsonRegressor(kernel, 1.5).fit(both, np.r_[y, y])
+        np.testing.assert_allclose(model.gradient(Q), near, atol=1e-8)
+        np.testing.assert_allclose(model.gradient(Q + away), near, atol=1e-8)
+
+
+def test_slopes_of_a_constant_are_zero(rng):
+    X, _, Q = make_data(rng)
+    for kernel in DIFFERENTIABLE:
+        slopes = NadarayaWatsonRegressor(kernel).fit(X, np.full(30, 0.1)).gradient(Q)
+        assert (slopes == 0).all()
+
+
+def test_slopes_of_float32(rng):
+    X, y, Q = (array.astype("float32") for array in make_data(rng))
+    narrow = NadarayaWatsonRegressor("biweight", 1.5).fit(X, y).gradient(Q)
+    wide = NadarayaWatsonRegressor("biweight", 1.5).fit(X.astype(float), y).gradient(Q)
+    np.testing.assert_allclose(narrow, wide, rtol=1e-12, atol=1e-12)
+
+
+def test_slopes_of_the_plain_formula(rng):
+    X, y, Q = make_data(rng)
+    weights = attention(Q, X, "gaussian", [0.5, 1.0, 2.0])
+    residuals = y - (weights @ y)[:, None]
+    expected = [
+        (w * r) @ (X - q) / np.square([0.5, 1.0, 2.0]) for w, r, q in zip(weights, residuals, Q)
+    ]
+    for model in (
+        NadarayaWatsonRegressor(bandwidth=[0.5, 1.0, 2.0]),
+        NadarayaWatsonRegressorCV(bandwidths=[[0.5, 1.0, 2.0]]),
+    ):
+        np.testing.assert_allclose(model.fit(X, y).gradient(Q), expected, rtol=1e-9)
+
+
+def test_slopes_of_a_kernel_of_ones_own(rng):
+    X, y, Q = make_data(rng)
+    kernel = Kernel("cauchy", lambda u2: 1 / (1 + u2), derivative=lambda u2: -1 / (1 + u2) ** 2)
+    model = NadarayaWatsonRegressor(kernel).fit(X, y)
+    expected = differences(model.predict, Q)[:, :, 0]
+    np.testing.assert_allclose(model.gradient(Q), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("kernel", ["boxcar", lambda u: 1 / (1 + u)], ids=["boxcar", "function"])
+def test_slopes_need_a_derivative(kernel, rng):
+    X, y, Q = make_data(rng)
+    with pytest.raises(ValueError, match="gradient needs a kernel with a derivative; kernel="):
+        NadarayaWatsonRegressor(kernel).fit(X, y).gradient(Q)
+
+
+def test_slopes_need_columns_and_a_fixed_bandwidth(rng):
+    X, y, Q = make_data(rng)
+    with pytest.raises(ValueError, match="gradient needs metric='euclidean'; got metric='cosine'"):
+        NadarayaWatsonRegressor(metric="cosine").fit(X, y).gradient(Q)
+    with pytest.raises(ValueError, match=r"does not change with the query; got KNearest\(k=3\)"):
+        NadarayaWatsonRegressor(bandwidth=KNearest(3)).fit(X, y).gradient(Q)
+    with pytest.raises(ValueError, match="handle_empty='error'"):
+        NadarayaWatsonRegressor("cosine", 1e-3, handle_empty="error").fit(X, y).gradient(Q)
+
+
+# -- behind other steps --------------------------------------------------------------------
+
+
+def test_methods_behind_the_steps_of_a_pipeline(rng):
+    X, y, Q = make_data(rng)
+    pipe = make_pipeline(StandardScaler(), PCA(2), NadarayaWatsonRegressor()).fit(X, y)
+    model, before = pipe[-1], pipe[:-1].transform(Q)
+    mean, std = pipe.predict(Q, return_std=True)
+    np.testing.assert_array_equal(mean, pipe.predict(Q))
+    np.testing.assert_array_equal(std, model.predict(before, return_std=True)[1])
+    assert model.predict_interval(before).shape == (7, 2)
+    sums = model.explain(before, top_k=None).groupby("query")["contribution"].sum()
+    np.testing.assert_allclose(sums, pipe.predict(Q), rtol=1e-10)
+    # The slope by the columns of X is that by those of the last step, times what came before.
+    whole = model.gradient(before) @ (pipe[1].components_ / pipe[0].scale_)
+    np.testing.assert_allclose(whole, differences(pipe.predict, Q)[:, :, 0], atol=1e-7)
+
+
+def test_names_go_through_a_pipeline(rng):
+    X, y, _ = make_data(rng)
+    days = pd.date_range("2020-01-01", periods=30)
+    X = pd.DataFrame(X, index=days, columns=["a", "b", "c"])
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
+    pipe.set_output(transform="pandas").fit(X, y)
+    assert pipe[-1].explain(pipe[:-1].transform(X[:3]))["row"].isin(days).all()
+    assert list(pipe[-1].feature_names_in_) == ["a", "b", "c"]
