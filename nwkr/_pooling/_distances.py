@@ -12,7 +12,7 @@ pairs do not count, whatever the kernel makes of the distance.
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -342,15 +342,19 @@ class Product:
             self._keys[n_columns + 1] += offset  # where the queries have 1
         else:
             self._queries[n_columns] += offset  # where the keys have 1
-        self._sides = cache(self._as_dtype)
+        self._sides = {}
         self._farthest = {  # in float64 too where float32 does not do
             np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
             for t in (self._dtype, np.float64)
         }
 
     def _as_dtype(self, dtype):
-        with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
-            return self._queries.astype(dtype, copy=False), self._keys.astype(dtype, copy=False)
+        if dtype not in self._sides:
+            with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
+                self._sides[dtype] = [
+                    side.astype(dtype, copy=False) for side in (self._queries, self._keys)
+                ]
+        return self._sides[dtype]
 
     def query_extent(self, rows):
         """Greatest norm of the queries, mean of its square, and their greatest factor."""
@@ -373,7 +377,7 @@ class Product:
         """
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
-                queries, keys = self._sides(dtype)
+                queries, keys = self._as_dtype(dtype)
                 np.matmul(queries[:, rows].T, keys[:, cols], out=out, casting="same_kind")
                 return True
         return False
