@@ -29,7 +29,7 @@ from nwkr.kernels import get_kernel
 __all__ = ["NadarayaWatsonBase"]
 
 # Rows from which on it is worth while to know which of them are near.
-_MANY = 2048
+_MANY = 4096
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -48,7 +48,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "metric": [str, callable],
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
         "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, 0.1, closed="both")],
         "n_jobs": [None, Integral],
     }
 

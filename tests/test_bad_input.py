@@ -205,6 +205,7 @@ def test_callable_bandwidth(Estimator, changes, words):
         *case("handle_empty", "None", "'error'", "None", handle_empty=None),
         *case("algorithm", "name", "'auto'", "'kd_tree'", algorithm="kd_tree"),
         *case("tol", "minus", "range.*0", "-0.1", tol=-0.1),
+        *case("tol", "too much", "range.*0.1", "0.5", tol=0.5),
         *case("tol", "nan", "range.*0", "nan", tol=np.nan),
         *case("n_jobs", "float", "None.*int", "1.5", n_jobs=1.5),
     ],

@@ -87,23 +87,27 @@ def pool_blocks(
                 sums[number, rows, 1:] += part_sums.weighted
         unreached = np.isneginf(shift[:, rows])
         if empty is not None and unreached.any():
-            lone = rows[unreached.any(axis=0)]
-            standing = stand_ins(lone)
-            for number in range(len(multiples)):
-                these = np.isneginf(shift[number, lone])
-                sums[number, lone[these]] = standing[these]
+            stand_in(rows[unreached.any(axis=0)])
 
-    def stand_ins(rows):
-        """Sums of what stands in for weights."""
+    def stand_in(rows):
+        """Have the nearest keys, or all, stand in for weights."""
         if empty == "mean":
-            standing = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
+            of_all = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
             if pairs.leave_out is not None:
                 left_out = pairs.leave_out[rows]
-                standing -= np.where(left_out < 0, 0, values[:, left_out]).T
-            return standing
+                of_all -= np.where(left_out < 0, 0, values[:, left_out]).T
+            for number in range(len(multiples)):
+                lone = np.isneginf(shift[number, rows])
+                sums[number, rows[lone]] = of_all[lone]
+            return
         cols, part = around.part(rows, around.nearest(rows))
-        exactly = Rows(part, kernel, np.arange(len(rows)), empty)
-        return exactly.sums(np.take(values, cols, axis=1))[0]
+        values_of_part = np.take(values, cols, axis=1)
+        for block in row_blocks(len(rows), len(cols)):
+            exactly = Rows(part, kernel, np.r_[block], empty)
+            for number, multiple in enumerate(multiples):
+                lone = np.flatnonzero(np.isneginf(shift[number, rows[block]]))
+                standing, _ = exactly.sums(values_of_part, multiple, lone)
+                sums[number, rows[block][lone]] = standing
 
     each(pool_block, around.of_queries(rows), n_jobs)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]

@@ -17,7 +17,7 @@ import numpy as np
 from nwkr._pooling._distances import Pairs
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
+from nwkr._pooling._threads import each, scratch
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
 from nwkr.kernels import Kernel
 
@@ -92,7 +92,7 @@ def pool_dense(
                 yield number, np.square(weights, out=weights)
 
     def pool_block(rows):
-        spare = np.empty(tiles.size if len(multiples) > 1 else 0)
+        spare = scratch("spare", tiles.size if len(multiples) > 1 else 0, np.dtype(np.float64))
         block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
         for cols, tile, most in tiles.scan(rows):
             width = cols.stop - cols.start

@@ -89,9 +89,9 @@ class Lattice:
         cut_off = sqrt(log(8 * n_columns * max(mass, 1) / (self._tol * _LEAST_TOTAL)))
         self._lost = 2 * n_columns * exp(-(cut_off**2)) * mass
         self._margin = ceil(cut_off / self._spacing)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # of what is too large in any case
             extents = (pairs.keys.max(axis=0) - self._lowest) / self._bandwidth / self._spacing
-        costs = [self._seconds(width, extents) for width in _WIDTHS]
+            costs = [self._seconds(width, extents) for width in _WIDTHS]
         self.seconds = min(costs)
         self._width = _WIDTHS[costs.index(self.seconds)]
         # The points of a cell, and those around it that its rows reach.

@@ -1,4 +1,4 @@
-"""Blocks of work over threads, with BLAS held to one thread each."""
+"""Blocks of work over threads, with BLAS held to one thread each, and memory for each."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
+import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["each", "one_blas_thread"]
+__all__ = ["each", "one_blas_thread", "scratch"]
 
 
 def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None) -> None:
@@ -43,6 +44,33 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+_of_thread = local()
+
+
+def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
+    """An array to write to, the same for each call of a thread: fresh memory is slow.
+
+    Parameters
+    ----------
+    name : str
+        What it is for, of which a thread does one at a time.
+    size : int
+        How many elements it has.
+    dtype : dtype
+        Their type.
+
+    Returns
+    -------
+    room : ndarray of shape (size,)
+        What was left there.
+    """
+    room = getattr(_of_thread, name, None)
+    if room is None or room.nbytes < size * dtype.itemsize:
+        room = np.empty(size * dtype.itemsize, np.uint8)
+        setattr(_of_thread, name, room)
+    return room[: size * dtype.itemsize].view(dtype)
 
 
 @cache

@@ -8,6 +8,7 @@ from math import e, log2
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
+from nwkr._pooling._threads import scratch
 from nwkr.kernels import Kernel
 
 __all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles", "slices"]
@@ -82,7 +83,7 @@ class Tiles:
             Few of the squared scaled distances in it are larger.
         """
         height = rows.stop - rows.start
-        room = np.empty(height * self._columns[0].stop, self.dtype)
+        room = scratch("tile", height * self._columns[0].stop, self.dtype)
         for cols, (reach, mean) in zip(self._columns, self._distances(rows)):
             tile = room[: height * (cols.stop - cols.start)].reshape(height, -1)
             if self._product is None or not self._product.write(tile, rows, cols, reach):

@@ -1,0 +1,355 @@
+"""Rows in blocks, and the blocks that matter to each other, against naive loops."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, scaled_distances
+
+from nwkr._pooling import _boxes
+from nwkr._pooling._boxes import Blocks, Neighbourhoods, in_blocks
+from nwkr._pooling._distances import pairs_of
+from nwkr.kernels import KERNELS, Kernel
+
+RNG = np.random.default_rng(3)
+NORMAL = RNG.normal(size=(203, 3))
+ROWS = {
+    "normal": NORMAL,
+    "one column": NORMAL[:, :1],
+    "float32": NORMAL.astype(np.float32),
+    "one row": NORMAL[:1],
+    "two rows": NORMAL[:2],
+    "on a line": NORMAL[:, :1] * [1.0, -2.0, 0.0],
+    "constant column": NORMAL * [1.0, 0.0, 1.0] + 5.0,
+    "all equal": np.ones((203, 2)),
+    "duplicates": NORMAL[RNG.integers(0, 9, 203)],
+    "outliers": np.concatenate([NORMAL, 1e6 * NORMAL[:2]]),
+    "far away": NORMAL + 1e6,
+    "huge": NORMAL * 1e150,
+}
+COMPACT = sorted(name for name, kernel in KERNELS.items() if np.isfinite(kernel.support))
+POWERS = sorted(name for name, kernel in KERNELS.items() if kernel.power is not None)
+VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Several levels of them among a few hundred rows."""
+    monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_boxes, "_QUERIES_PER_BLOCK", 8)
+
+
+def problem_of(variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_queries=40):
+    """Keys in order and their blocks, pairs, weights, and what a query leaves out."""
+    rng = np.random.default_rng(8)
+    keys = rng.normal(size=(n_keys, n_features))
+    scale = np.full(n_features, bandwidth)
+    order, blocks = in_blocks(keys, scale, 5)
+    keys, queries = keys[order], 1.2 * rng.normal(size=(n_queries, n_features))
+    options = {}
+    if variant == "query factors":
+        options["query_widths"] = rng.uniform(0.5, 2, n_queries)
+    elif variant == "key factors":
+        options["key_widths"] = rng.uniform(0.5, 2, n_keys)
+    elif variant == "left out":
+        options["leave_out"] = rng.integers(-1, n_keys, n_queries)
+    elif variant == "one's own":
+        queries, options["leave_out"] = keys, np.arange(n_keys)
+    pairs = pairs_of(queries, keys, scale, **options)
+    u = scaled_distances(queries, keys, scale)
+    u /= options.get("query_widths", np.ones(len(queries)))[:, None]
+    u /= options.get("key_widths", 1.0)
+    counted = np.ones_like(u)
+    if "leave_out" in options:
+        leaving = np.flatnonzero(options["leave_out"] >= 0)
+        counted[leaving, options["leave_out"][leaving]] = 0
+    return pairs, blocks, rng.uniform(0.1, 1, n_keys), u, counted
+
+
+# -- rows in blocks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 5, 32])
+@pytest.mark.parametrize("rows", ROWS)
+def test_blocks_hold_every_row_once_in_exact_boxes(rows, size):
+    X = ROWS[rows]
+    scale = np.full(X.shape[1], max(1.0, np.abs(X).max() / 1e6))
+    order, blocks = in_blocks(X, scale, size)
+    assert_array_equal(np.sort(order), np.arange(len(X)))
+    assert blocks.starts[0] == 0
+    assert blocks.starts[-1] == len(X)
+    assert blocks.lower.shape == blocks.upper.shape == (X.shape[1], len(blocks))
+    for number, part in enumerate(np.split(X[order], blocks.starts[1:-1])):
+        assert len(part) > 0
+        assert len(part) <= size or (part == part[0]).all()
+        assert_array_equal(blocks.lower[:, number], part.min(axis=0))
+        assert_array_equal(blocks.upper[:, number], part.max(axis=0))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e6, 1e300])
+def test_any_scale_orders_rows(scale):
+    order, blocks = in_blocks(NORMAL, np.full(3, scale), 5)
+    assert_array_equal(np.sort(order), np.arange(203))
+    for number, part in enumerate(np.split(NORMAL[order], blocks.starts[1:-1])):
+        assert_array_equal(blocks.lower[:, number], part.min(axis=0))
+
+
+def test_a_column_that_does_not_count_is_not_cut():
+    order, blocks = in_blocks(NORMAL, np.array([1.0, np.inf, 1.0]), 5)
+    without = in_blocks(NORMAL[:, [0, 2]], np.ones(2), 5)
+    assert_array_equal(order, without[0])
+    assert_array_equal(blocks.starts, without[1].starts)
+    assert blocks.lower.shape == (3, len(blocks))
+    # Where none counts, all rows are alike.
+    order, blocks = in_blocks(NORMAL, np.full(3, np.inf), 5)
+    assert_array_equal(np.sort(order), np.arange(203))
+    assert len(blocks) == 1
+
+
+def test_blocks_are_compact():
+    """A k-d order cuts space: in one column, blocks do not overlap."""
+    _, blocks = in_blocks(NORMAL[:, :1], np.ones(1), 5)
+    assert (blocks.lower[0, 1:] >= blocks.upper[0, :-1]).all()
+
+
+@pytest.fixture
+def uneven():
+    """Blocks of 3, 1, 4, 2 and 5 rows."""
+    starts = np.array([0, 3, 4, 8, 10, 15])
+    lower = np.arange(10.0).reshape(2, 5)
+    return Blocks(starts, lower, lower + [[3.0], [1.0]])
+
+
+CHOICES = [[0], [4], [0, 1, 2, 3, 4], [3, 1], [2, 4, 0], []]
+
+
+def members(blocks, number):
+    return list(range(blocks.starts[number], blocks.starts[number + 1]))
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_rows_of_blocks(chosen, uneven):
+    expected = [row for number in chosen for row in members(uneven, number)]
+    assert_array_equal(uneven.rows(np.array(chosen, int)), expected)
+
+
+def test_blocks_of_rows(uneven):
+    expected = [number for number in range(5) for _ in members(uneven, number)]
+    assert_array_equal(uneven.of_rows(np.arange(15)), expected)
+
+
+@pytest.mark.parametrize("chosen", CHOICES)
+def test_positions_of_rows_among_those_of_blocks(chosen, uneven):
+    there = [row for number in chosen for row in members(uneven, number)]
+    rows = np.r_[-1, 14, 0:15, -1]
+    expected = [there.index(row) if row in there else -1 for row in rows]
+    assert_array_equal(uneven.positions(np.array(chosen, int), rows), expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_groups_are_neighbouring_blocks(size, uneven):
+    groups = uneven.groups(size)
+    parts = [range(first, min(first + size, 5)) for first in range(0, 5, size)]
+    assert len(groups) == len(parts)
+    for number, part in enumerate(parts):
+        assert groups.starts[number] == uneven.starts[part[0]]
+        assert groups.starts[number + 1] == uneven.starts[part[-1] + 1]
+        assert_array_equal(groups.lower[:, number], uneven.lower[:, part].min(axis=1))
+        assert_array_equal(groups.upper[:, number], uneven.upper[:, part].max(axis=1))
+
+
+# -- what matters -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_queries", [1, 5, 40])
+@pytest.mark.usefixtures("small_blocks")
+def test_every_query_is_in_one_block(n_queries):
+    pairs, blocks, weights, *_ = problem_of(n_queries=n_queries)
+    around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
+    parts = around.of_queries()
+    assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_queries))
+    assert max(map(len, parts)) <= 8
+    some = np.arange(0, n_queries, 3)
+    assert_array_equal(np.sort(np.concatenate(around.of_queries(some))), some)
+
+
+@pytest.mark.parametrize("tol", [0.0, 1e-3])
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("bandwidth", [0.15, 0.9])
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
+    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=bandwidth)
+    around = Neighbourhoods(pairs, KERNELS[kernel], key_weights, blocks, tol)
+    weights = PROFILES[kernel](u) * counted * key_weights
+    share = 0 if np.isfinite(KERNELS[kernel].support) else max(tol, 1e-13)
+    for rows in around.of_queries():
+        numbers = around.all_of(rows)
+        assert len(np.unique(numbers)) == len(numbers)
+        elsewhere = np.setdiff1d(np.arange(len(key_weights)), blocks.rows(numbers))
+        lost = weights[np.ix_(rows, elsewhere)].sum(axis=1)
+        assert (lost <= share * weights[rows].sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
+@pytest.mark.usefixtures("small_blocks")
+def test_most_pairs_are_left_out(kernel, variant):
+    """Or there would be nothing to test above."""
+    pairs, blocks, weights, *_ = problem_of(variant, n_features=1, bandwidth=0.01)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks, tol=1e-2)
+    seen = sum(len(rows) * len(blocks.rows(around.all_of(rows))) for rows in around.of_queries())
+    assert seen < 0.85 * pairs.shape[0] * pairs.shape[1]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("multiples", [(1.0, 2.0), (4.0, 1.0)])
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
+    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=0.15)
+    # A kernel that moments do not serve: these take one multiple at a time.
+    facts = {name: getattr(KERNELS[kernel], name) for name in ("profile", "support", "log_profile")}
+    around = Neighbourhoods(pairs, Kernel("own", **facts), key_weights, blocks, 1e-6)
+    share = 0 if np.isfinite(KERNELS[kernel].support) else 1e-6
+    for rows in around.of_queries():
+        seen = blocks.rows(around.of(rows, multiples).blocks)
+        elsewhere = np.setdiff1d(np.arange(len(key_weights)), seen)
+        for multiple in multiples:
+            weights = (PROFILES[kernel](u / multiple) * counted * key_weights)[rows]
+            assert (weights[:, elsewhere].sum(axis=1) <= share * weights.sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.usefixtures("small_blocks")
+def test_no_pair_is_nearer_than_what_is_said(variant):
+    pairs, blocks, weights, u, _ = problem_of(variant)
+    around = Neighbourhoods(pairs, KERNELS["triangular"], weights, blocks)
+    for rows in around.of_queries():
+        found = around.of(rows)
+        for number, nearest in zip(found.blocks, found.nearest, strict=True):
+            least = (u[np.ix_(rows, blocks.rows(np.array([number])))] ** 2).min()
+            assert nearest <= least * (1 + 1e-12)
+
+
+def pairs_within(around, rows):
+    groups, others = around.of(rows).within
+    return np.concatenate([around.groups.rows(groups), around.blocks.rows(others)])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kernel", POWERS)
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_within_the_support_is_so_for_all(kernel, variant):
+    pairs, blocks, weights, u, counted = problem_of(variant, bandwidth=1.5, n_queries=100)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    n_within = 0
+    for rows in around.of_queries():
+        cols = pairs_within(around, rows)
+        assert len(np.unique(cols)) == len(cols)
+        assert (counted[np.ix_(rows, cols)] == 1).all()
+        assert (PROFILES[kernel](u[np.ix_(rows, cols)]) > 0).all()
+        assert not np.isin(cols, blocks.rows(around.of(rows).blocks)).any()
+        n_within += len(rows) * len(cols)
+    assert n_within > 0.01 * u.size
+
+
+@pytest.mark.parametrize("kernel", sorted(set(KERNELS) - set(POWERS)))
+def test_moments_are_for_powers_only(kernel):
+    pairs, blocks, weights, *_ = problem_of(bandwidth=20.0)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    assert not around.by_moments
+    assert all(len(pairs_within(around, rows)) == 0 for rows in around.of_queries())
+
+
+@pytest.mark.parametrize("kernel", POWERS)
+@pytest.mark.usefixtures("small_blocks")
+def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
+    """However wide it would be: what is apart does not count."""
+    pairs, blocks, weights, *_ = problem_of(bandwidth=20.0)
+    widths = np.where(np.arange(40) < 25, 0.0, 1.0)
+    pairs = pairs_of(pairs.queries, pairs.keys, pairs.bandwidth, query_widths=widths)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    for rows in [*around.of_queries(), *around.of_queries(np.arange(25))]:
+        assert not (widths[rows] == 0).any() or len(pairs_within(around, rows)) == 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("far", [0.0, 100.0])
+@pytest.mark.parametrize("size", [1, 5])
+@pytest.mark.usefixtures("small_blocks")
+def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant, monkeypatch):
+    if size == 1:  # groups of a single key too
+        monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 1)
+    pairs, blocks, weights, u, counted = problem_of(variant)
+    if variant != "one's own":
+        pairs.queries[:] += far
+        apart = scaled_distances(pairs.queries, pairs.keys, pairs.bandwidth)
+        factors = 1.0 if pairs.key_factors is None else np.sqrt(pairs.key_factors)
+        u = apart * factors
+    u[counted == 0] = np.inf
+    nearest = u.argmin(axis=1)
+    around = Neighbourhoods(pairs, KERNELS["boxcar"], weights, blocks)
+    for rows in around.of_queries():
+        assert np.isin(nearest[rows], blocks.rows(around.nearest(rows))).all()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_nearest_blocks_where_no_two_keys_share_one():
+    """Left out, the only key of a block is not there to be the nearest."""
+    keys = np.array([[0.0], [1.0], [10.0]])
+    order, blocks = in_blocks(keys, np.ones(1), 1)
+    pairs = pairs_of(keys[order], keys[order], np.ones(1), leave_out=np.arange(3))
+    around = Neighbourhoods(pairs, KERNELS["boxcar"], np.ones(3), blocks)
+    nearest = {0.0: 1.0, 1.0: 0.0, 10.0: 1.0}
+    for row in range(3):
+        seen = pairs.keys[blocks.rows(around.nearest(np.array([row]))), 0]
+        assert nearest[pairs.keys[row, 0]] in seen
+
+
+def test_columns_that_have_to_be_equal_leave_no_block_out(kernel):
+    rng = np.random.default_rng(0)
+    keys = np.column_stack([rng.integers(0, 3, 90), rng.normal(size=90)])
+    order, blocks = in_blocks(keys, np.array([np.inf, 1.0]), 5)
+    pairs = pairs_of(keys[:20], keys[order], np.array([0.0, 0.01]))
+    around = Neighbourhoods(pairs, KERNELS[kernel], np.ones(90), blocks)
+    assert not around.by_moments
+    for rows in around.of_queries():
+        assert_array_equal(around.nearest(rows), np.arange(len(blocks)))
+        assert_array_equal(np.sort(around.all_of(rows)), np.arange(len(blocks)))
+
+
+def test_columns_that_do_not_count_have_no_distance():
+    rng = np.random.default_rng(0)
+    keys = np.column_stack([1e9 * rng.normal(size=90), rng.normal(size=90)])
+    scale = np.array([np.inf, 0.3])
+    order, blocks = in_blocks(keys, scale, 5)
+    around = Neighbourhoods(
+        pairs_of(keys[:20], keys[order], scale), KERNELS["tricube"], np.ones(90), blocks
+    )
+    u = np.abs(keys[:20, None, 1] - keys[order, 1]) / 0.3
+    for rows in around.of_queries():
+        elsewhere = np.setdiff1d(np.arange(90), blocks.rows(around.all_of(rows)))
+        assert (u[np.ix_(rows, elsewhere)] >= 1).all()
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "triangular"])
+def test_part_is_the_pairs_of_some_queries_with_some_keys(kernel):
+    pairs, blocks, weights, u, counted = problem_of("left out")
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    rows, numbers = np.array([3, 1, 30]), np.array([7, 2, 15])
+    cols, part = around.part(rows, numbers)
+    assert_array_equal(cols, blocks.rows(numbers))
+    u2 = part.differences(np.arange(3))
+    assert_allclose(u2, u[np.ix_(rows, cols)] ** 2, rtol=1e-12)
+    part.exclude_self(u2, np.arange(3), fill=np.nan)
+    assert_array_equal(np.isnan(u2), counted[np.ix_(rows, cols)] == 0)
+
+
+@pytest.mark.parametrize("kernel", COMPACT)
+def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
+    pairs, blocks, weights, *_ = problem_of(bandwidth=0.3, n_keys=1000, n_queries=1)
+    own = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth)
+    around = Neighbourhoods(own, KERNELS[kernel], weights, blocks)
+    visited = sum(
+        len(rows) * len(blocks.rows(around.of(rows).blocks)) for rows in around.of_queries()
+    )
+    expected = visited / 1000**2
+    assert 0.5 * expected < around.share(24) < 2 * expected

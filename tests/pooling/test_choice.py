@@ -1,0 +1,208 @@
+"""Which way pooling goes."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+
+from nwkr._pooling import _choice, algorithm_of, in_blocks, pool, pool_each
+from nwkr._pooling._choice import neighbourhoods, way_of
+from nwkr._pooling._lattice import Lattice
+from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._sums import PooledSums
+from nwkr.kernels import KERNELS
+
+WAYS = ["dense", "blocks", "lattice"]
+COMPACT = sorted(name for name, kernel in KERNELS.items() if np.isfinite(kernel.support))
+
+
+def problem_of(n_rows, n_features=2, bandwidth=None, *, kernel="gaussian", **options):
+    """Normal rows that are asked about themselves, by default with Scott's bandwidth."""
+    rng = np.random.default_rng(6)
+    keys = rng.normal(size=(n_rows, n_features))
+    if bandwidth is None:
+        std = KERNELS[kernel].std(n_features)
+        bandwidth = n_rows ** (-1 / (n_features + 4)) / (std if np.isfinite(std) else 1)
+    scale = np.full(n_features, bandwidth)
+    order, blocks = in_blocks(keys, np.where(scale > 0, scale, np.inf))
+    pairs = pairs_of(keys[order], keys[order], scale, **options)
+    return pairs, KERNELS[kernel], rng.uniform(0.1, 1, size=(2, n_rows)), blocks
+
+
+def way(algorithm, pairs, kernel, values, blocks, **options):
+    around = neighbourhoods(pairs, kernel, values[0], blocks)
+    return way_of(algorithm, pairs, kernel, values, around, **options)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", *WAYS])
+def test_without_blocks_the_way_is_dense(algorithm, kernel):
+    pairs, kernel, values, _ = problem_of(300, kernel=kernel)
+    assert way(algorithm, pairs, kernel, values, None) == "dense"
+
+
+def test_there_are_no_neighbourhoods_without_distances(kernel):
+    pairs, kernel, values, blocks = problem_of(60, bandwidth=np.inf, kernel=kernel)
+    assert neighbourhoods(pairs, kernel, values[0], blocks) is None
+    apart = pairs_of(pairs.queries, pairs.keys, 1.0, "manhattan")
+    assert neighbourhoods(apart, kernel, values[0], blocks) is None
+    for algorithm in ("auto", "blocks", "lattice"):
+        assert way(algorithm, apart, kernel, values, blocks) == "dense"
+
+
+@pytest.mark.parametrize("algorithm", WAYS)
+@pytest.mark.parametrize("n_rows", [10, 1000])
+def test_a_way_that_is_asked_for_is_taken(algorithm, n_rows):
+    assert way(algorithm, *problem_of(n_rows)) == algorithm
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_these_serve_every_kernel(algorithm, kernel):
+    assert way(algorithm, *problem_of(300, kernel=kernel)) == algorithm
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_features": 5},
+        {"bandwidth": 0.0},
+        {"query_widths": np.ones(300)},
+        {"key_widths": np.ones(300)},
+        {"leave_out": np.arange(300)[::-1]},
+        *({"kernel": name} for name in sorted(set(KERNELS) - {"gaussian"})),
+    ],
+    ids=lambda options: "-".join(str(x) for x in options.items() if np.isscalar(x[1])) or None,
+)
+def test_where_there_is_no_lattice_another_way_is_taken(options):
+    assert way("lattice", *problem_of(300, **options)) in ("dense", "blocks")
+
+
+def test_a_lattice_that_does_not_fit_is_not_taken():
+    problem = problem_of(20_000, 2, bandwidth=0.01)
+    assert way("lattice", *problem) == "lattice"
+    with config_context(working_memory=1):
+        assert way("lattice", *problem) in ("dense", "blocks")
+        assert way("auto", *problem) in ("dense", "blocks")
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3, 10])
+@pytest.mark.parametrize("n_rows", [50, 300])
+def test_small_problems_are_dense(n_rows, n_features, kernel):
+    assert way("auto", *problem_of(n_rows, n_features, kernel=kernel)) == "dense"
+
+
+@pytest.mark.parametrize("n_features", [1, 2])
+@pytest.mark.parametrize("kernel", COMPACT)
+def test_large_problems_of_compact_kernels_go_by_blocks(kernel, n_features):
+    assert way("auto", *problem_of(50_000, n_features, kernel=kernel)) == "blocks"
+
+
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_large_gaussian_problems_have_a_lattice(n_features):
+    assert way("auto", *problem_of(100_000, n_features)) == "lattice"
+
+
+@pytest.mark.parametrize("n_rows", [300, 20_000])
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "triangular", "tricube"])
+def test_where_all_pairs_matter_the_way_is_dense(kernel, n_rows):
+    assert way("auto", *problem_of(n_rows, 10, bandwidth=20.0, kernel=kernel)) == "dense"
+
+
+def test_a_tolerance_makes_the_lattice_cheaper():
+    """So there are sizes for which only then it is the fastest."""
+    problem = problem_of(100_000, 3)
+    assert way("auto", *problem, tol=1e-2) == "lattice"
+    assert way("auto", *problem_of(1000, 3), tol=1e-2) == "dense"
+
+
+@pytest.mark.parametrize("algorithm", ["auto", *WAYS])
+def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
+    """What `algorithm_of` names is what `pool` takes."""
+    pairs, kernel, values, blocks = problem_of(400)
+    taken = []
+    for way_name, name in (("dense", "pool_dense"), ("blocks", "pool_blocks")):
+
+        def follow(*args, _way=way_name, _pool=getattr(_choice, name), **kwargs):
+            taken.append(_way)
+            return _pool(*args, **kwargs)
+
+        monkeypatch.setattr(_choice, name, follow)
+    arguments = {
+        "queries": pairs.queries, "keys": pairs.keys, "values": values[1:].T, "kernel": kernel,
+        "bandwidth": pairs.bandwidth, "weights": values[0], "blocks": blocks,
+        "algorithm": algorithm,
+    }  # fmt: skip
+    named = algorithm_of(**arguments)
+    assert taken == []
+    pool(**arguments)
+    assert named == ("dense" if algorithm == "auto" else algorithm)
+    assert ("dense" in taken) == (named == "dense")
+    assert named != "blocks" or taken == ["blocks"]
+
+
+def pooling_of(n_rows, kernel="gaussian", n_features=2):
+    """What :func:`pool_each` is called with, but for the bandwidth."""
+    pairs, kernel, values, blocks = problem_of(n_rows, n_features, kernel=kernel)
+    return pairs.bandwidth, {
+        "queries": pairs.queries, "keys": pairs.keys, "values": values[1:].T, "kernel": kernel,
+        "weights": values[0], "blocks": blocks, "empty": "nearest",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", ["auto", *WAYS])
+def test_several_multiples_are_each_alone(algorithm, kernel):
+    """Whatever the ways they go, and in their order."""
+    bandwidth, arguments = pooling_of(200, kernel)
+    multiples = [3.0, 0.5, 1e-3, 1.1, 50.0]
+    together = pool_each(multiples, bandwidth=bandwidth, **arguments, algorithm=algorithm)
+    for multiple, sums in zip(multiples, together, strict=True):
+        alone = pool(bandwidth=multiple * bandwidth, **arguments, algorithm="dense")
+        assert_allclose(sums.finish(), alone.finish(), rtol=0, atol=1e-10)
+
+
+def test_a_ladder_goes_by_lattice_where_there_is_one_and_another_way_where_not(monkeypatch):
+    """Where a bandwidth is narrow the lattice does not fit, where it is wide it does."""
+    bandwidth, arguments = pooling_of(300)
+    multiples, built = [1.0, 1e-4, 3.0, 2e-4], []
+    pool_over_lattice = Lattice.pool
+
+    def follow(lattice, n_jobs=None):
+        built.append(lattice)
+        return pool_over_lattice(lattice, n_jobs)
+
+    monkeypatch.setattr(Lattice, "pool", follow)
+    with config_context(working_memory=20):
+        together = pool_each(multiples, bandwidth=bandwidth, **arguments, algorithm="lattice")
+    assert len(built) == 2
+    for multiple, sums in zip(multiples, together, strict=True):
+        alone = pool(bandwidth=multiple * bandwidth, **arguments, algorithm="dense")
+        assert_allclose(sums.finish(), alone.finish(), rtol=0, atol=1e-10)
+
+
+# -- sums of some queries -----------------------------------------------------------------
+
+
+@pytest.fixture
+def two_sums(rng):
+    return [
+        PooledSums(rng.normal(size=5), rng.uniform(size=5), rng.normal(size=(5, 2)))
+        for _ in range(2)
+    ]
+
+
+@pytest.mark.parametrize("rows", [[0], [4, 1], [], [2, 2, 0, 3]])
+def test_sums_of_some_queries(rows, two_sums):
+    sums, _ = two_sums
+    some = sums.take(np.array(rows, int))
+    for name in ("shift", "total", "weighted"):
+        assert_array_equal(getattr(some, name), [getattr(sums, name)[row] for row in rows]
+                           if rows else np.empty((0, *getattr(sums, name).shape[1:])))  # fmt: skip
+
+
+@pytest.mark.parametrize("these", [[True] * 5, [False] * 5, [True, False, False, True, True]])
+def test_sums_of_either(these, two_sums):
+    ours, theirs = two_sums
+    either = ours.where(np.array(these), theirs)
+    for name in ("shift", "total", "weighted"):
+        for row, first in enumerate(these):
+            side = ours if first else theirs
+            assert_array_equal(getattr(either, name)[row], getattr(side, name)[row])

@@ -1,0 +1,146 @@
+"""Moments of blocks against the sums over their pairs, all of them within the support."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from oracles import PROFILES, scaled_distances
+
+from nwkr._pooling import _moments
+from nwkr._pooling._boxes import in_blocks
+from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._moments import Moments
+from nwkr.kernels import KERNELS
+
+POWERS = sorted(name for name, kernel in KERNELS.items() if kernel.power is not None)
+EACH_POWER = pytest.mark.parametrize("kernel", POWERS)
+
+
+def problem_of(n_features=2, shift=0.0, n_values=3, **widths):
+    """Pairs that are all within a bandwidth, values, and the keys' blocks."""
+    rng = np.random.default_rng(5)
+    keys = rng.uniform(-1, 1, size=(150, n_features)) + shift
+    queries = rng.uniform(-1, 1, size=(20, n_features)) + shift
+    bandwidth = np.linspace(4.0, 6.0, n_features) * np.sqrt(n_features)
+    order, blocks = in_blocks(keys, bandwidth, 12)
+    values = rng.uniform(-1, 1, size=(n_values, 150))
+    values[0] = np.abs(values[0])
+    sizes = {"query_widths": 20, "key_widths": 150}
+    widths = {name: rng.uniform(*limits, sizes[name]) for name, limits in widths.items()}
+    return pairs_of(queries, keys[order], bandwidth, **widths), values, blocks
+
+
+def plain_weights(kernel, pairs, multiple=1.0):
+    u = scaled_distances(pairs.queries, pairs.keys, pairs.bandwidth * multiple)
+    for side, factors in ((1, pairs.query_factors), (0, pairs.key_factors)):
+        if factors is not None:
+            u *= np.sqrt(np.expand_dims(factors, side))
+    assert (u < 1).all()
+    return PROFILES[kernel](u)
+
+
+def assert_sums(moments, blocks, weights, values, numbers=None, rows=None):
+    """To rounding, beside the sum of the absolute terms."""
+    numbers = np.arange(len(blocks)) if numbers is None else numbers
+    rows = np.arange(len(weights)) if rows is None else rows
+    cols = blocks.rows(numbers)
+    part = weights[np.ix_(rows, cols)]
+    got, expected = moments.sums(numbers, rows), part @ values[:, cols].T
+    error = np.abs(got - expected) / (part @ np.abs(values[:, cols]).T)
+    assert got.shape == expected.shape
+    assert error.max() < 1e-12
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 5])
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+@EACH_POWER
+def test_moments_are_the_plain_sums(kernel, n_features, n_values):
+    pairs, values, blocks = problem_of(n_features, n_values=n_values)
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
+
+
+@pytest.mark.parametrize("numbers", [[0], [5, 2], [7, 0, 3, 1]])
+@EACH_POWER
+def test_some_blocks_and_some_queries(kernel, numbers):
+    pairs, values, blocks = problem_of()
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    weights = plain_weights(kernel, pairs)
+    for rows in ([4], [11, 3, 4]):
+        assert_sums(moments, blocks, weights, values, np.array(numbers), np.array(rows))
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+@pytest.mark.parametrize("shift", [1e3, 1e6, -1e6])
+@EACH_POWER
+def test_a_common_shift_costs_no_digits(kernel, shift, n_features):
+    pairs, values, blocks = problem_of(n_features, shift)
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
+
+
+@pytest.mark.parametrize("multiple", [0.9, 3.0, 1e4])
+@EACH_POWER
+def test_multiples_of_the_bandwidth(kernel, multiple):
+    pairs, values, blocks = problem_of()
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, multiple)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs, multiple), values)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+@pytest.mark.parametrize("by", ["query_widths", "key_widths"])
+@pytest.mark.parametrize("limits", [(0.9, 3.0), (5.0, 50.0)])
+@EACH_POWER
+def test_widths_by_query_and_by_key(kernel, by, limits, n_features):
+    pairs, values, blocks = problem_of(n_features, **{by: limits})
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
+
+
+@EACH_POWER
+def test_blocks_of_any_size(kernel):
+    pairs, values, _ = problem_of()
+    for size in (1, 2, 60, 150):
+        order, blocks = in_blocks(pairs.keys, pairs.bandwidth, size)
+        ordered = pairs_of(pairs.queries, pairs.keys[order], pairs.bandwidth)
+        moments = Moments(ordered, KERNELS[kernel], values, blocks.starts, 1.0)
+        assert_sums(moments, blocks, plain_weights(kernel, ordered), values)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 150])
+@EACH_POWER
+def test_the_number_of_keys_at_once_does_not_count(kernel, at_once, monkeypatch):
+    monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", at_once)
+    pairs, values, blocks = problem_of()
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
+
+
+@EACH_POWER
+def test_columns_that_are_off(kernel):
+    pairs, values, blocks = problem_of()
+    bandwidth = np.append(pairs.bandwidth, np.inf)
+    queries, keys = (
+        np.column_stack([X, 1e9 * np.arange(len(X))]) for X in (pairs.queries, pairs.keys)
+    )
+    with_more = pairs_of(queries, keys, bandwidth)
+    moments = Moments(with_more, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
+
+
+@EACH_POWER
+def test_float32_rows_have_float64_moments(kernel):
+    pairs, values, blocks = problem_of()
+    rounded = pairs_of(
+        pairs.queries.astype(np.float32), pairs.keys.astype(np.float32), pairs.bandwidth
+    )
+    moments = Moments(rounded, KERNELS[kernel], values, blocks.starts, 1.0)
+    assert moments.sums(np.array([0]), np.array([0])).dtype == np.float64
+    assert_sums(moments, blocks, plain_weights(kernel, rounded), values)
+
+
+@pytest.mark.parametrize("kernel", ["boxcar", "constant"])
+def test_where_all_weights_are_one_moments_are_sums_of_values(kernel):
+    pairs, values, blocks = problem_of()
+    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    sums = moments.sums(np.arange(len(blocks)), np.arange(20))
+    assert_allclose(sums, np.tile(values.sum(axis=1), (20, 1)), rtol=1e-13, atol=1e-13)
