@@ -3,9 +3,9 @@
     pip install -e ".[bench]"
     python benchmarks/bench_distribution.py
 
-Each is a multiple of `predict` for the same queries, over all pairs (algorithm="dense"). Wall time on two threads, where whatever is
-compared takes turns as in bench_dense.py; and processor time on one thread, which other work on
-the machine disturbs less.
+Each is a multiple of `predict` for the same queries, both over all pairs (algorithm="dense"). Wall
+time on two threads, where whatever is compared takes turns as in bench_dense.py; and processor time
+on one thread, which other work on the machine disturbs less.
 """
 
 import argparse
