@@ -55,7 +55,7 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         all rows. "auto" is the fastest of those that can serve.
     tol : float, default=0.0
         Relative error that a sum of weights may have, and error of a probability. 0 asks for
-        no more than rounding; "dense" never has more.
+        no more than rounding, 0.1 is the most; "dense" never has more.
     class_weight : dict, "balanced" or None, default=None
         Factors of the rows' weights by class: ``{label: weight}``, 1 where none is given;
         "balanced" gives every class the same weight in total.

@@ -88,8 +88,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
 
         Returns
         -------
-        probabilities : ndarray of shape (n_queries, n_thresholds) or \
-                (n_queries, n_thresholds, n_outputs)
+        probabilities : ndarray of shape (n_queries, n_thresholds[, n_outputs])
             From 0 to 1; they never decrease as `thresholds` increase.
 
         Raises

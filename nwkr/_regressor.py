@@ -62,7 +62,7 @@ class NadarayaWatsonRegressor(
         all rows. "auto" is the fastest of those that can serve.
     tol : float, default=0.0
         Relative error that a sum of weights may have, and a prediction relative to the largest
-        absolute target. 0 asks for no more than rounding; "dense" never has more.
+        absolute target. 0 asks for no more than rounding, 0.1 is the most; "dense" never has more.
     n_jobs : int or None, default=None
         Number of threads. None takes as many as BLAS may use at the moment, -1 all
         processors. The prediction does not depend on it.

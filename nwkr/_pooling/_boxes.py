@@ -151,7 +151,7 @@ class Neighbourhoods:
     blocks : Blocks
         The blocks of the keys.
     tol : float, default=0.0
-        Share of the total of a query that may be left out.
+        Relative error that a total may have; half of it may be left out.
     """
 
     def __init__(
@@ -181,7 +181,8 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - np.maximum.reduceat(weights, starts)
-        self._share = max(tol, _LEAST_SHARE[pairs.dtype])
+        # Half of it, for a prediction has the errors of two sums.
+        self._share = max(tol / 2, _LEAST_SHARE[pairs.dtype])
         self._log_share = np.log(self._share / weights.sum())
         self._block_mass = np.add.reduceat(weights, blocks.starts[:-1])
         # Without one of these, nothing is known of a kernel from what it is elsewhere.
