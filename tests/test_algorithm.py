@@ -358,7 +358,7 @@ def test_candidates_that_share_an_exact_column(kernel, data):
         NadarayaWatsonRegressorCV,
         kernel,
         [[0.0, 0.1], [0.0, 0.5], [0.0, 2.0]],
-        (X, y, weights, X[::3] + [0.4, 0.0]),
+        (X, y, weights, np.column_stack([X[::3, 0] + 0.4, X[::3, 1]])),
         ways=["blocks"],
     )
 
@@ -522,7 +522,7 @@ def assert_refused(model, data, *words):
 @pytest.mark.parametrize("case", REFUSED)
 @BOTH
 def test_what_cannot_serve_is_refused(Estimator, case, data):
-    X, y, weights, queries = data
+    X, y, _, queries = data
     y, (parameters, words) = target_of(Estimator, y), REFUSED[case]
     rows = pairwise_distances(X) if parameters.get("metric") == "precomputed" else X
     assert_refused(Estimator(**{"bandwidth": 0.5} | parameters), (rows, y), words)
@@ -606,3 +606,16 @@ def test_rows_without_weight_are_in_no_block(kernel, data):
         others.fit(X[left], y[left], weights[left])
         assert_allclose(model.predict(queries), others.predict(queries), rtol=0, atol=1e-9)
         assert not model.attention_weights(queries)[:, ~left].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ties_under_a_tiny_bandwidth_are_ties(seed):
+    """On a grid, where squared distances have lost the digits that their differences need."""
+    rng = np.random.default_rng(seed)
+    X, y = np.round(2 * rng.normal(size=(300, 3))) / 2, rng.normal(size=300)
+    dense, *others = (
+        NadarayaWatsonRegressor(bandwidth=1e-6, algorithm=way).fit(X, y).predict(None)
+        for way in ("dense", "blocks", "lattice")
+    )
+    for got in others:
+        assert_allclose(got, dense, rtol=0, atol=1e-10 * np.abs(y).max())

@@ -144,8 +144,9 @@ def _seconds(pairs, kernel, values, around, multiple, tol):
         return seconds
     n_groups, n_columns = len(around.groups), len(around.pairs.columns)
     n_blocks = n_queries / around.queries_per_block(n_queries)
-    seconds["blocks"] = around.share(_PROBES, multiple) * seconds["dense"]
-    seconds["blocks"] += n_blocks * (4e-4 + n_groups * n_columns * 2e-8)
+    share = around.share(_PROBES, multiple)
+    for_block = 4e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 5e-8
+    seconds["blocks"] = share * seconds["dense"] + n_blocks * for_block
     if has_lattice(around.pairs, kernel):
         lattice = Lattice(around.pairs, kernel, values, multiple, tol)
         if lattice.fits_in_memory:

@@ -13,11 +13,13 @@ pairs do not count, whatever the kernel makes of the distance.
 from __future__ import annotations
 
 from functools import cached_property
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
+
+from nwkr._pooling._threads import scratch
 
 __all__ = ["EuclideanPairs", "Pairs", "Product", "pairs_of"]
 
@@ -172,6 +174,8 @@ class EuclideanPairs(Pairs):
         What queries and keys have in the columns with bandwidth 0.
     """
 
+    whole = True  # or a part, of which a thread has one at a time
+
     def __init__(self, queries, keys, bandwidth, centre, columns, matched=None):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
@@ -199,7 +203,7 @@ class EuclideanPairs(Pairs):
         if matched is not None:
             matched = matched[0][rows], matched[1][cols]
         part = EuclideanPairs(queries, keys, self.bandwidth, centre, self.columns, matched)
-        part.dtype, part.leave_out = self.dtype, leave_out
+        part.dtype, part.leave_out, part.whole = self.dtype, leave_out, False
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
         if self.exact is not None:
@@ -245,14 +249,15 @@ class EuclideanPairs(Pairs):
     @cached_property
     def centred(self):
         """Queries and keys in units of the bandwidth, from a common centre."""
-        return self._in_units(self.queries), self._in_units(self.keys)
+        return tuple(self.in_units(X, np.empty(X.shape[::-1])).T for X in (self.queries, self.keys))
 
-    def _in_units(self, X):
+    def in_units(self, X: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Write columns of rows, in units of the bandwidth, from the centre."""
         # A column at a time: rows are short, and NumPy's loops want to be long.
-        columns = np.array(X.T, dtype=float, order="C")
-        columns -= self._centre[:, None]
-        columns /= self.bandwidth[:, None]
-        return columns.T
+        out[:] = X.T
+        out -= self._centre[:, None]
+        out /= self.bandwidth[:, None]
+        return out
 
     def product(self, factor, offset=0.0):
         return Product(self, factor, offset)
@@ -323,18 +328,19 @@ class Product:
 
     def __init__(self, pairs, factor, offset):
         self._dtype = pairs.dtype
-        (queries, q2), (keys, k2) = (_with_squares(side.T) for side in pairs.centred)
-        n_columns = len(queries)
+        (n_queries, n_keys), n_columns = pairs.shape, len(pairs.columns)
         by_query, by_key = pairs.query_factors, pairs.key_factors
-        self._extents = (q2, by_query), (k2, by_key)
-        self._queries = np.empty((n_columns + 2, len(q2)))
-        self._queries[:n_columns] = queries
-        self._queries[n_columns] = q2 * factor
+        self._queries = np.empty((n_columns + 2, n_queries))
+        q2 = _square(pairs.in_units(pairs.queries, self._queries[:n_columns]))
+        np.multiply(q2, factor, out=self._queries[n_columns])
         self._queries[n_columns + 1] = 1
-        self._keys = np.empty((n_columns + 2, len(k2)))
-        np.multiply(keys, -2 * factor, out=self._keys[:n_columns])
+        room = np.empty if pairs.whole else _room_for_keys
+        self._keys = room((n_columns + 2, n_keys))
+        keys = pairs.in_units(pairs.keys, self._keys[:n_columns])
+        k2 = _square(keys)
+        keys *= -2 * factor
         self._keys[n_columns] = 1
-        self._keys[n_columns + 1] = k2 * factor
+        np.multiply(k2, factor, out=self._keys[n_columns + 1])
         if by_query is not None:
             self._queries *= by_query
         if by_key is not None:
@@ -342,6 +348,7 @@ class Product:
             self._keys[n_columns + 1] += offset  # where the queries have 1
         else:
             self._queries[n_columns] += offset  # where the keys have 1
+        self._extents = (q2, by_query), (k2, by_key)
         self._sides = {}
         self._farthest = {  # in float64 too where float32 does not do
             np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
@@ -383,5 +390,9 @@ class Product:
         return False
 
 
-def _with_squares(columns):
-    return columns, np.einsum("ij,ij->j", columns, columns)
+def _square(columns):
+    return np.einsum("ij,ij->j", columns, columns)
+
+
+def _room_for_keys(shape):
+    return scratch("keys", prod(shape), np.dtype(np.float64)).reshape(shape)

@@ -197,10 +197,9 @@ def test_any_number_of_columns(kernel, n_features, variant):
     keys = rng.normal(size=(150, n_features))
     order, blocks = in_blocks(keys, bandwidth, 6)
     problem = problem_of() | {"keys": keys[order], "bandwidth": bandwidth, "blocks": blocks}
-    problem["queries"] = (
-        keys[order] if variant == "one's own" else rng.normal(size=(50, n_features))
-    )
-    problem["leave_out"] = np.arange(150) if variant == "one's own" else None
+    problem["queries"] = rng.normal(size=(50, n_features))
+    if variant == "one's own":
+        problem |= {"queries": keys[order], "leave_out": np.arange(150)}
     problem |= {"kernel": KERNELS[kernel], "empty": "nearest"}
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
 

@@ -116,7 +116,7 @@ def uneven():
     """Blocks of 3, 1, 4, 2 and 5 rows."""
     starts = np.array([0, 3, 4, 8, 10, 15])
     lower = np.arange(10.0).reshape(2, 5)
-    return Blocks(starts, lower, lower + [[3.0], [1.0]])
+    return Blocks(starts, lower, lower + np.array([[3.0], [1.0]]))
 
 
 CHOICES = [[0], [4], [0, 1, 2, 3, 4], [3, 1], [2, 4, 0], []]

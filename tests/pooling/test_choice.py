@@ -7,8 +7,8 @@ from sklearn import config_context
 
 from nwkr._pooling import _choice, algorithm_of, in_blocks, pool, pool_each
 from nwkr._pooling._choice import neighbourhoods, way_of
-from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._sums import PooledSums
 from nwkr.kernels import KERNELS
 
@@ -60,18 +60,17 @@ def test_these_serve_every_kernel(algorithm, kernel):
     assert way(algorithm, *problem_of(300, kernel=kernel)) == algorithm
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"n_features": 5},
-        {"bandwidth": 0.0},
-        {"query_widths": np.ones(300)},
-        {"key_widths": np.ones(300)},
-        {"leave_out": np.arange(300)[::-1]},
-        *({"kernel": name} for name in sorted(set(KERNELS) - {"gaussian"})),
-    ],
-    ids=lambda options: "-".join(str(x) for x in options.items() if np.isscalar(x[1])) or None,
-)
+NO_LATTICE = {
+    "five columns": {"n_features": 5},
+    "exact": {"bandwidth": 0.0},
+    "query widths": {"query_widths": np.ones(300)},
+    "key widths": {"key_widths": np.ones(300)},
+    "others left out": {"leave_out": np.arange(300)[::-1]},
+    **{name: {"kernel": name} for name in sorted(set(KERNELS) - {"gaussian"})},
+}
+
+
+@pytest.mark.parametrize("options", NO_LATTICE.values(), ids=NO_LATTICE)
 def test_where_there_is_no_lattice_another_way_is_taken(options):
     assert way("lattice", *problem_of(300, **options)) in ("dense", "blocks")
 
@@ -119,13 +118,18 @@ def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
     """What `algorithm_of` names is what `pool` takes."""
     pairs, kernel, values, blocks = problem_of(400)
     taken = []
-    for way_name, name in (("dense", "pool_dense"), ("blocks", "pool_blocks")):
 
-        def follow(*args, _way=way_name, _pool=getattr(_choice, name), **kwargs):
-            taken.append(_way)
-            return _pool(*args, **kwargs)
+    def follow(way):
+        pool_by_way = getattr(_choice, f"pool_{way}")
 
-        monkeypatch.setattr(_choice, name, follow)
+        def pool_and_note(*args, **kwargs):
+            taken.append(way)
+            return pool_by_way(*args, **kwargs)
+
+        monkeypatch.setattr(_choice, f"pool_{way}", pool_and_note)
+
+    follow("dense")
+    follow("blocks")
     arguments = {
         "queries": pairs.queries, "keys": pairs.keys, "values": values[1:].T, "kernel": kernel,
         "bandwidth": pairs.bandwidth, "weights": values[0], "blocks": blocks,
@@ -194,8 +198,10 @@ def test_sums_of_some_queries(rows, two_sums):
     sums, _ = two_sums
     some = sums.take(np.array(rows, int))
     for name in ("shift", "total", "weighted"):
-        assert_array_equal(getattr(some, name), [getattr(sums, name)[row] for row in rows]
-                           if rows else np.empty((0, *getattr(sums, name).shape[1:])))  # fmt: skip
+        part, whole = getattr(some, name), getattr(sums, name)
+        assert part.shape == (len(rows), *whole.shape[1:])
+        for number, row in enumerate(rows):
+            assert_array_equal(part[number], whole[row])
 
 
 @pytest.mark.parametrize("these", [[True] * 5, [False] * 5, [True, False, False, True, True]])
