@@ -3,9 +3,9 @@
     pip install -e ".[bench]"
     python benchmarks/bench_distribution.py
 
-Each is a multiple of `predict` for the same queries. Wall time on two threads, where whatever is
-compared takes turns as in bench_dense.py; and processor time on one thread, which other work on
-the machine disturbs less.
+Each is a multiple of `predict` for the same queries, both over all pairs (algorithm="dense"). Wall
+time on two threads, where whatever is compared takes turns as in bench_dense.py; and processor time
+on one thread, which other work on the machine disturbs less.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def compare(n, d, parts, n_rounds, kernel="gaussian"):
     """Print times and ratios of some methods for as many queries as training rows."""
     print(f"\n{kernel}, n = m = {n}, d = {d}: ns per pair, wall time")
     X, y, queries = make_data(n, d)
-    model = NadarayaWatsonRegressor(kernel).fit(X, y)
+    model = NadarayaWatsonRegressor(kernel, algorithm="dense").fit(X, y)
     contestants = {"predict": lambda: model.predict(queries)}
     contestants |= {name: lambda run=run: run(model, queries) for name, run, _ in parts}
     seconds = take_turns(contestants, n_rounds)
     show_times(seconds, 1e9 / n**2)
-    alone = NadarayaWatsonRegressor(kernel, n_jobs=1).fit(X, y)
+    alone = NadarayaWatsonRegressor(kernel, algorithm="dense", n_jobs=1).fit(X, y)
     contestants = {"predict": lambda: alone.predict(queries)}
     contestants |= {name: lambda run=run: run(alone, queries) for name, run, _ in parts}
     processor = processor_times(contestants, n_rounds)

@@ -42,13 +42,14 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
     wanted = np.where(quantiles < 1, np.maximum(quantiles * (1 - _ROUNDING), _NOTHING), 1)
     found = np.full((len(arguments["queries"]), len(quantiles)), np.nan)
     order = y.argsort(kind="stable")
+    rank = order.argsort()
     pending = np.arange(len(found))
 
     def look(rows, keys, wanted):
-        """Find the quantiles of some queries among some keys, in the order of their values."""
+        """Find the quantiles of some queries among some keys, in the order of their numbers."""
 
         def find(numbers, cols, attention):
-            in_order = cols.argsort()
+            in_order = rank[keys[cols]].argsort()
             values = y[keys[cols[in_order]]]
             sums = attention[:, in_order].cumsum(axis=1)
             for place, shares in enumerate(wanted[numbers].T):
@@ -72,11 +73,11 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
                 start, end = starts[some, number, None], ends[some, number, None]
                 with np.errstate(divide="ignore", invalid="ignore"):  # where it is not here
                     within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
-                look(pending[some], keys, np.where(here[some], within, np.nan))
+                look(pending[some], np.sort(keys), np.where(here[some], within, np.nan))
         # Where the product and the plain formula disagree, by rounding, on what has weight.
         pending = pending[np.isnan(found[pending]).any(axis=1)]
     if len(pending):
-        look(pending, order, np.tile(wanted, (len(pending), 1)))
+        look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
     return found
 
 
