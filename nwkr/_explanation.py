@@ -81,9 +81,9 @@ class Explanation(NadarayaWatsonBase):
         .. math:: \frac{\partial f}{\partial q_j}
                   = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
 
-        with the attention weights :math:`a_i` and the bandwidth :math:`b`. Where the function
-        has a kink, at the edge of a window or at a training row under a kernel with a cusp
-        ("triangular", "exponential"), it is what the kernel gives with the derivative 0 there.
+        with the attention weights :math:`a_i` and the bandwidth :math:`b`. At a kink, which is
+        the edge of a window, or a training row under a kernel with a cusp ("triangular",
+        "exponential"), it is the slope to one side or between both.
 
         Parameters
         ----------

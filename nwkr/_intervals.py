@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._conditional import ConditionalDistribution
@@ -19,7 +18,7 @@ from nwkr.kernels import KERNELS
 __all__ = ["PredictionIntervals", "check_coverage"]
 
 _METHODS = "jackknife+", "scaled", "quantile"
-_PAIRS_AT_ONCE = 2**16
+_PAIRS_AT_ONCE, _PAIRS_POOLED_AT_ONCE = 2**16, 2**22
 
 
 class PredictionIntervals(ConditionalDistribution, LocalDensity):
@@ -138,14 +137,17 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
             reached = attention.any(axis=1)
             limits[rows[~reached]] = np.nan
             rows, attention = rows[reached], attention[reached]
-            for part in gen_batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
-                find(rows[part], cols, attention[part])
-
-        def find(rows, cols, attention):
-            fits = FitsWithoutEach(attention, cols, values)
+            if not len(rows):
+                return
             row, key = self._to_pool_anew(arguments, rows, cols, attention)
-            if len(row):
-                fits.replace(row, key, self._pool_without(queries[rows[row]], key, values))
+            anew = self._pool_without(queries[rows[row]], key, values)
+            for part in _batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
+                fits = FitsWithoutEach(attention[part], cols, values)
+                here = (row >= part.start) & (row < part.stop)
+                fits.replace(row[here] - part.start, key[here], anew[here])
+                find(rows[part], fits)
+
+        def find(rows, fits):
             for number, reach in enumerate(residuals.T):
                 if scaled:
                     scale = np.sqrt(np.maximum(fits.of_value(n_values + number), 0))
@@ -175,8 +177,10 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
     def _pool_without(self, queries, key, values):
         """Pooled values at queries that leave out one key each."""
-        arguments = self._engine(queries, key) | {"n_jobs": 1}
-        pooled = pool(values=values, **arguments).finish()
+        pooled = np.empty((len(key), values.shape[1]))
+        for part in _batches(len(key), max(1, _PAIRS_POOLED_AT_ONCE // len(values))):
+            arguments = self._engine(queries[part], key[part]) | {"n_jobs": 1}
+            pooled[part] = pool(values=values, **arguments).finish()
         unknown = np.isnan(pooled).any(axis=1)
         if self.handle_empty == "error" and unknown.any():
             raise ValueError(
@@ -186,6 +190,10 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
                 f"'nearest', 'mean', 'nan'."
             )
         return pooled
+
+
+def _batches(n, size):
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _known(squares):

@@ -16,7 +16,7 @@ from nwkr import (
     NadarayaWatsonRegressorCV,
 )
 from nwkr import _quantiles as quantiles_module
-from nwkr.bandwidths import KNearest
+from nwkr.bandwidths import Adaptive, KNearest
 
 QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 
@@ -321,7 +321,7 @@ METHODS = {
 @pytest.mark.parametrize("bandwidth", [0.5, 1e-3])
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_holds_all_pairs(method, bandwidth, rng):
-    n = 4000
+    n = 2500
     X, Q = rng.standard_normal((2, n, 2))
     model = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, X[:, 0])
     METHODS[method](model, Q[:10])
@@ -330,6 +330,41 @@ def test_nothing_holds_all_pairs(method, bandwidth, rng):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < n * n * 8 / 2
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "epanechnikov", "tricube"])
+@pytest.mark.parametrize(
+    "bandwidth", [0.5, 0.02, [0.2, np.inf], KNearest(20), Adaptive(0.3)], ids=str
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_way_of_pooling_does_not_matter(method, kernel, bandwidth, rng):
+    if method == "gradient" and (kernel == "boxcar" or isinstance(bandwidth, KNearest)):
+        return
+    n = 300 if isinstance(bandwidth, KNearest) else 700
+    X, Q = rng.standard_normal((n, 2)), rng.standard_normal((200, 2))
+    y, weight = rng.standard_normal(n), rng.integers(0, 3, n)
+    expected, found = (
+        np.asarray(METHODS[method](model.fit(X, y, weight), Q), float)
+        for model in (
+            NadarayaWatsonRegressor(kernel, bandwidth, algorithm="dense"),
+            NadarayaWatsonRegressor(kernel, bandwidth, algorithm="blocks"),
+        )
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_lattice_does_not_matter(method, rng):
+    X, Q = rng.standard_normal((700, 2)), rng.standard_normal((200, 2))
+    y = rng.standard_normal(700)
+    expected, found = (
+        np.asarray(METHODS[method](model.fit(X, y), Q), float)
+        for model in (
+            NadarayaWatsonRegressor(bandwidth=0.5, algorithm="dense"),
+            NadarayaWatsonRegressor(bandwidth=0.5, algorithm="lattice"),
+        )
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -130,6 +130,13 @@ def test_quantile_intervals_are_conditional_quantiles(rng):
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
+def test_where_nothing_is_known_intervals_are_not(method, rng):
+    X, y, _, _ = make_data(rng)
+    model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="nan").fit(X, y)
+    assert np.isnan(model.predict_interval([[50.0, 0.0]], method=method)).all()
+
+
+@pytest.mark.parametrize("method", ["jackknife+", "scaled"])
 def test_too_few_rows_give_no_bounds(method, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor()

@@ -19,7 +19,7 @@ from nwkr._pooling._distances import Pairs
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
-from nwkr.kernels import Kernel
+from nwkr.kernels import KERNELS, Kernel
 
 __all__ = ["query_gradients"]
 
@@ -67,19 +67,19 @@ def query_gradients(
     queries, keys = pairs.centred
     products = np.einsum("ia,ij->iaj", _with_one(values), _with_one(keys))
     columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, which is the total
-    exponential = kernel.log_slope is not None
-    if exponential and pairs.key_factors is None:
+    if kernel.log_slope is not None and pairs.key_factors is None:
         sums = slope_sums = pool(columns, kernel, weights)
         means, largest = sums.finish()[:, len(keys.T) :: 1 + len(keys.T)], 1.0
+        factor = -kernel.log_slope
     else:
         sums = pool(values, kernel, weights)
         means = sums.finish()
         factors = np.ones(len(keys)) if pairs.key_factors is None else pairs.key_factors
         largest = factors.max()
-        slope_kernel = kernel if exponential else _slope_kernel(kernel)
+        slope_kernel, factor = _slope_kernel(kernel)
         slope_sums = pool(columns, slope_kernel, weights * (factors / largest))
 
-    scale = largest * (1.0 if kernel.log_slope is None else -kernel.log_slope)
+    scale = largest * factor
     exact = (sums.shift != 0) | (np.abs(queries) > _DISTANT).any(axis=1)
     if np.isfinite(kernel.support):
         exact |= sums.total <= _THIN
@@ -106,13 +106,20 @@ def _with_one(array):
 
 
 def _slope_kernel(kernel):
-    """The kernel that is minus the derivative of another."""
+    """The kernel that is minus the derivative of another, and the factor that it is short of."""
+    if kernel.log_slope is not None:
+        return kernel, -kernel.log_slope
+    if kernel.power:
+        power = kernel.power - 1
+        same = next(k for k in KERNELS.values() if k.power == power and k.support == kernel.support)
+        return same, kernel.power
 
     def profile(u2):
         slope = kernel.derivative(np.minimum(u2, _BEYOND, out=u2))
         return np.negative(slope, out=slope)
 
-    return Kernel(f"slope of {kernel.name}", profile, kernel.support, smooth=kernel.smooth)
+    name = f"slope of {kernel.name}"
+    return Kernel(name, profile, kernel.support, smooth=kernel.smooth), 1.0
 
 
 def _from_rows(pairs, kernel, rows, numbers, values, weights):
