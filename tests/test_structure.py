@@ -56,6 +56,7 @@ ORDER = [
     "nwkr._pooling._tiles",
     "nwkr._pooling._rows",
     "nwkr._pooling._distances",
+    "nwkr._pooling._product",
     "nwkr._pooling._threads",
     "nwkr._pooling._sums",
     "nwkr.kernels",

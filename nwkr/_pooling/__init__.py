@@ -12,7 +12,9 @@
       |                                and the sums with the query
     _tiles      _rows                  some pairs, in the cache; whole rows, exactly
       |
-    _distances  _sums  _threads        squared scaled distances; results that merge; threads
+    _distances  _product               squared scaled distances, plainly; by a product
+      |
+    _sums       _threads               results that merge; threads
 
 It speaks attention's language, in which the estimators' words are:
 
@@ -94,7 +96,7 @@ def pool(
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
-        Factors of the bandwidth, by query and by key.
+        Factors of the bandwidth, by query or by key, not both.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     blocks : Blocks or None, default=None

@@ -269,11 +269,12 @@ class Neighbourhoods:
             return (kernel.support * multiple) ** 2 * _MARGIN
         assert kernel.log_profile is not None
         # The total is at least this.
-        lowest = kernel.log_profile(farthest / multiple**2)
-        scale = lowest[self._mass > 0].max(initial=-np.inf)
+        some = self._mass > 0
+        lowest = kernel.log_profile(farthest[some] / multiple**2)
+        scale = lowest.max(initial=-np.inf)
         if np.isneginf(scale):
             return np.inf
-        log_total = scale + np.log(self._mass @ np.exp(lowest - scale))
+        log_total = scale + np.log(self._mass[some] @ np.exp(lowest - scale))
         nothing = kernel.log_profile(nearest / multiple**2) < log_total + self._log_share
         return nearest[nothing].min(initial=np.inf)
 

@@ -145,7 +145,10 @@ class Rows:
     @cached_property
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
-        return self._pairs.excess(self._u2, closest, self._rows)
+        excess = self._pairs.excess(self._u2, closest, self._rows)
+        # Seen sharply, some other key may be the closest.
+        excess -= np.where(self._within, excess.min(axis=1), 0)[:, None]
+        return excess
 
     def _weights_of_unreached(self, part=slice(None)):
         u2 = self._u2[part]
