@@ -321,7 +321,7 @@ METHODS = {
 @pytest.mark.parametrize("bandwidth", [0.5, 1e-3])
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_holds_all_pairs(method, bandwidth, rng):
-    n = 2500
+    n = 3000
     X, Q = rng.standard_normal((2, n, 2))
     model = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, X[:, 0])
     METHODS[method](model, Q[:10])
