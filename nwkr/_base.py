@@ -29,7 +29,7 @@ from nwkr.kernels import get_kernel
 __all__ = ["NadarayaWatsonBase"]
 
 # Rows from which on it is worth while to know which of them are near.
-_MANY = 4096
+_MANY = 8192
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):

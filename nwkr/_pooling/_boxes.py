@@ -336,11 +336,19 @@ class Neighbourhoods:
         factor = 1.0 if factors is None else float(np.median(factors))
         sizes, found = np.diff(self.blocks.starts), 0.0
         for probe in probes:
-            box = self._group_boxes.lower[:, probe], self._group_boxes.upper[:, probe]
-            if not np.isfinite(self._kernel.support):
-                # As sums tell while they grow, more can be left out than by boxes alone.
-                box = ((box[0] + box[1]) / 2,) * 2
-            found += sizes[self._of_box(*box, (factor, factor), None, [multiple]).blocks].sum()
+            lower, upper = self._group_boxes.lower[:, probe], self._group_boxes.upper[:, probe]
+            if self.by_moments:
+                visited = self._of_box(lower, upper, (factor, factor), None, [multiple]).blocks
+                found += sizes[visited].sum()
+                continue
+            # Sums tell while they grow how little is left, so that queries need less than their
+            # box does, and more than its centre: by measurement, half way between.
+            centre = (lower + upper) / 2
+            nearest, farthest = self._group_boxes.distances(centre, centre, (factor, factor))
+            reach = self._reach(nearest, farthest, multiple)
+            for box in ((lower, upper), (centre, centre)):
+                nearest, _ = self._boxes.distances(*box, (factor, factor))
+                found += sizes[nearest < reach].sum() / 2
         return found / (len(probes) * self.blocks.starts[-1])
 
     def part(self, rows: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:

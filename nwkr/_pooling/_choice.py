@@ -145,7 +145,7 @@ def _seconds(pairs, kernel, values, around, multiple, tol):
     n_groups, n_columns = len(around.groups), len(around.pairs.columns)
     n_blocks = n_queries / around.queries_per_block(n_queries)
     share = around.share(_PROBES, multiple)
-    for_block = 4e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 5e-8
+    for_block = 6e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
     seconds["blocks"] = share * seconds["dense"] + n_blocks * for_block
     if has_lattice(around.pairs, kernel):
         lattice = Lattice(around.pairs, kernel, values, multiple, tol)

@@ -34,7 +34,8 @@ _ROUNDING = 2.0**-45
 _LEAST_TOTAL = 1.0  # what the cut-off is chosen for
 _SHARE_OF_MEMORY = 4  # scikit-learn's working memory, divided by what all points may take
 _WIDTHS = (4, 8, 16, 32)  # of a cell, in points
-_CELLS_AT_ONCE = 32
+_CELLS_AT_ONCE = 256  # unless they have too many points
+_POINTS_AT_ONCE = 2**19
 _NUMBERS_AT_ONCE = 2**18  # in a product of weights
 
 
@@ -146,8 +147,9 @@ class Lattice:
                 # np.dot lets other threads run meanwhile; @ does not with a single row.
                 found[number] += np.dot(_products(outer, len(rows)).T, right)
 
-        for first in range(0, len(cells), _CELLS_AT_ONCE):
-            numbers = range(first, min(first + _CELLS_AT_ONCE, len(cells)))
+        at_once = min(_CELLS_AT_ONCE, max(1, _POINTS_AT_ONCE // prod(size)))
+        for first in range(0, len(cells), at_once):
+            numbers = range(first, min(first + at_once, len(cells)))
             each(spread_cell, numbers, n_jobs)
             # One after the other, in the same order for any number of threads.
             for number in numbers:
