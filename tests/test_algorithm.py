@@ -432,7 +432,7 @@ def test_other_metrics_are_dense(metric, kernel, data):
     [
         ("epanechnikov", "scott", 20_000, "blocks"),
         ("boxcar", "scott", 20_000, "blocks"),
-        ("tricube", KNearest(10), 5_000, "blocks"),
+        ("tricube", KNearest(10), 10_000, "blocks"),
         ("gaussian", 2.0, 20_000, "lattice"),
         ("gaussian", 1e-4, 20_000, "blocks"),
         ("exponential", 1e3, 20_000, "dense"),
@@ -453,7 +453,7 @@ def test_large_problems_go_the_fastest_way(kernel, bandwidth, n_rows, expected, 
 def test_auto_agrees_with_dense(kernel, rng, monkeypatch):
     """For so many rows that the ways differ from kernel to kernel, and from fit to fit."""
     monkeypatch.undo()
-    X, y, queries = rng.normal(size=(4000, 1)), rng.normal(size=4000), rng.normal(size=(400, 1))
+    X, y, queries = rng.normal(size=(9000, 1)), rng.normal(size=9000), rng.normal(size=(400, 1))
     for bandwidth in (0.01, 0.3):
         auto, dense = (
             NadarayaWatsonRegressor(kernel, bandwidth, algorithm=way).fit(X, y)

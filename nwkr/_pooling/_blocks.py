@@ -64,11 +64,14 @@ def pool_blocks(
         moments = [Moments(pairs, kernel, values, of.starts, multiples[0]) for of in levels]
 
     def pool_block(rows):
+        # Of these queries; all are written at once, for they stand anywhere.
+        block_shift = np.full((len(multiples), len(rows)), -np.inf)
+        block_sums = np.zeros((len(multiples), len(rows), len(values)))
         found = around.of(rows, multiples)
         for of_level, numbers in zip(moments, found.within):
             if len(numbers):
-                sums[0, rows] += of_level.sums(numbers, rows)
-                shift[0, rows] = 0
+                block_sums[0] += of_level.sums(numbers, rows)
+                block_shift[0] = 0
         numbers, needed = found.blocks, None
         if not around.by_moments:
             order = np.argsort(found.nearest)  # what is near may make the rest needless
@@ -80,34 +83,33 @@ def pool_blocks(
             pooled = pool_dense(
                 part, kernel, values_of_part, multiples=multiples, needed=needed, n_jobs=1
             )
-            for number, part_sums in enumerate(pooled):
-                reached = part_sums.total > 0
-                shift[number, rows[reached]] = part_sums.shift[reached]
-                sums[number, rows, 0] += part_sums.total
-                sums[number, rows, 1:] += part_sums.weighted
-        unreached = np.isneginf(shift[:, rows])
-        if empty is not None and unreached.any():
-            stand_in(rows[unreached.any(axis=0)])
+            for number, of_pairs in enumerate(pooled):
+                np.copyto(block_shift[number], of_pairs.shift, where=of_pairs.total > 0)
+                block_sums[number, :, 0] += of_pairs.total
+                block_sums[number, :, 1:] += of_pairs.weighted
+        lone = np.isneginf(block_shift)
+        if empty is not None and lone.any():
+            stand_in(rows, lone, block_sums)
+        shift[:, rows], sums[:, rows] = block_shift, block_sums
 
-    def stand_in(rows):
+    def stand_in(rows, lone, block_sums):
         """Have the nearest keys, or all, stand in for weights."""
         if empty == "mean":
             of_all = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
             if pairs.leave_out is not None:
                 left_out = pairs.leave_out[rows]
                 of_all -= np.where(left_out < 0, 0, values[:, left_out]).T
-            for number in range(len(multiples)):
-                lone = np.isneginf(shift[number, rows])
-                sums[number, rows[lone]] = of_all[lone]
+            np.copyto(block_sums, of_all, where=lone[:, :, None])
             return
-        cols, part = around.part(rows, around.nearest(rows))
+        alone = np.flatnonzero(lone.any(axis=0))
+        cols, part = around.part(rows[alone], around.nearest(rows[alone]))
         values_of_part = np.take(values, cols, axis=1)
-        for block in row_blocks(len(rows), len(cols)):
+        for block in row_blocks(len(alone), len(cols)):
             exactly = Rows(part, kernel, np.r_[block], empty)
             for number, multiple in enumerate(multiples):
-                lone = np.flatnonzero(np.isneginf(shift[number, rows[block]]))
-                standing, _ = exactly.sums(values_of_part, multiple, lone)
-                sums[number, rows[block][lone]] = standing
+                these = np.flatnonzero(lone[number, alone[block]])
+                standing, _ = exactly.sums(values_of_part, multiple, these)
+                block_sums[number, alone[block][these]] = standing
 
     each(pool_block, around.of_queries(rows), n_jobs)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -19,8 +20,7 @@ __all__ = ["Blocks", "Neighbourhoods", "Surroundings", "in_blocks"]
 
 _KEYS_PER_BLOCK = 32
 _BLOCKS_PER_GROUP = 8
-_QUERIES_PER_BLOCK = 256
-_FEWEST_BLOCKS = 32  # of queries, if there are as many times 16
+_QUERIES_PER_BLOCK = 512
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
@@ -192,7 +192,7 @@ class Neighbourhoods:
     @staticmethod
     def queries_per_block(n_queries: int) -> int:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
-        return min(max(n_queries // _FEWEST_BLOCKS, 16), _QUERIES_PER_BLOCK)
+        return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK)
 
     def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
@@ -331,12 +331,15 @@ class Neighbourhoods:
 
     def share(self, n_probes: int, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
-        probes = np.unique(np.linspace(0, len(self.groups) - 1, n_probes).astype(int))
+        n_keys, n_groups = self.blocks.starts[-1], len(self.groups)
+        span = ceil(self.queries_per_block(n_keys) * n_groups / n_keys)  # of a block of queries
+        probes = np.unique(np.linspace(0, (n_groups - 1) // span, n_probes).astype(int)) * span
         factors = self.pairs.query_factors
         factor = 1.0 if factors is None else float(np.median(factors))
         sizes, found = np.diff(self.blocks.starts), 0.0
         for probe in probes:
-            lower, upper = self._group_boxes.lower[:, probe], self._group_boxes.upper[:, probe]
+            lower = self._group_boxes.lower[:, probe : probe + span].min(axis=1)
+            upper = self._group_boxes.upper[:, probe : probe + span].max(axis=1)
             if self.by_moments:
                 visited = self._of_box(lower, upper, (factor, factor), None, [multiple]).blocks
                 found += sizes[visited].sum()
@@ -349,7 +352,7 @@ class Neighbourhoods:
             for box in ((lower, upper), (centre, centre)):
                 nearest, _ = self._boxes.distances(*box, (factor, factor))
                 found += sizes[nearest < reach].sum() / 2
-        return found / (len(probes) * self.blocks.starts[-1])
+        return found / (len(probes) * n_keys)
 
     def part(self, rows: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:
         """Numbers of the keys in some blocks, and the pairs of some queries with these."""

@@ -14,9 +14,9 @@ from nwkr.kernels import Kernel
 __all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles", "slices"]
 
 QUERIES_PER_TILE = 256
-# A tile of float64 is two megabytes: beyond the second-level cache of a core, but with smaller
+# A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
 # ones threads wait for the interpreter's lock.
-_PAIRS_PER_TILE = 2**18
+_PAIRS_PER_TILE = 2**19
 
 # Exponentials take ten times longer where they underflow: no logarithm is less than this,
 # unless so few would be that seeing to it takes longer. Squared distances beyond _RARELY times
