@@ -16,7 +16,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["neighbourhoods", "pool_pairs", "way_of"]
 
-_PROBES = 16  # blocks whose neighbourhoods stand for all
+_PROBES = 8  # blocks whose neighbourhoods stand for all
 
 
 def pool_pairs(
