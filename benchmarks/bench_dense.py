@@ -37,7 +37,7 @@ except ImportError:
     torch = None
 
 N_THREADS = 2
-TILE = 256, 1024  # queries and keys, as nwkr has them
+TILE = 512, 1024  # queries and keys, as nwkr has them
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 # NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
 # switched off with NumPy, so that all run as on one processor.

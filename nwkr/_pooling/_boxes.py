@@ -98,24 +98,34 @@ def in_blocks(
     blocks : Blocks
         The blocks of ``X[order]``.
     """
+    counted = np.flatnonzero(np.isfinite(scale))
+    if len(counted) == 1:  # in one column the order of a tree is that of size
+        order = np.argsort(X[:, counted[0]])
+        starts = list(range(0, len(X), size))
+    else:
+        order, starts = _in_tree(X, scale, size)
+    ordered = np.take(X, order, axis=0)
+    return order, Blocks(
+        np.array([*starts, len(X)]),
+        np.minimum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
+        np.maximum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
+    )
+
+
+def _in_tree(X, scale, size):
+    """The order of rows in a k-d tree, and where each of its leaves begins."""
     lowest = X.min(axis=0).astype(float)
     with np.errstate(over="ignore"):
         scaled = np.minimum((X - lowest) / scale, 1e100)
     tree = cKDTree(scaled, leafsize=size, compact_nodes=False)
-    order, starts = tree.indices, []
-    nodes = [tree.tree]
+    starts, nodes = [], [tree.tree]
     while nodes:
         node = nodes.pop()
         if node.split_dim == -1:
             starts.append(node.start_idx)
         else:
             nodes += [node.greater, node.lesser]
-    ordered = X[order]
-    return order, Blocks(
-        np.array([*starts, len(X)]),
-        np.minimum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
-        np.maximum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
-    )
+    return tree.indices, starts
 
 
 @dataclass(frozen=True)

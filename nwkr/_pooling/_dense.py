@@ -73,7 +73,7 @@ def pool_dense(
     sums = np.empty((len(multiples), n_queries, len(values)))
     # Squaring weights doubles their error, which float32 has no digits for.
     tiles = Tiles(pairs, kernel, None if len(multiples) == 1 else np.float64)
-    by_dtype = {np.dtype(np.float64): values, tiles.dtype: values.astype(tiles.dtype)}
+    by_dtype = {np.dtype(np.float64): values, tiles.dtype: values.astype(tiles.dtype, copy=False)}
     chains = _chains(multiples, tiles.log_linear)
     narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
 

@@ -31,7 +31,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
     """
     items = list(items)
     with one_blas_thread() as allowed:
-        n_threads = allowed if n_jobs is None else effective_n_jobs(n_jobs)
+        n_threads = allowed if n_jobs is None else 1 if n_jobs == 1 else effective_n_jobs(n_jobs)
         if min(n_threads, len(items)) <= 1:
             for item in items:
                 task(item)

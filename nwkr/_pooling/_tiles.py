@@ -13,7 +13,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles", "slices"]
 
-QUERIES_PER_TILE = 256
+QUERIES_PER_TILE = 512
 # A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
 # ones threads wait for the interpreter's lock.
 _PAIRS_PER_TILE = 2**19
