@@ -67,7 +67,9 @@ def pool_pairs(
         return sums.where(certified, by_blocks([multiple], rest)[0]) if len(rest) else sums
 
     ways = {"dense": by_dense, "blocks": by_blocks, "lattice": by_lattice}
-    chosen = _ways(algorithm, [_seconds(pairs, kernel, values, around, m, tol) for m in multiples])
+    n_together = len(multiples)
+    seconds = [_seconds(pairs, kernel, values, around, m, tol, n_together) for m in multiples]
+    chosen = _ways(algorithm, seconds)
     sums: dict[int, PooledSums] = {}
     for way in sorted(set(chosen)):
         numbers = [number for number, name in enumerate(chosen) if name == way]
@@ -114,7 +116,7 @@ def way_of(
     way : {"dense", "blocks", "lattice"}
         That way, if it can serve; of all that can, the fastest for "auto".
     """
-    return _ways(algorithm, [_seconds(pairs, kernel, values, around, 1.0, tol)])[0]
+    return _ways(algorithm, [_seconds(pairs, kernel, values, around, 1.0, tol, 1)])[0]
 
 
 def _ways(algorithm, seconds):
@@ -131,14 +133,16 @@ def _ways(algorithm, seconds):
     return ways
 
 
-def _seconds(pairs, kernel, values, around, multiple, tol):
-    """What each way takes that can serve.
+def _seconds(pairs, kernel, values, around, multiple, tol, n_together):
+    """What each way takes that can serve, for one of several multiples.
 
     Seconds of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS), measured
     from 1e3 to 1e6 rows in 1 to 10 columns. Only their proportions count.
     """
     n_queries, n_keys = pairs.shape
     for_pair = 3e-9 if not kernel.smooth else 0.8e-9 if kernel.log_slope is None else 1.2e-9
+    if kernel.log_slope is not None:  # squares are quicker than exponentials
+        for_pair *= 0.3 + 0.7 / n_together
     seconds = {"dense": n_queries * n_keys * for_pair}
     if around is None:
         return seconds
@@ -147,7 +151,8 @@ def _seconds(pairs, kernel, values, around, multiple, tol):
     share = around.share(_PROBES, multiple)
     for_block = 6e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
     # Pairs are fetched first, and who has no neighbours looks for them twice.
-    seconds["blocks"] = 1.5 * share * seconds["dense"] + n_blocks * for_block
+    dearer = 1.5 if np.isfinite(kernel.support) else 1.1
+    seconds["blocks"] = dearer * share * seconds["dense"] + n_blocks * for_block / n_together
     if has_lattice(around.pairs, kernel):
         lattice = Lattice(around.pairs, kernel, values, multiple, tol)
         if lattice.fits_in_memory:
