@@ -36,8 +36,9 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from scipy.spatial.distance import cdist
 
 from nwkr import NadarayaWatsonRegressor
-from nwkr._pooling._boxes import Neighbourhoods, in_blocks
+from nwkr._pooling._boxes import in_blocks
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._neighbourhoods import Neighbourhoods
 
 BLUE, ORANGE, GREEN = "#56B4E9", "#E69F00", "#009E73"
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

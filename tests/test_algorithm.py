@@ -19,7 +19,7 @@ from nwkr import (
     NadarayaWatsonRegressorCV,
     _base,
 )
-from nwkr._pooling import _boxes, in_blocks
+from nwkr._pooling import _neighbourhoods, in_blocks
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
@@ -54,8 +54,8 @@ def small_blocks(monkeypatch):
 def make_small(monkeypatch):
     monkeypatch.setattr(_base, "_MANY", 2)
     monkeypatch.setattr(_base, "in_blocks", lambda X, scale: in_blocks(X, scale, 8))
-    monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_boxes, "_QUERIES_PER_BLOCK", 16)
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
 
 
 @pytest.fixture

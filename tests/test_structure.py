@@ -49,6 +49,7 @@ ORDER = [
     "nwkr._pooling._blocks",
     "nwkr._pooling._lattice",
     "nwkr._pooling._moments",
+    "nwkr._pooling._neighbourhoods",
     "nwkr._pooling._boxes",
     "nwkr._pooling._slopes",
     "nwkr._pooling._gradients",

@@ -6,7 +6,9 @@
       |
     _blocks     _lattice               only pairs that matter; no pairs, for a Gaussian
       |
-    _boxes      _moments               which blocks matter; blocks that are within the support
+    _neighbourhoods  _moments          which blocks matter; blocks that are within the support
+      |
+    _boxes                             rows in k-d order, in blocks
       |
     _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
       |                                and the sums with the query

@@ -1,8 +1,8 @@
 """Blocks: only the pairs that matter, as many small problems instead of a large one.
 
-Keys and queries are put in k-d order and cut into blocks of a few hundred rows that lie
-together, each in its box (`_boxes.py`). A block of queries meets those blocks of keys that can
-have weight for it: for a kernel of compact support those within reach, for any other those
+Keys and queries are put in k-d order and cut into blocks of rows that lie together, each in its
+box. A block of queries meets those blocks of keys that can have weight for it
+(`_neighbourhoods.py`): for a kernel of compact support those within reach, for any other those
 without which the sums are the same up to rounding. Blocks of keys that lie wholly within a
 support are added by their moments (`_moments.py`), without looking at a pair.
 """
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._pooling._boxes import Neighbourhoods
 from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._distances import EuclideanPairs
 from nwkr._pooling._moments import Moments
+from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each

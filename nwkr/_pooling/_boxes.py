@@ -1,33 +1,15 @@
-"""Boxes: rows in k-d order, cut into blocks, and which blocks matter to each other.
-
-Blocks are looked for in two steps, groups of them first: most are far away, or wholly within
-the support, as a group.
-"""
+"""Boxes: rows in k-d order, cut into blocks, and bounds of the distances between these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from nwkr._pooling._distances import EuclideanPairs
-from nwkr.kernels import Kernel
-
-__all__ = ["Blocks", "Neighbourhoods", "Surroundings", "in_blocks"]
+__all__ = ["Blocks", "Boxes", "in_blocks"]
 
 _KEYS_PER_BLOCK = 32
-_BLOCKS_PER_GROUP = 8
-_QUERIES_PER_BLOCK = 512
-# What may be left out of a total in any case: it adds nothing to what rounding does.
-_LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
-# Distances of boxes are rounded in other ways than those of rows.
-_MARGIN = 1 + 1e-9
-# Blocks are within a support where no weight is below this: rounding does not show in sums.
-_LEAST_WEIGHT = 2.0**-10
-_MOST_MOMENTS = 64  # of a block: more take as long as its pairs
 
 
 @dataclass(frozen=True)
@@ -128,252 +110,16 @@ def _in_tree(X, scale, size):
     return tree.indices, starts
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What matters to a block of queries.
-
-    Attributes
-    ----------
-    blocks : ndarray of shape (n_found,)
-        Numbers of the blocks of keys to be visited, pair by pair.
-    nearest : ndarray of shape (n_found,)
-        Squared scaled distance that no pair with these is nearer than.
-    within : tuple of two ndarrays
-        Numbers of groups, and of other blocks, that lie within the support of all queries.
-    """
-
-    blocks: np.ndarray
-    nearest: np.ndarray
-    within: tuple[np.ndarray, np.ndarray]
-
-
-class Neighbourhoods:
-    """Queries in blocks, and which blocks of keys matter to each.
+class Boxes:
+    """Boxes of keys, in the columns that count.
 
     Parameters
     ----------
     pairs : EuclideanPairs
         Queries and keys, the keys in k-d order.
-    kernel : Kernel
-        The kernel.
-    weights : ndarray of shape (n_keys,)
-        Positive weights of the keys.
     blocks : Blocks
         The blocks of the keys.
-    tol : float, default=0.0
-        Relative error that a total may have; half of it may be left out.
     """
-
-    def __init__(
-        self,
-        pairs: EuclideanPairs,
-        kernel: Kernel,
-        weights: np.ndarray,
-        blocks: Blocks,
-        tol: float = 0.0,
-    ):
-        self.pairs, self.blocks, self._kernel = pairs, blocks, kernel
-        self.groups = blocks.groups(_BLOCKS_PER_GROUP)
-        self._boxes, self._group_boxes = (
-            _Boxes(pairs, level) for level in (self.blocks, self.groups)
-        )
-        # Whether blocks within the support are added by moments.
-        self.by_moments = (
-            kernel.power is not None
-            and not pairs.matches
-            and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
-        )
-        self._within = kernel.support**2 / _MARGIN
-        if self.by_moments and kernel.power:
-            self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
-        starts = self.groups.starts[:-1]
-        self._mass = np.add.reduceat(weights, starts)
-        if pairs.leave_out is not None:
-            # A query may leave out the heaviest key of a group.
-            self._mass = self._mass - np.maximum.reduceat(weights, starts)
-        # Half of it, for a prediction has the errors of two sums.
-        self._share = max(tol / 2, _LEAST_SHARE[pairs.dtype])
-        self._log_share = np.log(self._share / weights.sum())
-        self._block_mass = np.add.reduceat(weights, blocks.starts[:-1])
-        # Without one of these, nothing is known of a kernel from what it is elsewhere.
-        self._falls = np.isfinite(kernel.support) or kernel.log_profile is not None
-        self._several = np.diff(self.groups.starts) > 1
-
-    @staticmethod
-    def queries_per_block(n_queries: int) -> int:
-        """How many queries a block has: fewer where these are few, for smaller boxes."""
-        return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK)
-
-    def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
-        """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
-        queries = self.pairs.queries if rows is None else self.pairs.queries[rows]
-        size = self.queries_per_block(len(queries))
-        order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
-        return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
-
-    def of(self, rows: np.ndarray, multiples: Sequence[float] = (1.0,)) -> Surroundings:
-        """What matters to some queries.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows,)
-            Numbers of the queries.
-        multiples : sequence of float, default=(1.0,)
-            Factors of the bandwidth; only one where blocks are added by moments.
-
-        Returns
-        -------
-        surroundings : Surroundings
-            What matters.
-        """
-        pairs, factors = self.pairs, (1.0, 1.0)
-        queries = np.take(pairs.queries, rows, axis=0)
-        if pairs.query_factors is not None:
-            of_rows = pairs.query_factors[rows]
-            factors = of_rows.min(), of_rows.max()
-        left_out = None if pairs.leave_out is None else pairs.leave_out[rows]
-        # Who takes exact matches only has no use for blocks as a whole.
-        whole = pairs.exact is None or not pairs.exact[rows].any()
-        box = queries.min(axis=0), queries.max(axis=0)
-        return self._of_box(*box, factors, left_out, multiples, whole)
-
-    def all_of(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of all blocks that matter to some queries."""
-        found = self.of(rows)
-        groups, blocks = found.within
-        return np.concatenate([found.blocks, self._in_groups(groups), blocks])
-
-    def _in_groups(self, groups):
-        """Numbers of the blocks in some groups."""
-        blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
-        return blocks[: np.searchsorted(blocks, len(self.blocks))]
-
-    def _of_box(self, lower, upper, factors, left_out, multiples, whole=True):
-        def within(blocks, farthest):
-            if not (self.by_moments and whole):
-                return np.zeros(len(farthest), bool)
-            inside = farthest <= self._within * multiples[0] ** 2
-            if left_out is not None:  # who leaves a key out has to see it
-                inside &= ~np.isin(blocks[1], blocks[0].of_rows(left_out))
-            return inside
-
-        nearest, farthest = self._group_boxes.distances(lower, upper, factors)
-        reach = max(self._reach(nearest, farthest, multiple) for multiple in multiples)
-        groups = np.arange(len(nearest))
-        inside = within((self.groups, groups), farthest)
-        near = groups[(nearest < reach) & ~inside]
-        groups = groups[inside]
-
-        blocks = self._in_groups(near)
-        nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
-        inside = within((self.blocks, blocks), farthest)
-        near = (nearest < reach) & ~inside
-        return Surroundings(blocks[near], nearest[near], (groups, blocks[inside]))
-
-    def _reach(self, nearest, farthest, multiple):
-        """Squared scaled distance from which on no key matters."""
-        kernel = self._kernel
-        if self.pairs.matches or not self._falls:
-            return np.inf
-        if np.isfinite(kernel.support):
-            return (kernel.support * multiple) ** 2 * _MARGIN
-        assert kernel.log_profile is not None
-        # The total is at least this.
-        some = self._mass > 0
-        lowest = kernel.log_profile(farthest[some] / multiple**2)
-        scale = lowest.max(initial=-np.inf)
-        if np.isneginf(scale):
-            return np.inf
-        log_total = scale + np.log(self._mass[some] @ np.exp(lowest - scale))
-        nothing = kernel.log_profile(nearest / multiple**2) < log_total + self._log_share
-        return nearest[nothing].min(initial=np.inf)
-
-    def needed(
-        self, blocks: np.ndarray, nearest: np.ndarray, multiples: Sequence[float]
-    ) -> Callable[[np.ndarray], np.ndarray] | None:
-        """How many keys are needed, if those of some blocks come nearest first.
-
-        Parameters
-        ----------
-        blocks : ndarray of shape (n_found,)
-            Numbers of the blocks.
-        nearest : ndarray of shape (n_found,)
-            Squared scaled distance that no pair with these is nearer than, in rising order.
-        multiples : sequence of float
-            Factors of the bandwidth.
-
-        Returns
-        -------
-        needed : callable or None
-            What :func:`nwkr._pooling._dense.pool_dense` asks; None if all are.
-        """
-        if self.pairs.matches or not self._falls:
-            return None
-        ends = np.append(0, np.diff(self.blocks.starts)[blocks].cumsum())
-        # The most that each block and all after it can add to a total.
-        tails = np.zeros((len(multiples), len(blocks) + 1))
-        for tail, multiple in zip(tails, multiples):
-            weights = self._kernel.profile(nearest / (multiple**2 * _MARGIN))
-            tail[:-1] = np.cumsum((self._block_mass[blocks] * weights)[::-1])[::-1]
-        narrowest_first = np.argsort(multiples)
-
-        def needed(totals):
-            least = self._share * totals.min(axis=1)
-            counts = np.array(
-                [ends[np.searchsorted(-tail, -rest)] for tail, rest in zip(tails, least)]
-            )
-            counts[narrowest_first] = np.maximum.accumulate(counts[narrowest_first])
-            return counts
-
-        return needed
-
-    def nearest(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of the blocks that the nearest keys of some queries are among."""
-        if self.pairs.matches:
-            return np.arange(len(self.blocks))
-        queries = np.take(self.pairs.queries, rows, axis=0)
-        lower, upper = queries.min(axis=0), queries.max(axis=0)
-        _, farthest = self._group_boxes.distances(lower, upper)
-        if self.pairs.leave_out is not None:
-            farthest = farthest[self._several]
-        nearest, _ = self._boxes.distances(lower, upper)
-        return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * _MARGIN)
-
-    def share(self, n_probes: int, multiple: float = 1.0) -> float:
-        """About what share of the pairs matters, were the queries where the keys are."""
-        n_keys, n_groups = self.blocks.starts[-1], len(self.groups)
-        span = ceil(self.queries_per_block(n_keys) * n_groups / n_keys)  # of a block of queries
-        probes = np.unique(np.linspace(0, (n_groups - 1) // span, n_probes).astype(int)) * span
-        factors = self.pairs.query_factors
-        factor = 1.0 if factors is None else float(np.median(factors))
-        sizes, found = np.diff(self.blocks.starts), 0.0
-        for probe in probes:
-            lower = self._group_boxes.lower[:, probe : probe + span].min(axis=1)
-            upper = self._group_boxes.upper[:, probe : probe + span].max(axis=1)
-            if self.by_moments:
-                visited = self._of_box(lower, upper, (factor, factor), None, [multiple]).blocks
-                found += sizes[visited].sum()
-                continue
-            # Sums tell while they grow how little is left, so that queries need less than their
-            # box does, and more than its centre: by measurement, half way between.
-            centre = (lower + upper) / 2
-            nearest, farthest = self._group_boxes.distances(centre, centre, (factor, factor))
-            reach = self._reach(nearest, farthest, multiple)
-            for box in ((lower, upper), (centre, centre)):
-                nearest, _ = self._boxes.distances(*box, (factor, factor))
-                found += sizes[nearest < reach].sum() / 2
-        return found / (len(probes) * n_keys)
-
-    def part(self, rows: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:
-        """Numbers of the keys in some blocks, and the pairs of some queries with these."""
-        cols, leave_out = self.blocks.rows(blocks), None
-        if self.pairs.leave_out is not None:
-            leave_out = self.blocks.positions(blocks, self.pairs.leave_out[rows])
-        return cols, self.pairs.restrict(rows, cols, leave_out)
-
-
-class _Boxes:
-    """Boxes of keys, in the columns that count."""
 
     def __init__(self, pairs, blocks):
         self.lower, self.upper = blocks.lower[pairs.columns], blocks.upper[pairs.columns]

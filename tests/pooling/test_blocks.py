@@ -6,10 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, attention, attention_by_distance, scaled_distances, slope
 from scipy.special import logsumexp
 
-from nwkr._pooling import _boxes, _moments, attend, in_blocks, pool, pool_each, slopes
+from nwkr._pooling import _moments, _neighbourhoods, attend, in_blocks, pool, pool_each, slopes
 from nwkr._pooling._blocks import pool_blocks
-from nwkr._pooling._boxes import Neighbourhoods
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
@@ -43,8 +43,8 @@ PLAIN = [
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
-    monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 4)
-    monkeypatch.setattr(_boxes, "_QUERIES_PER_BLOCK", 16)
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 4)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
     monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", 64)
 
 

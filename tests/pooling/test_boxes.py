@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
-from nwkr._pooling import _boxes
-from nwkr._pooling._boxes import Blocks, Neighbourhoods, in_blocks
+from nwkr._pooling import _neighbourhoods
+from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr.kernels import KERNELS, Kernel
 
 RNG = np.random.default_rng(3)
@@ -34,8 +35,8 @@ VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
-    monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_boxes, "_QUERIES_PER_BLOCK", 8)
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
 
 
 def problem_of(variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_queries=40):
@@ -167,7 +168,7 @@ def test_every_query_is_in_one_block(n_queries):
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
     parts = around.of_queries()
     assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_queries))
-    assert max(map(len, parts)) <= 8
+    assert max(map(len, parts)) <= 5
     some = np.arange(0, n_queries, 3)
     assert_array_equal(np.sort(np.concatenate(around.of_queries(some))), some)
 
@@ -194,7 +195,7 @@ def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
 @pytest.mark.usefixtures("small_blocks")
 def test_most_pairs_are_left_out(kernel, variant):
     """Or there would be nothing to test above."""
-    pairs, blocks, weights, *_ = problem_of(variant, n_features=1, bandwidth=0.01)
+    pairs, blocks, weights, *_ = problem_of(variant, n_features=1, bandwidth=0.01, n_keys=400)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks, tol=1e-2)
     seen = sum(len(rows) * len(blocks.rows(around.all_of(rows))) for rows in around.of_queries())
     assert seen < 0.85 * pairs.shape[0] * pairs.shape[1]
@@ -277,7 +278,7 @@ def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
 @pytest.mark.usefixtures("small_blocks")
 def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant, monkeypatch):
     if size == 1:  # groups of a single key too
-        monkeypatch.setattr(_boxes, "_BLOCKS_PER_GROUP", 1)
+        monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 1)
     pairs, blocks, weights, u, counted = problem_of(variant)
     if variant != "one's own":
         pairs.queries[:] += far
