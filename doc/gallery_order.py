@@ -7,6 +7,7 @@ READING_ORDER = [
     "plot_parzen_classifier.py",
     "plot_naive_width_overfits.py",
     "plot_choosing_the_bandwidth.py",
+    "plot_tuning_on_real_data.py",
     "plot_variable_widths.py",
     "plot_explanation.py",
     "plot_uncertainty.py",

@@ -293,9 +293,12 @@ def _derivative_of_cosine(u2):
 
 def _derivative_of_power(u2, inner, outer):
     """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
+    if inner == 2:
+        rest = _one_minus(u2)
+        return np.multiply(rest ** (outer - 1) if outer > 1 else rest > 0, -outer, out=rest)
     u = np.sqrt(np.abs(u2))
     rest = np.maximum(1 - u**inner, 0) ** (outer - 1) * (u < 1)
-    slope = {1: np.divide(1, u, out=np.zeros_like(u), where=u > 0), 2: 1, 3: u}[inner]
+    slope = u if inner == 3 else np.divide(1, u, out=np.zeros_like(u), where=u > 0)
     return -0.5 * inner * outer * rest * slope
 
 
