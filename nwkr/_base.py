@@ -230,9 +230,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         order = np.arange(len(self._rows))
         many = len(order) >= _MANY or self.algorithm in ("blocks", "lattice")
         if many and self.metric == "euclidean" and self.algorithm != "dense":
-            scale = np.ones(self._X.shape[1])
-            if isinstance(window.bandwidth, np.ndarray):
-                scale = np.where(window.bandwidth > 0, window.bandwidth, np.inf)
+            varies = isinstance(window.bandwidth, KNearest)
+            scale = np.ones(self._X.shape[1]) if varies else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]

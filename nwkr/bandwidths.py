@@ -256,8 +256,7 @@ class Adaptive:
         widths : ndarray of shape (n_keys,)
             Factors, of geometric mean 1.
         """
-        counted = np.where(scale > 0, scale, np.inf)
-        order, blocks = in_blocks(keys, counted)
+        order, blocks = in_blocks(keys, scale)
         ordered = np.take(keys, order, axis=0)
         sums = pool(
             ordered,

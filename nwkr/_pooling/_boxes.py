@@ -69,7 +69,8 @@ def in_blocks(
     X : ndarray of shape (n_rows, n_features)
         Rows.
     scale : ndarray of shape (n_features,)
-        Positive scales that make the columns comparable; `inf` for one that does not count.
+        Scales that make the columns comparable, as bandwidths do; a column with 0 or `inf` does
+        not count.
     size : int, default=32
         How many rows a block may have, unless they are all equal.
 
@@ -80,6 +81,7 @@ def in_blocks(
     blocks : Blocks
         The blocks of ``X[order]``.
     """
+    scale = np.where(scale > 0, scale, np.inf)
     counted = np.flatnonzero(np.isfinite(scale))
     if len(counted) == 1:  # in one column the order of a tree is that of size
         order = np.argsort(X[:, counted[0]])
