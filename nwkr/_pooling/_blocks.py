@@ -89,30 +89,33 @@ def pool_blocks(
                 block_sums[number, :, 1:] += of_pairs.weighted
         lone = np.isneginf(block_shift)
         if empty is not None and lone.any():
-            stand_in(rows, lone, block_sums)
+            standing = _standing_in(around, kernel, values, multiples, empty, rows, lone)
+            np.copyto(block_sums, standing, where=lone[:, :, None])
         shift[:, rows], sums[:, rows] = block_shift, block_sums
-
-    def stand_in(rows, lone, block_sums):
-        """Have the nearest keys, or all, stand in for weights."""
-        if empty == "mean":
-            of_all = np.repeat(values.sum(axis=1)[None], len(rows), axis=0)
-            if pairs.leave_out is not None:
-                left_out = pairs.leave_out[rows]
-                of_all -= np.where(left_out < 0, 0, values[:, left_out]).T
-            np.copyto(block_sums, of_all, where=lone[:, :, None])
-            return
-        alone = np.flatnonzero(lone.any(axis=0))
-        cols, part = around.part(rows[alone], around.nearest(rows[alone]))
-        values_of_part = np.take(values, cols, axis=1)
-        for block in row_blocks(len(alone), len(cols)):
-            exactly = Rows(part, kernel, np.r_[block], empty)
-            for number, multiple in enumerate(multiples):
-                these = np.flatnonzero(lone[number, alone[block]])
-                standing, _ = exactly.sums(values_of_part, multiple, these)
-                block_sums[number, alone[block][these]] = standing
 
     each(pool_block, around.of_queries(rows), n_jobs)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+
+
+def _standing_in(around, kernel, values, multiples, empty, rows, lone):
+    """Sums of what stands in for the weights of lone queries: the nearest keys, or all."""
+    pairs, standing = around.pairs, np.zeros((len(multiples), len(rows), len(values)))
+    if empty == "mean":
+        standing += values.sum(axis=1)
+        if pairs.leave_out is not None:
+            left_out = pairs.leave_out[rows]
+            standing -= np.where(left_out < 0, 0, values[:, left_out]).T
+        return standing
+    alone = np.flatnonzero(lone.any(axis=0))
+    cols, part = around.part(rows[alone], around.nearest(rows[alone]))
+    values_of_part = np.take(values, cols, axis=1)
+    for block in row_blocks(len(alone), len(cols)):
+        exactly = Rows(part, kernel, np.r_[block], empty)
+        for number, multiple in enumerate(multiples):
+            these = np.flatnonzero(lone[number, alone[block]])
+            sums, _ = exactly.sums(values_of_part, multiple, these)
+            standing[number, alone[block][these]] = sums
+    return standing
 
 
 def attend_blocks(
