@@ -267,11 +267,13 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     per_feature : bool, default=False
         Whether to go on from the best candidate to one bandwidth for each feature, by
         following the slopes of the loss (L-BFGS-B). A feature may run out to `inf`, which
-        switches it off.
+        switches it off. What is found is kept where it gains more than chance would, by
+        Akaike's reckoning: n_samples times the gain in twice the loss is more than 2 for
+        each bandwidth beyond the first.
     shrinkage : float, default=0.01
-        How strongly the features' bandwidths are drawn together: the sum of squared
-        deviations of ``log(bandwidth / rule of thumb)`` from their mean, times this, is added
-        to the logarithm of the loss. 0 is no restraint.
+        How strongly the features' bandwidths are drawn to the candidate they start from: the
+        sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the loss.
+        0 is no restraint.
     scoring : str, callable or None, default=None
         What makes a bandwidth the best. None is the log loss; else the name of a scorer of
         scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which greater
@@ -384,5 +386,6 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
-    def _loss(self, predictions, values, weights):
-        return log_loss(predictions, values, weights)
+    def _deviance(self, predictions, values, weights):
+        loss, slopes = log_loss(predictions, values, weights)
+        return 2 * loss, 2 * slopes

@@ -218,11 +218,13 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     per_feature : bool, default=False
         Whether to go on from the best candidate to one bandwidth for each feature, by
         following the slopes of the loss (L-BFGS-B). A feature may run out to `inf`, which
-        switches it off.
+        switches it off. What is found is kept where it gains more than chance would, by
+        Akaike's reckoning: n_samples times the gain in the logarithm of the loss is more than 2 for
+        each bandwidth beyond the first.
     shrinkage : float, default=0.01
-        How strongly the features' bandwidths are drawn together: the sum of squared
-        deviations of ``log(bandwidth / rule of thumb)`` from their mean, times this, is added
-        to the logarithm of the loss. 0 is no restraint.
+        How strongly the features' bandwidths are drawn to the candidate they start from: the
+        sum of squares of ``log(bandwidth / candidate)``, times this, is added to the logarithm
+        of the loss. 0 is no restraint.
     scoring : str, callable or None, default=None
         What makes a bandwidth the best. None is the mean squared error; else the name of a
         scorer of scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which
@@ -328,7 +330,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.tol = tol
         self.n_jobs = n_jobs
 
-    def _loss(self, predictions, values, weights):
+    def _deviance(self, predictions, values, weights):
         scale = self._scale / max(self._scale.max(), np.finfo(float).tiny)
         loss, slopes = squared_error(scale * predictions, scale * values, weights)
-        return loss, scale * slopes
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing is left to explain
+            return np.log(loss), scale * slopes / loss

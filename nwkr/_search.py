@@ -75,8 +75,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
     _default_scoring: str
 
     @abstractmethod
-    def _loss(self, predictions, values, weights):
-        """The loss that one bandwidth for each feature minimises, and its slopes."""
+    def _deviance(self, predictions, values, weights):
+        """Twice the mean negative log-likelihood, but for a constant, and its slopes."""
 
     def _choose_window(self, X, y, sample_weight):
         self._check_search()
@@ -93,7 +93,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             tried = self._try(problem, [self._resolve(b, weight) for b in self.bandwidths])
         if self.per_feature:
             start = _best(tried, self.scoring)[0]
-            tried += self._try(problem, [self._descend(problem, rule, start)])
+            tried += self._try(problem, self._descend(problem, rule, start))
         window, best = _best(tried, self.scoring)
         self.best_score_ = best["score"]
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
@@ -238,7 +238,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         return _level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start):
-        """One bandwidth for each feature: the least penalised logarithm of the loss."""
+        """One bandwidth for each feature, of least penalised deviance, if that is worth them."""
         weights = problem.sample_weight / problem.sample_weight.sum()
         free = np.isfinite(rule.bandwidth)
         bandwidth = np.array(rule.bandwidth)
@@ -247,22 +247,22 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             bandwidth[free] = rule.bandwidth[free] * np.exp(x)
             return Window(bandwidth.copy(), rule.sample_weight)
 
+        def penalty(x):
+            apart = np.where(np.isfinite(x), x - origin, 0)
+            return self.shrinkage * apart @ apart, 2 * self.shrinkage * apart
+
         def objective(x):
             window = window_of(x)
             with self._step("slopes"):
                 (fit,) = problem.leave_one_out.fits([window])
                 if np.isnan(fit.predictions).any():
                     return np.inf, np.zeros_like(x)
-                loss, loss_slopes = self._loss(fit.predictions, problem.values, weights)
-                if loss <= 0:
+                deviance, changes = self._deviance(fit.predictions, problem.values, weights)
+                if np.isneginf(deviance):
                     return -np.inf, np.zeros_like(x)
-                slopes = problem.leave_one_out.slopes(window, fit, loss_slopes)[free] / loss
-            on = np.isfinite(x)
-            apart = np.where(on, x, 0) - np.mean(x[on]) * on if on.any() else np.zeros_like(x)
-            return (
-                np.log(loss) + self.shrinkage * apart @ apart,
-                slopes + 2 * self.shrinkage * apart,
-            )
+                slopes = problem.leave_one_out.slopes(window, fit, changes)[free]
+            penalty_of_x, its_slopes = penalty(x)
+            return deviance + penalty_of_x, slopes + its_slopes
 
         x = np.zeros(np.count_nonzero(free))
         if isinstance(start.bandwidth, np.ndarray) and start.key_widths is None:
@@ -270,13 +270,17 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
                 x = np.log(start.bandwidth[free] / rule.bandwidth[free])
             x = np.clip(np.nan_to_num(x), -np.log(_FARTHEST) / 2, np.log(_FARTHEST) / 2)
         if not len(x):
-            return rule
+            return []
+        origin = x.copy()
         bounds = [(-np.log(_FARTHEST), np.log(_FARTHEST))] * len(x)
         with one_blas_thread():  # whose threads would only wait for each other, on so few numbers
             found = minimize(
                 objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
             )
-        return window_of(_switch_off(objective, found.x, found.fun))
+        x, value = _switch_off(objective, found.x, found.fun)
+        # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
+        cost = 2 * (len(x) - 1) * (weights @ weights)
+        return [window_of(x)] if value - penalty(x)[0] + cost < objective(origin)[0] else []
 
     def _cross_validate(self, X, y, sample_weight, rule):
         """The search of scikit-learn, over splits of the rows."""
@@ -363,4 +367,4 @@ def _switch_off(objective, x, value):
         if without > value:
             break
         x, value = off, without
-    return x
+    return x, value
