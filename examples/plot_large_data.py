@@ -64,15 +64,15 @@ for ax, name in zip(axes, ("epanechnikov", "gaussian")):
     pairs = pairs_of(X, X[order], model.bandwidth_)
     around = Neighbourhoods(pairs, model.kernel_, np.ones(len(X)), blocks)
     rows = min(around.of_queries(), key=lambda rows: np.abs(X[rows].mean(axis=0) - 0.5).sum())
-    found = around.of(rows)
+    found = around.of([rows])
     n_pairs = len(blocks.rows(found.blocks)) * len(rows)
 
     draw_boxes(
         ax, blocks, np.arange(len(blocks)), facecolor="none", edgecolor="0.75", linewidth=0.4
     )
     draw_boxes(ax, blocks, found.blocks, facecolor=ORANGE, edgecolor="white", linewidth=0.4)
-    for level, numbers in zip((around.groups, blocks), found.within):
-        draw_boxes(ax, level, numbers, facecolor=BLUE, edgecolor="white", linewidth=0.4)
+    for level, (numbers, inside) in zip((around.groups, blocks), found.within):
+        draw_boxes(ax, level, numbers[inside[0]], facecolor=BLUE, edgecolor="white", linewidth=0.4)
     low, high = X[rows].min(axis=0), X[rows].max(axis=0)
     ax.add_patch(Rectangle(low, *(high - low), fill=False, edgecolor="black", linewidth=2))
     share = n_pairs / (len(rows) * len(X))

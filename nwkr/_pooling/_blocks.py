@@ -10,11 +10,12 @@ support are added by their moments (`_moments.py`), without looking at a pair.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._dense import Dense, Visit
 from nwkr._pooling._distances import EuclideanPairs
 from nwkr._pooling._moments import Moments
 from nwkr._pooling._neighbourhoods import Neighbourhoods
@@ -24,6 +25,8 @@ from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
 
 __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
+
+_KEYS_PER_ROUND = 2**20
 
 
 def pool_blocks(
@@ -55,46 +58,78 @@ def pool_blocks(
             for multiple in multiples
             for sums in pool_blocks(around, kernel, values, multiples=[multiple], **options)
         ]
-    pairs = around.pairs
-    shift = np.full((len(multiples), pairs.shape[0]), -np.inf)
-    sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
-    moments = []
+    n_queries = around.pairs.shape[0]
+    shift = np.full((len(multiples), n_queries), -np.inf)
+    sums = np.zeros((len(multiples), n_queries, len(values)))
+    scale, moments = min(multiples), None
     if around.by_moments:
-        levels = around.groups, around.blocks
-        moments = [Moments(pairs, kernel, values, of.starts, multiples[0]) for of in levels]
+        levels = around.groups.starts, around.blocks.starts
+        moments = Moments(around.pairs, kernel, values, levels, multiples[0])
 
-    def pool_block(rows):
-        # Of these queries; all are written at once, for they stand anywhere.
-        block_shift = np.full((len(multiples), len(rows)), -np.inf)
-        block_sums = np.zeros((len(multiples), len(rows), len(values)))
-        found = around.of(rows, multiples)
-        for of_level, numbers in zip(moments, found.within):
-            if len(numbers):
-                block_sums[0] += of_level.sums(numbers, rows)
-                block_shift[0] = 0
-        numbers, needed = found.blocks, None
-        if not around.by_moments:
-            order = np.argsort(found.nearest)  # what is near may make the rest needless
-            numbers = numbers[order]
-            needed = around.needed(numbers, found.nearest[order], multiples)
-        if len(numbers):
-            cols, part = around.part(rows, numbers)
-            values_of_part = np.take(values, cols, axis=1)
-            pooled = pool_dense(
-                part, kernel, values_of_part, multiples=multiples, needed=needed, n_jobs=1
-            )
-            for number, of_pairs in enumerate(pooled):
-                np.copyto(block_shift[number], of_pairs.shift, where=of_pairs.total > 0)
-                block_sums[number, :, 0] += of_pairs.total
-                block_sums[number, :, 1:] += of_pairs.weighted
-        lone = np.isneginf(block_shift)
+    def prepare(parts):
+        found = around.of(parts, multiples)
+        group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
+        if moments is not None:
+            group.within = moments.sums(found.within, parts)
+        if len(found.blocks):
+            cols, pairs = around.part(group.rows, found.blocks, scale)
+            values_of_group = np.take(values, cols, axis=1)
+            group.dense = Dense(pairs, kernel, values_of_group, np.divide(multiples, scale))
+            group.visits = around.visits(found, group.sizes, multiples)
+            group.n_keys = len(cols)
+        return group
+
+    def finish(group):
+        rows = group.rows
+        # All are written at once, for they stand anywhere.
+        group_shift = np.full((len(multiples), len(rows)), -np.inf)
+        group_sums = np.zeros((len(multiples), len(rows), len(values)))
+        if group.within is not None:
+            group_sums[0], reached = group.within
+            group_shift[0, np.repeat(reached, group.sizes)] = 0
+        for number, of_pairs in enumerate(group.dense.sums() if group.dense else []):
+            np.copyto(group_shift[number], of_pairs.shift, where=of_pairs.total > 0)
+            group_sums[number, :, 0] += of_pairs.total
+            group_sums[number, :, 1:] += of_pairs.weighted
+        lone = np.isneginf(group_shift)
         if empty is not None and lone.any():
-            standing = _standing_in(around, kernel, values, multiples, empty, rows, lone)
-            np.copyto(block_sums, standing, where=lone[:, :, None])
-        shift[:, rows], sums[:, rows] = block_shift, block_sums
+            for part in np.split(np.arange(len(rows)), group.sizes.cumsum()[:-1]):
+                standing = _standing_in(
+                    around, kernel, values, multiples, empty, rows[part], lone[:, part]
+                )
+                group_sums[:, part] = np.where(lone[:, part, None], standing, group_sums[:, part])
+        shift[:, rows], sums[:, rows] = group_shift, group_sums
 
-    each(pool_block, around.of_queries(rows), n_jobs)
+    # Threads take turns at what is quick, which is slow: so that is done before they begin.
+    for groups in _rounds(prepare(parts) for parts in around.of_groups(rows)):
+        visits = [(group.dense, visit) for group in groups for visit in group.visits]
+        each(lambda task: task[0].pool(task[1]), visits, n_jobs)
+        each(finish, groups, n_jobs)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+
+
+@dataclass
+class _Group:
+    """What some blocks of queries take, which lie together."""
+
+    rows: np.ndarray
+    sizes: np.ndarray  # of the blocks
+    within: tuple | None = None
+    dense: Dense | None = None
+    visits: Sequence[Visit] = ()
+    n_keys: int = 0
+
+
+def _rounds(groups):
+    """Take groups together, as many as memory lets."""
+    together, n_keys = [], 0
+    for group in groups:
+        together.append(group)
+        n_keys += group.n_keys
+        if n_keys > _KEYS_PER_ROUND:
+            yield together
+            together, n_keys = [], 0
+    yield together
 
 
 def _standing_in(around, kernel, values, multiples, empty, rows, lone):

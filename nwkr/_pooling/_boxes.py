@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ["Blocks", "Boxes", "in_blocks"]
+__all__ = ["Blocks", "Boxes", "in_blocks", "runs"]
 
 _KEYS_PER_BLOCK = 32
 
@@ -33,9 +33,7 @@ class Blocks:
 
     def rows(self, blocks: np.ndarray) -> np.ndarray:
         """Numbers of the rows in some blocks, in the order of these."""
-        sizes = np.diff(self.starts)[blocks]
-        first = np.repeat(self.starts[blocks] - (sizes.cumsum() - sizes), sizes)
-        return first + np.arange(len(first))
+        return runs(self.starts[blocks], np.diff(self.starts)[blocks])
 
     def of_rows(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of the blocks that some rows are in."""
@@ -50,13 +48,11 @@ class Blocks:
             np.maximum.reduceat(self.upper, first, axis=1),
         )
 
-    def positions(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Where `rows` stand among the rows of `blocks`; -1 for those that are elsewhere."""
-        sizes = np.diff(self.starts)[blocks]
-        offsets = np.full(len(self) + 1, -1)
-        offsets[blocks] = sizes.cumsum() - sizes
-        home = self.of_rows(rows)  # -1, hence the last, for no row
-        return np.where(offsets[home] < 0, -1, offsets[home] + rows - self.starts[home])
+
+def runs(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Numbers that run on from each start, as many as its size."""
+    first = np.repeat(starts - (sizes.cumsum() - sizes), sizes)
+    return first + np.arange(len(first))
 
 
 def in_blocks(
@@ -125,7 +121,7 @@ class Boxes:
 
     def __init__(self, pairs, blocks):
         self.lower, self.upper = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
-        self._inverse = (1 / pairs.bandwidth)[:, None]
+        self._inverse = (1 / pairs.bandwidth)[:, None, None]
         self._key_factors = None
         if pairs.key_factors is not None:
             starts = blocks.starts[:-1]
@@ -135,18 +131,36 @@ class Boxes:
             )
 
     def distances(self, lower, upper, factors=(1.0, 1.0), numbers=None):
-        """Bounds of the squared scaled distances to a box: no pair is nearer, none farther."""
+        """Bounds of the squared scaled distances to other boxes: nothing is nearer, or farther.
+
+        Parameters
+        ----------
+        lower, upper : ndarray of shape (n_columns, n_others)
+            Corners of the others.
+        factors : tuple of two, each float or ndarray of shape (n_others, 1)
+            Least and greatest factor of the squared distances from within these.
+        numbers : ndarray of shape (n_numbers,) or None, default=None
+            Which boxes, all by default.
+
+        Returns
+        -------
+        nearest, farthest : ndarray of shape (n_others, n_numbers)
+            The bounds.
+        """
         lowest, highest = self.lower, self.upper
         if numbers is not None:
             lowest, highest = (np.take(side, numbers, axis=1) for side in (lowest, highest))
-        gaps = np.maximum(lowest - upper[:, None], lower[:, None] - highest)
+        lowest, highest = lowest[:, None], highest[:, None]
+        lower, upper = lower[:, :, None], upper[:, :, None]
+        gaps = np.maximum(lowest - upper, lower - highest)
         np.maximum(gaps, 0, out=gaps)
-        spans = np.maximum(highest - lower[:, None], upper[:, None] - lowest)
+        spans = np.maximum(highest - lower, upper - lowest)
         bounds = []
         with np.errstate(over="ignore"):
             for number, apart in enumerate((gaps, spans)):
                 apart *= self._inverse
-                squares = np.einsum("ij,ij->j", apart, apart)
+                apart *= apart
+                squares = apart.sum(axis=0)
                 squares *= factors[number]
                 if self._key_factors is not None:
                     of_keys = self._key_factors[number]

@@ -10,18 +10,20 @@ that the weights underflow, or so near the edge of the support that rounding sho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import isclose
 
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
+from nwkr._pooling._product import pick
 from nwkr._pooling._rows import Rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, scratch
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
 from nwkr.kernels import Kernel
 
-__all__ = ["pool_dense"]
+__all__ = ["Dense", "Visit", "pool_dense"]
 
 # A query is far where the least weight of a tile, exp(LOWEST), is something in its total.
 _FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
@@ -32,17 +34,28 @@ _THIN = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
 _SQUARINGS = 12
 
 
-def pool_dense(
-    pairs: Pairs,
-    kernel: Kernel,
-    values: np.ndarray,
-    *,
-    multiples: Sequence[float] = (1.0,),
-    needed: Callable[[np.ndarray], np.ndarray] | None = None,
-    empty: str | None = None,
-    n_jobs: int | None = None,
-) -> list[PooledSums]:
-    """Pool the values over all pairs, with several bandwidths at once.
+@dataclass(frozen=True)
+class Visit:
+    """Some queries, and the keys that they meet.
+
+    Attributes
+    ----------
+    rows : slice
+        The queries.
+    keys : ndarray of shape (n_visited,) or None, default=None
+        Numbers of the keys, in the order in which they are met; all by default.
+    needed : callable or None, default=None
+        Told the totals so far, of shape (n_multiples, n_rows), it says how many of the keys each
+        multiple needs; for a wider one no fewer. All by default.
+    """
+
+    rows: slice
+    keys: np.ndarray | None = None
+    needed: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+class Dense:
+    """Pooling over pairs, one visit at a time.
 
     Parameters
     ----------
@@ -54,12 +67,105 @@ def pool_dense(
         Key weights, and the values times these.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth, the least of them 1.
-    needed : callable or None, default=None
-        Told the totals so far, of shape (n_multiples, n_rows), it says how many of the keys,
-        which come in the order of their importance, each multiple needs; for a wider one no
-        fewer. All by default.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        kernel: Kernel,
+        values: np.ndarray,
+        multiples: Sequence[float] = (1.0,),
+        empty: str | None = None,
+    ):
+        self._pairs, self._kernel, self._empty = pairs, kernel, empty
+        self._multiples, self._several = multiples, len(multiples) > 1
+        # Squaring weights doubles their error, which float32 has no digits for.
+        dtype = np.float64 if self._several else None
+        self._tiles = Tiles(pairs, kernel, dtype, rescaled=list(multiples) != [1.0])
+        self._values = {
+            np.dtype(np.float64): values,
+            self._tiles.dtype: values.astype(self._tiles.dtype, copy=False),
+        }
+        self._chains = _chains(multiples, self._tiles.log_linear)
+        thin = self._tiles.rounded and np.isfinite(kernel.support)
+        self._narrow = (_THIN if thin else _FAR)[self._tiles.dtype]
+        self._shift = np.zeros((len(multiples), pairs.shape[0]))
+        self._sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
+
+    def pool(self, visit: Visit) -> None:
+        """Pool for the queries of a visit, of which each comes once at most."""
+        rows, n_met = visit.rows, 0
+        sums = np.zeros((len(self._multiples), rows.stop - rows.start, self._sums.shape[2]))
+        for cols, tile, most in self._tiles.scan(rows, visit.keys):
+            width = tile.shape[1]
+            counts = [width] * len(sums)
+            if visit.needed is not None:
+                counts = np.clip(visit.needed(sums[:, :, 0]) - n_met, 0, width)
+                if not counts.any():
+                    break
+            for number, weights in self._weights(tile, most, rows, cols, counts):
+                values = self._values[weights.dtype]
+                _add_product(sums[number], weights, pick(values, _first(cols, weights), axis=1))
+            n_met += width
+        self._sums[:, rows] = sums
+        narrowly = ~(sums[:, :, 0] > self._narrow)
+        if narrowly.any():
+            self._pool_exactly(visit, narrowly)
+
+    def _weights(self, tile, most, rows, cols, counts):
+        """Number of each multiple, and its weights in a tile."""
+        spare = scratch("spare", tile.size if self._several else 0, np.dtype(np.float64))
+        for multiple, chain in self._chains:
+            # The last chain may have the place of the tile.
+            room = tile if chain is self._chains[-1][1] else spare.reshape(tile.shape)
+            scaled, room = tile[:, : counts[chain[0]]], room[:, : counts[chain[0]]]
+            if room.base is not tile.base or multiple != 1:
+                scaled = self._tiles.rescale(scaled, multiple, out=room)
+            weights = self._tiles.weights(scaled, most / multiple**2)
+            self._pairs.exclude(weights, rows, _first(cols, weights))
+            yield chain[0], weights
+            for number in chain[1:]:
+                weights = weights[:, : counts[number]]
+                yield number, np.square(weights, out=weights)
+
+    def _pool_exactly(self, visit, narrowly):
+        again = visit.rows.start + np.flatnonzero(narrowly.any(axis=0))
+        pairs, values, rows = self._pairs, self._values[np.dtype(np.float64)], again
+        if visit.keys is not None:
+            pairs, rows = pairs.restrict(again, visit.keys), np.arange(len(again))
+            values = pick(values, visit.keys, axis=1)
+        for block in row_blocks(len(again), pairs.shape[1]):
+            exactly = Rows(pairs, self._kernel, rows[block], self._empty)
+            for number, multiple in enumerate(self._multiples):
+                part = np.flatnonzero(narrowly[number, again[block] - visit.rows.start])
+                these = again[block][part]
+                self._sums[number, these], self._shift[number, these] = exactly.sums(
+                    values, multiple, part
+                )
+
+    def sums(self) -> list[PooledSums]:
+        """Total and weighted sums of each query, for each multiple."""
+        sums = self._sums
+        return [PooledSums(*parts) for parts in zip(self._shift, sums[:, :, 0], sums[:, :, 1:])]
+
+
+def pool_dense(
+    pairs: Pairs,
+    kernel: Kernel,
+    values: np.ndarray,
+    *,
+    multiples: Sequence[float] = (1.0,),
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> list[PooledSums]:
+    """Pool the values over all pairs, with several bandwidths at once.
+
+    What is not listed is as in :class:`Dense`.
+
+    Parameters
+    ----------
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -68,54 +174,9 @@ def pool_dense(
     sums : list of PooledSums
         Total and weighted sums of each query, for each multiple.
     """
-    n_queries, n_keys = pairs.shape
-    shift = np.zeros((len(multiples), n_queries))
-    sums = np.empty((len(multiples), n_queries, len(values)))
-    # Squaring weights doubles their error, which float32 has no digits for.
-    tiles = Tiles(pairs, kernel, None if len(multiples) == 1 else np.float64)
-    by_dtype = {np.dtype(np.float64): values, tiles.dtype: values.astype(tiles.dtype, copy=False)}
-    chains = _chains(multiples, tiles.log_linear)
-    narrow = _THIN if tiles.by_product and np.isfinite(kernel.support) else _FAR
-
-    def weights_of_each(tile, most, rows, cols, counts, spare):
-        for multiple, chain in chains:
-            # The last chain may have the place of the tile.
-            room = tile if chain is chains[-1][1] else spare[: tile.size].reshape(tile.shape)
-            scaled, room = tile[:, : counts[chain[0]]], room[:, : counts[chain[0]]]
-            if room.base is not tile.base or multiple != 1:
-                scaled = tiles.rescale(scaled, multiple, out=room)
-            weights = tiles.weights(scaled, most / multiple**2)
-            pairs.exclude(weights, rows, slice(cols.start, cols.start + weights.shape[1]))
-            yield chain[0], weights
-            for number in chain[1:]:
-                weights = weights[:, : counts[number]]
-                yield number, np.square(weights, out=weights)
-
-    def pool_block(rows):
-        spare = scratch("spare", tiles.size if len(multiples) > 1 else 0, np.dtype(np.float64))
-        block_sums = np.zeros((len(multiples), rows.stop - rows.start, len(values)))
-        for cols, tile, most in tiles.scan(rows):
-            width = cols.stop - cols.start
-            counts = np.full(len(multiples), width)
-            if needed is not None:
-                counts = np.clip(needed(block_sums[:, :, 0]) - cols.start, 0, width)
-                if not counts.any():
-                    break
-            for number, weights in weights_of_each(tile, most, rows, cols, counts, spare):
-                columns = by_dtype[weights.dtype][:, cols.start : cols.start + weights.shape[1]]
-                _add_product(block_sums[number], weights, columns)
-        sums[:, rows] = block_sums
-        narrowly = ~(sums[:, rows, 0] > narrow[tiles.dtype])
-        again = rows.start + np.flatnonzero(narrowly.any(axis=0))
-        for block in row_blocks(len(again), n_keys):
-            exactly = Rows(pairs, kernel, again[block], empty)
-            for number, multiple in enumerate(multiples):
-                part = np.flatnonzero(narrowly[number, again[block] - rows.start])
-                these = again[block][part]
-                sums[number, these], shift[number, these] = exactly.sums(values, multiple, part)
-
-    each(pool_block, slices(n_queries, QUERIES_PER_TILE), n_jobs)
-    return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+    dense = Dense(pairs, kernel, values, multiples, empty)
+    each(dense.pool, [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)], n_jobs)
+    return dense.sums()
 
 
 def _chains(multiples, log_linear):
@@ -138,6 +199,12 @@ def _chains(multiples, log_linear):
             left.remove(found[0])
         chains.append((first, chain))
     return chains
+
+
+def _first(cols, weights):
+    """The first of some columns, which weights are for."""
+    width = weights.shape[1]
+    return slice(cols.start, cols.start + width) if isinstance(cols, slice) else cols[:width]
 
 
 def _add_product(sums, weights, values):

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 
-from nwkr._pooling._product import Product
+from nwkr._pooling._product import Product, pick
 
 __all__ = ["EuclideanPairs", "Pairs", "pairs_of"]
 
@@ -78,7 +78,7 @@ def pairs_of(
 
 
 class Pairs:
-    """All pairs of queries and keys. `rows` select queries, `cols`, a slice, keys."""
+    """All pairs of queries and keys, which `rows` and `cols` select, slices or numbers."""
 
     leave_out: np.ndarray | None = None
     exact: np.ndarray | None = None  # queries that take exact matches only
@@ -134,14 +134,20 @@ class Pairs:
             tile[apart] = fill
         self.exclude_self(tile, rows, cols, fill)
 
+    def places(self, cols) -> np.ndarray:
+        """Where each key stands among some; -1 where it does not, and for -1 itself."""
+        places = np.full(self.shape[1] + 1, -1)
+        numbers = np.arange(self.shape[1])[cols]
+        places[numbers] = np.arange(len(numbers))
+        return places
+
     def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
         """Put `fill` where a query meets the key that it leaves out."""
         if self.leave_out is None:
             return
-        first, last, _ = cols.indices(self.shape[1])
-        left_out = self.leave_out[rows]
-        here = np.flatnonzero((left_out >= first) & (left_out < last))
-        tile[here, left_out[here] - first] = fill
+        places = self.places(cols)[self.leave_out[rows]]
+        here = np.flatnonzero(places >= 0)
+        tile[here, places[here]] = fill
 
 
 def _euclidean(queries, keys, bandwidth):
@@ -172,23 +178,21 @@ class EuclideanPairs(Pairs):
         What queries and keys have in the columns with bandwidth 0.
     """
 
-    whole = True  # or a part, of which a thread has one at a time
-
     def __init__(self, queries, keys, bandwidth, centre, columns, matched=None):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
         self.columns = columns
         self._centre, self._matched = centre, matched
 
-    def restrict(self, rows, cols, leave_out) -> EuclideanPairs:
+    def restrict(self, rows, cols, multiple=1.0) -> EuclideanPairs:
         """The pairs of some queries with some keys.
 
         Parameters
         ----------
         rows, cols : ndarray of shape (n_rows,) and (n_cols,)
             Numbers of the queries and of the keys.
-        leave_out : ndarray of shape (n_rows,) or None
-            For each of the queries, which of these keys it leaves out.
+        multiple : float, default=1.0
+            Factor of the bandwidth.
 
         Returns
         -------
@@ -200,8 +204,11 @@ class EuclideanPairs(Pairs):
         centre, matched = queries.mean(axis=0, dtype=float), self._matched
         if matched is not None:
             matched = matched[0][rows], matched[1][cols]
-        part = EuclideanPairs(queries, keys, self.bandwidth, centre, self.columns, matched)
-        part.dtype, part.leave_out, part.whole = self.dtype, leave_out, False
+        bandwidth = multiple * self.bandwidth
+        part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
+        part.dtype = self.dtype
+        if self.leave_out is not None:
+            part.leave_out = self.places(cols)[self.leave_out[rows]]
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
         if self.exact is not None:
@@ -217,9 +224,10 @@ class EuclideanPairs(Pairs):
 
     def squares(self, rows, cols):
         queries, keys, inverse_square = self._in_range
+        queries, keys = queries[rows], pick(keys, cols)
         if not len(inverse_square):
-            return np.zeros((len(queries[rows]), len(keys[cols])))
-        return cdist(queries[rows], keys[cols], "sqeuclidean", w=inverse_square)
+            return np.zeros((len(queries), len(keys)))
+        return cdist(queries, keys, "sqeuclidean", w=inverse_square)
 
     def excess(self, u2, closest, rows):
         excess = u2 - closest

@@ -13,6 +13,8 @@ doi:10.1080/10618600.1994.10474629.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nwkr._pooling._distances import EuclideanPairs
@@ -24,7 +26,7 @@ _KEYS_AT_ONCE = 2**15
 
 
 class Moments:
-    """Moments of blocks of keys.
+    """Moments of blocks of keys, smaller and larger ones.
 
     Parameters
     ----------
@@ -34,9 +36,9 @@ class Moments:
         A kernel that is a power of ``1 - u2`` within its support.
     values : ndarray of shape (n_values, n_keys)
         What is summed.
-    starts : ndarray of shape (n_blocks + 1,)
-        Where each block of keys begins, and the number of keys.
-    multiple : float
+    levels : sequence of ndarray, each of shape (n_blocks + 1,)
+        For each size of block, where each begins, and the number of keys.
+    multiple : float, default=1.0
         Factor of the bandwidth.
     """
 
@@ -45,20 +47,22 @@ class Moments:
         pairs: EuclideanPairs,
         kernel: Kernel,
         values: np.ndarray,
-        starts: np.ndarray,
-        multiple: float,
+        levels: Sequence[np.ndarray],
+        multiple: float = 1.0,
     ):
         assert kernel.power is not None
         self._pairs, self._power = pairs, kernel.power
         self._inverse = 1 / (pairs.bandwidth * multiple)
-        n_blocks, n_columns = len(starts) - 1, len(pairs.columns)
-        self._centres = np.empty((n_blocks, n_columns))
-        self._moments = np.empty((n_blocks, (n_columns + 2) ** self._power, len(values)))
-        per_chunk = max(1, _KEYS_AT_ONCE * n_blocks // starts[-1])
-        for first in range(0, n_blocks, per_chunk):
-            blocks = slice(first, first + per_chunk)
-            edges = starts[first : first + per_chunk + 1]
-            self._write(blocks, slice(edges[0], edges[-1]), edges - edges[0], values)
+        sizes, n_columns = [len(starts) - 1 for starts in levels], len(pairs.columns)
+        self._first = np.cumsum([0, *sizes])  # of each level
+        self._centres = np.empty((sum(sizes), n_columns))
+        self._moments = np.empty((sum(sizes), (n_columns + 2) ** self._power, len(values)))
+        for before, size, starts in zip(self._first, sizes, levels):
+            per_chunk = max(1, _KEYS_AT_ONCE * size // starts[-1])
+            for first in range(0, size, per_chunk):
+                edges = starts[first : first + per_chunk + 1]
+                blocks = slice(before + first, before + first + len(edges) - 1)
+                self._write(blocks, slice(edges[0], edges[-1]), edges - edges[0], values)
 
     def _write(self, blocks, cols, edges, values):
         keys, sizes = self._pairs.keys[cols].astype(float), np.diff(edges)
@@ -76,21 +80,35 @@ class Moments:
                 features * column[:, None], edges[:-1], axis=0
             )
 
-    def sums(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """What some blocks add to the sums of some queries, all pairs within the support.
+    def sums(
+        self, found: Sequence[tuple[np.ndarray, np.ndarray]], parts: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What lies within the support of all queries of a part adds to their sums.
 
         Parameters
         ----------
-        blocks : ndarray of shape (n_blocks,)
-            Numbers of the blocks.
-        rows : ndarray of shape (n_rows,)
-            Numbers of the queries.
+        found : sequence of tuple
+            For each size of block, numbers of blocks, and which of these add to each part, an
+            ndarray of bool, of shape (n_parts, n_numbers).
+        parts : list of ndarray
+            Numbers of the queries in each part.
 
         Returns
         -------
         sums : ndarray of shape (n_rows, n_values)
-            Their sums.
+            Their sums, for one part after the other.
+        reached : ndarray of bool, of shape (n_parts,)
+            Which parts anything adds to.
         """
+        within = np.column_stack([inside for _, inside in found])
+        some = within.any(axis=0)
+        blocks = np.concatenate(
+            [first + numbers for first, (numbers, _) in zip(self._first, found)]
+        )[some]
+        reached, within = within.any(axis=1), within[:, some].astype(float)
+        if not len(blocks):
+            return np.zeros((sum(len(part) for part in parts), self._moments.shape[2])), reached
+        rows = np.concatenate(parts)
         queries = np.take(self._pairs.queries, rows, axis=0)
         centre = queries.mean(axis=0, dtype=float)
         moments = np.take(self._moments, blocks, axis=0)
@@ -99,20 +117,20 @@ class Moments:
         for _ in range(self._power):
             moments = moves @ moments.reshape(len(blocks), moves.shape[1], -1)
             moments = moments.swapaxes(1, 2)  # the axis that is done goes to the end
-        total = moments.sum(axis=0).reshape(n_values, -1)
+        totals = (within @ moments.reshape(len(blocks), -1)).reshape(len(parts), n_values, -1)
         queries = (queries - centre) * self._inverse
         factors = self._pairs.query_factors
         factors = np.ones(len(queries)) if factors is None else factors[rows]
         squares = np.einsum("ij,ij->i", queries, queries)
-        return (
-            _powers(
-                np.column_stack(
-                    [factors[:, None] * queries, factors * squares + (factors - 1), factors]
-                ),
-                self._power,
-            )
-            @ total.T
+        features = _powers(
+            np.column_stack(
+                [factors[:, None] * queries, factors * squares + (factors - 1), factors]
+            ),
+            self._power,
         )
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        sums = [own @ total.T for own, total in zip(np.split(features, ends), totals)]
+        return np.concatenate(sums), reached
 
 
 def _powers(rows, power):

@@ -6,19 +6,21 @@ support, as a group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
 import numpy as np
 
-from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
+from nwkr._pooling._boxes import Blocks, Boxes, in_blocks, runs
+from nwkr._pooling._dense import Visit
 from nwkr._pooling._distances import EuclideanPairs
 from nwkr.kernels import Kernel
 
 __all__ = ["Neighbourhoods", "Surroundings"]
 
 _BLOCKS_PER_GROUP = 8
+_TASKS = 16  # at least, if there are as many blocks of queries
 _QUERIES_PER_BLOCK = 512
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
@@ -31,21 +33,25 @@ _MOST_MOMENTS = 64  # of a block: more take as long as its pairs
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What matters to a block of queries.
+    """What matters to some blocks of queries.
 
     Attributes
     ----------
     blocks : ndarray of shape (n_found,)
-        Numbers of the blocks of keys to be visited, pair by pair.
-    nearest : ndarray of shape (n_found,)
-        Squared scaled distance that no pair with these is nearer than.
-    within : tuple of two ndarrays
-        Numbers of groups, and of other blocks, that lie within the support of all queries.
+        Numbers of the blocks of keys that any of them has to visit, pair by pair.
+    visited : ndarray of bool, of shape (n_parts, n_found)
+        Which of these each block of queries visits.
+    nearest : ndarray of shape (n_parts, n_found)
+        Squared scaled distance that no pair with them is nearer than.
+    within : tuple of two
+        For groups, and for other blocks: their numbers, and whether each lies within the
+        support of all queries of a block, of shape (n_parts, n_numbers).
     """
 
     blocks: np.ndarray
+    visited: np.ndarray
     nearest: np.ndarray
-    within: tuple[np.ndarray, np.ndarray]
+    within: tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Neighbourhoods:
@@ -112,14 +118,20 @@ class Neighbourhoods:
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
         return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
 
-    def of(self, rows: np.ndarray, multiples: Sequence[float] = (1.0,)) -> Surroundings:
-        """What matters to some queries.
+    def of_groups(self, rows: np.ndarray | None = None) -> list[list[np.ndarray]]:
+        """The same, in groups of blocks that lie together."""
+        blocks = self.of_queries(rows)
+        size = min(max(1, len(blocks) // _TASKS), _BLOCKS_PER_GROUP)
+        return [blocks[first : first + size] for first in range(0, len(blocks), size)]
+
+    def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
+        """What matters to some blocks of queries, which lie together.
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows,)
-            Numbers of the queries.
-        multiples : sequence of float, default=(1.0,)
+        parts : list of ndarray
+            Numbers of the queries in each block.
+        multiples : sequence of float
             Factors of the bandwidth; only one where blocks are added by moments.
 
         Returns
@@ -128,20 +140,28 @@ class Neighbourhoods:
             What matters.
         """
         pairs, factors = self.pairs, (1.0, 1.0)
+        sizes = np.array([len(rows) for rows in parts])
+        rows, starts = np.concatenate(parts), sizes.cumsum() - sizes
         queries = np.take(pairs.queries, rows, axis=0)
         if pairs.query_factors is not None:
             of_rows = pairs.query_factors[rows]
-            factors = of_rows.min(), of_rows.max()
-        left_out = None if pairs.leave_out is None else pairs.leave_out[rows]
+            factors = tuple(
+                bound.reduceat(of_rows, starts)[:, None] for bound in (np.minimum, np.maximum)
+            )
+        homes = None
+        if pairs.leave_out is not None:
+            homes = np.repeat(np.arange(len(parts)), sizes), pairs.leave_out[rows]
         # Who takes exact matches only has no use for blocks as a whole.
-        whole = pairs.exact is None or not pairs.exact[rows].any()
-        box = queries.min(axis=0), queries.max(axis=0)
-        return self._of_box(*box, factors, left_out, multiples, whole)
+        whole = None if pairs.exact is None else ~np.logical_or.reduceat(pairs.exact[rows], starts)
+        lower, upper = (
+            bound.reduceat(queries, starts, axis=0).T for bound in (np.minimum, np.maximum)
+        )
+        return self._of_boxes(lower, upper, factors, multiples, homes, whole)
 
     def all_of(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of all blocks that matter to some queries."""
-        found = self.of(rows)
-        groups, blocks = found.within
+        """Numbers of all blocks that matter to a block of queries."""
+        found = self.of([rows])
+        groups, blocks = (numbers[inside[0]] for numbers, inside in found.within)
         return np.concatenate([found.blocks, self._in_groups(groups), blocks])
 
     def _in_groups(self, groups):
@@ -149,29 +169,53 @@ class Neighbourhoods:
         blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
-    def _of_box(self, lower, upper, factors, left_out, multiples, whole=True):
-        def within(blocks, farthest):
-            if not (self.by_moments and whole):
-                return np.zeros(len(farthest), bool)
+    def _of_boxes(self, lower, upper, factors, multiples, left_out=None, whole=None):
+        def within(level, numbers, farthest):
+            if not self.by_moments:
+                return np.zeros(farthest.shape, bool)
             inside = farthest <= self._within * multiples[0] ** 2
-            if left_out is not None:  # who leaves a key out has to see it
-                inside &= ~np.isin(blocks[1], blocks[0].of_rows(left_out))
+            if whole is not None:
+                inside &= whole[:, None]
+            if left_out is not None and len(numbers):  # who leaves a key out has to see it
+                part, home = left_out[0], level.of_rows(left_out[1])
+                place = np.searchsorted(numbers, home).clip(max=len(numbers) - 1)
+                here = numbers[place] == home
+                inside[part[here], place[here]] = False
             return inside
 
-        nearest, farthest = self._group_boxes.distances(lower, upper, factors)
-        reach = max(self._reach(nearest, farthest, multiple) for multiple in multiples)
-        groups = np.arange(len(nearest))
-        inside = within((self.groups, groups), farthest)
-        near = groups[(nearest < reach) & ~inside]
-        groups = groups[inside]
+        def reach_of(nearest, farthest, mass):
+            bounds = zip(nearest, farthest)
+            reaches = [max(self._reach(*b, mass, m) for m in multiples) for b in bounds]
+            return np.array(reaches)[:, None]
 
-        blocks = self._in_groups(near)
-        nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
-        inside = within((self.blocks, blocks), farthest)
+        groups = np.arange(len(self.groups))
+        if lower.shape[1] > 1:  # what is far from all of them
+            extremes = factors[0] if np.isscalar(factors[0]) else factors[0].min()
+            most = factors[1] if np.isscalar(factors[1]) else factors[1].max()
+            around = lower.min(axis=1, keepdims=True), upper.max(axis=1, keepdims=True)
+            nearest, farthest = self._group_boxes.distances(*around, (extremes, most))
+            groups = np.flatnonzero(nearest[0] < reach_of(nearest, farthest, self._mass)[0])
+        nearest, farthest = self._group_boxes.distances(lower, upper, factors, groups)
+        reach = reach_of(nearest, farthest, self._mass[groups])
+        inside = within(self.groups, groups, farthest)
         near = (nearest < reach) & ~inside
-        return Surroundings(blocks[near], nearest[near], (groups, blocks[inside]))
+        some = near.any(axis=0)
 
-    def _reach(self, nearest, farthest, multiple):
+        blocks = self._in_groups(groups[some])
+        member = np.searchsorted(groups[some], blocks // _BLOCKS_PER_GROUP)
+        near = near[:, some][:, member]
+        nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
+        inside_too = near & within(self.blocks, blocks, farthest)
+        visited = near & (nearest < reach) & ~inside_too
+        some = visited.any(axis=0)
+        return Surroundings(
+            blocks[some],
+            visited[:, some],
+            nearest[:, some],
+            ((groups, inside), (blocks, inside_too)),
+        )
+
+    def _reach(self, nearest, farthest, mass, multiple):
         """Squared scaled distance from which on no key matters."""
         kernel = self._kernel
         if self.pairs.matches or not self._falls:
@@ -180,34 +224,49 @@ class Neighbourhoods:
             return (kernel.support * multiple) ** 2 * _MARGIN
         assert kernel.log_profile is not None
         # The total is at least this.
-        some = self._mass > 0
+        some = mass > 0
         lowest = kernel.log_profile(farthest[some] / multiple**2)
         scale = lowest.max(initial=-np.inf)
         if np.isneginf(scale):
             return np.inf
-        log_total = scale + np.log(self._mass[some] @ np.exp(lowest - scale))
+        log_total = scale + np.log(mass[some] @ np.exp(lowest - scale))
         nothing = kernel.log_profile(nearest / multiple**2) < log_total + self._log_share
         return nearest[nothing].min(initial=np.inf)
 
-    def needed(
-        self, blocks: np.ndarray, nearest: np.ndarray, multiples: Sequence[float]
-    ) -> Callable[[np.ndarray], np.ndarray] | None:
-        """How many keys are needed, if those of some blocks come nearest first.
+    def visits(
+        self, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
+    ) -> list[Visit]:
+        """Who meets whom, numbered as they come: so many queries in each part, and all keys.
 
         Parameters
         ----------
-        blocks : ndarray of shape (n_found,)
-            Numbers of the blocks.
-        nearest : ndarray of shape (n_found,)
-            Squared scaled distance that no pair with these is nearer than, in rising order.
+        found : Surroundings
+            What matters to the parts.
+        sizes : ndarray of shape (n_parts,)
+            How many queries each of them has.
         multiples : sequence of float
             Factors of the bandwidth.
 
         Returns
         -------
-        needed : callable or None
-            What :func:`nwkr._pooling._dense.pool_dense` asks; None if all are.
+        visits : list of Visit
+            For each part that visits any block.
         """
+        n_keys = np.diff(self.blocks.starts)[found.blocks]
+        starts, visits = n_keys.cumsum() - n_keys, []
+        for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
+            numbers, needed = np.flatnonzero(visited), None
+            if not self.by_moments:
+                # What is near may make the rest needless.
+                numbers = numbers[np.argsort(nearest[numbers])]
+                needed = self._needed(found.blocks[numbers], nearest[numbers], multiples)
+            if len(numbers):
+                keys = runs(starts[numbers], n_keys[numbers])
+                visits.append(Visit(slice(end - size, end), keys, needed))
+        return visits
+
+    def _needed(self, blocks, nearest, multiples):
+        """How many keys are needed, if those of some blocks come nearest first."""
         if self.pairs.matches or not self._falls:
             return None
         ends = np.append(0, np.diff(self.blocks.starts)[blocks].cumsum())
@@ -233,41 +292,41 @@ class Neighbourhoods:
         if self.pairs.matches:
             return np.arange(len(self.blocks))
         queries = np.take(self.pairs.queries, rows, axis=0)
-        lower, upper = queries.min(axis=0), queries.max(axis=0)
-        _, farthest = self._group_boxes.distances(lower, upper)
+        box = queries.min(axis=0)[:, None], queries.max(axis=0)[:, None]
+        _, (farthest,) = self._group_boxes.distances(*box)
         if self.pairs.leave_out is not None:
             farthest = farthest[self._several]
-        nearest, _ = self._boxes.distances(lower, upper)
+        (nearest,), _ = self._boxes.distances(*box)
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * _MARGIN)
 
     def share(self, n_probes: int, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
-        n_keys, n_groups = self.blocks.starts[-1], len(self.groups)
-        span = ceil(self.queries_per_block(n_keys) * n_groups / n_keys)  # of a block of queries
-        probes = np.unique(np.linspace(0, (n_groups - 1) // span, n_probes).astype(int)) * span
+        n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
+        span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)  # of a block of queries
+        probes = np.unique(np.linspace(0, (n_blocks - 1) // span, n_probes).astype(int)) * span
         factors = self.pairs.query_factors
         factor = 1.0 if factors is None else float(np.median(factors))
+        factors = factor, factor
         sizes, found = np.diff(self.blocks.starts), 0.0
         for probe in probes:
-            lower = self._group_boxes.lower[:, probe : probe + span].min(axis=1)
-            upper = self._group_boxes.upper[:, probe : probe + span].max(axis=1)
+            lower = self._boxes.lower[:, probe : probe + span].min(axis=1, keepdims=True)
+            upper = self._boxes.upper[:, probe : probe + span].max(axis=1, keepdims=True)
             if self.by_moments:
-                visited = self._of_box(lower, upper, (factor, factor), None, [multiple]).blocks
-                found += sizes[visited].sum()
+                found += sizes[self._of_boxes(lower, upper, factors, [multiple]).blocks].sum()
                 continue
             # Sums tell while they grow how little is left, so that queries need less than their
             # box does, and more than its centre: by measurement, half way between.
             centre = (lower + upper) / 2
-            nearest, farthest = self._group_boxes.distances(centre, centre, (factor, factor))
-            reach = self._reach(nearest, farthest, multiple)
+            (nearest,), (farthest,) = self._group_boxes.distances(centre, centre, factors)
+            reach = self._reach(nearest, farthest, self._mass, multiple)
             for box in ((lower, upper), (centre, centre)):
-                nearest, _ = self._boxes.distances(*box, (factor, factor))
+                (nearest,), _ = self._boxes.distances(*box, factors)
                 found += sizes[nearest < reach].sum() / 2
         return found / (len(probes) * n_keys)
 
-    def part(self, rows: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, EuclideanPairs]:
+    def part(
+        self, rows: np.ndarray, blocks: np.ndarray, multiple: float = 1.0
+    ) -> tuple[np.ndarray, EuclideanPairs]:
         """Numbers of the keys in some blocks, and the pairs of some queries with these."""
-        cols, leave_out = self.blocks.rows(blocks), None
-        if self.pairs.leave_out is not None:
-            leave_out = self.blocks.positions(blocks, self.pairs.leave_out[rows])
-        return cols, self.pairs.restrict(rows, cols, leave_out)
+        cols = self.blocks.rows(blocks)
+        return cols, self.pairs.restrict(rows, cols, multiple)

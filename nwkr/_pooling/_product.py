@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import sqrt
 
 import numpy as np
 
-from nwkr._pooling._threads import scratch
-
-__all__ = ["Product"]
+__all__ = ["Product", "pick"]
 
 # How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
 _TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
@@ -29,8 +27,7 @@ class Product:
         q2 = _square(pairs.in_units(pairs.queries, self._queries[:n_columns]))
         np.multiply(q2, factor, out=self._queries[n_columns])
         self._queries[n_columns + 1] = 1
-        room = np.empty if pairs.whole else _room_for_keys
-        self._keys = room((n_columns + 2, n_keys))
+        self._keys = np.empty((n_columns + 2, n_keys))
         keys = pairs.in_units(pairs.keys, self._keys[:n_columns])
         k2 = _square(keys)
         keys *= -2 * factor
@@ -80,7 +77,8 @@ class Product:
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
                 queries, keys = self._as_dtype(dtype)
-                np.matmul(queries[:, rows].T, keys[:, cols], out=out, casting="same_kind")
+                keys = pick(keys, cols, axis=1)
+                np.matmul(queries[:, rows].T, keys, out=out, casting="same_kind")
                 return True
         return False
 
@@ -89,5 +87,8 @@ def _square(columns):
     return np.einsum("ij,ij->j", columns, columns)
 
 
-def _room_for_keys(shape):
-    return scratch("keys", prod(shape), np.dtype(np.float64)).reshape(shape)
+def pick(array: np.ndarray, which: slice | np.ndarray, axis: int = 0) -> np.ndarray:
+    """What a slice or numbers select, of which np.take is quicker about the latter."""
+    if isinstance(which, slice):
+        return array[(slice(None),) * axis + (which,)]
+    return np.take(array, which, axis=axis)

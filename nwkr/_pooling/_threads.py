@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             for item in items:
                 task(item)
             return
-        with ThreadPoolExecutor(n_threads) as pool:
+        used: list[dict] = []
+        with ThreadPoolExecutor(n_threads, initializer=_furnish, initargs=(used,)) as pool:
             futures = [pool.submit(task, item) for item in items]
             try:
                 for future in futures:
@@ -44,13 +46,24 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+        _left.extend(used)
 
 
 _of_thread = local()
+# What threads have left that are gone, for those that come.
+_left: deque[dict] = deque(maxlen=8)
+
+
+def _furnish(used):
+    try:
+        _of_thread.rooms = _left.pop()
+    except IndexError:
+        _of_thread.rooms = {}
+    used.append(_of_thread.rooms)
 
 
 def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
-    """An array to write to, the same for each call of a thread: fresh memory is slow.
+    """An array to write to, the same at each call of a thread: fresh memory is slow.
 
     Parameters
     ----------
@@ -66,11 +79,12 @@ def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
     room : ndarray of shape (size,)
         What was left there.
     """
-    room = getattr(_of_thread, name, None)
-    if room is None or room.nbytes < size * dtype.itemsize:
-        room = np.empty(size * dtype.itemsize, np.uint8)
-        setattr(_of_thread, name, room)
-    return room[: size * dtype.itemsize].view(dtype)
+    if not hasattr(_of_thread, "rooms"):
+        _of_thread.rooms = {}
+    rooms, n_bytes = _of_thread.rooms, size * dtype.itemsize
+    if name not in rooms or rooms[name].nbytes < n_bytes:
+        rooms[name] = np.empty(n_bytes, np.uint8)
+    return rooms[name][:n_bytes].view(dtype)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import e, log2
 
 import numpy as np
@@ -23,14 +23,17 @@ _PAIRS_PER_TILE = 2**19
 # their mean are few.
 LOWEST = {np.dtype(np.float64): -693.0, np.dtype(np.float32): -83.0}
 _RARELY = 10
+# A jump has a ramp from here to there by the reciprocal of this, in squared distance. The product
+# is at most a fraction of it off.
+_STEEP = 2.0**26
 
 
 class Tiles:
     """The tiles of all pairs, a row of them at a time.
 
     A tile holds squared scaled distances u2; for kernels whose log-weights are linear in these,
-    the finished logarithms; for those that are powers of ``1 - u2``, that. The product gives
-    any of them.
+    the finished logarithms; for those that are powers of ``1 - u2``, that; for a jump at the
+    edge of the support, the weights. The product gives any of them.
 
     Parameters
     ----------
@@ -41,41 +44,53 @@ class Tiles:
     dtype : dtype or None, default=None
         Type of the tiles, that of the pairs by default; float64 where the product is too
         inexact.
+    rescaled : bool, default=False
+        Whether tiles are going to be rescaled.
     """
 
-    def __init__(self, pairs: Pairs, kernel: Kernel, dtype=None):
+    def __init__(self, pairs: Pairs, kernel: Kernel, dtype=None, rescaled: bool = False):
         n_queries, n_keys = pairs.shape
         self._pairs, self._kernel = pairs, kernel
         self.dtype = pairs.dtype if dtype is None else np.dtype(dtype)
-        width = max(1, _PAIRS_PER_TILE // min(n_queries, QUERIES_PER_TILE))
+        width = _width(min(n_queries, QUERIES_PER_TILE))
         self._columns = slices(n_keys, width)
-        self.size = min(n_queries, QUERIES_PER_TILE) * min(n_keys, width)  # of the largest
         self.log_linear = kernel.log_slope is not None
         # NumPy's exp2 is the faster in float64; in float32 it is not always.
         double = self.dtype == np.float64
         self._exp: np.ufunc = np.exp2 if double else np.exp
         self._unit = log2(e) if double else 1.0
         self._factor, self._offset = 1.0, 0.0
+        self._jumps = kernel.power == 0 and kernel.log_slope is None and not rescaled
+        self._jumps &= pairs.dtype == np.float64 and pairs.query_factors is None
         if kernel.log_slope is not None:
             self._factor = kernel.log_slope * self._unit
+        elif self._jumps:
+            self._factor, self._offset = -_STEEP, _STEEP + 0.5
         elif kernel.smooth and kernel.power is not None:
             self._factor, self._offset = -1.0, 1.0
-        self._product = pairs.product(self._factor, self._offset) if kernel.smooth else None
-        self.by_product = self._product is not None
+        self._product = None
+        if kernel.smooth or self._jumps:
+            self._product = pairs.product(self._factor, self._offset)
+        # Whether weights near the edge of the support have its error.
+        self.rounded = self._product is not None and not self._jumps
         if self._product is not None:
             self._extents = [self._product.key_extent(cols) for cols in self._columns]
 
-    def scan(self, rows: slice) -> Iterator[tuple[slice, np.ndarray, float]]:
+    def scan(
+        self, rows: slice, keys: np.ndarray | None = None
+    ) -> Iterator[tuple[slice | np.ndarray, np.ndarray, float]]:
         """Go through the tiles of some queries.
 
         Parameters
         ----------
         rows : slice
             The queries.
+        keys : ndarray of shape (n_visited,) or None, default=None
+            Numbers of the keys that they meet, all by default.
 
         Yields
         ------
-        cols : slice
+        cols : slice or ndarray
             The keys.
         tile : ndarray of shape (n_rows, n_cols)
             The tile, good until the next one.
@@ -83,16 +98,35 @@ class Tiles:
             Few of the squared scaled distances in it are larger.
         """
         height = rows.stop - rows.start
-        room = scratch("tile", height * self._columns[0].stop, self.dtype)
-        for cols, (reach, mean) in zip(self._columns, self._distances(rows)):
-            tile = room[: height * (cols.stop - cols.start)].reshape(height, -1)
-            if self._product is None or not self._product.write(tile, rows, cols, reach):
+        columns: Sequence[slice | np.ndarray] = self._columns
+        distances, width = self._distances(rows), self._columns[0].stop
+        if keys is not None:
+            width = min(len(keys), _width(height))
+            columns = [keys[part] for part in slices(len(keys), width)]
+            distances = [(max(reach), max(mean)) for reach, mean in [zip(*distances)]]
+            distances *= len(columns)
+        room = scratch("tile", height * width, self.dtype)
+        for cols, (reach, mean) in zip(columns, distances):
+            n_cols = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
+            tile = room[: height * n_cols].reshape(height, -1)
+            if not self._by_product(tile, rows, cols, reach):
                 tile = self._pairs.differences(rows, cols)
-                if self._factor != 1:
+                if self._jumps:
+                    tile = self._kernel.profile(tile)
+                elif self._factor != 1:
                     tile *= self._factor
-                if self._offset:
                     tile += self._offset
             yield cols, tile, min(reach, _RARELY * mean)
+
+    def _by_product(self, tile, rows, cols, reach):
+        """Write a tile as a product, if that is exact enough; tells whether it did."""
+        if self._product is None or not self._product.write(tile, rows, cols, reach):
+            return False
+        if not self._jumps:
+            return True
+        # A ramp too steep for anything but the edge to be on it: 0 and 1 are their squares.
+        flat = np.clip(tile, 0, 1, out=tile).ravel()
+        return flat.sum() == np.dot(flat, flat)
 
     def rescale(self, tile: np.ndarray, multiple: float, out: np.ndarray) -> np.ndarray:
         """What a tile is for a multiple of the bandwidth."""
@@ -114,6 +148,8 @@ class Tiles:
 
     def weights(self, tile: np.ndarray, most: float) -> np.ndarray:
         """Turn a tile into weights, in place."""
+        if self._jumps:
+            return tile
         if self._offset:
             # Against an array: NumPy's maximum with a scalar takes twice as long.
             np.maximum(tile, np.zeros(tile.shape[1], tile.dtype), out=tile)
@@ -137,6 +173,11 @@ class Tiles:
         if self._offset:
             np.subtract(self._offset, tile, out=tile)
         return self._kernel.derivative(tile)
+
+
+def _width(height):
+    """How many keys a tile has for so many queries."""
+    return max(1, _PAIRS_PER_TILE // height)
 
 
 def slices(n: int, size: int) -> list[slice]:

@@ -138,14 +138,6 @@ def test_blocks_of_rows(uneven):
     assert_array_equal(uneven.of_rows(np.arange(15)), expected)
 
 
-@pytest.mark.parametrize("chosen", CHOICES)
-def test_positions_of_rows_among_those_of_blocks(chosen, uneven):
-    there = [row for number in chosen for row in members(uneven, number)]
-    rows = np.r_[-1, 14, 0:15, -1]
-    expected = [there.index(row) if row in there else -1 for row in rows]
-    assert_array_equal(uneven.positions(np.array(chosen, int), rows), expected)
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
 def test_groups_are_neighbouring_blocks(size, uneven):
     groups = uneven.groups(size)
@@ -173,6 +165,27 @@ def test_every_query_is_in_one_block(n_queries):
     assert_array_equal(np.sort(np.concatenate(around.of_queries(some))), some)
 
 
+def found_by_each(around, multiples=(1.0,)):
+    """Queries of a part, and what it visits: blocks, how near, groups and blocks within."""
+    for parts in around.of_groups():
+        found = around.of(parts, multiples)
+        assert found.visited.any(axis=0).all()
+        for number, rows in enumerate(parts):
+            visited = found.visited[number]
+            groups, blocks = (numbers[inside[number]] for numbers, inside in found.within)
+            yield rows, found.blocks[visited], found.nearest[number, visited], groups, blocks
+
+
+def test_groups_are_neighbouring_parts(monkeypatch):
+    monkeypatch.setattr(Neighbourhoods, "queries_per_block", staticmethod(lambda n_queries: 5))
+    pairs, blocks, weights, *_ = problem_of(n_queries=400)
+    around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
+    parts, groups = around.of_queries(), around.of_groups()
+    assert_array_equal(np.concatenate(parts), np.concatenate([np.concatenate(g) for g in groups]))
+    assert max(map(len, groups)) > 1
+    assert len(groups) >= 16
+
+
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("bandwidth", [0.15, 0.9])
@@ -182,10 +195,14 @@ def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
     around = Neighbourhoods(pairs, KERNELS[kernel], key_weights, blocks, tol)
     weights = PROFILES[kernel](u) * counted * key_weights
     share = 0 if np.isfinite(KERNELS[kernel].support) else max(tol, 1e-13)
-    for rows in around.of_queries():
-        numbers = around.all_of(rows)
-        assert len(np.unique(numbers)) == len(numbers)
-        elsewhere = np.setdiff1d(np.arange(len(key_weights)), blocks.rows(numbers))
+    together = []
+    for rows, visited, _, groups, within in found_by_each(around):
+        cols = [blocks.rows(visited), around.groups.rows(groups), blocks.rows(within)]
+        together.append((rows, np.concatenate(cols)))
+    alone = [(rows, blocks.rows(around.all_of(rows))) for rows in around.of_queries()]
+    for rows, cols in together + alone:
+        assert len(np.unique(cols)) == len(cols)
+        elsewhere = np.setdiff1d(np.arange(len(key_weights)), cols)
         lost = weights[np.ix_(rows, elsewhere)].sum(axis=1)
         assert (lost <= share * weights[rows].sum(axis=1)).all()
 
@@ -210,9 +227,8 @@ def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
     facts = {name: getattr(KERNELS[kernel], name) for name in ("profile", "support", "log_profile")}
     around = Neighbourhoods(pairs, Kernel("own", **facts), key_weights, blocks, 1e-6)
     share = 0 if np.isfinite(KERNELS[kernel].support) else 1e-6
-    for rows in around.of_queries():
-        seen = blocks.rows(around.of(rows, multiples).blocks)
-        elsewhere = np.setdiff1d(np.arange(len(key_weights)), seen)
+    for rows, visited, *_ in found_by_each(around, multiples):
+        elsewhere = np.setdiff1d(np.arange(len(key_weights)), blocks.rows(visited))
         for multiple in multiples:
             weights = (PROFILES[kernel](u / multiple) * counted * key_weights)[rows]
             assert (weights[:, elsewhere].sum(axis=1) <= share * weights.sum(axis=1)).all()
@@ -223,16 +239,17 @@ def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
 def test_no_pair_is_nearer_than_what_is_said(variant):
     pairs, blocks, weights, u, _ = problem_of(variant)
     around = Neighbourhoods(pairs, KERNELS["triangular"], weights, blocks)
-    for rows in around.of_queries():
-        found = around.of(rows)
-        for number, nearest in zip(found.blocks, found.nearest, strict=True):
+    for rows, visited, distances, *_ in found_by_each(around):
+        for number, nearest in zip(visited, distances, strict=True):
             least = (u[np.ix_(rows, blocks.rows(np.array([number])))] ** 2).min()
             assert nearest <= least * (1 + 1e-12)
 
 
-def pairs_within(around, rows):
-    groups, others = around.of(rows).within
-    return np.concatenate([around.groups.rows(groups), around.blocks.rows(others)])
+def keys_within(around):
+    """Queries of a part, the keys within for it, and those it visits."""
+    for rows, visited, _, groups, blocks in found_by_each(around):
+        within = np.concatenate([around.groups.rows(groups), around.blocks.rows(blocks)])
+        yield rows, within, around.blocks.rows(visited)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -242,12 +259,11 @@ def test_what_is_within_the_support_is_so_for_all(kernel, variant):
     pairs, blocks, weights, u, counted = problem_of(variant, bandwidth=1.5, n_queries=100)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     n_within = 0
-    for rows in around.of_queries():
-        cols = pairs_within(around, rows)
+    for rows, cols, visited in keys_within(around):
         assert len(np.unique(cols)) == len(cols)
         assert (counted[np.ix_(rows, cols)] == 1).all()
         assert (PROFILES[kernel](u[np.ix_(rows, cols)]) > 0).all()
-        assert not np.isin(cols, blocks.rows(around.of(rows).blocks)).any()
+        assert not np.isin(cols, visited).any()
         n_within += len(rows) * len(cols)
     assert n_within > 0.01 * u.size
 
@@ -257,7 +273,7 @@ def test_moments_are_for_powers_only(kernel):
     pairs, blocks, weights, *_ = problem_of(bandwidth=20.0)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     assert not around.by_moments
-    assert all(len(pairs_within(around, rows)) == 0 for rows in around.of_queries())
+    assert all(len(cols) == 0 for _, cols, _ in keys_within(around))
 
 
 @pytest.mark.parametrize("kernel", POWERS)
@@ -268,8 +284,8 @@ def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
     widths = np.where(np.arange(40) < 25, 0.0, 1.0)
     pairs = pairs_of(pairs.queries, pairs.keys, pairs.bandwidth, query_widths=widths)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
-    for rows in [*around.of_queries(), *around.of_queries(np.arange(25))]:
-        assert not (widths[rows] == 0).any() or len(pairs_within(around, rows)) == 0
+    for rows, cols, _ in keys_within(around):
+        assert not (widths[rows] == 0).any() or len(cols) == 0
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -350,7 +366,7 @@ def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
     own = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth)
     around = Neighbourhoods(own, KERNELS[kernel], weights, blocks)
     visited = sum(
-        len(rows) * len(blocks.rows(around.of(rows).blocks)) for rows in around.of_queries()
+        len(rows) * len(blocks.rows(visited)) for rows, visited, *_ in found_by_each(around)
     )
     expected = visited / 1000**2
     assert 0.5 * expected < around.share(24) < 2 * expected

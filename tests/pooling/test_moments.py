@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling import _moments
@@ -38,13 +38,20 @@ def plain_weights(kernel, pairs, multiple=1.0):
     return PROFILES[kernel](u)
 
 
+def sums_of(moments, numbers, rows):
+    """All of some blocks add to all of some queries."""
+    sums, reached = moments.sums([(numbers, np.ones((1, len(numbers)), bool))], [rows])
+    assert_array_equal(reached, [True])
+    return sums
+
+
 def assert_sums(moments, blocks, weights, values, numbers=None, rows=None):
     """To rounding, beside the sum of the absolute terms."""
     numbers = np.arange(len(blocks)) if numbers is None else numbers
     rows = np.arange(len(weights)) if rows is None else rows
     cols = blocks.rows(numbers)
     part = weights[np.ix_(rows, cols)]
-    got, expected = moments.sums(numbers, rows), part @ values[:, cols].T
+    got, expected = sums_of(moments, numbers, rows), part @ values[:, cols].T
     error = np.abs(got - expected) / (part @ np.abs(values[:, cols]).T)
     assert got.shape == expected.shape
     assert error.max() < 1e-12
@@ -55,7 +62,7 @@ def assert_sums(moments, blocks, weights, values, numbers=None, rows=None):
 @EACH_POWER
 def test_moments_are_the_plain_sums(kernel, n_features, n_values):
     pairs, values, blocks = problem_of(n_features, n_values=n_values)
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 
 
@@ -63,10 +70,37 @@ def test_moments_are_the_plain_sums(kernel, n_features, n_values):
 @EACH_POWER
 def test_some_blocks_and_some_queries(kernel, numbers):
     pairs, values, blocks = problem_of()
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     weights = plain_weights(kernel, pairs)
     for rows in ([4], [11, 3, 4]):
         assert_sums(moments, blocks, weights, values, np.array(numbers), np.array(rows))
+
+
+@EACH_POWER
+def test_each_part_takes_what_is_within_for_it(kernel):
+    """From blocks of two sizes."""
+    pairs, values, blocks = problem_of()
+    groups, weights = blocks.groups(4), plain_weights(kernel, pairs)
+    moments = Moments(pairs, KERNELS[kernel], values, [groups.starts, blocks.starts])
+    parts = [np.array([3, 1]), np.array([7]), np.array([2, 19, 4])]
+    of_groups = np.array([2, 0]), np.array([[1, 0], [0, 0], [1, 1]], bool)
+    of_blocks = np.array([5, 7, 6]), np.array([[1, 1, 0], [0, 0, 0], [0, 1, 1]], bool)
+    sums, reached = moments.sums([of_groups, of_blocks], parts)
+    assert_array_equal(reached, [True, False, True])
+    expected = []
+    for number, rows in enumerate(parts):
+        cols = np.concatenate(
+            [
+                level.rows(numbers[inside[number]])
+                for level, (numbers, inside) in ((groups, of_groups), (blocks, of_blocks))
+            ]
+        )
+        expected.append(weights[np.ix_(rows, cols)] @ values[:, cols].T)
+    assert_allclose(sums, np.concatenate(expected), rtol=1e-11, atol=1e-11)
+    nothing = [(numbers, np.zeros_like(inside)) for numbers, inside in (of_groups, of_blocks)]
+    sums, reached = moments.sums(nothing, parts)
+    assert not sums.any()
+    assert not reached.any()
 
 
 @pytest.mark.parametrize("n_features", [1, 3])
@@ -74,7 +108,7 @@ def test_some_blocks_and_some_queries(kernel, numbers):
 @EACH_POWER
 def test_a_common_shift_costs_no_digits(kernel, shift, n_features):
     pairs, values, blocks = problem_of(n_features, shift)
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 
 
@@ -82,7 +116,7 @@ def test_a_common_shift_costs_no_digits(kernel, shift, n_features):
 @EACH_POWER
 def test_multiples_of_the_bandwidth(kernel, multiple):
     pairs, values, blocks = problem_of()
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, multiple)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts], multiple)
     assert_sums(moments, blocks, plain_weights(kernel, pairs, multiple), values)
 
 
@@ -92,7 +126,7 @@ def test_multiples_of_the_bandwidth(kernel, multiple):
 @EACH_POWER
 def test_widths_by_query_and_by_key(kernel, by, limits, n_features):
     pairs, values, blocks = problem_of(n_features, **{by: limits})
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 
 
@@ -102,7 +136,7 @@ def test_blocks_of_any_size(kernel):
     for size in (1, 2, 60, 150):
         order, blocks = in_blocks(pairs.keys, pairs.bandwidth, size)
         ordered = pairs_of(pairs.queries, pairs.keys[order], pairs.bandwidth)
-        moments = Moments(ordered, KERNELS[kernel], values, blocks.starts, 1.0)
+        moments = Moments(ordered, KERNELS[kernel], values, [blocks.starts])
         assert_sums(moments, blocks, plain_weights(kernel, ordered), values)
 
 
@@ -111,7 +145,7 @@ def test_blocks_of_any_size(kernel):
 def test_the_number_of_keys_at_once_does_not_count(kernel, at_once, monkeypatch):
     monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", at_once)
     pairs, values, blocks = problem_of()
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 
 
@@ -123,7 +157,7 @@ def test_columns_that_are_off(kernel):
         np.column_stack([X, 1e9 * np.arange(len(X))]) for X in (pairs.queries, pairs.keys)
     )
     with_more = pairs_of(queries, keys, bandwidth)
-    moments = Moments(with_more, KERNELS[kernel], values, blocks.starts, 1.0)
+    moments = Moments(with_more, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 
 
@@ -133,14 +167,14 @@ def test_float32_rows_have_float64_moments(kernel):
     rounded = pairs_of(
         pairs.queries.astype(np.float32), pairs.keys.astype(np.float32), pairs.bandwidth
     )
-    moments = Moments(rounded, KERNELS[kernel], values, blocks.starts, 1.0)
-    assert moments.sums(np.array([0]), np.array([0])).dtype == np.float64
+    moments = Moments(rounded, KERNELS[kernel], values, [blocks.starts])
+    assert sums_of(moments, np.array([0]), np.array([0])).dtype == np.float64
     assert_sums(moments, blocks, plain_weights(kernel, rounded), values)
 
 
 @pytest.mark.parametrize("kernel", ["boxcar", "constant"])
 def test_where_all_weights_are_one_moments_are_sums_of_values(kernel):
     pairs, values, blocks = problem_of()
-    moments = Moments(pairs, KERNELS[kernel], values, blocks.starts, 1.0)
-    sums = moments.sums(np.arange(len(blocks)), np.arange(20))
+    moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
+    sums = sums_of(moments, np.arange(len(blocks)), np.arange(20))
     assert_allclose(sums, np.tile(values.sum(axis=1), (20, 1)), rtol=1e-13, atol=1e-13)

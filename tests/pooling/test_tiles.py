@@ -40,6 +40,9 @@ def assert_squares(kernel, tile, u2, error):
     """A tile holds squared distances, finished logarithms in proportion, or the rest to 1."""
     if kernel in ("epanechnikov", "biweight", "triweight"):
         tile = 1 - tile
+    if kernel == "boxcar" and set(np.unique(tile)) <= {0, 1}:  # the weights
+        assert_array_equal(tile, u2 <= 1)
+        return
     if kernel == "constant":
         assert_array_equal(tile, 0)  # the logarithms
         return
@@ -76,7 +79,8 @@ def test_widths_by_query_and_by_key(kernel, widths, data, rng):
     for cols, tile, most in scanned(tiles):
         assert_squares(kernel, tile, u2[:, cols], 1e-10)
         # Of the widths it knows the least only.
-        assert u2[:, cols].mean() < most < 100 * u2.max() or not tiles.by_product
+        by_product = KERNELS[kernel].smooth or (kernel == "boxcar" and widths != "query_widths")
+        assert u2[:, cols].mean() < most < 100 * u2.max() or not by_product
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -146,13 +150,27 @@ def test_one_pair_far_from_all_others(kernel, data):
         assert_squares(kernel, tile, u2[:, cols], 1e-9)
 
 
+@pytest.mark.parametrize("shift", [0.0, 1e4, 0.1])
+def test_what_is_at_the_edge_of_a_jump_counts(shift):
+    """On a grid most tiles have pairs exactly there, which a product cannot tell."""
+    grid = np.stack(np.meshgrid(*[np.arange(9.0)] * 2), axis=-1).reshape(-1, 2) + shift
+    for bandwidth in (1.0, 2.0, 5.0):
+        u2 = scaled_distances(grid, grid, bandwidth) ** 2
+        tiles = tiles_of("boxcar", grid, grid, np.full(2, bandwidth))
+        for cols, tile, most in tiles.scan(ROWS):
+            weights, inside = tiles.weights(tile, most), u2[ROWS, cols] <= 1
+            assert set(np.unique(weights)) <= {0, 1}
+            apart = np.abs(u2[ROWS, cols] - 1) > (0 if shift.is_integer() else 1e-12)
+            assert_array_equal(weights[apart], inside[apart])
+
+
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
 def test_other_metrics(metric, kernel, data):
     queries, keys = data
     distances = np.abs(queries[:, None] - keys).sum(axis=2)
     given = distances if metric == "precomputed" else queries
     tiles = tiles_of(kernel, given, keys, 0.7, metric=metric)
-    assert not tiles.by_product
+    assert not tiles.rounded
     for cols, tile, most in tiles.scan(ROWS):
         weights = tiles.weights(tile, most)
         assert_allclose(weights, PROFILES[kernel](distances[ROWS, cols] / 0.7), atol=1e-12)
