@@ -54,6 +54,7 @@ def small_blocks(monkeypatch):
 def make_small(monkeypatch):
     monkeypatch.setattr(_base, "_MANY", 2)
     monkeypatch.setattr(_base, "in_blocks", lambda X, scale: in_blocks(X, scale, 8))
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
 

@@ -50,7 +50,7 @@ def pool_blocks(
     rows : ndarray of shape (n_rows,) or None, default=None
         Numbers of the queries to pool for, all by default; the others get nothing.
     """
-    if around.by_moments and len(multiples) > 1:
+    if len(multiples) > 1 and any(around.by_moments([multiple]) for multiple in multiples):
         # These differ from one bandwidth to the next, and are worth more than shared distances.
         options: dict[str, Any] = {"rows": rows, "empty": empty, "n_jobs": n_jobs}
         return [
@@ -59,10 +59,11 @@ def pool_blocks(
             for sums in pool_blocks(around, kernel, values, multiples=[multiple], **options)
         ]
     n_queries = around.pairs.shape[0]
-    shift = np.full((len(multiples), n_queries), -np.inf)
+    shift = np.zeros((len(multiples), n_queries))
     sums = np.zeros((len(multiples), n_queries, len(values)))
+    uncertain = np.zeros(shift.shape, bool)
     scale, moments = min(multiples), None
-    if around.by_moments:
+    if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
         moments = Moments(around.pairs, kernel, values, levels, multiples[0])
 
@@ -80,31 +81,37 @@ def pool_blocks(
         return group
 
     def finish(group):
-        rows = group.rows
-        # All are written at once, for they stand anywhere.
-        group_shift = np.full((len(multiples), len(rows)), -np.inf)
-        group_sums = np.zeros((len(multiples), len(rows), len(values)))
+        # All of these queries are written at once, for they stand anywhere.
+        group_sums = np.zeros((len(multiples), len(group.rows), len(values)))
         if group.within is not None:
-            group_sums[0], reached = group.within
-            group_shift[0, np.repeat(reached, group.sizes)] = 0
-        for number, of_pairs in enumerate(group.dense.sums() if group.dense else []):
-            np.copyto(group_shift[number], of_pairs.shift, where=of_pairs.total > 0)
-            group_sums[number, :, 0] += of_pairs.total
-            group_sums[number, :, 1:] += of_pairs.weighted
-        lone = np.isneginf(group_shift)
-        if empty is not None and lone.any():
-            for part in np.split(np.arange(len(rows)), group.sizes.cumsum()[:-1]):
-                standing = _standing_in(
-                    around, kernel, values, multiples, empty, rows[part], lone[:, part]
-                )
-                group_sums[:, part] = np.where(lone[:, part, None], standing, group_sums[:, part])
-        shift[:, rows], sums[:, rows] = group_shift, group_sums
+            group_sums[0] += group.within
+        group_uncertain = group_sums[:, :, 0] == 0
+        if group.dense is not None:
+            group_sums += group.dense.sums
+            group_uncertain = group.dense.uncertain(group_sums)
+        sums[:, group.rows], uncertain[:, group.rows] = group_sums, group_uncertain
 
-    # Threads take turns at what is quick, which is slow: so that is done before they begin.
-    for groups in _rounds(prepare(parts) for parts in around.of_groups(rows)):
+    def pool_exactly(part):
+        again = part[uncertain[:, part].any(axis=0)]
+        numbers = around.all_of(again, multiples)
+        if empty == "nearest":
+            numbers = np.union1d(numbers, around.nearest(again))
+        cols, pairs = around.part(again, numbers)
+        values_of_part = np.take(values, cols, axis=1)
+        for block in row_blocks(len(again), max(1, len(cols))):
+            exactly = Rows(pairs, kernel, np.r_[block], "nearest" if empty == "nearest" else None)
+            exactly.replace(sums, shift, again[block], uncertain, values_of_part, multiples)
+
+    # Threads would only wait for each other at what is quick: that is done before and after.
+    parts = around.of_queries(rows)
+    for groups in _rounds(prepare(group) for group in around.in_groups(parts)):
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
         each(lambda task: task[0].pool(task[1]), visits, n_jobs)
-        each(finish, groups, n_jobs)
+        for group in groups:
+            finish(group)
+    each(pool_exactly, [part for part in parts if uncertain[:, part].any()], n_jobs)
+    if empty == "mean":
+        _stand_in(sums, values, np.isneginf(shift), around.pairs.leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 
@@ -114,7 +121,7 @@ class _Group:
 
     rows: np.ndarray
     sizes: np.ndarray  # of the blocks
-    within: tuple | None = None
+    within: np.ndarray | None = None  # what that adds
     dense: Dense | None = None
     visits: Sequence[Visit] = ()
     n_keys: int = 0
@@ -132,25 +139,14 @@ def _rounds(groups):
     yield together
 
 
-def _standing_in(around, kernel, values, multiples, empty, rows, lone):
-    """Sums of what stands in for the weights of lone queries: the nearest keys, or all."""
-    pairs, standing = around.pairs, np.zeros((len(multiples), len(rows), len(values)))
-    if empty == "mean":
-        standing += values.sum(axis=1)
-        if pairs.leave_out is not None:
-            left_out = pairs.leave_out[rows]
-            standing -= np.where(left_out < 0, 0, values[:, left_out]).T
-        return standing
-    alone = np.flatnonzero(lone.any(axis=0))
-    cols, part = around.part(rows[alone], around.nearest(rows[alone]))
-    values_of_part = np.take(values, cols, axis=1)
-    for block in row_blocks(len(alone), len(cols)):
-        exactly = Rows(part, kernel, np.r_[block], empty)
-        for number, multiple in enumerate(multiples):
-            these = np.flatnonzero(lone[number, alone[block]])
-            sums, _ = exactly.sums(values_of_part, multiple, these)
-            standing[number, alone[block][these]] = sums
-    return standing
+def _stand_in(sums, values, lone, leave_out):
+    """Put sums of all values where no key has weight."""
+    for of_multiple, alone in zip(sums, lone):
+        numbers = np.flatnonzero(alone)
+        of_multiple[numbers] = values.sum(axis=1)
+        if leave_out is not None:
+            left_out = leave_out[numbers]
+            of_multiple[numbers] -= np.where(left_out < 0, 0, values[:, left_out]).T
 
 
 def attend_blocks(

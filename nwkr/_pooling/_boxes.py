@@ -94,7 +94,7 @@ def in_blocks(
 
 def _in_tree(X, scale, size):
     """The order of rows in a k-d tree, and where each of its leaves begins."""
-    lowest = X.min(axis=0).astype(float)
+    lowest = np.ascontiguousarray(X.T).min(axis=1).astype(float)
     with np.errstate(over="ignore"):
         scaled = np.minimum((X - lowest) / scale, 1e100)
     tree = cKDTree(scaled, leafsize=size, compact_nodes=False)
@@ -120,7 +120,7 @@ class Boxes:
     """
 
     def __init__(self, pairs, blocks):
-        self.lower, self.upper = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
+        self.corners = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
         self._inverse = (1 / pairs.bandwidth)[:, None, None]
         self._key_factors = None
         if pairs.key_factors is not None:
@@ -147,7 +147,7 @@ class Boxes:
         nearest, farthest : ndarray of shape (n_others, n_numbers)
             The bounds.
         """
-        lowest, highest = self.lower, self.upper
+        lowest, highest = self.corners
         if numbers is not None:
             lowest, highest = (np.take(side, numbers, axis=1) for side in (lowest, highest))
         lowest, highest = lowest[:, None], highest[:, None]

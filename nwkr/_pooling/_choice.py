@@ -141,7 +141,8 @@ def _seconds(pairs, kernel, values, around, multiple, tol, n_together):
     from 1e3 to 1e6 rows in 1 to 10 columns. Only their proportions count.
     """
     n_queries, n_keys = pairs.shape
-    for_pair = 3e-9 if not kernel.smooth else 0.8e-9 if kernel.log_slope is None else 1.2e-9
+    by_product = kernel.smooth or kernel.power is not None
+    for_pair = 3e-9 if not by_product else 0.8e-9 if kernel.log_slope is None else 1.2e-9
     if kernel.log_slope is not None:  # squares are quicker than exponentials
         for_pair *= 0.3 + 0.7 / n_together
     seconds = {"dense": n_queries * n_keys * for_pair}
@@ -150,10 +151,9 @@ def _seconds(pairs, kernel, values, around, multiple, tol, n_together):
     n_groups, n_columns = len(around.groups), len(around.pairs.columns)
     n_blocks = n_queries / around.queries_per_block(n_queries)
     share = around.share(_PROBES, multiple)
-    for_block = 6e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
-    # Pairs are fetched first, and who has no neighbours looks for them twice.
-    dearer = 1.5 if np.isfinite(kernel.support) else 1.1
-    seconds["blocks"] = dearer * share * seconds["dense"] + n_blocks * for_block / n_together
+    for_block = 3e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
+    # Keys are fetched first.
+    seconds["blocks"] = 1.1 * share * seconds["dense"] + n_blocks * for_block / n_together
     if has_lattice(around.pairs, kernel):
         lattice = Lattice(around.pairs, kernel, values, multiple, tol)
         if lattice.fits_in_memory:

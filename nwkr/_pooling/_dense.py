@@ -67,8 +67,6 @@ class Dense:
         Key weights, and the values times these.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth, the least of them 1.
-    empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for: its nearest keys, all, or nothing.
     """
 
     def __init__(
@@ -77,9 +75,8 @@ class Dense:
         kernel: Kernel,
         values: np.ndarray,
         multiples: Sequence[float] = (1.0,),
-        empty: str | None = None,
     ):
-        self._pairs, self._kernel, self._empty = pairs, kernel, empty
+        self._pairs, self._kernel = pairs, kernel
         self._multiples, self._several = multiples, len(multiples) > 1
         # Squaring weights doubles their error, which float32 has no digits for.
         dtype = np.float64 if self._several else None
@@ -90,14 +87,13 @@ class Dense:
         }
         self._chains = _chains(multiples, self._tiles.log_linear)
         thin = self._tiles.rounded and np.isfinite(kernel.support)
-        self._narrow = (_THIN if thin else _FAR)[self._tiles.dtype]
-        self._shift = np.zeros((len(multiples), pairs.shape[0]))
-        self._sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
+        self._least = (_THIN if thin else _FAR)[self._tiles.dtype]
+        self.sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
 
     def pool(self, visit: Visit) -> None:
         """Pool for the queries of a visit, of which each comes once at most."""
         rows, n_met = visit.rows, 0
-        sums = np.zeros((len(self._multiples), rows.stop - rows.start, self._sums.shape[2]))
+        sums = np.zeros((len(self._multiples), rows.stop - rows.start, self.sums.shape[2]))
         for cols, tile, most in self._tiles.scan(rows, visit.keys):
             width = tile.shape[1]
             counts = [width] * len(sums)
@@ -109,10 +105,7 @@ class Dense:
                 values = self._values[weights.dtype]
                 _add_product(sums[number], weights, pick(values, _first(cols, weights), axis=1))
             n_met += width
-        self._sums[:, rows] = sums
-        narrowly = ~(sums[:, :, 0] > self._narrow)
-        if narrowly.any():
-            self._pool_exactly(visit, narrowly)
+        self.sums[:, rows] = sums
 
     def _weights(self, tile, most, rows, cols, counts):
         """Number of each multiple, and its weights in a tile."""
@@ -130,25 +123,9 @@ class Dense:
                 weights = weights[:, : counts[number]]
                 yield number, np.square(weights, out=weights)
 
-    def _pool_exactly(self, visit, narrowly):
-        again = visit.rows.start + np.flatnonzero(narrowly.any(axis=0))
-        pairs, values, rows = self._pairs, self._values[np.dtype(np.float64)], again
-        if visit.keys is not None:
-            pairs, rows = pairs.restrict(again, visit.keys), np.arange(len(again))
-            values = pick(values, visit.keys, axis=1)
-        for block in row_blocks(len(again), pairs.shape[1]):
-            exactly = Rows(pairs, self._kernel, rows[block], self._empty)
-            for number, multiple in enumerate(self._multiples):
-                part = np.flatnonzero(narrowly[number, again[block] - visit.rows.start])
-                these = again[block][part]
-                self._sums[number, these], self._shift[number, these] = exactly.sums(
-                    values, multiple, part
-                )
-
-    def sums(self) -> list[PooledSums]:
-        """Total and weighted sums of each query, for each multiple."""
-        sums = self._sums
-        return [PooledSums(*parts) for parts in zip(self._shift, sums[:, :, 0], sums[:, :, 1:])]
+    def uncertain(self, sums: np.ndarray) -> np.ndarray:
+        """Which sums are of so little weight that they have to be made exactly."""
+        return ~(sums[:, :, 0] > self._least)
 
 
 def pool_dense(
@@ -166,6 +143,8 @@ def pool_dense(
 
     Parameters
     ----------
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -174,9 +153,21 @@ def pool_dense(
     sums : list of PooledSums
         Total and weighted sums of each query, for each multiple.
     """
-    dense = Dense(pairs, kernel, values, multiples, empty)
-    each(dense.pool, [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)], n_jobs)
-    return dense.sums()
+    dense = Dense(pairs, kernel, values, multiples)
+    visits = [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)]
+    each(dense.pool, visits, n_jobs)
+    sums = dense.sums
+    shift, uncertain = np.zeros(sums.shape[:2]), dense.uncertain(sums)
+
+    def pool_exactly(rows):
+        again = rows.start + np.flatnonzero(uncertain[:, rows].any(axis=0))
+        for block in row_blocks(len(again), pairs.shape[1]):
+            numbers = again[block]
+            exactly = Rows(pairs, kernel, numbers, empty)
+            exactly.replace(sums, shift, numbers, uncertain, values, multiples)
+
+    each(pool_exactly, [visit.rows for visit in visits if uncertain[:, visit.rows].any()], n_jobs)
+    return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 
 def _chains(multiples, log_linear):

@@ -82,7 +82,7 @@ class Moments:
 
     def sums(
         self, found: Sequence[tuple[np.ndarray, np.ndarray]], parts: list[np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> np.ndarray:
         """What lies within the support of all queries of a part adds to their sums.
 
         Parameters
@@ -97,17 +97,15 @@ class Moments:
         -------
         sums : ndarray of shape (n_rows, n_values)
             Their sums, for one part after the other.
-        reached : ndarray of bool, of shape (n_parts,)
-            Which parts anything adds to.
         """
         within = np.column_stack([inside for _, inside in found])
         some = within.any(axis=0)
         blocks = np.concatenate(
             [first + numbers for first, (numbers, _) in zip(self._first, found)]
         )[some]
-        reached, within = within.any(axis=1), within[:, some].astype(float)
+        within = within[:, some].astype(float)
         if not len(blocks):
-            return np.zeros((sum(len(part) for part in parts), self._moments.shape[2])), reached
+            return np.zeros((sum(len(part) for part in parts), self._moments.shape[2]))
         rows = np.concatenate(parts)
         queries = np.take(self._pairs.queries, rows, axis=0)
         centre = queries.mean(axis=0, dtype=float)
@@ -130,7 +128,7 @@ class Moments:
         )
         ends = np.cumsum([len(part) for part in parts])[:-1]
         sums = [own @ total.T for own, total in zip(np.split(features, ends), totals)]
-        return np.concatenate(sums), reached
+        return np.concatenate(sums)
 
 
 def _powers(rows, power):

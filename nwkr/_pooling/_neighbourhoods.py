@@ -26,6 +26,9 @@ _QUERIES_PER_BLOCK = 512
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
 _MARGIN = 1 + 1e-9
+# Moments take that many blocks' worth of keys within the support of a query, of which some are
+# asked.
+_BLOCKS_WITHIN, _PROBES = 6, 16
 # Blocks are within a support where no weight is below this: rounding does not show in sums.
 _LEAST_WEIGHT = 2.0**-10
 _MOST_MOMENTS = 64  # of a block: more take as long as its pairs
@@ -84,15 +87,15 @@ class Neighbourhoods:
         self._boxes, self._group_boxes = (
             Boxes(pairs, level) for level in (self.blocks, self.groups)
         )
-        # Whether blocks within the support are added by moments.
-        self.by_moments = (
+        self._has_moments = (
             kernel.power is not None
             and not pairs.matches
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
         self._within = kernel.support**2 / _MARGIN
-        if self.by_moments and kernel.power:
+        if kernel.power:
             self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
+        self._by_moments: dict[float, bool] = {}
         starts = self.groups.starts[:-1]
         self._mass = np.add.reduceat(weights, starts)
         if pairs.leave_out is not None:
@@ -106,6 +109,25 @@ class Neighbourhoods:
         self._falls = np.isfinite(kernel.support) or kernel.log_profile is not None
         self._several = np.diff(self.groups.starts) > 1
 
+    def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
+        """Whether what is within the support is added by moments, which takes enough of it."""
+        if not self._has_moments or len(multiples) > 1:
+            return False
+        multiple = multiples[0]
+        if multiple not in self._by_moments:
+            probes = np.linspace(0, len(self.groups) - 1, _PROBES).astype(int)
+            boxes = (np.take(side, probes, axis=1) for side in self._group_boxes.corners)
+            _, farthest = self._group_boxes.distances(*boxes, self._typical_factors())
+            within = (farthest <= self._within * multiple**2) @ np.diff(self.groups.starts)
+            enough = _BLOCKS_WITHIN * self.blocks.starts[-1] / len(self.blocks)
+            self._by_moments[multiple] = bool(within.mean() >= enough)
+        return self._by_moments[multiple]
+
+    def _typical_factors(self):
+        factors = self.pairs.query_factors
+        factor = 1.0 if factors is None else float(np.median(factors))
+        return factor, factor
+
     @staticmethod
     def queries_per_block(n_queries: int) -> int:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
@@ -118,11 +140,11 @@ class Neighbourhoods:
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
         return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
 
-    def of_groups(self, rows: np.ndarray | None = None) -> list[list[np.ndarray]]:
-        """The same, in groups of blocks that lie together."""
-        blocks = self.of_queries(rows)
-        size = min(max(1, len(blocks) // _TASKS), _BLOCKS_PER_GROUP)
-        return [blocks[first : first + size] for first in range(0, len(blocks), size)]
+    @staticmethod
+    def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Put blocks of queries in groups that lie together."""
+        size = min(max(1, len(parts) // _TASKS), _BLOCKS_PER_GROUP)
+        return [parts[first : first + size] for first in range(0, len(parts), size)]
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
         """What matters to some blocks of queries, which lie together.
@@ -158,9 +180,9 @@ class Neighbourhoods:
         )
         return self._of_boxes(lower, upper, factors, multiples, homes, whole)
 
-    def all_of(self, rows: np.ndarray) -> np.ndarray:
+    def all_of(self, rows: np.ndarray, multiples: Sequence[float] = (1.0,)) -> np.ndarray:
         """Numbers of all blocks that matter to a block of queries."""
-        found = self.of([rows])
+        found = self.of([rows], multiples)
         groups, blocks = (numbers[inside[0]] for numbers, inside in found.within)
         return np.concatenate([found.blocks, self._in_groups(groups), blocks])
 
@@ -171,7 +193,7 @@ class Neighbourhoods:
 
     def _of_boxes(self, lower, upper, factors, multiples, left_out=None, whole=None):
         def within(level, numbers, farthest):
-            if not self.by_moments:
+            if not self.by_moments(multiples):
                 return np.zeros(farthest.shape, bool)
             inside = farthest <= self._within * multiples[0] ** 2
             if whole is not None:
@@ -252,11 +274,12 @@ class Neighbourhoods:
         visits : list of Visit
             For each part that visits any block.
         """
+        several = len(multiples) > 1
         n_keys = np.diff(self.blocks.starts)[found.blocks]
         starts, visits = n_keys.cumsum() - n_keys, []
         for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
             numbers, needed = np.flatnonzero(visited), None
-            if not self.by_moments:
+            if several or not np.isfinite(self._kernel.support):
                 # What is near may make the rest needless.
                 numbers = numbers[np.argsort(nearest[numbers])]
                 needed = self._needed(found.blocks[numbers], nearest[numbers], multiples)
@@ -304,14 +327,12 @@ class Neighbourhoods:
         n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
         span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)  # of a block of queries
         probes = np.unique(np.linspace(0, (n_blocks - 1) // span, n_probes).astype(int)) * span
-        factors = self.pairs.query_factors
-        factor = 1.0 if factors is None else float(np.median(factors))
-        factors = factor, factor
+        factors = self._typical_factors()
         sizes, found = np.diff(self.blocks.starts), 0.0
         for probe in probes:
-            lower = self._boxes.lower[:, probe : probe + span].min(axis=1, keepdims=True)
-            upper = self._boxes.upper[:, probe : probe + span].max(axis=1, keepdims=True)
-            if self.by_moments:
+            lower = self._boxes.corners[0][:, probe : probe + span].min(axis=1, keepdims=True)
+            upper = self._boxes.corners[1][:, probe : probe + span].max(axis=1, keepdims=True)
+            if np.isfinite(self._kernel.support) or self.by_moments([multiple]):
                 found += sizes[self._of_boxes(lower, upper, factors, [multiple]).blocks].sum()
                 continue
             # Sums tell while they grow how little is left, so that queries need less than their

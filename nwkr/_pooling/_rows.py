@@ -61,7 +61,7 @@ class Rows:
         if apart is not None:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, fill=np.inf)
-        self._u2, self._closest = u2, u2.min(axis=1)
+        self._u2, self._closest = u2, u2.min(axis=1, initial=np.inf)
         self._out = np.isinf(u2)  # pairs that do not count
         self._within = np.isfinite(self._closest)
 
@@ -109,6 +109,29 @@ class Rows:
         shift[~self._matched[numbers]] = -np.inf  # weights among what stands in
         return sums, shift
 
+    def replace(self, sums, shift, numbers, uncertain, values, multiples):
+        """Put sums of these rows, by their numbers, where sums are uncertain.
+
+        Parameters
+        ----------
+        sums : ndarray of shape (n_multiples, n_queries, n_values)
+            Sums, to be changed.
+        shift : ndarray of shape (n_multiples, n_queries)
+            Their shifts, to be changed.
+        numbers : ndarray of shape (n_rows,)
+            What numbers these rows have there.
+        uncertain : ndarray of bool, of shape (n_multiples, n_queries)
+            Where.
+        values : ndarray of shape (n_values, n_keys)
+            Values.
+        multiples : sequence of float
+            Factors of the bandwidth.
+        """
+        for number, multiple in enumerate(multiples):
+            part = np.flatnonzero(uncertain[number, numbers])
+            these = numbers[part]
+            sums[number, these], shift[number, these] = self.sums(values, multiple, part)
+
     def derivatives(self) -> np.ndarray:
         """Derivatives of the weights by the squared distance.
 
@@ -147,7 +170,7 @@ class Rows:
         closest = np.where(self._within, self._closest, 0.0)[:, None]
         excess = self._pairs.excess(self._u2, closest, self._rows)
         # Seen sharply, some other key may be the closest.
-        excess -= np.where(self._within, excess.min(axis=1), 0)[:, None]
+        excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess
 
     def _weights_of_unreached(self, part=slice(None)):

@@ -36,6 +36,7 @@ VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
 
 
@@ -167,7 +168,7 @@ def test_every_query_is_in_one_block(n_queries):
 
 def found_by_each(around, multiples=(1.0,)):
     """Queries of a part, and what it visits: blocks, how near, groups and blocks within."""
-    for parts in around.of_groups():
+    for parts in around.in_groups(around.of_queries()):
         found = around.of(parts, multiples)
         assert found.visited.any(axis=0).all()
         for number, rows in enumerate(parts):
@@ -180,7 +181,8 @@ def test_groups_are_neighbouring_parts(monkeypatch):
     monkeypatch.setattr(Neighbourhoods, "queries_per_block", staticmethod(lambda n_queries: 5))
     pairs, blocks, weights, *_ = problem_of(n_queries=400)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
-    parts, groups = around.of_queries(), around.of_groups()
+    parts = around.of_queries()
+    groups = around.in_groups(parts)
     assert_array_equal(np.concatenate(parts), np.concatenate([np.concatenate(g) for g in groups]))
     assert max(map(len, groups)) > 1
     assert len(groups) >= 16
@@ -272,7 +274,7 @@ def test_what_is_within_the_support_is_so_for_all(kernel, variant):
 def test_moments_are_for_powers_only(kernel):
     pairs, blocks, weights, *_ = problem_of(bandwidth=20.0)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
-    assert not around.by_moments
+    assert not around.by_moments()
     assert all(len(cols) == 0 for _, cols, _ in keys_within(around))
 
 
@@ -327,7 +329,7 @@ def test_columns_that_have_to_be_equal_leave_no_block_out(kernel):
     order, blocks = in_blocks(keys, np.array([np.inf, 1.0]), 5)
     pairs = pairs_of(keys[:20], keys[order], np.array([0.0, 0.01]))
     around = Neighbourhoods(pairs, KERNELS[kernel], np.ones(90), blocks)
-    assert not around.by_moments
+    assert not around.by_moments()
     for rows in around.of_queries():
         assert_array_equal(around.nearest(rows), np.arange(len(blocks)))
         assert_array_equal(np.sort(around.all_of(rows)), np.arange(len(blocks)))
