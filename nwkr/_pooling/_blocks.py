@@ -75,7 +75,7 @@ def pool_blocks(
         if len(found.blocks):
             cols, pairs = around.part(group.rows, found.blocks, scale)
             values_of_group = np.take(values, cols, axis=1)
-            group.dense = Dense(pairs, kernel, values_of_group, np.divide(multiples, scale))
+            group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
             group.visits = around.visits(found, group.sizes, multiples)
             group.n_keys = len(cols)
         return group

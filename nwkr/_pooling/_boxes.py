@@ -56,7 +56,7 @@ def runs(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def in_blocks(
-    X: np.ndarray, scale: np.ndarray, size: int = _KEYS_PER_BLOCK
+    X: np.ndarray, scale: np.ndarray, size: int = _KEYS_PER_BLOCK, *, even: bool = False
 ) -> tuple[np.ndarray, Blocks]:
     """Put rows in k-d order.
 
@@ -69,6 +69,8 @@ def in_blocks(
         not count.
     size : int, default=32
         How many rows a block may have, unless they are all equal.
+    even : bool, default=False
+        Whether blocks have about as many rows each; or else rounder boxes, and sooner.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def in_blocks(
         order = np.argsort(X[:, counted[0]])
         starts = list(range(0, len(X), size))
     else:
-        order, starts = _in_tree(X, scale, size)
+        order, starts = _in_tree(X, scale, size, even)
     ordered = np.take(X, order, axis=0)
     return order, Blocks(
         np.array([*starts, len(X)]),
@@ -92,12 +94,12 @@ def in_blocks(
     )
 
 
-def _in_tree(X, scale, size):
+def _in_tree(X, scale, size, even):
     """The order of rows in a k-d tree, and where each of its leaves begins."""
     lowest = np.ascontiguousarray(X.T).min(axis=1).astype(float)
     with np.errstate(over="ignore"):
         scaled = np.minimum((X - lowest) / scale, 1e100)
-    tree = cKDTree(scaled, leafsize=size, compact_nodes=False)
+    tree = cKDTree(scaled, leafsize=size, compact_nodes=False, balanced_tree=even)
     starts, nodes = [], [tree.tree]
     while nodes:
         node = nodes.pop()

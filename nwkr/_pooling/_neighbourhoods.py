@@ -116,8 +116,10 @@ class Neighbourhoods:
         multiple = multiples[0]
         if multiple not in self._by_moments:
             probes = np.linspace(0, len(self.groups) - 1, _PROBES).astype(int)
-            boxes = (np.take(side, probes, axis=1) for side in self._group_boxes.corners)
-            _, farthest = self._group_boxes.distances(*boxes, self._typical_factors())
+            lower, upper = self._group_boxes.corners
+            _, farthest = self._group_boxes.distances(
+                lower[:, probes], upper[:, probes], self._typical_factors()
+            )
             within = (farthest <= self._within * multiple**2) @ np.diff(self.groups.starts)
             enough = _BLOCKS_WITHIN * self.blocks.starts[-1] / len(self.blocks)
             self._by_moments[multiple] = bool(within.mean() >= enough)
@@ -137,7 +139,7 @@ class Neighbourhoods:
         """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
         queries = self.pairs.queries if rows is None else self.pairs.queries[rows]
         size = self.queries_per_block(len(queries))
-        order, blocks = in_blocks(queries, self.pairs.bandwidth, size)
+        order, blocks = in_blocks(queries, self.pairs.bandwidth, size, even=True)
         return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
 
     @staticmethod
@@ -161,7 +163,8 @@ class Neighbourhoods:
         surroundings : Surroundings
             What matters.
         """
-        pairs, factors = self.pairs, (1.0, 1.0)
+        pairs = self.pairs
+        factors: tuple = 1.0, 1.0
         sizes = np.array([len(rows) for rows in parts])
         rows, starts = np.concatenate(parts), sizes.cumsum() - sizes
         queries = np.take(pairs.queries, rows, axis=0)
@@ -210,13 +213,12 @@ class Neighbourhoods:
             reaches = [max(self._reach(*b, mass, m) for m in multiples) for b in bounds]
             return np.array(reaches)[:, None]
 
-        groups = np.arange(len(self.groups))
-        if lower.shape[1] > 1:  # what is far from all of them
-            extremes = factors[0] if np.isscalar(factors[0]) else factors[0].min()
-            most = factors[1] if np.isscalar(factors[1]) else factors[1].max()
-            around = lower.min(axis=1, keepdims=True), upper.max(axis=1, keepdims=True)
-            nearest, farthest = self._group_boxes.distances(*around, (extremes, most))
-            groups = np.flatnonzero(nearest[0] < reach_of(nearest, farthest, self._mass)[0])
+        # What is far from all boxes together is far from each.
+        around = lower.min(axis=1, keepdims=True), upper.max(axis=1, keepdims=True)
+        extremes = np.min(factors[0]), np.max(factors[1])
+        nearest, farthest = self._group_boxes.distances(*around, extremes)
+        groups = np.flatnonzero(nearest[0] < reach_of(nearest, farthest, self._mass)[0])
+
         nearest, farthest = self._group_boxes.distances(lower, upper, factors, groups)
         reach = reach_of(nearest, farthest, self._mass[groups])
         inside = within(self.groups, groups, farthest)
@@ -327,23 +329,24 @@ class Neighbourhoods:
         n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
         span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)  # of a block of queries
         probes = np.unique(np.linspace(0, (n_blocks - 1) // span, n_probes).astype(int)) * span
-        factors = self._typical_factors()
-        sizes, found = np.diff(self.blocks.starts), 0.0
-        for probe in probes:
-            lower = self._boxes.corners[0][:, probe : probe + span].min(axis=1, keepdims=True)
-            upper = self._boxes.corners[1][:, probe : probe + span].max(axis=1, keepdims=True)
-            if np.isfinite(self._kernel.support) or self.by_moments([multiple]):
-                found += sizes[self._of_boxes(lower, upper, factors, [multiple]).blocks].sum()
-                continue
-            # Sums tell while they grow how little is left, so that queries need less than their
-            # box does, and more than its centre: by measurement, half way between.
-            centre = (lower + upper) / 2
-            (nearest,), (farthest,) = self._group_boxes.distances(centre, centre, factors)
-            reach = self._reach(nearest, farthest, self._mass, multiple)
-            for box in ((lower, upper), (centre, centre)):
-                (nearest,), _ = self._boxes.distances(*box, factors)
-                found += sizes[nearest < reach].sum() / 2
-        return found / (len(probes) * n_keys)
+        members = np.minimum(probes[:, None] + np.arange(span), n_blocks - 1)
+        lower, upper = self._boxes.corners
+        lower, upper = lower[:, members].min(axis=2), upper[:, members].max(axis=2)
+        factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
+        nearest, farthest = self._boxes.distances(lower, upper, factors)
+        if np.isfinite(self._kernel.support):
+            visited = nearest < self._reach(nearest, farthest, self._mass, multiple)
+            if self.by_moments([multiple]):
+                visited &= farthest > self._within * multiple**2
+            return float((visited @ sizes).mean()) / n_keys
+        # Sums tell while they grow how little is left, so that queries need less than their
+        # box does, and more than its centre: by measurement, half way between.
+        centre = (lower + upper) / 2
+        bounds = zip(*self._group_boxes.distances(centre, centre, factors))
+        reach = np.array([self._reach(n, f, self._mass, multiple) for n, f in bounds])[:, None]
+        from_centre, _ = self._boxes.distances(centre, centre, factors)
+        visited = (nearest < reach) @ sizes + (from_centre < reach) @ sizes
+        return float(visited.mean()) / 2 / n_keys
 
     def part(
         self, rows: np.ndarray, blocks: np.ndarray, multiple: float = 1.0
