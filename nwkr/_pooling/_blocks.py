@@ -26,7 +26,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
-_KEYS_PER_ROUND = 2**20
+_KEYS_PER_ROUND = 2**19
 
 
 def pool_blocks(
@@ -80,6 +80,12 @@ def pool_blocks(
             group.n_keys = len(cols)
         return group
 
+    def pool_round(groups):
+        visits = [(group.dense, visit) for group in groups for visit in group.visits]
+        each(lambda task: task[0].pool(task[1]), visits, n_jobs)
+        for group in groups:
+            finish(group)
+
     def finish(group):
         # All of these queries are written at once, for they stand anywhere.
         group_sums = np.zeros((len(multiples), len(group.rows), len(values)))
@@ -105,10 +111,8 @@ def pool_blocks(
     # Threads would only wait for each other at what is quick: that is done before and after.
     parts = around.of_queries(rows)
     for groups in _rounds(prepare(group) for group in around.in_groups(parts)):
-        visits = [(group.dense, visit) for group in groups for visit in group.visits]
-        each(lambda task: task[0].pool(task[1]), visits, n_jobs)
-        for group in groups:
-            finish(group)
+        pool_round(groups)
+        groups.clear()  # or they would stay until the next are made
     each(pool_exactly, [part for part in parts if uncertain[:, part].any()], n_jobs)
     if empty == "mean":
         _stand_in(sums, values, np.isneginf(shift), around.pairs.leave_out)
@@ -121,7 +125,7 @@ class _Group:
 
     rows: np.ndarray
     sizes: np.ndarray  # of the blocks
-    within: np.ndarray | None = None  # what that adds
+    within: np.ndarray | None = None  # sums of what lies within their support
     dense: Dense | None = None
     visits: Sequence[Visit] = ()
     n_keys: int = 0

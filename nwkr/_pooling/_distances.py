@@ -134,20 +134,26 @@ class Pairs:
             tile[apart] = fill
         self.exclude_self(tile, rows, cols, fill)
 
-    def places(self, cols) -> np.ndarray:
-        """Where each key stands among some; -1 where it does not, and for -1 itself."""
-        places = np.full(self.shape[1] + 1, -1)
-        numbers = np.arange(self.shape[1])[cols]
-        places[numbers] = np.arange(len(numbers))
-        return places
-
     def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
         """Put `fill` where a query meets the key that it leaves out."""
         if self.leave_out is None:
             return
-        places = self.places(cols)[self.leave_out[rows]]
+        places = _places(self.leave_out[rows], cols)
         here = np.flatnonzero(places >= 0)
         tile[here, places[here]] = fill
+
+
+def _places(numbers, cols):
+    """Where the keys with these numbers stand among some; -1 where they do not."""
+    if isinstance(cols, slice):
+        first = cols.start or 0
+        inside = (numbers >= first) & (numbers < (np.inf if cols.stop is None else cols.stop))
+        return np.where(inside, numbers - first, -1)
+    if not len(cols):
+        return np.full(len(numbers), -1)
+    order = np.argsort(cols, kind="stable")  # quick, for they come in runs
+    places = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
+    return np.where(cols[places] == numbers, places, -1)
 
 
 def _euclidean(queries, keys, bandwidth):
@@ -208,7 +214,7 @@ class EuclideanPairs(Pairs):
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
         part.dtype = self.dtype
         if self.leave_out is not None:
-            part.leave_out = self.places(cols)[self.leave_out[rows]]
+            part.leave_out = _places(self.leave_out[rows], cols)
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
         if self.exact is not None:

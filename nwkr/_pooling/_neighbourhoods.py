@@ -1,7 +1,7 @@
 """Neighbourhoods: which blocks of keys matter to a block of queries.
 
 They are looked for in two steps, groups of them first: most are far away, or wholly within the
-support, as a group.
+support, as a group. Blocks of queries that lie together look for them together.
 """
 
 from __future__ import annotations

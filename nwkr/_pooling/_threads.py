@@ -46,12 +46,15 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        _left.extend(used)
+        _left.extend(
+            {name: room for name, room in rooms.items() if room.nbytes <= _KEPT} for rooms in used
+        )
 
 
 _of_thread = local()
-# What threads have left that are gone, for those that come.
+# What threads have left that are gone, for those that come: of a few, and of these what is small.
 _left: deque[dict] = deque(maxlen=8)
+_KEPT = 2**23
 
 
 def _furnish(used):

@@ -60,7 +60,7 @@ class Tiles:
         self._exp: np.ufunc = np.exp2 if double else np.exp
         self._unit = log2(e) if double else 1.0
         self._factor, self._offset = 1.0, 0.0
-        self._jumps = kernel.power == 0 and kernel.log_slope is None and not rescaled
+        self._jumps = kernel.power == 0 and kernel.support == 1 and not rescaled
         self._jumps &= pairs.dtype == np.float64 and pairs.query_factors is None
         if kernel.log_slope is not None:
             self._factor = kernel.log_slope * self._unit
