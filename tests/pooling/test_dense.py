@@ -9,6 +9,8 @@ from oracles import PROFILES, scaled_distances
 from scipy.special import logsumexp
 
 from nwkr._pooling import _dense, _tiles, attend, pool, pool_each
+from nwkr._pooling._dense import Dense, Visit
+from nwkr._pooling._distances import pairs_of
 from nwkr.kernels import KERNELS
 
 
@@ -201,3 +203,50 @@ def test_a_query_of_width_zero_takes_exact_matches(kernel, problem):
     assert_allclose(pooled[1::2], problem["values"][1:83:2])
     plain = pool(kernel=KERNELS[kernel], **problem).finish()
     assert_allclose(pooled[::2], plain[::2])
+
+
+def dense_of(kernel, problem, multiples=(1.0,)):
+    names = ("queries", "keys", "bandwidth", "leave_out")
+    pairs = pairs_of(**{name: problem[name] for name in names})
+    values = np.vstack([problem["weights"], problem["weights"] * problem["values"].T])
+    return Dense(pairs, KERNELS[kernel], values, multiples), values
+
+
+@pytest.mark.parametrize("multiples", [(1.0,), (1.0, 2.5)])
+@pytest.mark.usefixtures("small_tiles")
+def test_queries_of_a_visit_meet_their_keys_only(kernel, multiples, problem, rng):
+    dense, values = dense_of(kernel, problem, multiples)
+    weights = [
+        plain_weights(kernel, problem | {"bandwidth": multiple * problem["bandwidth"]})
+        for multiple in multiples
+    ]
+    visits = [Visit(slice(0, 9), rng.permutation(131)[:70]), Visit(slice(9, 20), np.array([5]))]
+    for visit in visits:
+        dense.pool(visit)
+    for of_multiple, plain in zip(dense.sums, weights):
+        for visit in visits:
+            part = values[:, visit.keys] / problem["weights"][visit.keys]
+            expected = plain[visit.rows][:, visit.keys] @ part.T
+            assert_allclose(of_multiple[visit.rows], expected, rtol=1e-9, atol=1e-12)
+    assert not dense.sums[:, 20:].any()
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_no_more_keys_are_met_than_are_needed(problem):
+    """In the order in which they come; what is needed is asked before each tile."""
+    problem["leave_out"], order, asked = None, np.arange(131)[::-1], []
+
+    def needed(totals):
+        asked.append(totals.copy())
+        return np.array([30, 60])
+
+    dense, values = dense_of("gaussian", problem, (1.0, 2.0))
+    dense.pool(Visit(slice(0, 16), order, needed))
+    assert len(asked) >= 3
+    assert not asked[0].any()
+    for sums, multiple, count in zip(dense.sums, (1.0, 2.0), (30, 60)):
+        u = scaled_distances(problem["queries"], problem["keys"], multiple * problem["bandwidth"])
+        met = order[:count]
+        expected = PROFILES["gaussian"](u[:16, met]) @ values[:, met].T
+        assert_allclose(sums[:16], expected, rtol=1e-10)
+    assert_array_equal(asked[-1], dense.sums[:, :16, 0])

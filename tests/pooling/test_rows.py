@@ -73,3 +73,19 @@ def test_nothing_is_left_where_all_is_left_out(kernel):
         exactly = Rows(pairs, KERNELS[kernel], np.array([0]), empty)
         assert_array_equal(exactly.weights(), [[0.0]])
         assert_array_equal(exactly.sums(np.ones((1, 1)))[0], [[0.0]])
+
+
+def test_sums_are_replaced_where_they_are_uncertain(kernel, rng):
+    queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
+    values, multiples, numbers = rng.uniform(size=(3, 15)), (1.0, 2.0), np.array([7, 0, 3])
+    exactly = Rows(pairs_of(queries, keys, np.ones(2)), KERNELS[kernel], numbers)
+    sums, shift = np.full((2, 10, 3), np.nan), np.full((2, 10), np.nan)
+    uncertain = np.zeros((2, 10), bool)
+    uncertain[0, [0, 7]] = uncertain[1, [3, 5]] = True
+    exactly.replace(sums, shift, numbers, uncertain, values, multiples)
+    for number, rows in ((0, [0, 7]), (1, [3])):
+        u = scaled_distances(queries[rows], keys, multiples[number])
+        made = sums[number, rows] * np.exp(shift[number, rows])[:, None]
+        assert_allclose(made, PROFILES[kernel](u) @ values.T, rtol=1e-11)
+        assert_array_equal(np.flatnonzero(~np.isnan(shift[number])), rows)
+        assert_array_equal(np.flatnonzero(~np.isnan(sums[number, :, 0])), rows)

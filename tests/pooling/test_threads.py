@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nwkr._pooling._threads import each
+from nwkr._pooling import _threads
+from nwkr._pooling._threads import each, scratch
 
 
 def blas_threads():
@@ -83,3 +84,31 @@ def test_an_error_comes_through(n_jobs):
     with pytest.raises(ZeroDivisionError):
         each(lambda i: 1 / i, [1, 2, 0, 3], n_jobs)
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_memory_of_threads_is_used_again_if_it_is_small(n_jobs):
+    def rooms_for(name, size):
+        rooms = []
+        each(lambda _: rooms.append(scratch(name, size, np.dtype(float))), range(6), n_jobs)
+        return {room.__array_interface__["data"][0] for room in rooms}
+
+    rooms = rooms_for("small", 100)
+    assert len(rooms) <= n_jobs
+    assert rooms & rooms_for("small", 50)
+    rooms_for("large", 2**21)
+    assert not any("large" in rooms for rooms in _threads._left)
+
+
+def test_memory_of_a_thread_is_its_own():
+    barrier, rooms = threading.Barrier(2), []
+
+    def fill(number):
+        room = scratch("own", 1000, np.dtype(float))
+        barrier.wait(10)
+        room[:] = number
+        barrier.wait(10)
+        rooms.append((room == number).all())
+
+    each(fill, range(2), n_jobs=2)
+    assert all(rooms)
