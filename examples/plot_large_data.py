@@ -56,7 +56,7 @@ def draw_boxes(ax, blocks, numbers, **style):
     ax.add_collection(PatchCollection(boxes, **style))
 
 
-X, y = make_data(40_000)
+X, y = make_data(100_000)
 figure, axes = plt.subplots(1, 2, figsize=(10, 5), sharex=True, sharey=True, layout="constrained")
 for ax, name in zip(axes, ("epanechnikov", "gaussian")):
     model = NadarayaWatsonRegressor(name).fit(X, y)
@@ -77,7 +77,7 @@ for ax, name in zip(axes, ("epanechnikov", "gaussian")):
     ax.add_patch(Rectangle(low, *(high - low), fill=False, edgecolor="black", linewidth=2))
     share = n_pairs / (len(rows) * len(X))
     ax.set_title(f"{name}: {share:.0%} of the pairs visited", loc="left")
-    ax.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal", xlabel="$x_1$")
+    ax.set(xlim=(-1.6, 2.4), ylim=(-1.6, 2.4), aspect="equal", xlabel="$x_1$")
 axes[0].set_ylabel("$x_2$")
 figure.legend(
     handles=[
