@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._pooling import attend, pool
+from nwkr._pooling import attend, places, pool
 from nwkr.kernels import Kernel
 
 __all__ = ["among", "pooled_sample_size", "pooled_variance"]
@@ -27,9 +27,7 @@ def among(arguments: dict[str, Any], rows: np.ndarray, cols: np.ndarray | None =
     if part["metric"] == "precomputed":
         part["queries"] = part["queries"][:, cols]
     if part["leave_out"] is not None:
-        places = np.full(len(part["weights"]) + 1, -1)  # the last stands for none
-        places[cols] = np.arange(len(cols))
-        part["leave_out"] = places[part["leave_out"]]
+        part["leave_out"] = places(part["leave_out"], cols)
     for name in ("keys", "weights", "key_widths"):
         if part.get(name) is not None:
             part[name] = part[name][cols]

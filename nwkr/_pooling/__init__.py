@@ -35,7 +35,7 @@ import numpy as np
 from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._distances import pairs_of, places
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._rows import Rows, row_blocks
@@ -53,6 +53,7 @@ __all__ = [
     "gradients",
     "in_blocks",
     "one_blas_thread",
+    "places",
     "pool",
     "pool_each",
     "slopes",

@@ -84,18 +84,9 @@ def pool_blocks(
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
         each(lambda task: task[0].pool(task[1]), visits, n_jobs)
         for group in groups:
-            finish(group)
-
-    def finish(group):
-        # All of these queries are written at once, for they stand anywhere.
-        group_sums = np.zeros((len(multiples), len(group.rows), len(values)))
-        if group.within is not None:
-            group_sums[0] += group.within
-        group_uncertain = group_sums[:, :, 0] == 0
-        if group.dense is not None:
-            group_sums += group.dense.sums
-            group_uncertain = group.dense.uncertain(group_sums)
-        sums[:, group.rows], uncertain[:, group.rows] = group_sums, group_uncertain
+            sums[:, group.rows], uncertain[:, group.rows] = group.finish(
+                len(multiples), len(values)
+            )
 
     def pool_exactly(part):
         again = part[uncertain[:, part].any(axis=0)]
@@ -129,6 +120,16 @@ class _Group:
     dense: Dense | None = None
     visits: Sequence[Visit] = ()
     n_keys: int = 0
+
+    def finish(self, n_multiples, n_values):
+        """All sums of these queries, and which of them are uncertain."""
+        sums = np.zeros((n_multiples, len(self.rows), n_values))
+        if self.within is not None:
+            sums[0] += self.within
+        if self.dense is None:
+            return sums, sums[:, :, 0] == 0
+        sums += self.dense.sums
+        return sums, self.dense.uncertain(sums)
 
 
 def _rounds(groups):

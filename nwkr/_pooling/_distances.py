@@ -20,7 +20,7 @@ from sklearn.metrics import pairwise_distances
 
 from nwkr._pooling._product import Product, pick
 
-__all__ = ["EuclideanPairs", "Pairs", "pairs_of"]
+__all__ = ["EuclideanPairs", "Pairs", "pairs_of", "places"]
 
 # Squares above this have an error beyond rounding where their difference counts.
 _LARGE = 2.0**14
@@ -138,12 +138,12 @@ class Pairs:
         """Put `fill` where a query meets the key that it leaves out."""
         if self.leave_out is None:
             return
-        places = _places(self.leave_out[rows], cols)
-        here = np.flatnonzero(places >= 0)
-        tile[here, places[here]] = fill
+        left_out = places(self.leave_out[rows], cols)
+        here = np.flatnonzero(left_out >= 0)
+        tile[here, left_out[here]] = fill
 
 
-def _places(numbers, cols):
+def places(numbers: np.ndarray, cols: slice | np.ndarray) -> np.ndarray:
     """Where the keys with these numbers stand among some; -1 where they do not."""
     if isinstance(cols, slice):
         first = cols.start or 0
@@ -152,8 +152,8 @@ def _places(numbers, cols):
     if not len(cols):
         return np.full(len(numbers), -1)
     order = np.argsort(cols, kind="stable")  # quick, for they come in runs
-    places = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
-    return np.where(cols[places] == numbers, places, -1)
+    found = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
+    return np.where(cols[found] == numbers, found, -1)
 
 
 def _euclidean(queries, keys, bandwidth):
@@ -214,7 +214,7 @@ class EuclideanPairs(Pairs):
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
         part.dtype = self.dtype
         if self.leave_out is not None:
-            part.leave_out = _places(self.leave_out[rows], cols)
+            part.leave_out = places(self.leave_out[rows], cols)
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
         if self.exact is not None:

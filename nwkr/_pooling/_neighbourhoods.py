@@ -334,9 +334,12 @@ class Neighbourhoods:
         lower, upper = lower[:, members].min(axis=2), upper[:, members].max(axis=2)
         factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
         nearest, farthest = self._boxes.distances(lower, upper, factors)
-        if np.isfinite(self._kernel.support):
-            visited = nearest < self._reach(nearest, farthest, self._mass, multiple)
-            if self.by_moments([multiple]):
+        ends, by_moments = np.isfinite(self._kernel.support), self.by_moments([multiple])
+        if ends or by_moments:
+            visited = np.ones(nearest.shape, bool)
+            if ends:
+                visited &= nearest < self._reach(nearest, farthest, self._mass, multiple)
+            if by_moments:
                 visited &= farthest > self._within * multiple**2
             return float((visited @ sizes).mean()) / n_keys
         # Sums tell while they grow how little is left, so that queries need less than their

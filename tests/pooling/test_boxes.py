@@ -372,3 +372,10 @@ def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
     )
     expected = visited / 1000**2
     assert 0.5 * expected < around.share(24) < 2 * expected
+
+
+def test_nothing_is_visited_of_a_kernel_that_is_moments_everywhere():
+    pairs, blocks, weights, *_ = problem_of(n_keys=1000)
+    around = Neighbourhoods(pairs, KERNELS["constant"], weights, blocks)
+    assert around.by_moments()
+    assert around.share(8) == 0
