@@ -89,13 +89,18 @@ def test_an_error_comes_through(n_jobs):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_memory_of_threads_is_used_again_if_it_is_small(n_jobs):
     def rooms_for(name, size):
-        rooms = []
-        each(lambda _: rooms.append(scratch(name, size, np.dtype(float))), range(6), n_jobs)
+        together, rooms = threading.Barrier(n_jobs), []
+
+        def take(_):
+            together.wait(10)  # else one thread might do all of it
+            rooms.append(scratch(name, size, np.dtype(float)))
+
+        each(take, range(6), n_jobs)
         return {room.__array_interface__["data"][0] for room in rooms}
 
     rooms = rooms_for("small", 100)
-    assert len(rooms) <= n_jobs
-    assert rooms & rooms_for("small", 50)
+    assert len(rooms) == n_jobs
+    assert rooms_for("small", 50) == rooms
     rooms_for("large", 2**21)
     assert not any("large" in rooms for rooms in _threads._left)
 
