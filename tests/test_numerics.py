@@ -245,3 +245,12 @@ def test_any_data(X, Q, name, bandwidth):
     # Far from all rows, distances agree in so many digits that float64 has no more.
     farthest = np.abs(Q[:, None] - X[None]).max() / bandwidth
     assert_allclose(got, expected, rtol=1e-9, atol=1e-9 + 1e-14 * farthest)
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-170, 1e-30, 1e30, 1e170, 1e307])
+def test_the_nearest_are_found_at_any_scale(scale, rng):
+    X, y, queries = rng.normal(size=(40, 2)), rng.normal(size=40), rng.normal(size=(30, 2))
+    for bandwidth in (0, 1e-200 * scale):
+        model = NadarayaWatsonRegressor("epanechnikov", bandwidth).fit(scale * X, y)
+        expected = y[scaled_distances(queries, X, 1).argmin(axis=1)]
+        assert_allclose(model.predict(scale * queries), expected, rtol=1e-12)

@@ -12,7 +12,7 @@
       |
     _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
       |                                and the sums with the query
-    _tiles      _rows                  some pairs, in the cache; whole rows, exactly
+    _tiles      _rows                  some pairs, in the cache; rows of weights, exactly
       |
     _distances  _product               squared scaled distances, plainly; by a product
       |
@@ -38,7 +38,7 @@ from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
 from nwkr._pooling._distances import pairs_of, places
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._lattice import MOST_COLUMNS
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
@@ -311,13 +311,13 @@ def attend(
         attention /= np.where(total > 0, total, 1)
         visit(rows, cols, attention)
 
-    def show_block(block):
-        rows = np.r_[block]
-        show(rows, np.arange(len(weights)), Rows(pairs, kernel, rows, empty).weights())
+    def show_part(part):
+        for rows, cols, found in weights_in_rows(pairs, kernel, np.r_[part], empty):
+            show(rows, np.arange(len(weights))[cols], found)
 
     around = neighbourhoods(pairs, kernel, weights, blocks, tol)
     if around is None or algorithm == "dense":
-        each(show_block, row_blocks(*pairs.shape), n_jobs)
+        each(show_part, row_blocks(*pairs.shape), n_jobs)
     else:
         attend_blocks(around, kernel, show, empty=empty, n_jobs=n_jobs)
 

@@ -19,7 +19,7 @@ from nwkr._pooling._dense import Dense, Visit
 from nwkr._pooling._distances import EuclideanPairs
 from nwkr._pooling._moments import Moments
 from nwkr._pooling._neighbourhoods import Neighbourhoods
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import in_rows, stand_in, weights_in_rows
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
@@ -94,10 +94,10 @@ def pool_blocks(
         if empty == "nearest":
             numbers = np.union1d(numbers, around.nearest(again))
         cols, pairs = around.part(again, numbers)
-        values_of_part = np.take(values, cols, axis=1)
-        for block in row_blocks(len(again), max(1, len(cols))):
-            exactly = Rows(pairs, kernel, np.r_[block], "nearest" if empty == "nearest" else None)
-            exactly.replace(sums, shift, again[block], uncertain, values_of_part, multiples)
+        nearest = "nearest" if empty == "nearest" else None
+        for exactly in in_rows(pairs, kernel, np.arange(len(again)), nearest, max(multiples)):
+            of_these = np.take(values, cols[exactly.cols], axis=1)
+            exactly.replace(sums, shift, again[exactly.rows], uncertain, of_these, multiples)
 
     # Threads would only wait for each other at what is quick: that is done before and after.
     parts = around.of_queries(rows)
@@ -106,7 +106,7 @@ def pool_blocks(
         groups.clear()  # or they would stay until the next are made
     each(pool_exactly, [part for part in parts if uncertain[:, part].any()], n_jobs)
     if empty == "mean":
-        _stand_in(sums, values, np.isneginf(shift), around.pairs.leave_out)
+        stand_in(sums, np.isneginf(shift), values, around.pairs.leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 
@@ -144,16 +144,6 @@ def _rounds(groups):
     yield together
 
 
-def _stand_in(sums, values, lone, leave_out):
-    """Put sums of all values where no key has weight."""
-    for of_multiple, alone in zip(sums, lone):
-        numbers = np.flatnonzero(alone)
-        of_multiple[numbers] = values.sum(axis=1)
-        if leave_out is not None:
-            left_out = leave_out[numbers]
-            of_multiple[numbers] -= np.where(left_out < 0, 0, values[:, left_out]).T
-
-
 def attend_blocks(
     around: Neighbourhoods,
     kernel: Kernel,
@@ -187,9 +177,8 @@ def attend_blocks(
         elif empty == "mean":
             numbers = np.arange(len(around.blocks))
         cols, part = around.part(rows, numbers)
-        for block in row_blocks(len(rows), max(1, len(cols))):
-            weights = Rows(part, kernel, np.r_[block], empty).weights()
-            visit(rows[block], cols, weights)
+        for some, near, weights in weights_in_rows(part, kernel, np.arange(len(rows)), empty):
+            visit(rows[some], cols[near], weights)
 
     each(attend_block, around.of_queries(), n_jobs)
 

@@ -3,7 +3,7 @@
 A tile is three array operations: a product that gives squared distances, the kernel's
 profile in place, and a product with the values. Sums are kept, the tile is not.
 
-What the tiles cannot tell is left to whole rows (`_rows.py`): queries so far from all keys
+What the tiles cannot tell is left to rows of weights (`_rows.py`): queries so far from all keys
 that the weights underflow, or so near the edge of the support that rounding shows.
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 
 from nwkr._pooling._distances import Pairs
 from nwkr._pooling._product import pick
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import in_rows, stand_in
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each, scratch
-from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
+from nwkr._pooling._threads import each, scratch, slices
+from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
 from nwkr.kernels import Kernel
 
 __all__ = ["Dense", "Visit", "pool_dense"]
@@ -161,12 +161,14 @@ def pool_dense(
 
     def pool_exactly(rows):
         again = rows.start + np.flatnonzero(uncertain[:, rows].any(axis=0))
-        for block in row_blocks(len(again), pairs.shape[1]):
-            numbers = again[block]
-            exactly = Rows(pairs, kernel, numbers, empty)
-            exactly.replace(sums, shift, numbers, uncertain, values, multiples)
+        nearest = "nearest" if empty == "nearest" else None
+        for exactly in in_rows(pairs, kernel, again, nearest, max(multiples)):
+            of_these = pick(values, exactly.cols, axis=1)
+            exactly.replace(sums, shift, exactly.rows, uncertain, of_these, multiples)
 
     each(pool_exactly, [visit.rows for visit in visits if uncertain[:, visit.rows].any()], n_jobs)
+    if empty == "mean":
+        stand_in(sums, np.isneginf(shift), values, pairs.leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 

@@ -28,6 +28,9 @@ _LARGE = 2.0**14
 _TIED = 1e-14
 # A bandwidth is as good as 0 where it is this small beside the data: squares would overflow.
 _NOTHING = 1e-150
+# Squares beyond this may overflow on the way.
+_ENDLESS = 1e300
+_PAIRS_PER_LOOK = 2**18
 
 
 def pairs_of(
@@ -104,8 +107,8 @@ class Pairs:
             u2 *= self.key_factors[cols]
         return u2
 
-    def excess(self, u2, closest, rows) -> np.ndarray:
-        """Squared scaled distances to all keys in excess of the closest key's."""
+    def excess(self, u2, closest, rows, cols=slice(None)) -> np.ndarray:
+        """Squared scaled distances in excess of the closest key's."""
         return u2 - closest
 
     def product(self, factor: float, offset: float = 0.0) -> Product | None:
@@ -117,8 +120,27 @@ class Pairs:
         """Queries and keys in units of the bandwidth, from a common centre, if they have one."""
         raise NotImplementedError
 
-    def coarse(self, rows) -> np.ndarray | None:
-        """Distances to all keys in what has bandwidth 0; None if nothing has."""
+    def near(self, rows: np.ndarray, within: float, beyond: float) -> slice | np.ndarray:
+        """Keys that have any of these queries near, and perhaps more.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the queries.
+        within : float
+            Squared scaled distance that is near.
+        beyond : float
+            Near is what is no further than this beyond the nearest, too.
+
+        Returns
+        -------
+        cols : slice or ndarray of shape (n_cols,)
+            The keys.
+        """
+        return slice(None)
+
+    def coarse(self, rows, cols=slice(None)) -> np.ndarray | None:
+        """Distances in what has bandwidth 0, in any unit; None if nothing has."""
         return None
 
     def apart(self, rows, cols=slice(None)) -> np.ndarray | None:
@@ -235,12 +257,12 @@ class EuclideanPairs(Pairs):
             return np.zeros((len(queries), len(keys)))
         return cdist(queries, keys, "sqeuclidean", w=inverse_square)
 
-    def excess(self, u2, closest, rows):
+    def excess(self, u2, closest, rows, cols=slice(None)):
         excess = u2 - closest
         if self.key_factors is not None:
             return excess
         queries, keys, inverse_square = self._in_range
-        queries = queries[rows]
+        queries, keys = queries[rows], pick(keys, cols)
         factors = np.ones(len(u2)) if self.query_factors is None else self.query_factors[rows]
         for far in np.flatnonzero(closest.ravel() > _LARGE):
             # As a difference of squares it has lost its digits; as a product it keeps them.
@@ -277,11 +299,33 @@ class EuclideanPairs(Pairs):
     def product(self, factor, offset=0.0):
         return Product(self, factor, offset)
 
-    def coarse(self, rows):
+    def near(self, rows, within, beyond):
+        if self._matched is not None or np.isinf(within) or not self.shape[1]:
+            return slice(None)
+        reach, error = self._plain.reach(rows)
+        if not max(within, beyond) < reach < _ENDLESS:
+            return slice(None)
+        near = np.zeros(self.shape[1], bool)
+        height = max(1, _PAIRS_PER_LOOK // len(near))
+        for start in range(0, len(rows), height):
+            some = rows[start : start + height]
+            u2 = self._plain.squares(some)
+            self.exclude_self(u2, some, fill=np.inf)
+            bound = np.maximum(u2.min(axis=1) + beyond, within) + 2 * error
+            near |= (u2 <= bound[:, None]).any(axis=0)
+        return np.flatnonzero(near)
+
+    @cached_property
+    def _plain(self):
+        return self.product(1.0)
+
+    def coarse(self, rows, cols=slice(None)):
         if self._matched is None:
             return None
         queries, keys = self._matched
-        return cdist(queries[rows], keys)
+        # Divided by a power of 2, which is exact, so that squares stay in range.
+        _, exponent = np.frexp(max(_extent(keys).max(initial=0), _extent(queries[rows]).max()))
+        return cdist(np.ldexp(queries[rows], -exponent), np.ldexp(keys[cols], -exponent))
 
     def apart(self, rows, cols=slice(None)):
         if self._matched is None:
@@ -325,8 +369,8 @@ class _MetricPairs(Pairs):
         distances /= self._bandwidth if self._bandwidth > 0 else np.inf
         return np.square(distances, out=distances)
 
-    def coarse(self, rows):
-        return None if self._bandwidth > 0 else self._distances(rows, slice(None))
+    def coarse(self, rows, cols=slice(None)):
+        return None if self._bandwidth > 0 else self._distances(rows, cols)
 
     def apart(self, rows, cols=slice(None)):
         if self._bandwidth > 0:

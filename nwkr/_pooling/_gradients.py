@@ -5,7 +5,7 @@ times the change of its ``u2``, which is ``2 (q - k)`` by a column of the query 
 of its bandwidth). Up to its sign ``K'`` is a kernel too, so the sum over pairs is pooled, with
 the values ``k``, ``v`` and ``v k``; for the Gaussian, whose derivative is itself, all in one.
 
-What that cannot tell exactly is left to whole rows (`_rows.py`): queries far from all keys or
+What that cannot tell exactly is left to rows of weights (`_rows.py`): queries far from all keys or
 from the centre, or with little weight.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import in_rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import KERNELS, Kernel
@@ -94,8 +94,8 @@ def query_gradients(
     again = np.flatnonzero(exact)
 
     def make_exactly(part):
-        rows = Rows(pairs, kernel, again[part], empty)
-        gradients[again[part]] = _from_rows(pairs, kernel, rows, again[part], values, weights)
+        for exactly in in_rows(pairs, kernel, again[part], empty):
+            gradients[exactly.rows] = _from_rows(pairs, kernel, exactly, values, weights)
 
     each(make_exactly, row_blocks(len(again), len(keys)), n_jobs)
     return gradients
@@ -122,21 +122,23 @@ def _slope_kernel(kernel):
     return Kernel(name, profile, kernel.support, smooth=kernel.smooth), 1.0
 
 
-def _from_rows(pairs, kernel, rows, numbers, values, weights):
+def _from_rows(pairs, kernel, exactly, values, weights):
     """Gradients at some queries, from what is closest so that nothing cancels."""
     queries, keys = pairs.centred
-    attention = rows.weights() * weights
-    slopes = rows.derivatives() * weights
+    rows, cols = exactly.rows, exactly.cols
+    keys, values, weights = keys[cols], values[cols], weights[cols]
+    attention = exactly.weights() * weights
+    slopes = exactly.derivatives() * weights
     slopes[attention == 0] = 0
     if pairs.key_factors is not None:
-        slopes *= pairs.key_factors
-    gradients = np.full((len(numbers), len(keys.T), len(values.T)), np.nan)
+        slopes *= pairs.key_factors[cols]
+    gradients = np.full((len(rows), len(keys.T), len(values.T)), np.nan)
     for number in np.flatnonzero(attention.any(axis=1)):
         attention[number] /= (total := attention[number].sum())
         apart = values - values[attention[number].argmax()]
         shares = (slopes[number] / total)[:, None] * (apart - attention[number] @ apart)
         closest = np.abs(slopes[number]).argmax()
-        to_closest = queries[numbers[number]] - keys[closest]
+        to_closest = queries[rows[number]] - keys[closest]
         gradients[number] = (keys[closest] - keys).T @ shares
         if kernel.log_slope is None or pairs.key_factors is not None:  # else the shares add up to 0
             gradients[number] += np.outer(to_closest, shares.sum(axis=0))

@@ -69,6 +69,19 @@ class Product:
         factor = 1.0 if factors is None else float(factors[part].max())
         return sqrt(squares.max()), float(squares.sum()) / len(squares), factor
 
+    def reach(self, rows):
+        """Upper bounds of the squared scaled distances to all keys, and of their error."""
+        (query, _, by_query), (key, _, by_key) = (
+            self.query_extent(rows),
+            self.key_extent(slice(None)),
+        )
+        reach = (query + key) ** 2 * by_query * by_key
+        return reach, 2 * len(self._queries) * np.finfo(float).eps * reach
+
+    def squares(self, rows):
+        """The product of some queries with all keys, whatever its error."""
+        return self._queries[:, rows].T @ self._keys
+
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.
 

@@ -1,32 +1,68 @@
-"""Whole rows of weights: one query against all keys, by the plain formula.
+"""Rows of weights: a query and all keys that have weight for it, by the plain formula.
 
-The slow and exact companion of the tiles: for queries whose weights cannot be summed
-blindly, and for whoever wants to see the weights.
+The exact companion of the tiles: for queries whose weights cannot be summed blindly, and for
+whoever wants to see the weights. The plain formula is slow; which keys it is worth, the product
+tells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
+from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
-__all__ = ["Rows", "row_blocks"]
+__all__ = ["Rows", "in_rows", "row_blocks", "stand_in", "weights_in_rows"]
 
 _PAIRS_PER_BLOCK = 2**18
+_ROWS_TOGETHER = 8  # at least, look for their keys
 # Weights below this are 0, and logarithms are kept above it: exp is slow where it underflows.
 _TINY, _LOG_TINY = 1e-290, -690.0
 _STEP = 1e-5  # of a central difference
 
 
-def row_blocks(n_rows: int, n_keys: int) -> Iterator[slice]:
-    """Cut rows into blocks of a few megabytes."""
-    height = max(1, _PAIRS_PER_BLOCK // n_keys)
-    for start in range(0, n_rows, height):
-        yield slice(start, min(start + height, n_rows))
+def in_rows(
+    pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None, widest: float = 1.0
+) -> Iterator[Rows]:
+    """Rows of weights, a few megabytes at a time, of those keys that may have any.
+
+    What is not listed is as in :class:`Rows`.
+
+    Parameters
+    ----------
+    widest : float, default=1.0
+        The greatest multiple of the bandwidth that is going to be asked for.
+    """
+    within, beyond = (kernel.support * widest) ** 2, 0.0
+    if kernel.log_slope:
+        within, beyond = 0.0, _LOG_TINY / kernel.log_slope * widest**2
+    for block in row_blocks(len(rows), pairs.shape[1]):
+        cols: slice | np.ndarray = slice(None)
+        if empty != "mean":
+            cols = pairs.near(rows[block], within, beyond)
+        n_cols = pairs.shape[1] if isinstance(cols, slice) else len(cols)
+        n_parts = ceil(len(rows[block]) * n_cols / _PAIRS_PER_BLOCK)
+        for part in np.array_split(rows[block], max(1, n_parts)):
+            yield Rows(pairs, kernel, part, empty, cols)
+
+
+def weights_in_rows(
+    pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None
+) -> Iterator[tuple[np.ndarray, slice | np.ndarray, np.ndarray]]:
+    """Numbers of some queries and of keys, and the weights, in the manner of :func:`in_rows`."""
+    # With map, the rows are gone before their weights are used, which take the same memory.
+    found = in_rows(pairs, kernel, rows, empty)
+    return map(lambda these: (these.rows, these.cols, these.weights()), found)
+
+
+def row_blocks(n_rows: int, n_keys: int) -> list[slice]:
+    """Cut rows into blocks, each of which looks for its keys."""
+    return slices(n_rows, max(_ROWS_TOGETHER, _PAIRS_PER_BLOCK // max(1, n_keys)))
 
 
 class Rows:
@@ -45,29 +81,39 @@ class Rows:
         Gaussian's weights go as its bandwidth shrinks; weight 1 everywhere; or nothing. For
         "nearest", what has bandwidth 0 comes first: the nearest in that, and the kernel's
         weights among these.
+    cols : slice or ndarray of shape (n_cols,), default=slice(None)
+        The keys; no other has weight for these queries.
     """
 
     _sums_of_unreached: np.ndarray | None = None
 
-    def __init__(self, pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None):
-        self._pairs, self._kernel, self._rows, self._empty = pairs, kernel, rows, empty
-        u2 = pairs.differences(rows)
-        apart, self._matched = pairs.apart(rows), np.full(len(u2), True)
-        coarse = pairs.coarse(rows) if empty == "nearest" else None
+    def __init__(
+        self,
+        pairs: Pairs,
+        kernel: Kernel,
+        rows: np.ndarray,
+        empty: str | None = None,
+        cols: slice | np.ndarray = slice(None),
+    ):
+        self.rows, self.cols = rows, cols
+        self._pairs, self._kernel, self._empty = pairs, kernel, empty
+        u2 = pairs.differences(rows, cols)
+        apart, self._matched = pairs.apart(rows, cols), np.full(len(u2), True)
+        coarse = pairs.coarse(rows, cols) if empty == "nearest" else None
         if coarse is not None:
-            pairs.exclude_self(coarse, rows, fill=np.inf)
-            nearest = coarse.min(axis=1)
+            pairs.exclude_self(coarse, rows, cols, fill=np.inf)
+            nearest = coarse.min(axis=1, initial=np.inf)
             apart, self._matched = coarse > nearest[:, None], nearest == 0
         if apart is not None:
             u2[apart] = np.inf
-        pairs.exclude_self(u2, rows, fill=np.inf)
+        pairs.exclude_self(u2, rows, cols, fill=np.inf)
         self._u2, self._closest = u2, u2.min(axis=1, initial=np.inf)
         self._out = np.isinf(u2)  # pairs that do not count
         self._within = np.isfinite(self._closest)
 
     def weights(self) -> np.ndarray:
-        """Weights of shape (n_rows, n_keys), each row on a scale of its own."""
-        weights, _ = self._kernel_weights(np.arange(len(self._rows)), 1.0)
+        """Weights of shape (n_rows, n_cols), each row on a scale of its own."""
+        weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         weights[weights < _TINY] = 0
         unreached = ~weights.any(axis=1)
         weights[unreached] = self._weights_of_unreached(unreached)
@@ -80,7 +126,7 @@ class Rows:
 
         Parameters
         ----------
-        values : ndarray of shape (n_values, n_keys)
+        values : ndarray of shape (n_values, n_cols)
             Values, of which the first are positive; always the same for these rows.
         multiple : float, default=1.0
             Factor of the bandwidth.
@@ -94,7 +140,7 @@ class Rows:
         shift : ndarray of shape (n_rows,)
             Logarithm of each row's scale; ``-inf`` for a row without weight.
         """
-        numbers = np.arange(len(self._rows))[part]
+        numbers = np.arange(len(self.rows))[part]
         near = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
         near = np.flatnonzero(near & self._within[numbers])
         sums, shift = np.zeros((len(numbers), len(values))), np.full(len(numbers), -np.inf)
@@ -122,7 +168,7 @@ class Rows:
             What numbers these rows have there.
         uncertain : ndarray of bool, of shape (n_multiples, n_queries)
             Where.
-        values : ndarray of shape (n_values, n_keys)
+        values : ndarray of shape (n_values, n_cols)
             Values.
         multiples : sequence of float
             Factors of the bandwidth.
@@ -142,7 +188,7 @@ class Rows:
             derivatives = self._kernel.derivative(np.where(self._out, 1.0, self._u2))
             derivatives[self._out] = 0
             return derivatives
-        weights, _ = self._kernel_weights(np.arange(len(self._rows)), 1.0)
+        weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
         u2 = np.where(self._out, 1.0, self._u2)
@@ -168,7 +214,7 @@ class Rows:
     @cached_property
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
-        excess = self._pairs.excess(self._u2, closest, self._rows)
+        excess = self._pairs.excess(self._u2, closest, self.rows, self.cols)
         # Seen sharply, some other key may be the closest.
         excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess
@@ -179,5 +225,34 @@ class Rows:
             weights = (u2 == self._closest[part, None]) & np.isfinite(u2)
             return weights.astype(float)
         weights = np.full(u2.shape, 1.0 if self._empty == "mean" else 0.0)
-        self._pairs.exclude_self(weights, self._rows[part])
+        self._pairs.exclude_self(weights, self.rows[part], self.cols)
         return weights
+
+
+def stand_in(
+    sums: np.ndarray, lone: np.ndarray, values: np.ndarray, leave_out: np.ndarray | None
+) -> None:
+    """Put sums of all values where no key has weight.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_multiples, n_queries, n_values)
+        Sums, to be changed.
+    lone : ndarray of bool, of shape (n_multiples, n_queries)
+        Where.
+    values : ndarray of shape (n_values, n_keys)
+        Values.
+    leave_out : ndarray of shape (n_queries,) or None
+        For each query, the number of the key that it leaves out; -1 for none.
+    """
+    everything = values.sum(axis=1, keepdims=True)
+    if leave_out is None or not lone.any():
+        leave_out, others = np.full(lone.shape[1], -1), everything
+    else:
+        # What comes before and what comes after: a difference could lose all its digits.
+        before, after = (np.cumsum(side, axis=1) for side in (values, values[:, ::-1]))
+        others = np.hstack([np.zeros_like(values), everything])
+        others[:, 1:-1] += before[:, :-1]
+        others[:, :-2] += after[:, -2::-1]
+    for of_multiple, alone in zip(sums, lone):
+        of_multiple[alone] = others[:, leave_out[alone]].T

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import in_rows
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
-from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles, slices
+from nwkr._pooling._threads import each, slices
+from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
 from nwkr.kernels import Kernel
 
 __all__ = ["bandwidth_slopes"]
@@ -55,8 +55,8 @@ def bandwidth_slopes(
     reached = (sums.total > 0) & ~np.isneginf(sums.shift)
     slopes = loss_slopes * np.where(reached, 1 / np.where(reached, sums.total, 1), 0)[:, None]
     factors = np.column_stack([-(slopes * np.nan_to_num(sums.finish())).sum(axis=1), slopes])
-    far = np.flatnonzero(reached & (sums.shift != 0))
-    far_factors, factors[far] = factors[far].copy(), 0
+    far = reached & (sums.shift != 0)
+    factors_by_tiles = np.where(far[:, None], 0, factors)
     tiles = Tiles(pairs, kernel, np.float64)
     blocks = slices(pairs.shape[0], QUERIES_PER_TILE)
     parts = np.zeros((len(blocks), queries.shape[1]))
@@ -66,7 +66,7 @@ def bandwidth_slopes(
         for cols, tile, most in tiles.scan(rows):
             derivatives = tiles.derivatives(tile, most)
             pairs.exclude(derivatives, rows, cols)
-            shares = factors[rows] @ values[:, cols]
+            shares = factors_by_tiles[rows] @ values[:, cols]
             shares *= derivatives
             parts[number] += shares.sum(axis=1) @ queries[rows] ** 2
             parts[number] += shares.sum(axis=0) @ keys[cols] ** 2
@@ -74,13 +74,13 @@ def bandwidth_slopes(
 
     each(add, range(len(blocks)), n_jobs)
     total = parts.sum(axis=0)
-    for part in row_blocks(len(far), pairs.shape[1]):
-        derivatives = Rows(pairs, kernel, far[part]).derivatives()
-        shares = (far_factors[part] @ values) * derivatives
-        for query, share in zip(queries[far[part]], shares):
+    for exactly in in_rows(pairs, kernel, np.flatnonzero(far)):
+        near, values_of_near = keys[exactly.cols], values[:, exactly.cols]
+        shares = (factors[exactly.rows] @ values_of_near) * exactly.derivatives()
+        for query, share in zip(queries[exactly.rows], shares):
             # From the square of the likeliest key, or the difference would lose its digits.
-            to_keys, nearest = query - keys, np.abs(share).argmax()
-            total += share @ ((keys[nearest] - keys) * (to_keys + to_keys[nearest]))
+            to_keys, nearest = query - near, np.abs(share).argmax()
+            total += share @ ((near[nearest] - near) * (to_keys + to_keys[nearest]))
             if kernel.log_slope is None:  # else the shares add up to 0
                 total += share.sum() * to_keys[nearest] ** 2
     return -2 * total

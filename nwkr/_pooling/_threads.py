@@ -14,7 +14,7 @@ import numpy as np
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["each", "one_blas_thread", "scratch"]
+__all__ = ["each", "one_blas_thread", "scratch", "slices"]
 
 
 def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None) -> None:
@@ -49,6 +49,11 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         _left.extend(
             {name: room for name, room in rooms.items() if room.nbytes <= _KEPT} for rooms in used
         )
+
+
+def slices(n: int, size: int) -> list[slice]:
+    """Cut ``range(n)`` into slices."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 _of_thread = local()

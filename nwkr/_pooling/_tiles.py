@@ -8,10 +8,10 @@ from math import e, log2
 import numpy as np
 
 from nwkr._pooling._distances import Pairs
-from nwkr._pooling._threads import scratch
+from nwkr._pooling._threads import scratch, slices
 from nwkr.kernels import Kernel
 
-__all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles", "slices"]
+__all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles"]
 
 QUERIES_PER_TILE = 512
 # A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
@@ -178,8 +178,3 @@ class Tiles:
 def _width(height):
     """How many keys a tile has for so many queries."""
     return max(1, _PAIRS_PER_TILE // height)
-
-
-def slices(n: int, size: int) -> list[slice]:
-    """Cut ``range(n)`` into slices."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

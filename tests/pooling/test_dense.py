@@ -122,7 +122,7 @@ def test_float32_is_pooled_into_float64(kernel, dtype, problem):
 def test_attention_is_what_is_pooled(kernel, problem):
     values = problem.pop("values")
     problem["empty"] = "nearest"
-    attention = np.empty((83, 131))
+    attention = np.zeros((83, 131))
 
     def keep(rows, cols, weights):
         attention[np.ix_(rows, cols)] = weights

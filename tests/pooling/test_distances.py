@@ -93,7 +93,9 @@ def test_columns_with_bandwidth_zero_exclude(tiny, rng):
     pairs = pairs_of(queries, keys, np.array([tiny, 1.0, tiny]))
     apart = (queries[:, None, [0, 2]] != keys[None][:, :, [0, 2]]).any(axis=2)
     assert_array_equal(pairs.apart(ROWS, COLS), apart[ROWS, COLS])
-    assert_allclose(pairs.coarse(ROWS), scaled_distances(queries, keys, [1, np.inf, 1])[ROWS])
+    coarse = scaled_distances(queries, keys, [1, np.inf, 1])
+    assert_allclose(4 * pairs.coarse(ROWS), coarse[ROWS])  # in a unit of its own
+    assert_array_equal(pairs.coarse(ROWS, COLS), pairs.coarse(ROWS)[:, COLS])
     tile = np.ones((7, 15))
     pairs.exclude(tile, ROWS, COLS)
     assert_array_equal(tile, ~apart[ROWS, COLS])

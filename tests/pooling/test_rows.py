@@ -6,18 +6,58 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling._distances import pairs_of
-from nwkr._pooling._rows import Rows, row_blocks
+from nwkr._pooling._rows import Rows, in_rows, stand_in
 from nwkr.kernels import KERNELS
 
 
-@pytest.mark.parametrize(("n_rows", "n_keys"), [(0, 5), (7, 1), (1000, 3000), (3, 10**7)])
-def test_blocks_cover_the_rows_once(n_rows, n_keys):
-    numbers = np.arange(n_rows)
-    blocks = list(row_blocks(n_rows, n_keys))
-    assert_array_equal(
-        np.concatenate([numbers[:0], *(numbers[block] for block in blocks)]), numbers
-    )
-    assert all((block.stop - block.start - 1) * n_keys < 2**18 for block in blocks)
+@pytest.mark.parametrize("leave_out", [False, True])
+@pytest.mark.parametrize("widths", [None, "query", "key"])
+@pytest.mark.parametrize("bandwidth", [0.01, 0.2, 3.0])
+def test_rows_come_with_all_keys_that_count(kernel, bandwidth, widths, leave_out, rng):
+    queries, keys = rng.normal(size=(150, 3)), rng.normal(size=(200, 3))
+    keys[40:60] = keys[0]
+    queries[:80] = keys[:80]
+    options = {"leave_out": np.arange(150)} if leave_out else {}
+    if widths is not None:
+        options[f"{widths}_widths"] = rng.uniform(0.5, 2, 150 if widths == "query" else 200)
+    pairs = pairs_of(queries, keys, np.full(3, bandwidth), **options)
+    numbers = rng.permutation(150)[:140]
+    for empty in (None, "nearest", "mean"):
+        expected = Rows(pairs, KERNELS[kernel], numbers, empty).weights()
+        parts = list(in_rows(pairs, KERNELS[kernel], numbers, empty))
+        assert_array_equal(np.concatenate([part.rows for part in parts]), numbers)
+        made = np.zeros((140, 200))
+        for part, first in zip(parts, np.cumsum([0, *(len(part.rows) for part in parts)])):
+            made[np.ix_(first + np.arange(len(part.rows)), np.arange(200)[part.cols])] = (
+                part.weights()
+            )
+        assert_allclose(made, expected, rtol=1e-12)
+
+
+def test_rows_of_narrow_windows_leave_most_keys_out(rng):
+    X = rng.normal(size=(2000, 5))
+    for name, bandwidth in [("biweight", 0.3), ("gaussian", 0.01)]:
+        pairs = pairs_of(X, X, np.full(5, bandwidth), leave_out=np.arange(2000))
+        counted = [len(part.cols) for part in in_rows(pairs, KERNELS[name], np.arange(2000))]
+        assert max(counted) < 500
+
+
+def test_blocks_of_rows_are_small(rng):
+    pairs = pairs_of(rng.normal(size=(100, 1)), rng.normal(size=(30_000, 1)), np.ones(1))
+    sizes = [part.weights().size for part in in_rows(pairs, KERNELS["gaussian"], np.arange(100))]
+    assert sum(sizes) == 100 * 30_000
+    assert max(sizes) <= 2**18
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8, 1e148])
+def test_keys_are_looked_for_as_far_as_squares_go(scale, rng):
+    queries, keys = rng.normal(size=(30, 2)) * scale, rng.normal(size=(40, 2)) * scale
+    pairs = pairs_of(queries, keys, np.ones(2))
+    distances = scaled_distances(queries, keys, 1.0)
+    near = np.zeros(40, bool)
+    near[pairs.near(np.arange(30), 1.0, 0.0)] = True
+    assert near[distances.argmin(axis=1)].all()
+    assert near[(distances <= 1).any(axis=0)].all()
 
 
 def test_rows_are_the_formula(kernel, rng):
@@ -89,3 +129,18 @@ def test_sums_are_replaced_where_they_are_uncertain(kernel, rng):
         assert_allclose(made, PROFILES[kernel](u) @ values.T, rtol=1e-11)
         assert_array_equal(np.flatnonzero(~np.isnan(shift[number])), rows)
         assert_array_equal(np.flatnonzero(~np.isnan(sums[number, :, 0])), rows)
+
+
+@pytest.mark.parametrize("n_keys", [1, 2, 9])
+def test_what_stands_in_is_all_but_the_key_left_out(n_keys, rng):
+    values = rng.normal(size=(2, n_keys)) * 10.0 ** rng.integers(-30, 30, n_keys)
+    lone = rng.uniform(size=(3, n_keys)) < 0.7
+    for leave_out in (None, np.arange(n_keys)[::-1], np.full(n_keys, -1)):
+        sums = np.full((3, n_keys, 2), 7.0)
+        stand_in(sums, lone, values, leave_out)
+        for query in range(n_keys):
+            counted = np.arange(n_keys) != (-1 if leave_out is None else leave_out[query])
+            expected = values[:, counted].sum(axis=1)
+            for multiple in range(3):
+                wanted = expected if lone[multiple, query] else [7, 7]
+                assert_allclose(sums[multiple, query], wanted, rtol=1e-13)

@@ -4,10 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nwkr._pooling import _threads
-from nwkr._pooling._threads import each, scratch
+from nwkr._pooling._threads import each, scratch, slices
 
 
 def blas_threads():
@@ -117,3 +118,10 @@ def test_memory_of_a_thread_is_its_own():
 
     each(fill, range(2), n_jobs=2)
     assert all(rooms)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 48])
+def test_slices_cover_a_range(n):
+    parts = slices(n, 16)
+    assert_array_equal(np.concatenate([np.arange(n)[part] for part in parts]), np.arange(n))
+    assert all(1 <= part.stop - part.start <= 16 for part in parts)

@@ -7,7 +7,7 @@ from oracles import PROFILES, scaled_distances, slope
 
 from nwkr._pooling import _tiles
 from nwkr._pooling._distances import pairs_of
-from nwkr._pooling._tiles import Tiles, slices
+from nwkr._pooling._tiles import Tiles
 from nwkr.kernels import KERNELS
 
 BANDWIDTH = np.array([0.4, 0.7, 2.0])
@@ -189,10 +189,3 @@ def test_derivatives_are_those_of_the_profile(name, data):
             for square in u2[:, cols].ravel()
         ]
         assert_allclose(derivatives.ravel(), np.ravel(expected), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 48])
-def test_slices_cover_a_range(n):
-    parts = slices(n, 16)
-    assert_array_equal(np.concatenate([np.arange(n)[part] for part in parts]), np.arange(n))
-    assert all(1 <= part.stop - part.start <= 16 for part in parts)
