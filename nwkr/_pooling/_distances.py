@@ -19,6 +19,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 
 from nwkr._pooling._product import Product, pick
+from nwkr._pooling._threads import slices
 
 __all__ = ["EuclideanPairs", "Pairs", "pairs_of", "places"]
 
@@ -305,14 +306,13 @@ class EuclideanPairs(Pairs):
         reach, error = self._plain.reach(rows)
         if not max(within, beyond) < reach < _ENDLESS:
             return slice(None)
-        near = np.zeros(self.shape[1], bool)
-        height = max(1, _PAIRS_PER_LOOK // len(near))
-        for start in range(0, len(rows), height):
-            some = rows[start : start + height]
-            u2 = self._plain.squares(some)
-            self.exclude_self(u2, some, fill=np.inf)
-            bound = np.maximum(u2.min(axis=1) + beyond, within) + 2 * error
-            near |= (u2 <= bound[:, None]).any(axis=0)
+        near, nearest = np.zeros(self.shape[1], bool), np.full(len(rows), np.inf)
+        for cols in slices(len(near), max(1, _PAIRS_PER_LOOK // len(rows))):
+            u2 = self._plain.squares(rows, cols)
+            self.exclude_self(u2, rows, cols, fill=np.inf)
+            nearest = np.minimum(nearest, u2.min(axis=1))  # so far
+            bound = np.maximum(nearest + beyond, within) + 2 * error
+            near[cols] = (u2 <= bound[:, None]).any(axis=0)
         return np.flatnonzero(near)
 
     @cached_property

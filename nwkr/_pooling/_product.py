@@ -78,9 +78,9 @@ class Product:
         reach = (query + key) ** 2 * by_query * by_key
         return reach, 2 * len(self._queries) * np.finfo(float).eps * reach
 
-    def squares(self, rows):
-        """The product of some queries with all keys, whatever its error."""
-        return self._queries[:, rows].T @ self._keys
+    def squares(self, rows, cols):
+        """The product of some queries with some keys, whatever its error."""
+        return self._queries[:, rows].T @ self._keys[:, cols]
 
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.

@@ -20,7 +20,8 @@ from nwkr.kernels import Kernel
 __all__ = ["Rows", "in_rows", "row_blocks", "stand_in", "weights_in_rows"]
 
 _PAIRS_PER_BLOCK = 2**18
-_ROWS_TOGETHER = 8  # at least, look for their keys
+_ROWS_TOGETHER = 64  # at least, look for their keys
+_TASKS = 16  # at least, if there are as many rows
 # Weights below this are 0, and logarithms are kept above it: exp is slow where it underflows.
 _TINY, _LOG_TINY = 1e-290, -690.0
 _STEP = 1e-5  # of a central difference
@@ -41,13 +42,13 @@ def in_rows(
     within, beyond = (kernel.support * widest) ** 2, 0.0
     if kernel.log_slope:
         within, beyond = 0.0, _LOG_TINY / kernel.log_slope * widest**2
-    for block in row_blocks(len(rows), pairs.shape[1]):
+    for block in slices(len(rows), _together(pairs.shape[1])):
         cols: slice | np.ndarray = slice(None)
         if empty != "mean":
             cols = pairs.near(rows[block], within, beyond)
         n_cols = pairs.shape[1] if isinstance(cols, slice) else len(cols)
-        n_parts = ceil(len(rows[block]) * n_cols / _PAIRS_PER_BLOCK)
-        for part in np.array_split(rows[block], max(1, n_parts)):
+        n_parts = ceil(len(rows[block]) / _height(n_cols))
+        for part in np.array_split(rows[block], n_parts):
             yield Rows(pairs, kernel, part, empty, cols)
 
 
@@ -61,8 +62,17 @@ def weights_in_rows(
 
 
 def row_blocks(n_rows: int, n_keys: int) -> list[slice]:
-    """Cut rows into blocks, each of which looks for its keys."""
-    return slices(n_rows, max(_ROWS_TOGETHER, _PAIRS_PER_BLOCK // max(1, n_keys)))
+    """Cut rows into blocks, for threads to take."""
+    at_least = max(_height(n_keys), ceil(n_rows / _TASKS))
+    return slices(n_rows, min(at_least, _together(n_keys)))
+
+
+def _height(n_keys):
+    return max(1, _PAIRS_PER_BLOCK // max(1, n_keys))
+
+
+def _together(n_keys):
+    return _height(n_keys) * ceil(_ROWS_TOGETHER / _height(n_keys))
 
 
 class Rows:
