@@ -23,6 +23,8 @@ from nwkr.kernels import Kernel
 __all__ = ["Moments"]
 
 _KEYS_AT_ONCE = 2**15
+# Squared scaled distance between queries that share a centre: its powers cost digits.
+_NEAR = 4.0
 
 
 class Moments:
@@ -53,6 +55,7 @@ class Moments:
         assert kernel.power is not None
         self._pairs, self._power = pairs, kernel.power
         self._inverse = 1 / (pairs.bandwidth * multiple)
+        self._largest_factor = 1.0 if pairs.key_factors is None else float(pairs.key_factors.max())
         sizes, n_columns = [len(starts) - 1 for starts in levels], len(pairs.columns)
         self._first = np.cumsum([0, *sizes])  # of each level
         self._centres = np.empty((sum(sizes), n_columns))
@@ -99,36 +102,59 @@ class Moments:
             Their sums, for one part after the other.
         """
         within = np.column_stack([inside for _, inside in found])
-        some = within.any(axis=0)
         blocks = np.concatenate(
             [first + numbers for first, (numbers, _) in zip(self._first, found)]
-        )[some]
-        within = within[:, some].astype(float)
-        if not len(blocks):
-            return np.zeros((sum(len(part) for part in parts), self._moments.shape[2]))
-        rows = np.concatenate(parts)
-        queries = np.take(self._pairs.queries, rows, axis=0)
-        centre = queries.mean(axis=0, dtype=float)
+        )
+        sums = [np.zeros((len(part), self._moments.shape[2])) for part in parts]
+        for centre, numbers in self._near_each_other(parts, within.any(axis=1)):
+            rows = np.concatenate([parts[number] for number in numbers])
+            some = within[numbers].any(axis=0)
+            totals = self._totals(blocks[some], within[numbers][:, some], centre)
+            ends = np.cumsum([len(parts[number]) for number in numbers])[:-1]
+            features = np.split(self._features(rows, centre), ends)
+            for number, own, total in zip(numbers, features, totals):
+                sums[number] = own @ total.T
+        return np.concatenate(sums)
+
+    def _near_each_other(self, parts, wanted):
+        """Centres, and the numbers of the parts that are near each of them."""
+        found: list[tuple[np.ndarray, float, list[int]]] = []
+        for number in np.flatnonzero(wanted):
+            part, factor = parts[number], self._largest_factor
+            if self._pairs.query_factors is not None:
+                factor = self._pairs.query_factors[part].max()
+            centre = np.take(self._pairs.queries, part, axis=0).mean(axis=0, dtype=float)
+            if found:
+                first, its_factor, _ = found[-1]
+                apart = np.sum(((centre - first) * self._inverse) ** 2)
+            if not found or apart * max(factor, its_factor) > _NEAR:
+                found.append((centre, factor, []))
+            found[-1][2].append(int(number))
+        return [(centre, numbers) for centre, _, numbers in found]
+
+    def _totals(self, blocks, within, centre):
+        """Sums over some blocks of their moments about a centre, for each part."""
         moments = np.take(self._moments, blocks, axis=0)
         n_values = moments.shape[2]
         moves = _moves((self._centres[blocks] - centre) * self._inverse)
         for _ in range(self._power):
             moments = moves @ moments.reshape(len(blocks), moves.shape[1], -1)
             moments = moments.swapaxes(1, 2)  # the axis that is done goes to the end
-        totals = (within @ moments.reshape(len(blocks), -1)).reshape(len(parts), n_values, -1)
-        queries = (queries - centre) * self._inverse
+        totals = within.astype(float) @ moments.reshape(len(blocks), -1)
+        return totals.reshape(len(within), n_values, -1)
+
+    def _features(self, rows, centre):
+        """What moments about a centre are multiplied with for some queries."""
+        queries = (np.take(self._pairs.queries, rows, axis=0) - centre) * self._inverse
         factors = self._pairs.query_factors
         factors = np.ones(len(queries)) if factors is None else factors[rows]
         squares = np.einsum("ij,ij->i", queries, queries)
-        features = _powers(
+        return _powers(
             np.column_stack(
                 [factors[:, None] * queries, factors * squares + (factors - 1), factors]
             ),
             self._power,
         )
-        ends = np.cumsum([len(part) for part in parts])[:-1]
-        sums = [own @ total.T for own, total in zip(np.split(features, ends), totals)]
-        return np.concatenate(sums)
 
 
 def _powers(rows, power):

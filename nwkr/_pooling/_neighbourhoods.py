@@ -15,12 +15,12 @@ import numpy as np
 from nwkr._pooling._boxes import Blocks, Boxes, in_blocks, runs
 from nwkr._pooling._dense import Visit
 from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
 __all__ = ["Neighbourhoods", "Surroundings"]
 
 _BLOCKS_PER_GROUP = 8
-_TASKS = 16  # at least, if there are as many blocks of queries
 _QUERIES_PER_BLOCK = 512
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
@@ -145,8 +145,7 @@ class Neighbourhoods:
     @staticmethod
     def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Put blocks of queries in groups that lie together."""
-        size = min(max(1, len(parts) // _TASKS), _BLOCKS_PER_GROUP)
-        return [parts[first : first + size] for first in range(0, len(parts), size)]
+        return [parts[group] for group in slices(len(parts), _BLOCKS_PER_GROUP)]
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
         """What matters to some blocks of queries, which lie together.

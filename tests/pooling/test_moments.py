@@ -98,6 +98,33 @@ def test_each_part_takes_what_is_within_for_it(kernel):
     assert not moments.sums(nothing, parts).any()
 
 
+@pytest.mark.parametrize("widths", [None, "query", "key"])
+@pytest.mark.parametrize("apart", [1.0, 1e3, 1e7])
+@EACH_POWER
+def test_parts_that_are_far_apart_cost_no_digits(kernel, apart, widths, rng):
+    """Beside the supports, whatever unit these are measured in."""
+    places, unit = np.array([0.0, 1.0, 1.5, 40.0]) * apart, 1e-4 if widths else 1.0
+    keys, queries = (
+        np.concatenate([rng.uniform(-1, 1, (size, 2)) + place for place in places])
+        for size in (30, 5)
+    )
+    options = {}
+    if widths is not None:
+        options[f"{widths}_widths"] = np.full(120 if widths == "key" else 20, 4 / unit)
+    pairs = pairs_of(queries, keys, np.full(2, unit if widths else 4.0), **options)
+    values, starts = rng.uniform(size=(2, 120)), np.arange(0, 121, 30)
+    moments = Moments(pairs, KERNELS[kernel], values, [starts])
+    within = np.eye(4, dtype=bool)
+    within[2] = False
+    sums = moments.sums([(np.arange(4), within)], list(np.arange(20).reshape(4, 5)))
+    for part, inside in enumerate(within):
+        rows, cols = np.arange(5 * part, 5 * part + 5), np.arange(30 * part, 30 * part + 30)
+        u = scaled_distances(queries[rows], keys[cols], 4.0)
+        expected = inside.any() * PROFILES[kernel](u) @ values[:, cols].T
+        # The places themselves are rounded.
+        assert_allclose(sums[rows], expected, rtol=1e-12 + 1e-15 * apart)
+
+
 @pytest.mark.parametrize("n_features", [1, 3])
 @pytest.mark.parametrize("shift", [1e3, 1e6, -1e6])
 @EACH_POWER
