@@ -206,7 +206,7 @@ def test_slopes_far_from_everything(name, place):
 
 def test_slopes_do_not_cancel_far_from_the_centre(rng):
     X, y, Q = make_data(rng)
-    away = np.array([1e6, 0, 0])
+    Q, away = np.vstack([Q, X[:3]]), np.array([1e6, 0, 0])
     both = np.vstack([X, X + away])
     for kernel in DIFFERENTIABLE:
         near = NadarayaWatsonRegressor(kernel, 1.5).fit(X, y).gradient(Q)

@@ -191,7 +191,7 @@ class Rows:
     def derivatives(self) -> np.ndarray:
         """Derivatives of the weights by the squared distance.
 
-        Each row on the scale of its weights; 0 for weights that only stand in.
+        Each row on the scale of its weights; 0 for weights that only stand in, and at a cusp.
         """
         if self._kernel.log_profile is None:
             assert self._kernel.derivative is not None
@@ -201,7 +201,9 @@ class Rows:
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
-        u2 = np.where(self._out, 1.0, self._u2)
+        # Where a query is on a key, there may be a cusp, and no difference to speak of.
+        weights[self._u2 == 0] = 0
+        u2 = np.where(weights > 0, self._u2, 1.0)
         higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (_STEP, -_STEP))
         return weights * (higher - lower) / (2 * _STEP * u2)
 
