@@ -96,7 +96,7 @@ def in_blocks(
 
 def _in_tree(X, scale, size, even):
     """The order of rows in a k-d tree, and where each of its leaves begins."""
-    lowest = np.ascontiguousarray(X.T).min(axis=1).astype(float)
+    lowest = np.array([column.min() for column in X.T], float)  # quicker than all at once
     with np.errstate(over="ignore"):
         scaled = np.minimum((X - lowest) / scale, 1e100)
     tree = cKDTree(scaled, leafsize=size, compact_nodes=False, balanced_tree=even)

@@ -343,7 +343,8 @@ class EuclideanPairs(Pairs):
 
 
 def _extent(X):
-    return np.abs(X).max(axis=0).astype(float)
+    # Over the rows of all columns at once, which are short, it takes thirty times as long.
+    return np.array([np.abs(column).max() for column in X.T], float)
 
 
 class _MetricPairs(Pairs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock, local
@@ -30,25 +30,42 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         Number of threads, -1 for one per processor. None is as many as BLAS may use at
         the moment, so that `threadpool_limits` and joblib's workers are respected.
     """
-    items = list(items)
+    left = deque(items)
+
+    def work():
+        for item in _taken(left):
+            task(item)
+
     with one_blas_thread() as allowed:
         n_threads = allowed if n_jobs is None else 1 if n_jobs == 1 else effective_n_jobs(n_jobs)
-        if min(n_threads, len(items)) <= 1:
-            for item in items:
-                task(item)
+        n_threads = min(n_threads, len(left))
+        if n_threads <= 1:
+            work()
             return
         used: list[dict] = []
         with ThreadPoolExecutor(n_threads, initializer=_furnish, initargs=(used,)) as pool:
-            futures = [pool.submit(task, item) for item in items]
+            # Each thread takes the next item itself: whoever handed them out one by one would
+            # wake for each, and be in the way.
+            futures = [pool.submit(work) for _ in range(n_threads)]
             try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                left.clear()  # after an error or an interrupt
+            for future in futures:
+                future.result()
         _left.extend(
             {name: room for name, room in rooms.items() if room.nbytes <= _KEPT} for rooms in used
         )
+
+
+def _taken(items):
+    """Take items until none is left, which other threads take as well."""
+    while True:
+        try:
+            item = items.popleft()
+        except IndexError:
+            return
+        yield item
 
 
 def slices(n: int, size: int) -> list[slice]:

@@ -1,6 +1,7 @@
 """How many threads, and that BLAS gets its own back."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -85,6 +86,21 @@ def test_an_error_comes_through(n_jobs):
     with pytest.raises(ZeroDivisionError):
         each(lambda i: 1 / i, [1, 2, 0, 3], n_jobs)
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_nothing_is_begun_after_an_error(n_jobs):
+    begun = []
+
+    def task(i):
+        begun.append(i)
+        if i == 0:
+            raise ZeroDivisionError
+        time.sleep(0.001)
+
+    with pytest.raises(ZeroDivisionError):
+        each(task, range(2000), n_jobs)
+    assert len(begun) < 1000
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
