@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -52,15 +52,10 @@ def pool_blocks(
     """
     if len(multiples) > 1 and any(around.by_moments([multiple]) for multiple in multiples):
         # These differ from one bandwidth to the next, and are worth more than shared distances.
-        options: dict[str, Any] = {"rows": rows, "empty": empty, "n_jobs": n_jobs}
-        return [
-            sums
-            for multiple in multiples
-            for sums in pool_blocks(around, kernel, values, multiples=[multiple], **options)
-        ]
-    n_queries = around.pairs.shape[0]
-    shift = np.zeros((len(multiples), n_queries))
-    sums = np.zeros((len(multiples), n_queries, len(values)))
+        alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
+        return [alone(multiples=[multiple])[0] for multiple in multiples]
+    shift = np.zeros((len(multiples), around.pairs.shape[0]))
+    sums = np.zeros((*shift.shape, len(values)))
     uncertain = np.zeros(shift.shape, bool)
     scale, moments = min(multiples), None
     if around.by_moments(multiples):
@@ -84,17 +79,13 @@ def pool_blocks(
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
         each(lambda task: task[0].pool(task[1]), visits, n_jobs)
         for group in groups:
-            sums[:, group.rows], uncertain[:, group.rows] = group.finish(
-                len(multiples), len(values)
-            )
+            sums[:, group.rows], uncertain[:, group.rows] = group.finish(sums.shape)
+
+    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
 
     def pool_exactly(part):
         again = part[uncertain[:, part].any(axis=0)]
-        numbers = around.all_of(again, multiples)
-        if empty == "nearest":
-            numbers = np.union1d(numbers, around.nearest(again))
-        cols, pairs = around.part(again, numbers)
-        nearest = "nearest" if empty == "nearest" else None
+        cols, pairs = around.part(again, around.all_of(again, multiples, nearest))
         for exactly in in_rows(pairs, kernel, np.arange(len(again)), nearest, max(multiples)):
             of_these = np.take(values, cols[exactly.cols], axis=1)
             exactly.replace(sums, shift, again[exactly.rows], uncertain, of_these, multiples)
@@ -121,8 +112,9 @@ class _Group:
     visits: Sequence[Visit] = ()
     n_keys: int = 0
 
-    def finish(self, n_multiples, n_values):
-        """All sums of these queries, and which of them are uncertain."""
+    def finish(self, shape):
+        """Sums of these queries, which have this shape for all, and which are uncertain."""
+        n_multiples, _, n_values = shape
         sums = np.zeros((n_multiples, len(self.rows), n_values))
         if self.within is not None:
             sums[0] += self.within
@@ -171,12 +163,7 @@ def attend_blocks(
     """
 
     def attend_block(rows):
-        numbers = around.all_of(rows)
-        if empty == "nearest":
-            numbers = np.union1d(numbers, around.nearest(rows))
-        elif empty == "mean":
-            numbers = np.arange(len(around.blocks))
-        cols, part = around.part(rows, numbers)
+        cols, part = around.part(rows, around.all_of(rows, empty=empty))
         for some, near, weights in weights_in_rows(part, kernel, np.arange(len(rows)), empty):
             visit(rows[some], cols[near], weights)
 

@@ -159,9 +159,10 @@ def pool_dense(
     sums = dense.sums
     shift, uncertain = np.zeros(sums.shape[:2]), dense.uncertain(sums)
 
+    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
+
     def pool_exactly(rows):
         again = rows.start + np.flatnonzero(uncertain[:, rows].any(axis=0))
-        nearest = "nearest" if empty == "nearest" else None
         for exactly in in_rows(pairs, kernel, again, nearest, max(multiples)):
             of_these = pick(values, exactly.cols, axis=1)
             exactly.replace(sums, shift, exactly.rows, uncertain, of_these, multiples)

@@ -182,11 +182,19 @@ class Neighbourhoods:
         )
         return self._of_boxes(lower, upper, factors, multiples, homes, whole)
 
-    def all_of(self, rows: np.ndarray, multiples: Sequence[float] = (1.0,)) -> np.ndarray:
-        """Numbers of all blocks that matter to a block of queries."""
+    def all_of(
+        self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
+    ) -> np.ndarray:
+        """Numbers of all blocks that matter to a block of queries.
+
+        With ``empty="nearest"`` those that the nearest keys are among, too; with "mean", all.
+        """
+        if empty == "mean":
+            return np.arange(len(self.blocks))
         found = self.of([rows], multiples)
         groups, blocks = (numbers[inside[0]] for numbers, inside in found.within)
-        return np.concatenate([found.blocks, self._in_groups(groups), blocks])
+        numbers = np.concatenate([found.blocks, self._in_groups(groups), blocks])
+        return np.union1d(numbers, self.nearest(rows)) if empty == "nearest" else numbers
 
     def _in_groups(self, groups):
         """Numbers of the blocks in some groups."""
