@@ -27,6 +27,8 @@ from nwkr.kernels import Kernel
 __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
 _KEYS_PER_ROUND = 2**19
+# A sum without what is taken back has digits enough if that is no more than so many times it.
+_MOST_TAKEN_BACK = 2.0**10
 
 
 def pool_blocks(
@@ -54,6 +56,7 @@ def pool_blocks(
         # These differ from one bandwidth to the next, and are worth more than shared distances.
         alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
+    leave_out = around.pairs.leave_out
     shift = np.zeros((len(multiples), around.pairs.shape[0]))
     sums = np.zeros((*shift.shape, len(values)))
     uncertain = np.zeros(shift.shape, bool)
@@ -67,8 +70,10 @@ def pool_blocks(
         group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
         if moments is not None:
             group.within = moments.sums(found.within, parts)
+            if leave_out is not None:
+                group.own = _of_keys(values, leave_out[group.rows])
         if len(found.blocks):
-            cols, pairs = around.part(group.rows, found.blocks, scale)
+            cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)
             values_of_group = np.take(values, cols, axis=1)
             group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
             group.visits = around.visits(found, group.sizes, multiples)
@@ -97,7 +102,7 @@ def pool_blocks(
         groups.clear()  # or they would stay until the next are made
     each(pool_exactly, [part for part in parts if uncertain[:, part].any()], n_jobs)
     if empty == "mean":
-        stand_in(sums, np.isneginf(shift), values, around.pairs.leave_out)
+        stand_in(sums, np.isneginf(shift), values, leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 
@@ -108,6 +113,7 @@ class _Group:
     rows: np.ndarray
     sizes: np.ndarray  # of the blocks
     within: np.ndarray | None = None  # sums of what lies within their support
+    own: np.ndarray | None = None  # of these and of pairs, what is to be left out
     dense: Dense | None = None
     visits: Sequence[Visit] = ()
     n_keys: int = 0
@@ -118,10 +124,19 @@ class _Group:
         sums = np.zeros((n_multiples, len(self.rows), n_values))
         if self.within is not None:
             sums[0] += self.within
-        if self.dense is None:
-            return sums, sums[:, :, 0] == 0
-        sums += self.dense.sums
-        return sums, self.dense.uncertain(sums)
+        if self.dense is not None:
+            sums += self.dense.sums
+        if self.own is not None:
+            sums[0] -= self.own
+        uncertain = sums[:, :, 0] == 0 if self.dense is None else self.dense.uncertain(sums)
+        if self.own is not None:
+            uncertain[0] |= (np.abs(self.own) > _MOST_TAKEN_BACK * np.abs(sums[0])).any(axis=1)
+        return sums, uncertain
+
+
+def _of_keys(values, numbers):
+    """Values of keys, of shape (n_numbers, n_values); 0 for number -1."""
+    return np.where(numbers < 0, 0, np.take(values, numbers, axis=1)).T
 
 
 def _rounds(groups):

@@ -35,10 +35,6 @@ class Blocks:
         """Numbers of the rows in some blocks, in the order of these."""
         return runs(self.starts[blocks], np.diff(self.starts)[blocks])
 
-    def of_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of the blocks that some rows are in."""
-        return np.searchsorted(self.starts, rows, side="right") - 1
-
     def groups(self, size: int) -> Blocks:
         """Blocks that are made of as many neighbouring ones."""
         first = np.arange(0, len(self), size)

@@ -213,7 +213,7 @@ class EuclideanPairs(Pairs):
         self.columns = columns
         self._centre, self._matched = centre, matched
 
-    def restrict(self, rows, cols, multiple=1.0) -> EuclideanPairs:
+    def restrict(self, rows, cols, multiple=1.0, leaving=True) -> EuclideanPairs:
         """The pairs of some queries with some keys.
 
         Parameters
@@ -222,6 +222,8 @@ class EuclideanPairs(Pairs):
             Numbers of the queries and of the keys.
         multiple : float, default=1.0
             Factor of the bandwidth.
+        leaving : bool, default=True
+            Whether queries leave out the keys that they leave out.
 
         Returns
         -------
@@ -236,7 +238,7 @@ class EuclideanPairs(Pairs):
         bandwidth = multiple * self.bandwidth
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
         part.dtype = self.dtype
-        if self.leave_out is not None:
+        if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
@@ -245,6 +247,15 @@ class EuclideanPairs(Pairs):
         if self.key_factors is not None:
             part.key_factors = self.key_factors[cols]
         return part
+
+    @cached_property
+    def leaves_itself_out(self) -> bool:
+        """Whether any key that a query leaves out is where the query is."""
+        if self.leave_out is None:
+            return True
+        leaving = np.flatnonzero(self.leave_out >= 0)
+        queries = np.take(self.queries, leaving, axis=0)
+        return np.array_equal(queries, np.take(self.keys, self.leave_out[leaving], axis=0))
 
     @property
     def matches(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, sqrt
 
 import numpy as np
@@ -90,6 +91,7 @@ class Neighbourhoods:
         self._has_moments = (
             kernel.power is not None
             and not pairs.matches
+            and pairs.leaves_itself_out
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
         self._within = kernel.support**2 / _MARGIN
@@ -137,10 +139,18 @@ class Neighbourhoods:
 
     def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
-        queries = self.pairs.queries if rows is None else self.pairs.queries[rows]
+        if rows is None:
+            return self._of_all_queries
+        return [rows[part] for part in self._in_parts(self.pairs.queries[rows])]
+
+    @cached_property
+    def _of_all_queries(self):
+        return self._in_parts(self.pairs.queries)
+
+    def _in_parts(self, queries):
         size = self.queries_per_block(len(queries))
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size, even=True)
-        return np.split(order if rows is None else rows[order], blocks.starts[1:-1])
+        return np.split(order, blocks.starts[1:-1])
 
     @staticmethod
     def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
@@ -172,15 +182,12 @@ class Neighbourhoods:
             factors = tuple(
                 bound.reduceat(of_rows, starts)[:, None] for bound in (np.minimum, np.maximum)
             )
-        homes = None
-        if pairs.leave_out is not None:
-            homes = np.repeat(np.arange(len(parts)), sizes), pairs.leave_out[rows]
         # Who takes exact matches only has no use for blocks as a whole.
         whole = None if pairs.exact is None else ~np.logical_or.reduceat(pairs.exact[rows], starts)
         lower, upper = (
             bound.reduceat(queries, starts, axis=0).T for bound in (np.minimum, np.maximum)
         )
-        return self._of_boxes(lower, upper, factors, multiples, homes, whole)
+        return self._of_boxes(lower, upper, factors, multiples, whole)
 
     def all_of(
         self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
@@ -201,18 +208,13 @@ class Neighbourhoods:
         blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
-    def _of_boxes(self, lower, upper, factors, multiples, left_out=None, whole=None):
-        def within(level, numbers, farthest):
+    def _of_boxes(self, lower, upper, factors, multiples, whole):
+        def within(farthest):
             if not self.by_moments(multiples):
                 return np.zeros(farthest.shape, bool)
             inside = farthest <= self._within * multiples[0] ** 2
             if whole is not None:
                 inside &= whole[:, None]
-            if left_out is not None and len(numbers):  # who leaves a key out has to see it
-                part, home = left_out[0], level.of_rows(left_out[1])
-                place = np.searchsorted(numbers, home).clip(max=len(numbers) - 1)
-                here = numbers[place] == home
-                inside[part[here], place[here]] = False
             return inside
 
         def reach_of(nearest, farthest, mass):
@@ -228,7 +230,7 @@ class Neighbourhoods:
 
         nearest, farthest = self._group_boxes.distances(lower, upper, factors, groups)
         reach = reach_of(nearest, farthest, self._mass[groups])
-        inside = within(self.groups, groups, farthest)
+        inside = within(farthest)
         near = (nearest < reach) & ~inside
         some = near.any(axis=0)
 
@@ -236,7 +238,7 @@ class Neighbourhoods:
         member = np.searchsorted(groups[some], blocks // _BLOCKS_PER_GROUP)
         near = near[:, some][:, member]
         nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
-        inside_too = near & within(self.blocks, blocks, farthest)
+        inside_too = near & within(farthest)
         visited = near & (nearest < reach) & ~inside_too
         some = visited.any(axis=0)
         return Surroundings(
@@ -359,8 +361,8 @@ class Neighbourhoods:
         return float(visited.mean()) / 2 / n_keys
 
     def part(
-        self, rows: np.ndarray, blocks: np.ndarray, multiple: float = 1.0
+        self, rows: np.ndarray, blocks: np.ndarray, multiple: float = 1.0, leaving: bool = True
     ) -> tuple[np.ndarray, EuclideanPairs]:
         """Numbers of the keys in some blocks, and the pairs of some queries with these."""
         cols = self.blocks.rows(blocks)
-        return cols, self.pairs.restrict(rows, cols, multiple)
+        return cols, self.pairs.restrict(rows, cols, multiple, leaving)

@@ -21,6 +21,7 @@ VARIANTS = [
     "alike weights",
     "left out",
     "one's own",
+    "one's own, some",
     "query widths",
     "query widths, some 0",
     "key widths",
@@ -90,8 +91,10 @@ def problem_of(variant="plain", *, bandwidth=0.7, n_queries=50, n_keys=150, size
     scale = np.where(problem["bandwidth"] > 0, problem["bandwidth"], np.inf)
     order, blocks = in_blocks(keys, scale, size)
     keys = keys[order]
-    if variant == "one's own":
+    if variant.startswith("one's own"):
         queries, problem["leave_out"] = keys, np.arange(n_keys)
+        if variant.endswith("some"):
+            problem["leave_out"][::3] = -1
     return problem | {
         "queries": queries,
         "keys": keys,
@@ -203,6 +206,21 @@ def test_any_number_of_columns(kernel, n_features, variant):
         problem |= {"queries": keys[order], "leave_out": np.arange(150)}
     problem |= {"kernel": KERNELS[kernel], "empty": "nearest"}
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
+
+
+@pytest.mark.parametrize("large", ["value", "weight", "both"])
+def test_a_key_that_is_left_out_leaves_no_trace(kernel, large):
+    """However little of the sums is not of this key."""
+    problem = problem_of("one's own", bandwidth=2.0) | {"kernel": KERNELS[kernel]}
+    problem["values"][:, 2] = np.arange(150) == 60  # a class of its own
+    if large != "weight":
+        problem["values"][60, :2] = 1e9, -1e9
+    if large != "value":
+        problem["weights"] *= np.where(np.arange(150) == 60, 1.0, 1e-9)
+    got = pool(**problem, algorithm="blocks").finish()[60]
+    weights = plain_attention(kernel, problem)[60]
+    assert_allclose(got[:2], weights @ problem["values"][:, :2], rtol=0, atol=1e-10)
+    assert got[2] == 0
 
 
 @pytest.mark.parametrize("distance", [30.0, 1e3, 1e6])
