@@ -56,6 +56,7 @@ def make_small(monkeypatch):
     monkeypatch.setattr(_base, "in_blocks", lambda X, scale: in_blocks(X, scale, 8))
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_PARTS_PER_GROUP", 3)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
 
 
@@ -373,7 +374,7 @@ def test_searches_by_feature_agree(kernel, data):
         model = NadarayaWatsonRegressorCV(kernel, **options, algorithm=algorithm).fit(X, y, weights)
         # Descents end where the loss is flat: nearly the same place, and the same height.
         assert_allclose(model.bandwidth_, dense.bandwidth_, rtol=1e-3)
-        assert_allclose(model.best_score_, dense.best_score_, rtol=1e-6)
+        assert_allclose(model.best_score_, dense.best_score_, rtol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])

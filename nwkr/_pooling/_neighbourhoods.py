@@ -22,7 +22,7 @@ from nwkr.kernels import Kernel
 __all__ = ["Neighbourhoods", "Surroundings"]
 
 _BLOCKS_PER_GROUP = 8
-_QUERIES_PER_BLOCK = 512
+_QUERIES_PER_BLOCK, _PARTS_PER_GROUP = 512, 16
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
@@ -155,7 +155,7 @@ class Neighbourhoods:
     @staticmethod
     def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Put blocks of queries in groups that lie together."""
-        return [parts[group] for group in slices(len(parts), _BLOCKS_PER_GROUP)]
+        return [parts[group] for group in slices(len(parts), _PARTS_PER_GROUP)]
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
         """What matters to some blocks of queries, which lie together.
