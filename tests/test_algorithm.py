@@ -56,8 +56,10 @@ def make_small(monkeypatch):
     monkeypatch.setattr(_base, "in_blocks", lambda X, scale: in_blocks(X, scale, 8))
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_neighbourhoods, "_PARTS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
+    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 4)
+    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_VISIT", 300)
 
 
 @pytest.fixture

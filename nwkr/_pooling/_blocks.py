@@ -96,11 +96,13 @@ def pool_blocks(
             exactly.replace(sums, shift, again[exactly.rows], uncertain, of_these, multiples)
 
     # Threads would only wait for each other at what is quick: that is done before and after.
-    parts = around.of_queries(rows)
+    parts = around.of_queries(rows, around.visited(multiples))
     for groups in _rounds(prepare(group) for group in around.in_groups(parts)):
         pool_round(groups)
         groups.clear()  # or they would stay until the next are made
-    each(pool_exactly, [part for part in parts if uncertain[:, part].any()], n_jobs)
+    if uncertain.any():
+        parts = [part for part in around.of_queries(rows) if uncertain[:, part].any()]
+        each(pool_exactly, parts, n_jobs)
     if empty == "mean":
         stand_in(sums, np.isneginf(shift), values, leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, sqrt
 
 import numpy as np
@@ -22,7 +21,10 @@ from nwkr.kernels import Kernel
 __all__ = ["Neighbourhoods", "Surroundings"]
 
 _BLOCKS_PER_GROUP = 8
-_QUERIES_PER_BLOCK, _PARTS_PER_GROUP = 512, 16
+_QUERIES_PER_BLOCK, _QUERIES_PER_GROUP = 512, 8192
+# Blocks are made smaller down to this, while they visit more pairs than would be worth it.
+_FEWEST_QUERIES, _PAIRS_PER_VISIT = 128, 2**22
+_MOST = 0.5  # of the keys: any block visits these
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
@@ -98,6 +100,7 @@ class Neighbourhoods:
         if kernel.power:
             self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
         self._by_moments: dict[float, bool] = {}
+        self._parts: dict[int, list[np.ndarray]] = {}
         starts = self.groups.starts[:-1]
         self._mass = np.add.reduceat(weights, starts)
         if pairs.leave_out is not None:
@@ -137,25 +140,50 @@ class Neighbourhoods:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
         return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK)
 
-    def of_queries(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
-        """Cut queries, all or the given ones, into blocks: numbers of those that lie together."""
-        if rows is None:
-            return self._of_all_queries
-        return [rows[part] for part in self._in_parts(self.pairs.queries[rows])]
+    def of_queries(
+        self, rows: np.ndarray | None = None, n_visited: float = 0.0
+    ) -> list[np.ndarray]:
+        """Cut queries into blocks: numbers of those that lie together.
 
-    @cached_property
-    def _of_all_queries(self):
-        return self._in_parts(self.pairs.queries)
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,) or None, default=None
+            Numbers of the queries, all by default.
+        n_visited : float, default=0
+            About how many keys a block visits: where these are many, blocks are smaller, for
+            their boxes reach fewer.
 
-    def _in_parts(self, queries):
-        size = self.queries_per_block(len(queries))
+        Returns
+        -------
+        parts : list of ndarray
+            The blocks.
+        """
+        n_queries = self.pairs.shape[0] if rows is None else len(rows)
+        size = self.queries_per_block(n_queries)
+        while size >= 2 * _FEWEST_QUERIES and size * n_visited > _PAIRS_PER_VISIT:
+            size //= 2
+        if rows is not None:
+            return [rows[part] for part in self._cut(self.pairs.queries[rows], size)]
+        if size not in self._parts:
+            self._parts[size] = self._cut(self.pairs.queries, size)
+        return self._parts[size]
+
+    def _cut(self, queries, size):
         order, blocks = in_blocks(queries, self.pairs.bandwidth, size, even=True)
         return np.split(order, blocks.starts[1:-1])
 
     @staticmethod
     def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Put blocks of queries in groups that lie together."""
-        return [parts[group] for group in slices(len(parts), _PARTS_PER_GROUP)]
+        size = max(1, _QUERIES_PER_GROUP // len(parts[0])) if parts else 1
+        return [parts[group] for group in slices(len(parts), size)]
+
+    def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
+        """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
+        if not np.isfinite(self._kernel.support):
+            return 0.0  # sums tell what each row needs, wherever its block ends
+        share = self.share(_PROBES, max(multiples))
+        return share * self.blocks.starts[-1] if share < _MOST else 0.0
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
         """What matters to some blocks of queries, which lie together.

@@ -45,9 +45,11 @@ PLAIN = [
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 4)
-    monkeypatch.setattr(_neighbourhoods, "_PARTS_PER_GROUP", 4)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 64)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
+    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 4)
+    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_VISIT", 300)
     monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", 64)
 
 

@@ -36,7 +36,7 @@ VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_neighbourhoods, "_PARTS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
 
@@ -174,14 +174,50 @@ def found_by_each(around, multiples=(1.0,)):
 
 
 def test_groups_are_neighbouring_parts(monkeypatch):
-    monkeypatch.setattr(Neighbourhoods, "queries_per_block", staticmethod(lambda n_queries: 5))
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 40)
     pairs, blocks, weights, *_ = problem_of(n_queries=400)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
     parts = around.of_queries()
     groups = around.in_groups(parts)
     assert_array_equal(np.concatenate(parts), np.concatenate([np.concatenate(g) for g in groups]))
-    assert {len(group) for group in groups[:-1]} == {_neighbourhoods._PARTS_PER_GROUP}
-    assert len(groups) > 1
+    assert min(len(np.concatenate(group)) for group in groups[:-1]) >= 24
+    assert max(len(np.concatenate(group)) for group in groups) <= 48
+    assert around.in_groups([]) == []
+
+
+@pytest.mark.parametrize("rows", [None, np.arange(3, 1_000)])
+def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows, monkeypatch):
+    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 16)
+    pairs, blocks, weights, *_ = problem_of(n_queries=1_000)
+    around = Neighbourhoods(pairs, KERNELS["epanechnikov"], weights, blocks)
+    sizes = []
+    for n_visited in (0, 1e4, 5e4, 1e9):
+        parts = around.of_queries(rows, n_visited)
+        assert_array_equal(
+            np.sort(np.concatenate(parts)), np.arange(1_000) if rows is None else rows
+        )
+        sizes.append(max(map(len, parts)))
+    assert sizes[0] == sizes[1] > 1.9 * sizes[2] > 3 * sizes[3] > 8
+
+
+@pytest.mark.parametrize("kernel", ["epanechnikov", "tricube"])
+def test_how_many_keys_a_block_of_queries_visits(kernel, monkeypatch):
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", np.inf)  # no moments
+    pairs, blocks, weights, *_ = problem_of(n_keys=2_000, bandwidth=0.2)
+    pairs = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    visited = [len(blocks.rows(around.all_of(rows))) for rows in around.of_queries()]
+    assert 0.7 * np.mean(visited) < around.visited() < 3 * np.mean(visited)
+    assert around.visited([1.0, 0.5, 2.0]) == around.visited([2.0]) > 1.2 * around.visited()
+    # Smaller blocks would visit them all the same.
+    assert around.visited([100.0]) == 0
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "constant"])
+def test_kernels_without_end_say_row_by_row_what_they_need(kernel):
+    pairs, blocks, weights, *_ = problem_of(n_keys=2_000, bandwidth=0.2)
+    assert Neighbourhoods(pairs, KERNELS[kernel], weights, blocks).visited() == 0
 
 
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
