@@ -128,6 +128,28 @@ class Boxes:
                 np.maximum.reduceat(pairs.key_factors, starts),
             )
 
+    def around(self, numbers, size):
+        """Corners of boxes around some of these and what is next to each, so many together.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n_numbers,)
+            Which boxes.
+        size : int
+            How many are together; all at most.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n_columns, n_numbers)
+            The corners.
+        """
+        lower, upper = self.corners
+        centres, size = lower / 2 + upper / 2, min(size, lower.shape[1])
+        with np.errstate(over="ignore"):
+            apart = np.abs(centres[:, numbers, None] - centres[:, None]) * self._inverse
+        members = np.argpartition(apart.max(axis=0), size - 1, axis=1)[:, :size]
+        return lower[:, members].min(axis=2), upper[:, members].max(axis=2)
+
     def distances(self, lower, upper, factors=(1.0, 1.0), numbers=None):
         """Bounds of the squared scaled distances to other boxes: nothing is nearer, or farther.
 

@@ -17,8 +17,6 @@ from nwkr.kernels import Kernel
 
 __all__ = ["neighbourhoods", "pool_pairs", "way_of"]
 
-_PROBES = 8  # blocks whose neighbourhoods stand for all
-
 
 def pool_pairs(
     pairs: Pairs,
@@ -150,7 +148,7 @@ def _seconds(pairs, kernel, values, around, multiple, tol, n_together):
         return seconds
     n_groups, n_columns = len(around.groups), len(around.pairs.columns)
     n_blocks = n_queries / around.queries_per_block(n_queries)
-    share = around.share(_PROBES, multiple)
+    share = around.share(multiple)
     for_block = 3e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
     # Keys are fetched first.
     seconds["blocks"] = 1.1 * share * seconds["dense"] + n_blocks * for_block / n_together

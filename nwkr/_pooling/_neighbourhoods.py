@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, sqrt
 
 import numpy as np
@@ -182,7 +183,7 @@ class Neighbourhoods:
         """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
         if not np.isfinite(self._kernel.support):
             return 0.0  # sums tell what each row needs, wherever its block ends
-        share = self.share(_PROBES, max(multiples))
+        share = self.share(max(multiples))
         return share * self.blocks.starts[-1] if share < _MOST else 0.0
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
@@ -361,14 +362,15 @@ class Neighbourhoods:
         (nearest,), _ = self._boxes.distances(*box)
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * _MARGIN)
 
-    def share(self, n_probes: int, multiple: float = 1.0) -> float:
-        """About what share of the pairs matters, were the queries where the keys are."""
+    @cached_property
+    def _typical_boxes(self):
         n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
-        span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)  # of a block of queries
-        probes = np.unique(np.linspace(0, (n_blocks - 1) // span, n_probes).astype(int)) * span
-        members = np.minimum(probes[:, None] + np.arange(span), n_blocks - 1)
-        lower, upper = self._boxes.corners
-        lower, upper = lower[:, members].min(axis=2), upper[:, members].max(axis=2)
+        span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)
+        return self._boxes.around(np.linspace(0, n_blocks - 1, _PROBES).astype(int), span)
+
+    def share(self, multiple: float = 1.0) -> float:
+        """About what share of the pairs matters, were the queries where the keys are."""
+        n_keys, (lower, upper) = self.blocks.starts[-1], self._typical_boxes
         factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
         nearest, farthest = self._boxes.distances(lower, upper, factors)
         ends, by_moments = np.isfinite(self._kernel.support), self.by_moments([multiple])

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling import _neighbourhoods
-from nwkr._pooling._boxes import Blocks, in_blocks
+from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
 from nwkr._pooling._distances import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr.kernels import KERNELS, Kernel
@@ -145,6 +145,20 @@ def test_groups_are_neighbouring_blocks(size, uneven):
         assert groups.starts[number + 1] == uneven.starts[part[-1] + 1]
         assert_array_equal(groups.lower[:, number], uneven.lower[:, part].min(axis=1))
         assert_array_equal(groups.upper[:, number], uneven.upper[:, part].max(axis=1))
+
+
+@pytest.mark.parametrize("size", [1, 4, 24, 30])
+def test_boxes_around_neighbours(size):
+    pairs, blocks, *_ = problem_of()
+    pairs = pairs_of(pairs.queries, pairs.keys, np.array([0.3, 2.0]))
+    boxes = Boxes(pairs, blocks)
+    n_blocks = len(blocks)
+    lower, upper = boxes.around(np.arange(n_blocks), size)
+    centres = (blocks.lower + blocks.upper).T / 2 / pairs.bandwidth
+    for number, centre in enumerate(centres):
+        members = np.argsort(np.abs(centres - centre).max(axis=1))[:size]
+        assert_array_equal(lower[:, number], blocks.lower[:, members].min(axis=1))
+        assert_array_equal(upper[:, number], blocks.upper[:, members].max(axis=1))
 
 
 # -- what matters -------------------------------------------------------------------------
@@ -403,11 +417,11 @@ def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
         len(rows) * len(blocks.rows(visited)) for rows, visited, *_ in found_by_each(around)
     )
     expected = visited / 1000**2
-    assert 0.5 * expected < around.share(24) < 2 * expected
+    assert 0.5 * expected < around.share() < 2 * expected
 
 
 def test_nothing_is_visited_of_a_kernel_that_is_moments_everywhere():
     pairs, blocks, weights, *_ = problem_of(n_keys=1000)
     around = Neighbourhoods(pairs, KERNELS["constant"], weights, blocks)
     assert around.by_moments()
-    assert around.share(8) == 0
+    assert around.share() == 0
