@@ -255,10 +255,11 @@ class Neighbourhoods:
         around = lower.min(axis=1, keepdims=True), upper.max(axis=1, keepdims=True)
         extremes = np.min(factors[0]), np.max(factors[1])
         nearest, farthest = self._group_boxes.distances(*around, extremes)
-        groups = np.flatnonzero(nearest[0] < reach_of(nearest, farthest, self._mass)[0])
+        of_all = reach_of(nearest, farthest, self._mass)
+        groups = np.flatnonzero(nearest[0] < of_all[0])
 
         nearest, farthest = self._group_boxes.distances(lower, upper, factors, groups)
-        reach = reach_of(nearest, farthest, self._mass[groups])
+        reach = np.minimum(of_all, reach_of(nearest, farthest, self._mass[groups]))
         inside = within(farthest)
         near = (nearest < reach) & ~inside
         some = near.any(axis=0)

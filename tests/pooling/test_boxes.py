@@ -293,6 +293,21 @@ def test_no_pair_is_nearer_than_what_is_said(variant):
             assert nearest <= least * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+@pytest.mark.usefixtures("small_blocks")
+def test_nothing_is_visited_that_is_farther_than_what_is_not(kernel):
+    pairs, blocks, weights, *_ = problem_of(bandwidth=0.05, n_keys=1_000)
+    around, n_less = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks), 0
+    for rows in around.of_queries():
+        lowest, highest = pairs.queries[rows].min(axis=0), pairs.queries[rows].max(axis=0)
+        gaps = np.maximum(blocks.lower.T - highest, lowest - blocks.upper.T).clip(min=0)
+        nearest = np.linalg.norm(gaps / pairs.bandwidth, axis=1)
+        visited = np.isin(np.arange(len(blocks)), around.of([rows]).blocks)
+        assert nearest[visited].max() < nearest[~visited].min(initial=np.inf) * (1 + 1e-9)
+        n_less += not visited.all()
+    assert n_less > 1
+
+
 def keys_within(around):
     """Queries of a part, the keys within for it, and those it visits."""
     for rows, visited, _, groups, blocks in found_by_each(around):
