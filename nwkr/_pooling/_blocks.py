@@ -56,29 +56,13 @@ def pool_blocks(
         # These differ from one bandwidth to the next, and are worth more than shared distances.
         alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
-    leave_out = around.pairs.leave_out
     shift = np.zeros((len(multiples), around.pairs.shape[0]))
     sums = np.zeros((*shift.shape, len(values)))
     uncertain = np.zeros(shift.shape, bool)
-    scale, moments = min(multiples), None
+    moments = None
     if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
         moments = Moments(around.pairs, kernel, values, levels, multiples[0])
-
-    def prepare(parts):
-        found = around.of(parts, multiples)
-        group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
-        if moments is not None:
-            group.within = moments.sums(found.within, parts)
-            if leave_out is not None:
-                group.own = _of_keys(values, leave_out[group.rows])
-        if len(found.blocks):
-            cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)
-            values_of_group = np.take(values, cols, axis=1)
-            group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
-            group.visits = around.visits(found, group.sizes, multiples)
-            group.n_keys = len(cols)
-        return group
 
     def pool_round(groups):
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
@@ -97,14 +81,15 @@ def pool_blocks(
 
     # Threads would only wait for each other at what is quick: that is done before and after.
     parts = around.of_queries(rows, around.visited(multiples))
-    for groups in _rounds(prepare(group) for group in around.in_groups(parts)):
+    prepare = partial(_prepare, around, kernel, values, multiples, moments)
+    for groups in _rounds(map(prepare, around.in_groups(parts))):
         pool_round(groups)
         groups.clear()  # or they would stay until the next are made
     if uncertain.any():
         parts = [part for part in around.of_queries(rows) if uncertain[:, part].any()]
         each(pool_exactly, parts, n_jobs)
     if empty == "mean":
-        stand_in(sums, np.isneginf(shift), values, leave_out)
+        stand_in(sums, np.isneginf(shift), values, around.pairs.leave_out)
     return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
 
 
@@ -134,6 +119,23 @@ class _Group:
         if self.own is not None:
             uncertain[0] |= (np.abs(self.own) > _MOST_TAKEN_BACK * np.abs(sums[0])).any(axis=1)
         return sums, uncertain
+
+
+def _prepare(around, kernel, values, multiples, moments, parts):
+    """The group of some blocks of queries."""
+    found, scale = around.of(parts, multiples), min(multiples)
+    group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
+    if moments is not None:
+        group.within = moments.sums(found.within, parts)
+        if around.pairs.leave_out is not None:
+            group.own = _of_keys(values, around.pairs.leave_out[group.rows])
+    if len(found.blocks):
+        cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)
+        values_of_group = np.take(values, cols, axis=1)
+        group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
+        group.visits = around.visits(found, group.sizes, multiples)
+        group.n_keys = len(cols)
+    return group
 
 
 def _of_keys(values, numbers):
