@@ -280,25 +280,18 @@ RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 
 def _spread(X, weights):
     """Weighted standard deviation of each column; exactly 0 where it is constant."""
-    lowest, highest = _extremes(X)
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
     extent = highest - lowest
-    # Within [0, 1], so that squares neither overflow nor underflow; and columns as rows, for
-    # NumPy's loops want to be long.
-    columns = np.ascontiguousarray(X.T)
-    scaled = (columns - lowest[:, None]) / np.where(extent > 0, extent, 1)[:, None]
-    apart = scaled - np.average(scaled, axis=1, weights=weights)[:, None]
-    return extent * np.sqrt(np.average(apart**2, axis=1, weights=weights))
+    # Within [0, 1], so that squares neither overflow nor underflow.
+    scaled = (X - lowest) / np.where(extent > 0, extent, 1)
+    mean = np.average(scaled, axis=0, weights=weights)
+    return extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
 
 
 def _range(X):
     """Centre and greatest extent of the columns; extent 1 where all are constant."""
-    lowest, highest = _extremes(X)
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
     return lowest / 2 + highest / 2, float((highest - lowest).max()) or 1.0
-
-
-def _extremes(X):
-    """Least and greatest of each column."""
-    return (np.array([bound(column) for column in X.T], float) for bound in (np.min, np.max))
 
 
 def _as_float64(X):
