@@ -37,7 +37,7 @@ from scipy.spatial.distance import cdist
 
 from nwkr import NadarayaWatsonRegressor
 from nwkr._pooling._boxes import in_blocks
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 
 BLUE, ORANGE, GREEN = "#56B4E9", "#E69F00", "#009E73"

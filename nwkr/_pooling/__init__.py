@@ -14,7 +14,11 @@
       |                                and the sums with the query
     _tiles      _rows                  some pairs, in the cache; rows of weights, exactly
       |
-    _distances  _product               squared scaled distances, plainly; by a product
+    _metric                            pairs under any metric
+      |
+    _euclidean                         squared scaled distances, plainly or by a product
+      |
+    _pairs      _product               what all pairs can be asked; the product
       |
     _sums       _threads               results that merge; threads
 
@@ -35,9 +39,10 @@ import numpy as np
 from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
-from nwkr._pooling._distances import pairs_of, places
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._lattice import MOST_COLUMNS
+from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._pairs import places
 from nwkr._pooling._rows import row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums

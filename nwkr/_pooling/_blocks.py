@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from nwkr._pooling._dense import Dense, Visit
-from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._moments import Moments
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._rows import in_rows, stand_in, weights_in_rows

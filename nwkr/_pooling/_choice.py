@@ -9,9 +9,10 @@ import numpy as np
 from nwkr._pooling._blocks import pool_blocks
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._dense import pool_dense
-from nwkr._pooling._distances import EuclideanPairs, Pairs
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import Lattice, has_lattice
 from nwkr._pooling._neighbourhoods import Neighbourhoods
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._sums import PooledSums
 from nwkr.kernels import Kernel
 

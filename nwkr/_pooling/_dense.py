@@ -15,7 +15,7 @@ from math import isclose
 
 import numpy as np
 
-from nwkr._pooling._distances import Pairs
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows, stand_in
 from nwkr._pooling._sums import PooledSums

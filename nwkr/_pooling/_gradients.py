@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nwkr._pooling._distances import Pairs
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows, row_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each

@@ -21,7 +21,7 @@ from math import ceil, e, exp, log, log2, pi, prod, sqrt
 import numpy as np
 from sklearn import get_config
 
-from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
@@ -41,7 +41,7 @@ _NUMBERS_AT_ONCE = 2**18  # in a product of weights
 
 def has_lattice(pairs: EuclideanPairs, kernel: Kernel) -> bool:
     """Whether a lattice can serve these pairs."""
-    if not kernel.log_slope or pairs.matches:
+    if not kernel.log_slope or pairs.must_match:
         return False
     if pairs.query_factors is not None or pairs.key_factors is not None:
         return False

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr.kernels import Kernel
 
 __all__ = ["Moments"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from nwkr._pooling._boxes import Blocks, Boxes, in_blocks, runs
 from nwkr._pooling._dense import Visit
-from nwkr._pooling._distances import EuclideanPairs
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
@@ -93,7 +93,7 @@ class Neighbourhoods:
         )
         self._has_moments = (
             kernel.power is not None
-            and not pairs.matches
+            and not pairs.must_match
             and pairs.leaves_itself_out
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
@@ -212,7 +212,8 @@ class Neighbourhoods:
                 bound.reduceat(of_rows, starts)[:, None] for bound in (np.minimum, np.maximum)
             )
         # Who takes exact matches only has no use for blocks as a whole.
-        whole = None if pairs.exact is None else ~np.logical_or.reduceat(pairs.exact[rows], starts)
+        exact = pairs.exact_queries
+        whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
         lower, upper = (
             bound.reduceat(queries, starts, axis=0).T for bound in (np.minimum, np.maximum)
         )
@@ -281,7 +282,7 @@ class Neighbourhoods:
     def _reach(self, nearest, farthest, mass, multiple):
         """Squared scaled distance from which on no key matters."""
         kernel = self._kernel
-        if self.pairs.matches or not self._falls:
+        if self.pairs.must_match or not self._falls:
             return np.inf
         if np.isfinite(kernel.support):
             return (kernel.support * multiple) ** 2 * _MARGIN
@@ -331,7 +332,7 @@ class Neighbourhoods:
 
     def _needed(self, blocks, nearest, multiples):
         """How many keys are needed, if those of some blocks come nearest first."""
-        if self.pairs.matches or not self._falls:
+        if self.pairs.must_match or not self._falls:
             return None
         ends = np.append(0, np.diff(self.blocks.starts)[blocks].cumsum())
         # The most that each block and all after it can add to a total.
@@ -353,7 +354,7 @@ class Neighbourhoods:
 
     def nearest(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of the blocks that the nearest keys of some queries are among."""
-        if self.pairs.matches:
+        if self.pairs.must_match:
             return np.arange(len(self.blocks))
         queries = np.take(self.pairs.queries, rows, axis=0)
         box = queries.min(axis=0)[:, None], queries.max(axis=0)[:, None]

@@ -13,7 +13,7 @@ from math import ceil
 
 import numpy as np
 
-from nwkr._pooling._distances import Pairs
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
@@ -45,7 +45,7 @@ def in_rows(
     for block in slices(len(rows), _together(pairs.shape[1])):
         cols: slice | np.ndarray = slice(None)
         if empty != "mean":
-            cols = pairs.near(rows[block], within, beyond)
+            cols = pairs.candidate_keys(rows[block], within, beyond)
         n_cols = pairs.shape[1] if isinstance(cols, slice) else len(cols)
         n_parts = ceil(len(rows[block]) / _height(n_cols))
         for part in np.array_split(rows[block], n_parts):
@@ -107,9 +107,9 @@ class Rows:
     ):
         self.rows, self.cols = rows, cols
         self._pairs, self._kernel, self._empty = pairs, kernel, empty
-        u2 = pairs.differences(rows, cols)
-        apart, self._matched = pairs.apart(rows, cols), np.full(len(u2), True)
-        coarse = pairs.coarse(rows, cols) if empty == "nearest" else None
+        u2 = pairs.squared_distances(rows, cols)
+        apart, self._matched = pairs.mismatched(rows, cols), np.full(len(u2), True)
+        coarse = pairs.mismatch_distances(rows, cols) if empty == "nearest" else None
         if coarse is not None:
             pairs.exclude_self(coarse, rows, cols, fill=np.inf)
             nearest = coarse.min(axis=1, initial=np.inf)
@@ -226,7 +226,7 @@ class Rows:
     @cached_property
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
-        excess = self._pairs.excess(self._u2, closest, self.rows, self.cols)
+        excess = self._pairs.beyond_closest(self._u2, closest, self.rows, self.cols)
         # Seen sharply, some other key may be the closest.
         excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess

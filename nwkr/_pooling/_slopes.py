@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr._pooling._distances import Pairs
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, slices

@@ -7,7 +7,7 @@ from math import e, log2
 
 import numpy as np
 
-from nwkr._pooling._distances import Pairs
+from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._threads import scratch, slices
 from nwkr.kernels import Kernel
 
@@ -110,7 +110,7 @@ class Tiles:
             n_cols = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
             tile = room[: height * n_cols].reshape(height, -1)
             if not self._by_product(tile, rows, cols, reach):
-                tile = self._pairs.differences(rows, cols)
+                tile = self._pairs.squared_distances(rows, cols)
                 if self._jumps:
                     tile = self._kernel.profile(tile)
                 elif self._factor != 1:

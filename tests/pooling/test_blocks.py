@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from nwkr._pooling import _moments, _neighbourhoods, attend, in_blocks, pool, pool_each, slopes
 from nwkr._pooling._blocks import pool_blocks
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr.kernels import KERNELS
 

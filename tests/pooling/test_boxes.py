@@ -7,7 +7,7 @@ from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling import _neighbourhoods
 from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr.kernels import KERNELS, Kernel
 
@@ -417,7 +417,7 @@ def test_part_is_the_pairs_of_some_queries_with_some_keys(kernel):
     rows, numbers = np.array([3, 1, 30]), np.array([7, 2, 15])
     cols, part = around.part(rows, numbers)
     assert_array_equal(cols, blocks.rows(numbers))
-    u2 = part.differences(np.arange(3))
+    u2 = part.squared_distances(np.arange(3))
     assert_allclose(u2, u[np.ix_(rows, cols)] ** 2, rtol=1e-12)
     part.exclude_self(u2, np.arange(3), fill=np.nan)
     assert_array_equal(np.isnan(u2), counted[np.ix_(rows, cols)] == 0)

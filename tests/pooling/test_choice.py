@@ -7,8 +7,8 @@ from sklearn import config_context
 
 from nwkr._pooling import _choice, algorithm_of, in_blocks, pool, pool_each
 from nwkr._pooling._choice import neighbourhoods, way_of
-from nwkr._pooling._distances import pairs_of
 from nwkr._pooling._lattice import Lattice
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._sums import PooledSums
 from nwkr.kernels import KERNELS
 

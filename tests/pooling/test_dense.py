@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from nwkr._pooling import _dense, _tiles, attend, pool, pool_each
 from nwkr._pooling._dense import Dense, Visit
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS
 
 

@@ -7,8 +7,8 @@ from oracles import PROFILES, scaled_distances
 from sklearn import config_context
 
 from nwkr._pooling import _lattice, in_blocks, pool, pool_each
-from nwkr._pooling._distances import pairs_of
 from nwkr._pooling._lattice import Lattice, has_lattice
+from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS, Kernel
 
 GAUSSIAN = KERNELS["gaussian"]

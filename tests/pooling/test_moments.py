@@ -7,7 +7,7 @@ from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling import _moments
 from nwkr._pooling._boxes import in_blocks
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._moments import Moments
 from nwkr.kernels import KERNELS
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._rows import Rows, in_rows, stand_in
 from nwkr.kernels import KERNELS
 
@@ -55,7 +55,7 @@ def test_keys_are_looked_for_as_far_as_squares_go(scale, rng):
     pairs = pairs_of(queries, keys, np.ones(2))
     distances = scaled_distances(queries, keys, 1.0)
     near = np.zeros(40, bool)
-    near[pairs.near(np.arange(30), 1.0, 0.0)] = True
+    near[pairs.candidate_keys(np.arange(30), 1.0, 0.0)] = True
     assert near[distances.argmin(axis=1)].all()
     assert near[(distances <= 1).any(axis=0)].all()
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances, slope
 
 from nwkr._pooling import _tiles
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._tiles import Tiles
 from nwkr.kernels import KERNELS
 

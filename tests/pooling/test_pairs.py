@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import scaled_distances
 from sklearn.metrics import pairwise_distances
 
-from nwkr._pooling._distances import pairs_of
+from nwkr._pooling._metric import pairs_of
 
 ROWS, COLS = slice(2, 9), slice(5, 20)
 
@@ -22,11 +22,11 @@ def problem(rng):
     )
 
 
-def test_differences_are_the_formula(problem):
+def test_squared_distances_are_the_formula(problem):
     u2 = scaled_distances(*problem) ** 2
     pairs = pairs_of(*problem)
-    assert_allclose(pairs.differences(ROWS, COLS), u2[ROWS, COLS], rtol=1e-13)
-    assert_allclose(pairs.differences(np.array([3, 1])), u2[[3, 1]], rtol=1e-13)
+    assert_allclose(pairs.squared_distances(ROWS, COLS), u2[ROWS, COLS], rtol=1e-13)
+    assert_allclose(pairs.squared_distances(np.array([3, 1])), u2[[3, 1]], rtol=1e-13)
 
 
 @pytest.mark.parametrize("factor", [1.0, -0.7])
@@ -58,13 +58,13 @@ def test_the_product_in_float32_takes_float64_where_it_must(rng, reach, error):
         assert_allclose(out, scaled_distances(queries, keys, 1) ** 2, atol=error, rtol=1e-6)
 
 
-def test_excess_keeps_the_digits_of_far_distances():
+def test_beyond_closest_keeps_the_digits_of_far_distances():
     """Two keys a hair apart, seen from 1e8 away."""
     queries, keys = np.array([[1e8]]), np.array([[0.0], [1e-8], [-3.0]])
     pairs = pairs_of(queries, keys, np.ones(1))
-    u2 = pairs.differences(np.array([0]))
-    excess = pairs.excess(u2, u2.min(axis=1, keepdims=True), np.array([0]))
-    assert_allclose(excess - excess.min(), [[2.0, 0.0, 6e8 + 11]], rtol=1e-12)
+    u2 = pairs.squared_distances(np.array([0]))
+    beyond = pairs.beyond_closest(u2, u2.min(axis=1, keepdims=True), np.array([0]))
+    assert_allclose(beyond - beyond.min(), [[2.0, 0.0, 6e8 + 11]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "cosine", lambda a, b: abs(a[0] - b[0])])
@@ -72,19 +72,19 @@ def test_other_metrics(metric, rng):
     queries, keys = rng.normal(size=(12, 4)), rng.normal(size=(25, 4))
     expected = (pairwise_distances(queries, keys, metric=metric) / 0.3) ** 2
     pairs = pairs_of(queries, keys, 0.3, metric)
-    assert_allclose(pairs.differences(ROWS, COLS), expected[ROWS, COLS])
+    assert_allclose(pairs.squared_distances(ROWS, COLS), expected[ROWS, COLS])
     assert pairs.product(1.0) is None
     given = pairs_of(pairwise_distances(queries, keys, metric=metric), keys, 0.3, "precomputed")
-    assert_allclose(given.differences(ROWS, COLS), expected[ROWS, COLS])
+    assert_allclose(given.squared_distances(ROWS, COLS), expected[ROWS, COLS])
 
 
 def test_columns_with_bandwidth_inf_do_not_count(problem):
     queries, keys, bandwidth = problem
     pairs = pairs_of(queries, keys, np.where([1, 1, 0, 0], bandwidth, np.inf))
     expected = scaled_distances(queries[:, :2], keys[:, :2], bandwidth[:2]) ** 2
-    assert_allclose(pairs.differences(ROWS, COLS), expected[ROWS, COLS], rtol=1e-12)
+    assert_allclose(pairs.squared_distances(ROWS, COLS), expected[ROWS, COLS], rtol=1e-12)
     nothing = pairs_of(queries, keys, np.full(4, np.inf))
-    assert_array_equal(nothing.differences(ROWS, COLS), np.zeros((7, 15)))
+    assert_array_equal(nothing.squared_distances(ROWS, COLS), np.zeros((7, 15)))
 
 
 @pytest.mark.parametrize("tiny", [0.0, 1e-200])
@@ -92,10 +92,13 @@ def test_columns_with_bandwidth_zero_exclude(tiny, rng):
     queries, keys = rng.integers(0, 3, (2, 30, 3)).astype(float)
     pairs = pairs_of(queries, keys, np.array([tiny, 1.0, tiny]))
     apart = (queries[:, None, [0, 2]] != keys[None][:, :, [0, 2]]).any(axis=2)
-    assert_array_equal(pairs.apart(ROWS, COLS), apart[ROWS, COLS])
-    coarse = scaled_distances(queries, keys, [1, np.inf, 1])
-    assert_allclose(4 * pairs.coarse(ROWS), coarse[ROWS])  # in a unit of its own
-    assert_array_equal(pairs.coarse(ROWS, COLS), pairs.coarse(ROWS)[:, COLS])
+    assert_array_equal(pairs.mismatched(ROWS, COLS), apart[ROWS, COLS])
+    distances = scaled_distances(queries, keys, [1, np.inf, 1])
+    found = pairs.mismatch_distances(ROWS)
+    assert_allclose(4 * found, distances[ROWS])  # in a unit of its own
+    assert_array_equal(
+        pairs.mismatch_distances(ROWS, COLS), pairs.mismatch_distances(ROWS)[:, COLS]
+    )
     tile = np.ones((7, 15))
     pairs.exclude(tile, ROWS, COLS)
     assert_array_equal(tile, ~apart[ROWS, COLS])
@@ -104,8 +107,8 @@ def test_columns_with_bandwidth_zero_exclude(tiny, rng):
 def test_a_metric_with_bandwidth_zero_excludes(rng):
     queries, keys = rng.integers(0, 4, (2, 30, 1)).astype(float)
     pairs = pairs_of(queries, keys, 0.0, "manhattan")
-    assert_array_equal(pairs.apart(ROWS, COLS), (queries != keys.T)[ROWS, COLS])
-    assert pairs_of(queries, keys, 0.1, "manhattan").apart(ROWS, COLS) is None
+    assert_array_equal(pairs.mismatched(ROWS, COLS), (queries != keys.T)[ROWS, COLS])
+    assert pairs_of(queries, keys, 0.1, "manhattan").mismatched(ROWS, COLS) is None
 
 
 def test_the_key_left_out_is_excluded(rng):

@@ -1,0 +1,142 @@
+"""What all metrics have in common: pairs of queries and keys, a tile of them at a time.
+
+A tile holds the squares of ``u = distance / bandwidth``. Two ways lead to it. The *plain
+formula* is right to the last digits. The *product* expands the square into one matrix product
+over two extra columns: several times faster, with an error that grows with the squared distance
+from the centre. A tile takes the product where its error is harmless; whatever has to be exact
+takes the plain formula.
+
+Which pairs do not count is a question apart from distances: a query may leave a key out, and
+columns with bandwidth 0 have to match, whatever the kernel makes of the distance.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from nwkr._pooling._product import Product
+
+__all__ = ["Pairs", "places"]
+
+# Squared distances that differ from the squared width of the query by less, relative to it, are
+# taken as equal to it.
+_TIE_TOLERANCE = 1e-14
+
+
+class Pairs:
+    """All pairs of queries and keys.
+
+    In every method `rows` and `cols` select queries and keys, by a slice or by their numbers.
+
+    Parameters
+    ----------
+    n_queries, n_keys : int
+        How many there are.
+    dtype : dtype
+        Type of the weights.
+
+    Attributes
+    ----------
+    leave_out : ndarray of shape (n_queries,) or None
+        For each query, the number of the key that it leaves out; -1 for none.
+    exact_queries : ndarray of bool, of shape (n_queries,), or None
+        Queries of width 0, for which only keys at distance 0 count.
+    query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
+        Factors of the squared distances.
+    """
+
+    leave_out: np.ndarray | None = None
+    exact_queries: np.ndarray | None = None
+    query_factors: np.ndarray | None = None
+    key_factors: np.ndarray | None = None
+
+    def __init__(self, n_queries, n_keys, dtype):
+        self.shape = n_queries, n_keys
+        self.dtype = np.dtype(dtype)
+
+    def _base_squares(self, rows, cols) -> np.ndarray:
+        """Squared distances in units of the bandwidth, without the factors, in float64."""
+        raise NotImplementedError
+
+    def squared_distances(self, rows, cols=slice(None)) -> np.ndarray:
+        """Squared scaled distances by the plain formula, in float64."""
+        u2 = self._base_squares(rows, cols)
+        if self.query_factors is not None:
+            u2 *= self.query_factors[rows][:, None]
+            # The width is the distance to some key: keys at that distance must get exactly 1.
+            u2[np.abs(u2 - 1) < _TIE_TOLERANCE] = 1
+        if self.key_factors is not None:
+            u2 *= self.key_factors[cols]
+        return u2
+
+    def beyond_closest(self, u2, closest, rows, cols=slice(None)) -> np.ndarray:
+        """``u2 - closest``: squared scaled distances beyond those of the closest key."""
+        return u2 - closest
+
+    def product(self, factor: float, offset: float = 0.0) -> Product | None:
+        """``factor * u2 + offset`` by matrix products, if possible."""
+        return None
+
+    @cached_property
+    def centred(self) -> tuple[np.ndarray, np.ndarray]:
+        """Queries and keys in units of the bandwidth, from a common centre, if they have one."""
+        raise NotImplementedError
+
+    def candidate_keys(self, rows: np.ndarray, within: float, beyond: float) -> slice | np.ndarray:
+        """Keys that may count for any of some queries: all that do, and perhaps more.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the queries.
+        within : float
+            Keys count up to this squared scaled distance,
+        beyond : float
+            and up to this beyond that of the nearest key.
+
+        Returns
+        -------
+        cols : slice or ndarray of shape (n_cols,)
+            The keys.
+        """
+        return slice(None)
+
+    def mismatch_distances(self, rows, cols=slice(None)) -> np.ndarray | None:
+        """Distances in the columns with bandwidth 0, in any unit; None if there are none."""
+        return None
+
+    def mismatched(self, rows, cols=slice(None)) -> np.ndarray | None:
+        """Where pairs differ although the bandwidth is 0; None if it is 0 for none of them."""
+        if self.exact_queries is None or not self.exact_queries[rows].any():
+            return None
+        return (self._base_squares(rows, cols) > 0) & self.exact_queries[rows][:, None]
+
+    def exclude(self, tile, rows, cols=slice(None), fill=0.0) -> None:
+        """Put `fill` where a pair does not count."""
+        mismatched = self.mismatched(rows, cols)
+        if mismatched is not None:
+            tile[mismatched] = fill
+        self.exclude_self(tile, rows, cols, fill)
+
+    def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
+        """Put `fill` where a query meets the key that it leaves out."""
+        if self.leave_out is None:
+            return
+        left_out = places(self.leave_out[rows], cols)
+        here = np.flatnonzero(left_out >= 0)
+        tile[here, left_out[here]] = fill
+
+
+def places(numbers: np.ndarray, cols: slice | np.ndarray) -> np.ndarray:
+    """Positions of the keys with these numbers among the selected keys; -1 for others."""
+    if isinstance(cols, slice):
+        first = cols.start or 0
+        inside = (numbers >= first) & (numbers < (np.inf if cols.stop is None else cols.stop))
+        return np.where(inside, numbers - first, -1)
+    if not len(cols):
+        return np.full(len(numbers), -1)
+    order = np.argsort(cols, kind="stable")  # quick, for they come in runs
+    found = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
+    return np.where(cols[found] == numbers, found, -1)
