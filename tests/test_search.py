@@ -49,6 +49,9 @@ DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.deriv
 # Of each sort one, where the rest would only repeat them.
 SOME = pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "tricube"])
 LADDER = [0.1 * 2 ** (j / 2) for j in range(10)]
+# Rounding decides after which of its last steps a descent ends: they gain 1e-8 or less, so that
+# scores agree to a few of these, and bandwidths to about the root.
+SAME_SCORE, SAME_BANDWIDTH = 1e-6, 2e-3
 
 
 def wide_rule(X, sample_weight):
@@ -319,7 +322,8 @@ def test_a_constant_column_is_off(Search, per_feature, data):
     y = target_of(Search, y)
     plain = Search(per_feature=per_feature).fit(X, y, weights)
     more = Search(per_feature=per_feature).fit(np.insert(X, 1, 0.1, axis=1), y, weights)
-    assert_allclose(more.bandwidth_, np.insert(plain.bandwidth_, 1, np.inf), rtol=1e-6)
+    same = SAME_BANDWIDTH if per_feature else 1e-9
+    assert_allclose(more.bandwidth_, np.insert(plain.bandwidth_, 1, np.inf), rtol=same)
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
@@ -374,8 +378,9 @@ def test_the_scale_of_the_columns_does_not_count(scale, per_feature, data):
     X, y, weights = data
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y, weights)
     scaled = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X * scale, y, weights)
-    assert_allclose(scaled.bandwidth_, plain.bandwidth_ * scale, rtol=1e-5)
-    assert_allclose(scaled.best_score_, plain.best_score_, rtol=1e-8)
+    same = SAME_BANDWIDTH if per_feature else 1e-9
+    assert_allclose(scaled.bandwidth_, plain.bandwidth_ * scale, rtol=same)
+    assert_allclose(scaled.best_score_, plain.best_score_, rtol=SAME_SCORE if per_feature else 1e-8)
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
@@ -384,7 +389,8 @@ def test_the_scale_of_the_target_does_not_count(scale, per_feature, data):
     X, y, weights = data
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y, weights)
     scaled = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y * scale, weights)
-    assert_allclose(scaled.bandwidth_, plain.bandwidth_, rtol=1e-5)
+    same = SAME_BANDWIDTH if per_feature else 1e-9
+    assert_allclose(scaled.bandwidth_, plain.bandwidth_, rtol=same)
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
@@ -415,8 +421,9 @@ def test_a_column_of_targets(scoring, per_feature, data):
     per_feature = per_feature and scoring is None
     flat = NadarayaWatsonRegressorCV(scoring=scoring, per_feature=per_feature).fit(X, y, weights)
     column = clone(flat).fit(X, y[:, None], weights)
-    assert_allclose(column.bandwidth_, flat.bandwidth_, rtol=1e-9)
-    assert_allclose(column.best_score_, flat.best_score_, rtol=1e-9)
+    same = SAME_BANDWIDTH if per_feature else 1e-9
+    assert_allclose(column.bandwidth_, flat.bandwidth_, rtol=same)
+    assert_allclose(column.best_score_, flat.best_score_, rtol=SAME_SCORE if per_feature else 1e-9)
     assert column.predict(X).shape == (40, 1)
 
 
@@ -921,7 +928,7 @@ def test_statsmodels_own_test():
     model = NadarayaWatsonRegressorCV(per_feature=True, shrinkage=0).fit(X, y)
     assert_allclose(model.bandwidth_, [0.6163835, 0.1649656], rtol=0.01)
     there = attention(X, X, "gaussian", [0.6163835, 0.1649656], leave_self_out=True) @ y
-    assert -model.best_score_ <= np.mean((y - there) ** 2) * (1 + 1e-9)
+    assert -model.best_score_ <= np.mean((y - there) ** 2) * (1 + SAME_SCORE)
 
 
 @pytest.mark.parametrize("target", ["one", "several", "classes"])
@@ -1075,7 +1082,7 @@ def test_units_do_not_count_under_shrinkage(shrinkage, data):
     unit = np.array([1e-3, 1e5])
     plain = NadarayaWatsonRegressorCV(per_feature=True, shrinkage=shrinkage).fit(X, y, weights)
     other = clone(plain).fit(X * unit + [5.0, -3.0], y, weights)
-    assert_allclose(other.bandwidth_, plain.bandwidth_ * unit, rtol=1e-4)
+    assert_allclose(other.bandwidth_, plain.bandwidth_ * unit, rtol=SAME_BANDWIDTH)
 
 
 @pytest.mark.parametrize(
