@@ -32,7 +32,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
 
         This is the inverse of the weighted empirical CDF: ``numpy.quantile(y, q,
         method="inverted_cdf", weights=a)``, but that a sum which misses `q` by rounding alone,
-        1e-12 of it, counts as reaching it. For 0 it is the smallest target that has weight.
+        1e-12 of it, counts as reaching it. For 0 and 1 it is the smallest and the largest target
+        that has weight, but for shares of less than 1e-12 beyond them, which may be rounding too.
 
         Parameters
         ----------

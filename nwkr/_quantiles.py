@@ -16,8 +16,9 @@ from nwkr._spread import among
 __all__ = ["pooled_quantiles"]
 
 _BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
-# By how much, of it, a sum of weights may miss a share by rounding; what is as good as 0.
-_ROUNDING, _NOTHING = 1e-12, 1e-290
+# By how much, of it, a sum of weights may miss a share by rounding. So much of the weights may
+# also be rounding at either end: that of keys at the very edge of the window, for one.
+_ROUNDING = 1e-12
 
 
 def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
     """
     # What is compared with numbers takes all digits.
     arguments = arguments | {"keys": arguments["keys"].astype(float, copy=False)}
-    wanted = np.where(quantiles < 1, np.maximum(quantiles * (1 - _ROUNDING), _NOTHING), 1)
+    wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
     found = np.full((len(arguments["queries"]), len(quantiles)), np.nan)
     order = y.argsort(kind="stable")
     rank = order.argsort()

@@ -17,6 +17,7 @@ from nwkr import (
 )
 from nwkr import _quantiles as quantiles_module
 from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS
 
 QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 
@@ -55,6 +56,7 @@ def weighted_std(weights, y):
 
 def weighted_quantiles(weights, y, quantiles):
     """The smallest value with which the sum of weights reaches each quantile."""
+    quantiles = np.clip(quantiles, 1e-12, 1 - 1e-12)  # less is rounding
     found = []
     for row in weights:
         present = row > 0
@@ -149,10 +151,10 @@ def test_quantiles_are_those_of_the_weights(kernel, n_keys, empty, rng):
     X, y, Q, weight = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, [0.3, 0.5], handle_empty=empty).fit(X, y, weight)
     with bins_of(n_keys):
-        found = model.predict_quantiles(Q, QUANTILES[:-1])
+        found = model.predict_quantiles(Q, QUANTILES)
     weights = attention(Q, X, kernel, [0.3, 0.5], weight, empty=empty)
     reached = ~np.isnan(weights[:, 0])
-    expected = weighted_quantiles(weights[reached], y, QUANTILES[:-1])
+    expected = weighted_quantiles(weights[reached], y, QUANTILES)
     np.testing.assert_array_equal(found[reached], expected)
     assert np.isnan(found[~reached]).all()
 
@@ -161,8 +163,26 @@ def test_quantiles_are_those_of_the_weights(kernel, n_keys, empty, rng):
 def test_the_oracle_is_that_of_numpy(rng):
     X, y, Q, _ = make_data(rng)
     weights = attention(Q, X, "gaussian", 0.5)
-    expected = [np.quantile(y, QUANTILES, method="inverted_cdf", weights=row) for row in weights]
+    shares = np.clip(QUANTILES, 1e-12, 1 - 1e-12)
+    expected = [np.quantile(y, shares, method="inverted_cdf", weights=row) for row in weights]
     np.testing.assert_array_equal(weighted_quantiles(weights, y, QUANTILES), expected)
+
+
+@pytest.mark.skipif(np.__version__ < "2", reason="numpy.quantile had no weights")
+@pytest.mark.parametrize("n_keys", [3, 1000])
+def test_ends_of_a_grid_have_weight(kernel, n_keys, rng):
+    """Keys at the very edge of a window have no weight, but for rounding."""
+    if kernel == "boxcar":
+        pytest.skip("has all of it at the edge")
+    X, Q = rng.integers(0, 21, (300, 1)), rng.integers(0, 21, (60, 1))
+    y = rng.standard_normal(300)
+    model = NadarayaWatsonRegressor(kernel, 0.3).fit(X / 10, y)
+    with bins_of(n_keys):
+        found = model.predict_quantiles(Q / 10, [0, 1])
+    weights = attention(Q, X, kernel, 3)  # of whole numbers, so that nothing is rounded
+    ends = [1e-12, 1 - 1e-12] if np.isinf(KERNELS[kernel].support) else [0, 1]
+    expected = [np.quantile(y, ends, method="inverted_cdf", weights=row) for row in weights]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("n_keys", [3, 1000])
@@ -171,9 +191,9 @@ def test_quantiles_left_out(kernel, n_keys, rng):
     weight[::7] = 0
     model = NadarayaWatsonRegressor(kernel, 0.4).fit(X, y, weight)
     with bins_of(n_keys):
-        found = model.predict_quantiles(None, QUANTILES[:-1])
+        found = model.predict_quantiles(None, QUANTILES)
     weights = left_out_weights(X, kernel, 0.4, weight)
-    np.testing.assert_array_equal(found, weighted_quantiles(weights, y, QUANTILES[:-1]))
+    np.testing.assert_array_equal(found, weighted_quantiles(weights, y, QUANTILES))
 
 
 @pytest.mark.parametrize("metric", ["cityblock", "precomputed"])

@@ -268,6 +268,29 @@ def test_slopes_need_columns_and_a_fixed_bandwidth(rng):
         NadarayaWatsonRegressor("cosine", 1e-3, handle_empty="error").fit(X, y).gradient(Q)
 
 
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan", "error"])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_slopes_where_no_column_has_one(kernel, handle_empty, algorithm, rng):
+    X, y, _ = make_data(rng, n_outputs=2)
+    options = {"handle_empty": handle_empty, "algorithm": algorithm}
+    wide = NadarayaWatsonRegressor(kernel, np.inf, **options).fit(X, y)
+    np.testing.assert_array_equal(wide.gradient(X[:4]), np.zeros((4, 3, 2)))
+    np.testing.assert_array_equal(wide.gradient(None), np.zeros((30, 3, 2)))
+    constant = NadarayaWatsonRegressor(kernel, "scott", **options).fit(np.ones((30, 3)), y)
+    np.testing.assert_array_equal(constant.gradient(X[:4]), np.zeros((4, 3, 2)))
+
+    exact = NadarayaWatsonClassifier(kernel, [0, np.inf, 0], **options).fit(X, np.arange(30) % 3)
+    np.testing.assert_array_equal(exact.gradient(X[:4]), np.zeros((4, 3, 3)))
+    apart = X[:4] + 1.0
+    if handle_empty == "error":
+        with pytest.raises(ValueError, match="No training row has weight for 4 of 4 queries"):
+            exact.gradient(apart)
+    else:
+        stands_in = np.nan if handle_empty == "nan" else 0.0
+        np.testing.assert_array_equal(exact.gradient(apart), np.full((4, 3, 3), stands_in))
+
+
 # -- behind other steps --------------------------------------------------------------------
 
 

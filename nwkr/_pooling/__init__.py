@@ -271,10 +271,14 @@ def gradients(
         )  # fmt: skip
 
     counted = np.isfinite(bandwidth) & (bandwidth > 0)
-    found = query_gradients(pairs, kernel, values, weights, pooled, empty, n_jobs)
     by_column = np.zeros((len(queries), len(bandwidth), values.shape[1]))
+    if counted.any():
+        found = query_gradients(pairs, kernel, values, weights, pooled, empty, n_jobs)
+    else:  # no slopes to tell from whether a query has weight
+        found = pooled(values, kernel, weights).finish()[:, None]
     by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
-    by_column[:, counted] = found / bandwidth[counted, None]
+    if counted.any():
+        by_column[:, counted] = found / bandwidth[counted, None]
     return by_column
 
 
