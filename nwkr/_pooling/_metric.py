@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import local
+from typing import Any
+
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 
 from nwkr._pooling._euclidean import euclidean_pairs
 from nwkr._pooling._pairs import Pairs
 
-__all__ = ["MetricPairs", "pairs_of"]
+__all__ = ["Metric", "MetricPairs", "distances_between", "pairs_of"]
+
+# Pairs this many bandwidths apart do not count: beyond it, squares overflow.
+_FARTHEST = 1e150
 
 
 def pairs_of(
@@ -30,8 +40,8 @@ def pairs_of(
         Keys; if precomputed, any array of as many rows.
     bandwidth : ndarray of shape (n_features,) or float
         Scale of each column for the euclidean metric, of the distance for all others.
-    metric : str or callable, default="euclidean"
-        "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    metric : str, callable or Metric, default="euclidean"
+        "euclidean", "precomputed", or anything that :func:`distances_between` takes.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
@@ -58,33 +68,133 @@ def pairs_of(
     return pairs
 
 
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """A metric with parameters.
+
+    Attributes
+    ----------
+    name : str or callable
+        Any metric of :func:`sklearn.metrics.pairwise_distances` but "precomputed".
+    params : mapping, default={}
+        Its parameters, by name.
+    """
+
+    name: str | Callable
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+    @property
+    def boolean(self) -> bool:
+        """Whether it only sees which numbers are not 0."""
+        return isinstance(self.name, str) and self.name in PAIRWISE_BOOLEAN_FUNCTIONS
+
+    def __call__(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Distances, of shape (n_queries, n_keys), in float64 whatever the rows are in."""
+        dtype = bool if self.boolean else float
+        queries, keys = (X.astype(dtype, copy=False) for X in (queries, keys))
+        if self.name in ("l2", "nan_euclidean") and not self.params:
+            # Where scikit-learn expands the square, which loses the digits of shifted rows.
+            return cdist(queries, keys)
+        distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
+        return distances.astype(float, copy=False)
+
+
+def distances_between(
+    queries: np.ndarray, keys: np.ndarray, metric: str | Callable | Metric
+) -> np.ndarray:
+    """Distances of queries to keys under any metric.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        Queries; if precomputed, their distances to the keys, (n_queries, n_keys).
+    keys : ndarray of shape (n_keys, n_features)
+        Keys; not used if precomputed.
+    metric : str, callable or Metric
+        "precomputed", a metric of :func:`sklearn.metrics.pairwise_distances`, or either with
+        parameters.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, n_keys)
+        Distances in float64, not negative; infinite for pairs that do not count.
+
+    Raises
+    ------
+    ValueError
+        If the metric gives NaN or a negative number.
+    """
+    if metric == "precomputed":
+        return queries.astype(float)
+    metric = metric if isinstance(metric, Metric) else Metric(metric)
+    distances = metric(queries, keys)
+    if not (distances >= 0).all():
+        raise ValueError(
+            f"metric must give distances, which are not negative; {metric!r} gave "
+            f"{distances.min()}."
+        )
+    return distances
+
+
 class MetricPairs(Pairs):
+    """Pairs under any metric, or whose distances are given.
+
+    A pair does not count whose distance is infinite, or so many times the bandwidth that its
+    square would overflow: the bandwidth is as good as 0 for it.
+
+    Parameters
+    ----------
+    queries, keys, metric
+        As in :func:`distances_between`.
+    bandwidth : float
+        Scale of the distance, from 0 to infinity.
+    """
+
     def __init__(self, queries, keys, bandwidth, metric):
         super().__init__(len(queries), len(keys), np.float64)
-        self._queries, self._keys = queries, keys
-        self._bandwidth, self._metric = bandwidth, metric
+        self._queries, self._keys, self._metric = queries, keys, metric
+        self._bandwidth = bandwidth
+        self._farthest = min(_FARTHEST * bandwidth, np.finfo(float).max)
+        self._latest = local()
 
     def _distances(self, rows, cols):
-        if self._metric == "precomputed":
-            return self._queries[rows][:, cols].astype(float)
-        distances = pairwise_distances(self._queries[rows], self._keys[cols], metric=self._metric)
-        if not (distances >= 0).all():
-            raise ValueError(
-                f"metric must give distances, which are not negative; {self._metric!r} gave "
-                f"{distances.min()}."
-            )
-        return distances
+        # The latest tile is kept, for what counts in it is asked for right after its distances,
+        # and a function of two rows takes long.
+        if not _same(getattr(self._latest, "place", None), (rows, cols)):
+            if self._metric == "precomputed":
+                distances = self._queries[rows][:, cols].astype(float)
+            else:
+                distances = distances_between(self._queries[rows], self._keys[cols], self._metric)
+            distances.flags.writeable = False
+            self._latest.place, self._latest.distances = (rows, cols), distances
+        return self._latest.distances
 
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
-        # The limits of the bandwidth: pairs that are apart do not count for 0.
-        distances /= self._bandwidth if self._bandwidth > 0 else np.inf
-        return np.square(distances, out=distances)
-
-    def mismatch_distances(self, rows, cols=slice(None)):
-        return None if self._bandwidth > 0 else self._distances(rows, cols)
+        # Pairs that do not count have any number: one that no kernel stumbles over.
+        u = np.zeros_like(distances)
+        scale = self._bandwidth if self._bandwidth > 0 else np.inf
+        np.divide(distances, scale, out=u, where=distances <= self._farthest)
+        return np.square(u, out=u)
 
     def mismatched(self, rows, cols=slice(None)):
-        if self._bandwidth > 0:
-            return super().mismatched(rows, cols)
-        return self._distances(rows, cols) > 0
+        distances = self._distances(rows, cols)
+        too_far = distances > self._farthest
+        if self.exact_queries is not None and self.exact_queries[rows].any():
+            return too_far | ((distances > 0) & self.exact_queries[rows][:, None])
+        return too_far if too_far.any() else None
+
+    def mismatch_distances(self, rows, cols=slice(None)):
+        mismatched = self.mismatched(rows, cols)
+        return None if mismatched is None else np.where(mismatched, self._distances(rows, cols), 0)
+
+
+def _same(place, other):
+    """Whether two tiles are of the same queries and keys."""
+    return place is not None and all(
+        ours is theirs or (isinstance(ours, slice) and isinstance(theirs, slice) and ours == theirs)
+        for ours, theirs in zip(place, other)
+    )

@@ -113,7 +113,9 @@ class Rows:
         if coarse is not None:
             pairs.exclude_self(coarse, rows, cols, fill=np.inf)
             nearest = coarse.min(axis=1, initial=np.inf)
-            apart, self._matched = coarse > nearest[:, None], nearest == 0
+            # Where all are infinitely far, none is the nearest.
+            apart = (coarse > nearest[:, None]) | np.isinf(coarse)
+            self._matched = nearest == 0
         if apart is not None:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, cols, fill=np.inf)
