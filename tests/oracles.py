@@ -16,6 +16,19 @@ PROFILES = {
     "constant": lambda u: np.ones_like(u),
 }
 
+EXTENDED = {  # of the squared distance, in as many digits as mpmath is told
+    "gaussian": lambda u2: mpmath.exp(-u2 / 2),
+    "exponential": lambda u2: mpmath.exp(-mpmath.sqrt(u2)),
+    "boxcar": lambda u2: mpmath.mpf(u2 <= 1),
+    "triangular": lambda u2: max(mpmath.mpf(0), 1 - mpmath.sqrt(u2)),
+    "epanechnikov": lambda u2: max(mpmath.mpf(0), 1 - u2),
+    "biweight": lambda u2: max(mpmath.mpf(0), 1 - u2) ** 2,
+    "triweight": lambda u2: max(mpmath.mpf(0), 1 - u2) ** 3,
+    "tricube": lambda u2: max(mpmath.mpf(0), 1 - mpmath.sqrt(u2) ** 3) ** 3,
+    "cosine": lambda u2: mpmath.cos(mpmath.pi / 2 * mpmath.sqrt(u2)) if u2 < 1 else 0,
+    "constant": lambda u2: mpmath.mpf(1),
+}
+
 
 def scaled_distances(Q, X, bandwidth):
     """(n_queries, n_train): feature by feature, nothing expanded."""
@@ -66,18 +79,7 @@ def refit_without_each(estimator, X, y, sample_weight=None):
 def predict_extended(Q, X, y, kernel, bandwidth, digits=60):
     """(n_queries,): the formula in many digits; nearest rows where no weight is left."""
     with mpmath.workdps(digits):
-        profile = {
-            "gaussian": lambda u2: mpmath.exp(-u2 / 2),
-            "exponential": lambda u2: mpmath.exp(-mpmath.sqrt(u2)),
-            "boxcar": lambda u2: mpmath.mpf(u2 <= 1),
-            "triangular": lambda u2: max(mpmath.mpf(0), 1 - mpmath.sqrt(u2)),
-            "epanechnikov": lambda u2: max(mpmath.mpf(0), 1 - u2),
-            "biweight": lambda u2: max(mpmath.mpf(0), 1 - u2) ** 2,
-            "triweight": lambda u2: max(mpmath.mpf(0), 1 - u2) ** 3,
-            "tricube": lambda u2: max(mpmath.mpf(0), 1 - mpmath.sqrt(u2) ** 3) ** 3,
-            "cosine": lambda u2: mpmath.cos(mpmath.pi / 2 * mpmath.sqrt(u2)) if u2 < 1 else 0,
-            "constant": lambda u2: mpmath.mpf(1),
-        }[kernel]
+        profile = EXTENDED[kernel]
         bandwidth = np.broadcast_to(bandwidth, np.shape(X)[1])
         predictions = []
         for query in np.asarray(Q).tolist():
