@@ -99,7 +99,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                     f"metric='precomputed'; got shape {X.shape}."
                 )
             check_metric(self.metric, X)
-            values, key_weights = self._encode(y, sample_weight)
+            values, key_weights = self._encode(y, sample_weight / sample_weight.max())
 
             # A row without weight is absent everywhere.
             key_weights = key_weights / key_weights.max()

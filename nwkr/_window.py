@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 
+from nwkr._counts import as_counts, count_rows
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
@@ -25,7 +26,7 @@ class Window:
     bandwidth : ndarray of shape (n_features,), float or KNearest
         The bandwidth, or what gives it query by query.
     sample_weight : ndarray of shape (n_keys,)
-        As how many rows each training row counts.
+        As how many rows each training row counts: the sample weights, scaled to be counts.
     key_widths : ndarray of shape (n_keys,) or None, default=None
         Factors of the bandwidth by training row.
     rule : Adaptive or None, default=None
@@ -113,18 +114,17 @@ def resolve_window(
     ValueError
         If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
     """
+    counts = as_counts(sample_weight)
     if isinstance(bandwidth, KNearest):
-        k, total = bandwidth.k, sample_weight.sum()
+        k, total = bandwidth.k, max(counts.sum(), len(counts))
         if not (isinstance(k, int | np.integer) and 1 <= k <= total * (1 + 1e-12)):
             raise ValueError(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."
             )
-        return Window(bandwidth, sample_weight)
+        return Window(bandwidth, counts)
     if not isinstance(bandwidth, Adaptive):
-        return Window(
-            _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric), sample_weight
-        )
+        return Window(_resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric), counts)
     if metric != "euclidean":
         raise ValueError(
             f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
@@ -137,7 +137,7 @@ def resolve_window(
         )
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
     key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
-    return Window(scale, sample_weight, key_widths, bandwidth)
+    return Window(scale, counts, key_widths, bandwidth)
 
 
 def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
@@ -150,7 +150,7 @@ def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
             resolved = rule(X, sample_weight)
         else:
             spread = _spread_of_distances(X, sample_weight, metric)
-            resolved = spread * rule.factor(sample_weight.sum(), 1) if spread > 0 else np.inf
+            resolved = spread * rule.factor(count_rows(sample_weight), 1) if spread > 0 else np.inf
         std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
         resolved = resolved / (std if np.isfinite(std) else 1)
     elif callable(rule):
@@ -181,5 +181,6 @@ def _spread_of_distances(X, weights, metric):
         blocks = iter([X])
     else:
         blocks = pairwise_distances_chunked(X, metric=metric, working_memory=64)
+    weights = weights / weights.max()
     row_means = np.concatenate([np.average(np.square(D), axis=1, weights=weights) for D in blocks])
     return float(np.sqrt(np.average(row_means, weights=weights) / 2))

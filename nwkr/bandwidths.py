@@ -15,11 +15,15 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
+from nwkr._counts import count_rows
 from nwkr._pooling import in_blocks, pool
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
 _ROUNDING = 1e-12
+# The standard deviation of normal data is their interquartile range over this; where it is so
+# many times more, a few rows far away make it.
+_NORMAL_RANGE, _GROSS = 1.349, 5.0
 _NEIGHBOURS_AT_ONCE = 2**20
 
 
@@ -42,7 +46,8 @@ class RuleOfThumb:
         X : array-like of shape (n_samples, n_features)
             Training rows.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights; a weight of k counts as k rows.
+            Weights; a weight of k counts as k rows. What sums to less than the effective
+            number of rows, ``sum(w)^2 / sum(w^2)``, counts as that many.
 
         Returns
         -------
@@ -52,10 +57,10 @@ class RuleOfThumb:
         """
         X = np.asarray(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
-        spread = _spread(X, weights)
+        spread = _spread(X, weights / weights.max())
         varying = spread > 0
         n_varying = max(1, int(varying.sum()))
-        return np.where(varying, spread * self.factor(weights.sum(), n_varying), np.inf)
+        return np.where(varying, spread * self.factor(count_rows(weights), n_varying), np.inf)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ class Scott(RuleOfThumb):
 
     The standard deviation :math:`\sigma_j` and the number of rows :math:`n` are weighted,
     so that a weight of k equals k copies of the row; :math:`d` is the number of columns
-    that vary.
+    that vary. Weights that sum to less than their effective number of rows,
+    :math:`(\sum w)^2 / \sum w^2`, count as that many. Where a few rows far away make a standard
+    deviation more than 5 times the interquartile range over 1.349, which is the same for normal
+    data, that takes its place (unless it is 0).
 
     References
     ----------
@@ -270,7 +278,7 @@ class Adaptive:
         )
         log_density = np.empty(len(keys))
         log_density[order] = sums.shift + np.log(sums.total)
-        log_density -= np.average(log_density, weights=sample_weight)
+        log_density -= np.average(log_density, weights=sample_weight / sample_weight.max())
         return np.exp(-self.exponent * log_density)
 
 
@@ -279,13 +287,27 @@ RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 
 
 def _spread(X, weights):
-    """Weighted standard deviation of each column; exactly 0 where it is constant."""
+    """Weighted standard deviation of each column, robustly; exactly 0 where it is constant."""
     lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
     extent = highest - lowest
     # Within [0, 1], so that squares neither overflow nor underflow.
     scaled = (X - lowest) / np.where(extent > 0, extent, 1)
     mean = np.average(scaled, axis=0, weights=weights)
-    return extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+    std = extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+    robust = _quartile_range(X, weights) / _NORMAL_RANGE
+    return np.where((robust > 0) & (std > _GROSS * robust), robust, std)
+
+
+def _quartile_range(X, weights):
+    """Weighted interquartile range of each column; 0 where it is but rounding."""
+    first, third = (weights.sum() * share * (1 - _ROUNDING) for share in (0.25, 0.75))
+    ranges = np.empty(X.shape[1])
+    for number, column in enumerate(X.T):
+        order = column.argsort()
+        reached = weights[order].cumsum()
+        low, high = column[order[reached.searchsorted([first, third])]].astype(float)
+        ranges[number] = high - low if high - low > _ROUNDING * max(-low, high) else 0
+    return ranges
 
 
 def _range(X):

@@ -63,6 +63,7 @@ ORDER = [
     "nwkr._pooling._threads",
     "nwkr._pooling._sums",
     "nwkr.kernels",
+    "nwkr._counts",
     "nwkr._validation",
 ]
 MODULES = [

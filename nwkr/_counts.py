@@ -1,0 +1,49 @@
+"""How many rows there are, given what each weighs."""
+
+from __future__ import annotations
+
+from sys import float_info
+
+import numpy as np
+
+__all__ = ["as_counts", "count_rows"]
+
+
+def count_rows(weights: np.ndarray) -> float:
+    """Number of rows, by weight.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,)
+        Positive weights.
+
+    Returns
+    -------
+    count : float
+        The sum of the weights, so that a weight of k is k copies of a row, but no less than
+        Kish's effective number ``sum(w)^2 / sum(w^2)``: weights that only share something out,
+        and sum to 1, say, are of as many rows as there are if they are all alike.
+    """
+    shares = weights / weights.max()
+    total = float(shares.sum())
+    copies = min(float(weights.max()) * total, float_info.max)
+    return max(copies, total**2 / float(shares @ shares))
+
+
+def as_counts(weights: np.ndarray) -> np.ndarray:
+    """As how many rows each counts: the weights, scaled to the number of rows.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,)
+        Positive weights.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_rows,)
+        Weights of any scale that does not overflow when they are added up.
+    """
+    # Far more copies than can be told apart in float64: only their ratios count.
+    n_rows = min(count_rows(weights), 1e100)
+    shares = weights / weights.max()
+    return shares * (n_rows / shares.sum())
