@@ -76,7 +76,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets: the values. Class labels, of shape (n_samples,), for the classifier.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A weight of k counts as k copies of the row, one of 0 as no row.
+            Weights. A weight of k counts as k copies of the row, one of 0 (or less than 1e-290
+            of the largest) as no row. Where rows are counted, weights that sum to less than
+            their effective number of rows, ``sum(w)^2 / sum(w^2)``, count as that many.
 
         Returns
         -------

@@ -22,6 +22,7 @@ __all__ = [
     "validate_weights",
 ]
 
+_LEAST_WEIGHT = 1e-290
 _DISTANCES = "X, which must hold distances with metric='precomputed'"
 
 
@@ -37,7 +38,8 @@ def validate_weights(sample_weight, X):
     weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
-    return weights
+    # Beside the largest, such a weight could not be told from 0 in all that is computed.
+    return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
 
 
 def check_metric(metric, X):

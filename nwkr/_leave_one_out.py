@@ -18,6 +18,9 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Fit", "LeaveOneOut"]
 
+# Bandwidths further apart share no distances: squares of their ratio would be out of range.
+_FAR = 1e100
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -178,7 +181,7 @@ def _ratio(window, other) -> float | None:
     if not scaled.any() or not np.array_equal(ours[~scaled], theirs[~scaled]):
         return None
     ratios = ours[scaled] / theirs[scaled]
-    if not (np.isfinite(ratios[0]) and ratios[0] > 0):
+    if not 1 / _FAR < ratios[0] < _FAR:
         return None
     alike = np.ptp(ratios) <= 1e-13 * ratios[0]
     return float(ratios[0]) if alike else None

@@ -122,6 +122,9 @@ class KNearest:
     Wide where rows are sparse, narrow where they crowd. A row of weight w counts as w rows;
     rows that tie with the `k`-th are within the width too, and where `k` rows equal the
     query only these count. Left out of its own prediction, a row does not count itself.
+    Weights that sum to less than their effective number of rows,
+    :math:`(\sum w)^2 / \sum w^2`, are scaled to sum to that, so that weights that sum to 1 will
+    do; where they are so uneven that `k` is more, all rows are within the width.
 
     Parameters
     ----------
@@ -174,9 +177,11 @@ class KNearest:
             If fewer than `k` rows are left.
         """
         leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
-        left = sample_weight.sum() - np.append(sample_weight, 0)[leave_out].max(initial=0)
-        wanted = self.k * (1 - _ROUNDING)
-        if left < wanted:
+        left = sample_weight.sum() - np.append(sample_weight, 0)[leave_out]
+        wanted = np.minimum(self.k, left) * (1 - _ROUNDING)
+        # Uneven weights may count as fewer rows than there are: then all are within the width.
+        left = max(left.min(initial=np.inf), len(keys) - bool((leave_out >= 0).any()))
+        if left < self.k * (1 - _ROUNDING):
             raise ValueError(
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
@@ -194,7 +199,8 @@ class KNearest:
                 rows = pending[part]
                 distances, found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)
                 counts = np.where(found == leave_out[rows, None], 0, sample_weight[found])
-                enough = counts.cumsum(axis=1) >= wanted
+                enough = counts.cumsum(axis=1) >= wanted[rows, None]
+                enough[:, -1] |= n_neighbors == len(keys)
                 done, last = enough[:, -1], enough.argmax(axis=1)
                 rows, last = rows[done], (np.flatnonzero(done), last[done])
                 widths[rows] = distances[last]
@@ -300,12 +306,16 @@ def _spread(X, weights):
 
 def _quartile_range(X, weights):
     """Weighted interquartile range of each column; 0 where it is but rounding."""
-    first, third = (weights.sum() * share * (1 - _ROUNDING) for share in (0.25, 0.75))
+    wanted = weights.sum() * np.array([0.25, 0.75]) * (1 - _ROUNDING)
     ranges = np.empty(X.shape[1])
     for number, column in enumerate(X.T):
-        order = column.argsort()
-        reached = weights[order].cumsum()
-        low, high = column[order[reached.searchsorted([first, third])]].astype(float)
+        if (weights == weights[0]).all():  # a third of the time
+            places = np.ceil(wanted / weights[0]).astype(int) - 1
+            low, high = np.partition(column, places)[places].astype(float)
+        else:
+            order = column.argsort()
+            places = weights[order].cumsum().searchsorted(wanted)
+            low, high = column[order[places]].astype(float)
         ranges[number] = high - low if high - low > _ROUNDING * max(-low, high) else 0
     return ranges
 

@@ -55,6 +55,49 @@ def test_a_constant_column_does_not_count(rule, X):
     assert_array_equal(rule(X[:1]), [np.inf] * 3)
 
 
+def quartile_range(column, copies):
+    """Between the smallest values with a quarter, and three, of the rows up to them."""
+    rows = column.repeat(copies)
+    return np.subtract(*np.quantile(rows, [0.75, 0.25], method="inverted_cdf"))
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+@pytest.mark.parametrize("huge", [1e5, -1e10, 1e150])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_huge_value_costs_nothing(rule, huge, weighted, rng):
+    X = rng.normal(size=(1001, 2))
+    weights = rng.integers(1, 4, 1001) if weighted else None
+    with_it = X.copy()
+    with_it[7, 1] = huge
+    got = rule(with_it, weights)
+    assert_array_equal(got[0], rule(X, weights)[0])
+    expected = quartile_range(with_it[:, 1], 1 if weights is None else weights) / 1.349
+    n = 1001 if weights is None else weights.sum()
+    assert_allclose(got[1], expected * rule.factor(n, 2), rtol=1e-12)
+    assert_allclose(got[1], rule(X, weights)[1], rtol=0.15)
+    if weighted:
+        assert_allclose(got, rule(with_it.repeat(weights, axis=0)), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: rng.normal(size=500),
+        lambda rng: rng.uniform(size=500),
+        lambda rng: rng.exponential(size=500),
+        lambda rng: rng.lognormal(size=500),
+        lambda rng: rng.standard_t(3, size=500),
+        lambda rng: rng.integers(0, 2, 500) * 1.0,
+        lambda rng: np.arange(500) % 10 == 0,  # nine of ten are the same
+        lambda rng: np.where(np.arange(500) % 10 == 0, 1, 0.1 + rng.integers(0, 3, 500) * 2e-17),
+        lambda rng: np.where(np.arange(500) == 7, 1e5, 0),
+    ],
+)
+def test_other_spreads_are_standard_deviations(draw, rng):
+    column = np.asarray(draw(rng), float)
+    assert_allclose(Scott()(column[:, None]), column.std() * 500**-0.2, rtol=1e-9)
+
+
 def test_rules_are_translated_by_the_second_moment(kernel, X):
     got = resolve("scott", X, kernel=KERNELS[kernel])
     if kernel == "constant":

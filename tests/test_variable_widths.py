@@ -119,10 +119,12 @@ def test_a_row_without_weight_is_absent(kernel, data):
 
 
 def test_fractions_of_rows_add_up(kernel, rng):
-    """Ten tenths are one row, however they round."""
+    """Ten tenths beside whole rows are one row, however they round."""
     X, y = np.arange(20.0)[:, None], rng.normal(size=20)
-    model = NadarayaWatsonRegressor(kernel, KNearest(1)).fit(X, y, np.full(20, 0.1))
-    expected = attention_of_nearest(np.abs(X.T + 1), 10, kernel)  # the ten from -1 on
+    weights = np.where(np.arange(20) < 10, 0.1, 3.0)
+    model = NadarayaWatsonRegressor(kernel, KNearest(1)).fit(X, y, weights)
+    # The ten from -1 on.
+    expected = attention_by_distance(np.abs(X.T + 1), 10.0, kernel, weights, empty="nearest")
     assert_attends(model, expected, [[-1.0]], y)
 
 
