@@ -21,6 +21,10 @@
     _pairs      _product               what all pairs can be asked; the product
       |
     _sums       _threads               results that merge; threads
+      |
+    _exponential                       the quickest exponential on this processor,
+      |
+    _compiled                          which may be one that numba compiles
 
 It speaks attention's language, in which the estimators' words are:
 

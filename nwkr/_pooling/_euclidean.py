@@ -96,7 +96,7 @@ class EuclideanPairs(Pairs):
             matched = matched[0][rows], matched[1][cols]
         bandwidth = multiple * self.bandwidth
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
-        part.dtype = self.dtype
+        part.dtype, part.call_size = self.dtype, self.call_size
         if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
         if self.query_factors is not None:

@@ -39,6 +39,8 @@ class Pairs:
 
     Attributes
     ----------
+    call_size : int
+        Number of pairs of the whole call, of which these may be a part.
     leave_out : ndarray of shape (n_queries,) or None
         For each query, the number of the key that it leaves out; -1 for none.
     exact_queries : ndarray of bool, of shape (n_queries,), or None
@@ -54,6 +56,7 @@ class Pairs:
 
     def __init__(self, n_queries, n_keys, dtype):
         self.shape = n_queries, n_keys
+        self.call_size = n_queries * n_keys
         self.dtype = np.dtype(dtype)
 
     def _base_squares(self, rows, cols) -> np.ndarray:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import e, log2
 
 import numpy as np
 
+from nwkr._pooling._exponential import LOWEST, exponential_for
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._threads import scratch, slices
 from nwkr.kernels import Kernel
 
-__all__ = ["LOWEST", "QUERIES_PER_TILE", "Tiles"]
+__all__ = ["QUERIES_PER_TILE", "Tiles"]
 
 QUERIES_PER_TILE = 512
 # A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
 # ones threads wait for the interpreter's lock.
 _PAIRS_PER_TILE = 2**19
 
-# Exponentials take ten times longer where they underflow: no logarithm is less than this,
-# unless so few would be that seeing to it takes longer. Squared distances beyond _RARELY times
-# their mean are few.
-LOWEST = {np.dtype(np.float64): -693.0, np.dtype(np.float32): -83.0}
+# Exponents are clipped, except in tiles where almost none would underflow: squared distances
+# beyond _RARELY times their mean are few.
 _RARELY = 10
 # A jump has a ramp from here to there by the reciprocal of this, in squared distance. The product
 # is at most a fraction of it off.
@@ -55,15 +53,12 @@ class Tiles:
         width = _width(min(n_queries, QUERIES_PER_TILE))
         self._columns = slices(n_keys, width)
         self.log_linear = kernel.log_slope is not None
-        # NumPy's exp2 is the faster in float64; in float32 it is not always.
-        double = self.dtype == np.float64
-        self._exp: np.ufunc = np.exp2 if double else np.exp
-        self._unit = log2(e) if double else 1.0
         self._factor, self._offset = 1.0, 0.0
         self._jumps = kernel.power == 0 and kernel.support == 1 and not rescaled
         self._jumps &= pairs.dtype == np.float64 and pairs.query_factors is None
         if kernel.log_slope is not None:
-            self._factor = kernel.log_slope * self._unit
+            self._exponential = exponential_for(self.dtype, pairs.call_size)
+            self._factor = kernel.log_slope * self._exponential.unit
         elif self._jumps:
             self._factor, self._offset = -_STEEP, _STEEP + 0.5
         elif kernel.smooth and kernel.power is not None:
@@ -160,10 +155,8 @@ class Tiles:
             return tile
         if not self.log_linear:
             return self._kernel.profile(tile)
-        lowest = LOWEST[tile.dtype] * self._unit
-        if not self._factor * most >= lowest:
-            np.maximum(tile, np.full(tile.shape[1], lowest, tile.dtype), out=tile)
-        return self._exp(tile, out=tile)
+        lowest = LOWEST[tile.dtype] * self._exponential.unit
+        return self._exponential.apply(tile, clip=not self._factor * most >= lowest)
 
     def derivatives(self, tile: np.ndarray, most: float) -> np.ndarray:
         """Turn a tile into the kernel's derivatives by the squared distance, in place."""

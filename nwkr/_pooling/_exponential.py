@@ -1,0 +1,147 @@
+"""Which exponential is the quickest for a tile: one of NumPy's, or a compiled one.
+
+NumPy vectorises exponentials of float64 only with AVX-512. On any other processor these take most
+of the time of a Gaussian, and the compiled one (`_compiled.py`), which needs the extra
+``nwkr[fast]``, takes a fifth of that. With AVX-512 the two are equally quick, and NumPy's serves.
+
+The choice depends on the processor, on what is installed, and on the size of the whole call.
+Threads and tiles have no part in it, so that they do not change a bit of the result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from math import e, log2
+
+import numpy as np
+
+from nwkr._pooling._compiled import compile_exp2
+
+__all__ = ["LOWEST", "Exponential", "exponential_for", "exponential_in_use"]
+
+# Exponentials of float64 and float32 below these, which are near the smallest normal numbers, are
+# as good as 0, and slow.
+LOWEST = {np.dtype(np.float64): -693.0, np.dtype(np.float32): -83.0}
+# Loading numba takes a second, once: calls with fewer pairs than this are too quick for that.
+_LEAST_PAIRS = 2**20
+
+_COMPILED, _VECTORISED, _PLAIN = "compiled", "numpy, AVX-512", "numpy"
+# What NumPy calls the features that its AVX-512 loops need, before version 2.4 and since.
+_AVX512 = {"AVX512_SKX", "X86_V4"}
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """A way to raise e to the numbers of an array, in place.
+
+    Attributes
+    ----------
+    name : {"compiled", "numpy, AVX-512", "numpy"}
+        Its name.
+    unit : float
+        The factor that exponents already have: log2(e) where the function is a power of 2.
+    function : callable
+        ``function(exponents, lowest)`` writes over the exponents, in its unit. Those below
+        `lowest` count as `lowest`; NumPy's functions take None for no such limit.
+    """
+
+    name: str
+    unit: float
+    function: Callable[[np.ndarray, float | None], None]
+
+    def apply(self, exponents: np.ndarray, clip: bool = True) -> np.ndarray:
+        """Raise e to the exponents, in place.
+
+        Parameters
+        ----------
+        exponents : ndarray of shape (n_rows, n_cols)
+            Exponents in this unit, of float64 or float32.
+        clip : bool, default=True
+            Whether many exponents may be so low that the result would underflow.
+
+        Returns
+        -------
+        powers : ndarray of shape (n_rows, n_cols)
+            The same array.
+        """
+        # The compiled function clips at no cost.
+        clip = clip or self.name == _COMPILED
+        self.function(exponents, LOWEST[exponents.dtype] * self.unit if clip else None)
+        return exponents
+
+
+def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
+    """The exponential for a call that pools so many pairs.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Type of the exponents, float64 or float32.
+    n_pairs : int
+        Number of pairs of the whole call.
+
+    Returns
+    -------
+    exponential : Exponential
+        The quickest.
+    """
+    dtype = np.dtype(dtype)
+    of_numpy = _of_numpy(dtype)
+    if n_pairs < _LEAST_PAIRS or of_numpy.name == _VECTORISED:
+        return of_numpy
+    return _compiled(dtype) or of_numpy
+
+
+def exponential_in_use(n_pairs: int = _LEAST_PAIRS) -> str:
+    """Name the exponential that serves a call of so many pairs.
+
+    Parameters
+    ----------
+    n_pairs : int
+        Number of pairs of the whole call; by default as many as the compiled one is used for.
+
+    Returns
+    -------
+    name : {"compiled", "numpy, AVX-512", "numpy"}
+        Its name.
+    """
+    return exponential_for(np.dtype(np.float64), n_pairs).name
+
+
+@cache
+def _of_numpy(dtype: np.dtype) -> Exponential:
+    """The quicker of np.exp2 and np.exp."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    enabled = {*extensions.get("baseline", ()), *extensions.get("found", ())}
+    name = _VECTORISED if enabled & _AVX512 else _PLAIN
+    # np.exp has loops of its own, float32 also without AVX-512. np.exp2 has those of a library
+    # that is for AVX-512 on Linux, where it is ahead. Where neither is vectorised they are equal.
+    if name == _VECTORISED:
+        base_2 = sys.platform == "linux"
+    else:
+        base_2 = dtype == np.float64
+    ufunc, unit = (np.exp2, log2(e)) if base_2 else (np.exp, 1.0)
+
+    def function(exponents, lowest):
+        if lowest is not None:
+            # Against an array: NumPy's maximum with a scalar takes twice as long.
+            limits = np.full(exponents.shape[-1:], lowest, exponents.dtype)
+            np.maximum(exponents, limits, out=exponents)
+        ufunc(exponents, out=exponents)
+
+    return Exponential(name, unit, function)
+
+
+@cache
+def _compiled(dtype: np.dtype) -> Exponential | None:
+    """The compiled exponential; None where it cannot be had."""
+    for keep in (True, False):  # there may be no folder to keep the compiled function in
+        # Whatever goes wrong with numba, NumPy serves: it may be missing, too old for this NumPy
+        # or Python, or unable to compile.
+        with suppress(Exception):
+            return Exponential(_COMPILED, log2(e), compile_exp2(dtype, keep))
+    return None

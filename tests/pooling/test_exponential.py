@@ -1,0 +1,222 @@
+"""The exponential of a tile: right, alike whoever computes it, and without numba too."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import predict, predict_extended
+
+from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr._pooling import _exponential
+from nwkr._pooling._compiled import compile_exp2
+from nwkr._pooling._exponential import LOWEST, exponential_for, exponential_in_use
+
+DTYPES = [np.dtype(np.float64), np.dtype(np.float32)]
+SIMD = np.show_config(mode="dicts")["SIMD Extensions"]
+AVX512 = [name for name in SIMD.get("found", ()) if name.startswith("AVX512") or name == "X86_V4"]
+
+
+@pytest.fixture
+def not_vectorised(monkeypatch):
+    """A processor without AVX-512, and no call too small for the compiled exponential."""
+    of_numpy, of_numba = _exponential._of_numpy, _exponential._compiled
+    monkeypatch.setattr(
+        _exponential, "_of_numpy", lambda dtype: replace(of_numpy(dtype), name="numpy")
+    )
+    monkeypatch.setattr(_exponential, "_LEAST_PAIRS", 0)
+    of_numba.cache_clear()
+    yield
+    of_numba.cache_clear()
+
+
+@pytest.fixture
+def compiled(not_vectorised):
+    pytest.importorskip("numba")
+    assert exponential_in_use() == "compiled"
+
+
+@pytest.fixture
+def problem(rng):
+    X, queries = rng.normal(size=(2, 300, 2))
+    return X, np.sin(X.sum(axis=1)) + 0.1 * rng.normal(size=300), queries
+
+
+def assert_exponential(dtype, rng):
+    exponential, lowest = exponential_for(dtype, 2**40), LOWEST[dtype]
+    exponents = np.sort(np.append(rng.uniform(lowest, 5, size=(1, 500)), [[-0.0, 0.0, lowest]]))
+    given = (exponents * exponential.unit).astype(dtype).reshape(1, -1)
+    with mpmath.workdps(30):
+        base = mpmath.e if exponential.unit == 1 else mpmath.mpf(2)
+        expected = [mpmath.power(base, float(x)) for x in given[0]]
+    powers = exponential.apply(given.copy())
+    assert powers.dtype == dtype
+    error = [float(abs(power - e) / e) for power, e in zip(powers[0].tolist(), expected)]
+    # NumPy promises 4 units in the last place.
+    assert max(error) < 4 * np.finfo(dtype).eps
+    return exponential, given
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_of_numpy(dtype, rng, monkeypatch):
+    monkeypatch.setattr(_exponential, "_LEAST_PAIRS", 2**41)
+    exponential, given = assert_exponential(dtype, rng)
+    assert exponential.name.startswith("numpy")
+    given -= 1000
+    assert_array_equal(exponential.apply(given, clip=True) > 0, True)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_compiled(dtype, rng):
+    exponential, given = assert_exponential(dtype, rng)
+    assert exponential.name == "compiled"
+    assert_array_equal(exponential.apply(given - 1000, clip=False) > 0, True)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(exponential.apply(np.full((1, 7), np.nan, dtype))).all()
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    "part", [np.s_[:, :], np.s_[:, :9], np.s_[2:5], np.s_[2:5, 4:9], np.s_[:, :1], np.s_[:0]]
+)
+def test_compiled_in_a_part_of_a_tile(dtype, order, part, rng):
+    exponential = exponential_for(dtype, 2**40)
+    tile = np.asarray(rng.uniform(-20, 0, size=(17, 13)), dtype, order=order)
+    expected = tile.copy()
+    expected[part] = np.exp2(tile[part])
+    powers = exponential.apply(tile[part])
+    assert powers.shape == expected[part].shape
+    assert_allclose(tile, expected, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bandwidth", [0.01, 0.3, 5.0])
+def test_who_computes_it_does_not_show(algorithm, dtype, bandwidth, problem, monkeypatch):
+    X, y, queries = (part.astype(dtype) for part in problem)
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth, algorithm=algorithm).fit(X, y)
+    found = model.predict(queries), model.predict(None)
+    monkeypatch.setattr(_exponential, "_compiled", lambda dtype: None)
+    error = 1e-12 if dtype == np.float64 else 1e-4
+    assert_allclose(found[0], model.predict(queries), rtol=error, atol=error)
+    assert_allclose(found[1], model.predict(None), rtol=error, atol=error)
+    expected = predict_extended(queries[:10], X, y, "gaussian", bandwidth)
+    assert_allclose(found[0][:10], expected, rtol=max(1e-10, error), atol=error)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_who_computes_it_does_not_show_in_a_search(problem, monkeypatch):
+    X, y, _ = problem
+    search = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
+    monkeypatch.setattr(_exponential, "_compiled", lambda dtype: None)
+    again = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
+    assert_allclose(search.bandwidth_, again.bandwidth_, rtol=1e-4)
+    assert_allclose(search.best_score_, again.best_score_, rtol=1e-8)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_threads_do_not_show(algorithm, rng):
+    X = rng.normal(size=(3000, 3))
+    y = X.sum(axis=1)
+    alone, several = (
+        NadarayaWatsonRegressor(bandwidth=0.3, algorithm=algorithm, n_jobs=n_jobs).fit(X, y)
+        for n_jobs in (1, 3)
+    )
+    assert_array_equal(alone.predict(X), several.predict(X))
+
+
+def without_numba():
+    return None
+
+
+def without_anything_to_compile_with():
+    return ModuleType("numba")
+
+
+def with_a_compiler_that_fails():
+    module = ModuleType("numba")
+
+    def njit(**options):
+        raise RuntimeError("no compiler for this processor")
+
+    module.njit = njit
+    return module
+
+
+@pytest.mark.usefixtures("not_vectorised")
+@pytest.mark.parametrize(
+    "numba", [without_numba, without_anything_to_compile_with, with_a_compiler_that_fails]
+)
+def test_numpy_serves_where_numba_cannot(numba, problem, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", numba())
+    assert exponential_in_use() == "numpy"
+    X, y, queries = problem
+    model = NadarayaWatsonRegressor(bandwidth=0.3, algorithm="dense").fit(X, y)
+    expected = predict(queries, X, y, "gaussian", 0.3)
+    assert_allclose(model.predict(queries), expected, rtol=1e-10)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_no_folder_to_keep_what_is_compiled(monkeypatch):
+    tried = []
+
+    def compile_without_folder(dtype, keep):
+        tried.append(keep)
+        if keep:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compile_exp2(dtype, keep)
+
+    monkeypatch.setattr(_exponential, "compile_exp2", compile_without_folder)
+    _exponential._compiled.cache_clear()
+    assert exponential_in_use() == "compiled"
+    assert tried == [True, False]
+
+
+def told_by(code, **environment):
+    """What Python prints, on a processor without AVX-512."""
+    if AVX512:
+        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(AVX512)
+    command = [sys.executable, "-c", code]
+    return subprocess.check_output(command, env=os.environ | environment, text=True).split()
+
+
+def test_only_large_calls_load_numba():
+    pytest.importorskip("numba")
+    code = """
+import sys
+import numpy as np
+from nwkr import NadarayaWatsonRegressor
+X = np.random.default_rng(0).normal(size=(1100, 3))
+model = NadarayaWatsonRegressor(algorithm="dense").fit(X, X[:, 0])
+print("numba" in sys.modules)
+model.predict(X[:900])
+print("numba" in sys.modules)
+model.predict(X)
+print("numba" in sys.modules)
+"""
+    assert told_by(code) == ["False", "False", "True"]
+
+
+def test_without_avx512():
+    code = """
+import sys
+sys.modules["numba"] = None
+from nwkr._pooling._exponential import exponential_in_use
+print(exponential_in_use())
+"""
+    assert told_by(code) == ["numpy"]
+
+
+@pytest.mark.skipif(not AVX512, reason="NumPy uses no AVX-512 here")
+def test_with_avx512_numpy_serves():
+    assert exponential_in_use() == exponential_in_use(10) == "numpy, AVX-512"
