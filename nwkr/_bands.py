@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._intervals import check_coverage
-from nwkr._pooling import pool
 
 __all__ = ["ConfidenceBands"]
 
@@ -105,7 +104,7 @@ class ConfidenceBands(NadarayaWatsonBase):
 
         columns = [self._values, unknown]
         columns += [(signs * residual).T for residual in residuals.T]
-        sums = pool(values=np.hstack(columns), **self._engine(*self._queries(X)))
+        sums = self._attention(X).pool(np.hstack(columns))
         self._refuse_empty(sums.total > 0)
         n_values = residuals.shape[1]
         mean, share_unknown, deviations = np.split(sums.finish(), [n_values, n_values + 1], axis=1)

@@ -12,6 +12,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._counts import as_counts
 from nwkr._input import (
     check_algorithm,
     check_metric,
@@ -20,7 +21,7 @@ from nwkr._input import (
     validate_rows,
     validate_weights,
 )
-from nwkr._pooling import algorithm_of, attend, in_blocks, pool
+from nwkr._pooling import Attention, in_blocks
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
@@ -108,6 +109,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             rows = np.flatnonzero(key_weights)
             self._X, self._rows = X, rows
             self._values, self._key_weights = values[rows], key_weights[rows]
+            self._counts = as_counts(sample_weight[rows])
             self.kernel_ = get_kernel(self.kernel)
             self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
@@ -151,7 +153,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         self._check_top_k(top_k)
-        return self._attention(*self._queries(X), sparse_output=sparse_output, top_k=top_k)
+        return self._matrix(self._attention(X), sparse_output=sparse_output, top_k=top_k)
 
     @property
     def attention_weights_(self):
@@ -169,7 +171,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                 f"attention_weights(X) gives the rows that are asked for, top_k and "
                 f"sparse_output=True the largest weights of each."
             )
-        return self._attention(self._X, None)
+        return self._matrix(self._attend(self._X))
 
     def __dir__(self):
         # Looking a name up evaluates it, which this one is too large for.
@@ -232,20 +234,20 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         order = np.arange(len(self._rows))
         many = len(order) >= _MANY or self.algorithm in ("blocks", "lattice")
         if many and self.metric == "euclidean" and self.algorithm != "dense":
-            varies = isinstance(window.bandwidth, KNearest)
-            scale = np.ones(self._X.shape[1]) if varies else window.bandwidth
+            scale = np.ones(self._X.shape[1]) if window.by_query else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
+            self._counts = self._counts[order]
         return order
 
     def _choose_algorithm(self):
         """The way of pooling, for as many queries as there are keys."""
         if self._blocks is None:
             return "dense"
-        if isinstance(self._window.bandwidth, KNearest):
+        if self._window.by_query:
             return "blocks"  # whatever the widths are, they keep most rows out
-        return algorithm_of(values=self._values, **self._engine(self._keys, None))
+        return self._attend(self._keys).way(self._values)
 
     def _begin_fit(self):
         """What comes before a fit."""
@@ -253,51 +255,64 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _end_fit(self):
         """What comes after a fit."""
 
-    def _engine(self, queries, leave_out, window=None):
-        """What pooling and attention are both called with."""
+    def _without_window(self, queries, leave_out=None, **options):
+        """Queries that attend to the training rows, but for how wide."""
         if self.metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
-        window = self._window if window is None else window
-        return {
-            "kernel": self.kernel_,
-            "blocks": self._blocks,
-            "algorithm": self.algorithm,
-            "tol": self.tol,
-            "empty": self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
-            **window.arguments(
-                queries, self._keys, self._key_weights, self.metric, leave_out, self.n_jobs
-            ),
-        }
+        stands_in = self.handle_empty if self.handle_empty in ("nearest", "mean") else None
+        options = {"n_jobs": self.n_jobs} | options
+        return Attention(
+            queries,
+            self._keys,
+            self._key_weights,
+            self.kernel_,
+            metric=self.metric,
+            leave_out=leave_out,
+            empty=stands_in,
+            blocks=self._blocks,
+            algorithm=self.algorithm,
+            tol=self.tol,
+            **options,
+        )
+
+    def _attend(self, queries, leave_out=None, **options):
+        """Queries that attend to the training rows."""
+        return self._window.at(self._without_window(queries, leave_out, **options))
+
+    def _attention(self, X):
+        """The attention of `X`, or of the training rows without themselves for None."""
+        return self._attend(*self._queries(X))
 
     def _pooled(self, X):
         """Pooled values, of shape (n_queries, n_values), for `X` or None."""
-        sums = pool(values=self._values, **self._engine(*self._queries(X)))
+        sums = self._attention(X).pool(self._values)
         self._refuse_empty(sums.total > 0)
         return sums.finish()
 
-    def _attention(self, queries, leave_out, *, sparse_output=False, top_k=None):
-        shape = len(queries), len(self._X)
+    def _matrix(self, attention, *, sparse_output=False, top_k=None):
+        """The weights of all training rows, (n_queries, n_train)."""
+        shape = len(attention.queries), len(self._X)
         dense = None if sparse_output else np.zeros(shape)
         parts = []
-        reached = np.empty(len(queries), bool)
+        reached = np.empty(shape[0], bool)
 
-        def keep(rows, cols, attention):
-            reached[rows] = attention.any(axis=1)
+        def keep(rows, cols, weights):
+            reached[rows] = weights.any(axis=1)
             if self.handle_empty == "nan" and not reached[rows].all():
                 every = np.zeros((len(rows), len(self._rows)))
-                every[:, cols] = attention
-                cols, attention = np.arange(len(self._rows)), every
-                attention[~reached[rows]] = np.nan
-            if top_k is not None and top_k < attention.shape[1]:
-                _keep_largest(attention, top_k)
+                every[:, cols] = weights
+                cols, weights = np.arange(len(self._rows)), every
+                weights[~reached[rows]] = np.nan
+            if top_k is not None and top_k < weights.shape[1]:
+                _keep_largest(weights, top_k)
             cols = self._rows[cols]
             if dense is not None:
-                dense[np.ix_(rows, cols)] = attention
+                dense[np.ix_(rows, cols)] = weights
                 return
-            row, col = attention.nonzero()
-            parts.append((attention[row, col], rows[row], cols[col]))
+            row, col = weights.nonzero()
+            parts.append((weights[row, col], rows[row], cols[col]))
 
-        attend(keep, **self._engine(queries, leave_out))
+        attention.visit(keep)
         self._refuse_empty(reached)
         if dense is not None:
             return dense
@@ -325,6 +340,6 @@ def _as_it_was_on_error(estimator):
         raise
 
 
-def _keep_largest(attention, top_k):
-    smaller = np.argpartition(attention, -top_k, axis=1)[:, :-top_k]
-    np.put_along_axis(attention, smaller, 0, axis=1)
+def _keep_largest(weights, top_k):
+    smaller = np.argpartition(weights, -top_k, axis=1)[:, :-top_k]
+    np.put_along_axis(weights, smaller, 0, axis=1)

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._pooling import pool
 from nwkr._quantiles import pooled_quantiles
 from nwkr._spread import pooled_variance
 
@@ -69,8 +68,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
         """
         check_is_fitted(self)
         quantiles = check_numbers("quantiles", quantiles, 0, 1)
-        arguments = self._engine(*self._queries(X))
-        found = [pooled_quantiles(arguments, y, quantiles) for y in self._y[self._rows].T]
+        attention = self._attention(X)
+        found = [pooled_quantiles(attention, y, quantiles) for y in self._y[self._rows].T]
         self._refuse_empty(~np.isnan(found[0]).any(axis=1))
         return found[0] if self._one_output else np.stack(found, axis=2)
 
@@ -113,7 +112,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         # Shares between the thresholds: their sums can neither decrease nor exceed 1.
         between = [np.searchsorted(steps, y) for y in self._y[self._rows].T]
         values = np.hstack([np.equal.outer(b, np.arange(len(steps) + 1)) for b in between])
-        sums = pool(values=values.astype(float), **self._engine(*self._queries(X)))
+        sums = self._attention(X).pool(values.astype(float))
         self._refuse_empty(sums.total > 0)
         shares = sums.finish().reshape(len(sums.total), len(between), -1)
         below = shares.cumsum(axis=2)
@@ -123,8 +122,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
 
     def _predict_with_std(self, X):
         """Predictions, and the standard deviation of what they are the mean of."""
-        arguments = self._engine(*self._queries(X))
-        mean, variance = pooled_variance(arguments, self._values)
+        mean, variance = pooled_variance(self._attention(X), self._values)
         self._refuse_empty(~np.isnan(mean).any(axis=1))
         std = self._scale * np.sqrt(variance)
         return self._decode(mean), std.ravel() if self._one_output else std

@@ -7,7 +7,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._pooling import pool
 from nwkr._spread import pooled_sample_size
 from nwkr.kernels import get_kernel
 
@@ -64,7 +63,7 @@ class LocalDensity(NadarayaWatsonBase):
         array([2.1, 1. ])
         """
         check_is_fitted(self)
-        sample_size = pooled_sample_size(self._engine(*self._queries(X)))
+        sample_size = pooled_sample_size(self._attention(X))
         self._refuse_empty(~np.isnan(sample_size))
         return sample_size
 
@@ -120,31 +119,30 @@ class LocalDensity(NadarayaWatsonBase):
         array([ -1.42, -20.02])
         """
         check_is_fitted(self)
-        queries, leave_out = self._queries(X)
-        arguments = self._engine(queries, leave_out) | {"empty": None}
-        log_volume = _log_volume(arguments, self.kernel_)
-        sums = pool(values=np.empty((len(self._rows), 0)), **arguments)
+        attention = self._attention(X).replace(empty=None)
+        log_volume = _log_volume(attention)
+        sums = attention.pool(np.empty((len(self._rows), 0)))
         # The engine's weights are relative to the largest; this is all that they could sum to.
         total = self._key_weights.sum()
-        if leave_out is not None:
-            total = total - np.append(self._key_weights, 0)[leave_out]
+        if attention.leave_out is not None:
+            total = total - np.append(self._key_weights, 0)[attention.leave_out]
         with np.errstate(divide="ignore"):
             return sums.shift + np.log(sums.total) - np.log(total) - log_volume
 
 
-def _log_volume(arguments, kernel):
-    """Logarithm of what a weight of 1 has for an integral, for the engine's arguments."""
-    bandwidth = arguments["bandwidth"]
+def _log_volume(attention):
+    """Logarithm of the integral of a weight, where the weight at distance 0 is 1."""
+    kernel, bandwidth = attention.kernel, attention.bandwidth
     scaled = bandwidth[np.isfinite(bandwidth) & (bandwidth > 0)]
     if not len(scaled):
         return np.log(kernel(0.0))
     log_volume = _log_integral(kernel, len(scaled)) + np.log(scaled).sum()
-    if arguments.get("query_widths") is not None:
+    if attention.query_widths is not None:
         with np.errstate(divide="ignore"):
-            log_volume = log_volume + len(scaled) * np.log(arguments["query_widths"])
-    if arguments["key_widths"] is not None:
+            log_volume = log_volume + len(scaled) * np.log(attention.query_widths)
+    if attention.key_widths is not None:
         # The weights have been divided by the volumes, in units of the least.
-        log_volume = log_volume + len(scaled) * np.log(arguments["key_widths"].min())
+        log_volume = log_volume + len(scaled) * np.log(attention.key_widths.min())
     return log_volume
 
 

@@ -7,8 +7,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._input import names_of_rows
-from nwkr._pooling import attend, gradients
-from nwkr.bandwidths import KNearest
 
 __all__ = ["Explanation"]
 
@@ -60,8 +58,7 @@ class Explanation(NadarayaWatsonBase):
 
         check_is_fitted(self)
         self._check_top_k(top_k)
-        queries, leave_out = self._queries(X)
-        query, row, weight = self._largest_weights(queries, leave_out, top_k)
+        query, row, weight = self._largest_weights(self._attention(X), top_k)
         labels = self._row_names if X is None else names_of_rows(X)
         columns = {"query": _named(query, labels), "row": _named(row, self._row_names)}
         tables = [
@@ -123,14 +120,12 @@ class Explanation(NadarayaWatsonBase):
             )
         if self.metric != "euclidean":
             raise ValueError(f"gradient needs metric='euclidean'; got metric={self.metric!r}.")
-        if isinstance(self._window.bandwidth, KNearest):
+        if self._window.by_query:
             raise ValueError(
                 f"gradient needs a bandwidth that does not change with the query; got "
                 f"{self._window.bandwidth}."
             )
-        arguments = self._engine(*self._queries(X))
-        del arguments["metric"]
-        slopes = gradients(values=self._values, **arguments)
+        slopes = self._attention(X).gradients(self._values)
         self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
         return self._decode_slopes(slopes)
 
@@ -142,25 +137,25 @@ class Explanation(NadarayaWatsonBase):
         """For each output its name, the rows' targets, and what these contribute."""
         raise NotImplementedError
 
-    def _largest_weights(self, queries, leave_out, top_k):
+    def _largest_weights(self, attention, top_k):
         """Numbers of queries and training rows, and their weights, the largest first."""
         parts = []
-        reached = np.empty(len(queries), bool)
+        reached = np.empty(len(attention.queries), bool)
 
-        def keep(rows, cols, attention):
-            reached[rows] = attention.any(axis=1)
+        def keep(rows, cols, weights):
+            reached[rows] = weights.any(axis=1)
             least = np.zeros((len(rows), 1))
-            if top_k is not None and top_k < attention.shape[1]:
-                least = np.partition(attention, -top_k, axis=1)[:, -top_k, None]
-            row, col = np.nonzero((attention >= least) & (attention > 0))
-            weight, number = attention[row, col], self._rows[cols[col]]
+            if top_k is not None and top_k < weights.shape[1]:
+                least = np.partition(weights, -top_k, axis=1)[:, -top_k, None]
+            row, col = np.nonzero((weights >= least) & (weights > 0))
+            weight, number = weights[row, col], self._rows[cols[col]]
             # Of equal weights the first row's comes first.
             order = np.lexsort((number, -weight, row))
             place = np.arange(len(row)) - np.searchsorted(row, row)
             order = order[place < (top_k or np.inf)]
             parts.append((rows[row[order]], number[order], weight[order]))
 
-        attend(keep, **self._engine(queries, leave_out))
+        attention.visit(keep)
         self._refuse_empty(reached)
         query, row, weight = (np.concatenate(part) for part in zip(*parts))
         order = query.argsort(kind="stable")

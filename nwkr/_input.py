@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_non_negative, validate_data
 
 from nwkr._pooling import MOST_COLUMNS
 from nwkr._validation import _check_sample_weight
+from nwkr._window import FixedWindow
 
 __all__ = [
     "check_algorithm",
@@ -85,7 +86,7 @@ def check_algorithm(algorithm, metric, kernel, window):
         bandwidth = window.bandwidth
         if not kernel.log_slope:
             reason = f"the Gaussian kernel, which it splits in two; got kernel {kernel.name!r}"
-        elif not isinstance(bandwidth, np.ndarray) or window.key_widths is not None:
+        elif not isinstance(window, FixedWindow):
             reason = f"one bandwidth for all rows; got bandwidth={window.name!r}"
         elif (bandwidth == 0).any() or not 1 <= np.isfinite(bandwidth).sum() <= MOST_COLUMNS:
             reason = (

@@ -10,9 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._conditional import ConditionalDistribution
 from nwkr._density import LocalDensity
 from nwkr._jackknife import LARGEST_SHARE, FitsWithoutEach, jackknife_limits
-from nwkr._pooling import attend, pool
-from nwkr._spread import among
-from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
 
 __all__ = ["PredictionIntervals", "check_coverage"]
@@ -111,38 +108,37 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
                 f"X must be rows for method={method!r}, whose intervals are made of the residuals "
                 f"of all training rows; X=None, which leaves each out, is for method='quantile'."
             )
-        limits = self._jackknife(self._queries(X)[0], coverage, method == "scaled")
+        limits = self._jackknife(self._attention(X), coverage, method == "scaled")
         with np.errstate(invalid="ignore"):  # infinity times the scale of a constant
             decoded = self._centre + self._scale * limits
         limits = np.where(np.isinf(limits), limits, decoded)
         return limits[:, :, 0] if self._one_output else limits
 
-    def _jackknife(self, queries, coverage, scaled):
+    def _jackknife(self, attention, coverage, scaled):
         """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""
         values, n_values = self._values, self._values.shape[1]
-        left_out = among(self._engine(*self._queries(None)), self._rows)
-        residuals = np.abs(values - pool(values=values, **left_out).finish())
+        left_out = self._attention(None).take(self._rows)
+        residuals = np.abs(values - left_out.pool(values).finish())
         self._refuse_empty(~np.isnan(residuals).any(axis=1))
         if scaled:
             squares = _known(residuals**2)
-            scale = np.sqrt(pool(values=squares, **left_out).finish())
+            scale = np.sqrt(left_out.pool(squares).finish())
             beside_none = np.where(residuals == 0, 0, np.inf)
             residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
             values = np.hstack([values, squares])
 
-        counts, arguments = self._window.sample_weight, self._engine(queries, None)
-        limits = np.empty((len(queries), 2, n_values))
+        limits = np.empty((len(attention.queries), 2, n_values))
 
-        def visit(rows, cols, attention):
-            reached = attention.any(axis=1)
+        def visit(rows, cols, weights):
+            reached = weights.any(axis=1)
             limits[rows[~reached]] = np.nan
-            rows, attention = rows[reached], attention[reached]
+            rows, weights = rows[reached], weights[reached]
             if not len(rows):
                 return
-            row, key = self._to_pool_anew(arguments, rows, cols, attention)
-            anew = self._pool_without(queries[rows[row]], key, values)
+            row, key = self._to_pool_anew(attention, rows, cols, weights)
+            anew = self._pool_without(attention.queries[rows[row]], key, values)
             for part in _batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
-                fits = FitsWithoutEach(attention[part], cols, values)
+                fits = FitsWithoutEach(weights[part], cols, values)
                 here = (row >= part.start) & (row < part.stop)
                 fits.replace(row[here] - part.start, key[here], anew[here])
                 find(rows[part], fits)
@@ -153,34 +149,33 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
                     scale = np.sqrt(np.maximum(fits.of_value(n_values + number), 0))
                     with np.errstate(invalid="ignore"):  # infinity times 0 is unknown
                         reach = scale * reach
-                ends = jackknife_limits(fits.of_value(number), reach, counts, coverage)
+                ends = jackknife_limits(fits.of_value(number), reach, self._counts, coverage)
                 limits[rows, :, number] = np.transpose(ends)
 
-        attend(visit, **arguments)
+        attention.visit(visit)
         self._refuse_empty(~np.isnan(limits[:, 0, 0]))
         return limits
 
-    def _to_pool_anew(self, arguments, rows, cols, attention):
+    def _to_pool_anew(self, attention, rows, cols, weights):
         """Queries, as numbers of `rows`, and keys without which the fit has to be made anew."""
-        row = np.flatnonzero(attention.max(axis=1) > LARGEST_SHARE)
-        parts = [(row, cols[attention[row].argmax(axis=1)])]
-        if isinstance(self._window.bandwidth, KNearest):
+        row = np.flatnonzero(weights.max(axis=1) > LARGEST_SHARE)
+        parts = [(row, cols[weights[row].argmax(axis=1)])]
+        if self._window.by_query:
             # The width is another one without any of the keys that lie within it.
-            window = {"kernel": KERNELS["boxcar"], "empty": None, "n_jobs": 1}
-
-            def note(numbers, cols, attention):
-                row, col = attention.nonzero()
+            def note(numbers, cols, weights):
+                row, col = weights.nonzero()
                 parts.append((numbers[row], cols[col]))
 
-            attend(note, **among(arguments, rows) | window)
+            within = attention.take(rows).replace(kernel=KERNELS["boxcar"], empty=None, n_jobs=1)
+            within.visit(note)
         return tuple(np.concatenate(part) for part in zip(*parts))
 
     def _pool_without(self, queries, key, values):
         """Pooled values at queries that leave out one key each."""
         pooled = np.empty((len(key), values.shape[1]))
         for part in _batches(len(key), max(1, _PAIRS_POOLED_AT_ONCE // len(values))):
-            arguments = self._engine(queries[part], key[part]) | {"n_jobs": 1}
-            pooled[part] = pool(values=values, **arguments).finish()
+            without = self._attend(queries[part], key[part], n_jobs=1)
+            pooled[part] = without.pool(values).finish()
         unknown = np.isnan(pooled).any(axis=1)
         if self.handle_empty == "error" and unknown.any():
             raise ValueError(

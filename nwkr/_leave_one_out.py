@@ -5,21 +5,15 @@ Arrays in, arrays out: what the search for a bandwidth (`_search.py`) evaluates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from nwkr._pooling import Blocks, PooledSums, pool_each, slopes
+from nwkr._pooling import Attention, PooledSums
 from nwkr._window import Window
-from nwkr.bandwidths import KNearest
-from nwkr.kernels import Kernel
 
 __all__ = ["Fit", "LeaveOneOut"]
-
-# Bandwidths further apart share no distances: squares of their ratio would be out of range.
-_FAR = 1e100
 
 
 @dataclass(frozen=True)
@@ -64,38 +58,26 @@ class LeaveOneOut:
 
     Attributes
     ----------
-    queries : ndarray of shape (n_rows, n_features)
-        The rows to predict; their distances to all keys, if precomputed.
-    leave_out : ndarray of shape (n_rows,)
-        Their numbers among the keys.
-    keys, values, weights, kernel, metric, empty, n_jobs, blocks, algorithm, tol
-        As in :func:`nwkr._pooling.pool`.
+    attention : Attention
+        The rows to predict, each of which leaves itself out, and all rows; without a window.
+    values : ndarray of shape (n_keys, n_values)
+        The values of all rows.
     """
 
-    queries: np.ndarray
-    leave_out: np.ndarray
-    keys: np.ndarray
+    attention: Attention
     values: np.ndarray
-    weights: np.ndarray
-    kernel: Kernel
-    metric: str | Callable
-    empty: str | None
-    n_jobs: int | None
-    blocks: Blocks | None = None
-    algorithm: str = "auto"
-    tol: float = 0.0
 
     def fits(self, windows: Sequence[Window]) -> list[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances."""
         fits: dict[int, Fit] = {}
         for numbers in _in_proportion(windows):
             first = windows[numbers[0]]
-            multiples = [_ratio(windows[number], first) or 1.0 for number in numbers]
-            arguments = self._arguments(first, self.leave_out)
-            own_weights = self.kernel(0.0) * arguments["weights"][self.leave_out]
-            for number, sums in zip(numbers, pool_each(multiples, **arguments, empty=self.empty)):
+            multiples = [windows[number].multiple_of(first) or 1.0 for number in numbers]
+            attention = first.at(self.attention)
+            own_weights = attention.kernel(0.0) * attention.weights[attention.leave_out]
+            for number, sums in zip(numbers, attention.pool_each(self.values, multiples)):
                 fits[number] = _fit(sums, own_weights)
-            if isinstance(first.bandwidth, KNearest):
+            if first.by_query:
                 fits[numbers[0]] = self._not_left_out(first, fits[numbers[0]], own_weights)
         return [fits[number] for number in range(len(windows))]
 
@@ -116,36 +98,11 @@ class LeaveOneOut:
         slopes : ndarray of shape (n_features,)
             Derivatives; 0 where the bandwidth is 0 or infinite.
         """
-        return slopes(
-            self.queries,
-            self.keys,
-            self.values,
-            self.kernel,
-            window.bandwidth,
-            weights=self.weights,
-            sums=fit.sums,
-            loss_slopes=loss_slopes,
-            leave_out=self.leave_out,
-            blocks=self.blocks,
-            algorithm=self.algorithm,
-            n_jobs=self.n_jobs,
-        )
-
-    def _arguments(self, window, leave_out) -> dict[str, Any]:
-        arguments = window.arguments(
-            self.queries, self.keys, self.weights, self.metric, leave_out, self.n_jobs
-        )
-        return arguments | {
-            "values": self.values,
-            "kernel": self.kernel,
-            "blocks": self.blocks,
-            "algorithm": self.algorithm,
-            "tol": self.tol,
-        }
+        return window.at(self.attention).bandwidth_slopes(self.values, fit.sums, loss_slopes)
 
     def _not_left_out(self, window, fit, own_weights):
         """The fit, with what becomes of it where each row counts for its own width."""
-        (sums,) = pool_each([1.0], **self._arguments(window, None), empty=self.empty)
+        sums = window.at(self.attention.replace(leave_out=None)).pool(self.values)
         with np.errstate(over="ignore", divide="ignore"):
             leverages = own_weights / (np.exp(sums.shift) * sums.total)
         return replace(fit, leverages=leverages, fitted=sums.finish())
@@ -163,25 +120,6 @@ def _in_proportion(windows) -> Iterator[list[int]]:
     left = list(range(len(windows)))
     while left:
         first = windows[left[0]]
-        group = [number for number in left if _ratio(windows[number], first) is not None]
+        group = [number for number in left if windows[number].multiple_of(first) is not None]
         yield group
         left = [number for number in left if number not in group]
-
-
-def _ratio(window, other) -> float | None:
-    """By what factor a window is wider than another, if that is all their difference."""
-    if window is other:
-        return 1.0
-    if any(w.key_widths is not None for w in (window, other)):
-        return None
-    if not all(isinstance(w.bandwidth, float | np.ndarray) for w in (window, other)):
-        return None
-    ours, theirs = np.atleast_1d(window.bandwidth), np.atleast_1d(other.bandwidth)
-    scaled = np.isfinite(theirs) & (theirs > 0)
-    if not scaled.any() or not np.array_equal(ours[~scaled], theirs[~scaled]):
-        return None
-    ratios = ours[scaled] / theirs[scaled]
-    if not 1 / _FAR < ratios[0] < _FAR:
-        return None
-    alike = np.ptp(ratios) <= 1e-13 * ratios[0]
-    return float(ratios[0]) if alike else None

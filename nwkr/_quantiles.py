@@ -6,12 +6,9 @@ weights themselves are looked at only in the bin that holds the quantile.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from nwkr._pooling import attend, pool
-from nwkr._spread import among
+from nwkr._pooling import Attention
 
 __all__ = ["pooled_quantiles"]
 
@@ -21,13 +18,13 @@ _BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
 _ROUNDING = 1e-12
 
 
-def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """The smallest value, for each quantile, up to which values have that share of the weights.
 
     Parameters
     ----------
-    arguments : dict
-        What to call pooling with.
+    attention : Attention
+        The queries, and the keys that have the values.
     y : ndarray of shape (n_keys,)
         Values.
     quantiles : ndarray of shape (n_quantiles,)
@@ -39,9 +36,9 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
         Some of the values; NaN where no key has weight.
     """
     # What is compared with numbers takes all digits.
-    arguments = arguments | {"keys": arguments["keys"].astype(float, copy=False)}
+    attention = attention.replace(keys=attention.keys.astype(float, copy=False))
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
-    found = np.full((len(arguments["queries"]), len(quantiles)), np.nan)
+    found = np.full((len(attention.queries), len(quantiles)), np.nan)
     order = y.argsort(kind="stable")
     rank = order.argsort()
     pending = np.arange(len(found))
@@ -49,20 +46,20 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
     def look(rows, keys, wanted):
         """Find the quantiles of some queries among some keys, in the order of their numbers."""
 
-        def find(numbers, cols, attention):
+        def find(numbers, cols, weights):
             in_order = rank[keys[cols]].argsort()
             values = y[keys[cols[in_order]]]
-            sums = attention[:, in_order].cumsum(axis=1)
+            sums = weights[:, in_order].cumsum(axis=1)
             for place, shares in enumerate(wanted[numbers].T):
                 some = np.flatnonzero(~np.isnan(shares) & (sums[:, -1] > 0))
                 found[rows[numbers[some]], place] = values[_reaching(sums[some], shares[some])]
 
-        attend(find, **among(arguments, rows, keys))
+        attention.take(rows, keys).visit(find)
 
     n_bins = min(_BINS, len(y) // _KEYS_PER_BIN)
     if n_bins > 1:
         bins = np.array_split(order, n_bins)
-        ends = _pool_bins(arguments, bins)
+        ends = _pool_bins(attention, bins)
         pending = np.flatnonzero(~np.isnan(ends[:, -1]))
         ends = ends[pending]
         holding = np.column_stack([_reaching(ends, share) for share in wanted])
@@ -82,12 +79,12 @@ def pooled_quantiles(arguments: dict[str, Any], y: np.ndarray, quantiles: np.nda
     return found
 
 
-def _pool_bins(arguments, bins):
+def _pool_bins(attention, bins):
     """Shares of the weights up to the end of each bin, (n_queries, n_bins)."""
-    values = np.zeros((len(arguments["weights"]), len(bins)))
+    values = np.zeros((len(attention.weights), len(bins)))
     for number, keys in enumerate(bins):
         values[keys, number] = 1
-    return pool(values=values, **arguments).finish().cumsum(axis=1)
+    return attention.pool(values).finish().cumsum(axis=1)
 
 
 def _reaching(sums, share):

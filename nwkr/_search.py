@@ -19,7 +19,7 @@ from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._pooling import one_blas_thread
 from nwkr._scoring import CRITERIA, as_scorer, score_predictions
 from nwkr._validation import Interval, StrOptions
-from nwkr._window import Window, resolve_window
+from nwkr._window import FixedWindow, resolve_window
 
 try:
     from sklearn.callback import CallbackSupportMixin as _Callbacks
@@ -84,7 +84,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         rule = resolve_window("scott", self._keys, weight, self.kernel_, self.metric)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
-        rule = rule.take(self._arrange(rule))
+        self._arrange(rule)
         weight = sample_weight[self._rows]
         problem = self._problem(y[self._rows], weight)
         if isinstance(self.bandwidths, str):
@@ -148,22 +148,9 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             chosen = random.choice(n_keys, wanted, replace=False)
             rows = np.sort(np.argsort(self._rows)[chosen])  # the same in any order
         self.n_queries_ = len(rows)
-        leave_one_out = LeaveOneOut(
-            keys if len(rows) == n_keys else keys[rows],
-            rows,
-            keys,
-            self._values,
-            self._key_weights,
-            self.kernel_,
-            self.metric,
-            self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
-            self.n_jobs,
-            self._blocks,
-            self.algorithm,
-            self.tol,
-        )
+        attention = self._without_window(keys if len(rows) == n_keys else keys[rows], rows)
         return _Problem(
-            leave_one_out,
+            LeaveOneOut(attention, self._values),
             y[rows],
             self._values[rows],
             sample_weight[rows],
@@ -211,8 +198,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             return self._try(problem, [rule])
 
         def rungs(numbers):
-            windows = [Window(rule.bandwidth * 2 ** (n / 2), rule.sample_weight) for n in numbers]
-            return self._try(problem, windows)
+            return self._try(problem, [FixedWindow(rule.bandwidth * 2 ** (n / 2)) for n in numbers])
 
         tried, low, high = rungs(_LADDER), _LADDER.start, _LADDER.stop
         for _ in range(_EXTENSIONS):
@@ -245,7 +231,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
 
         def window_of(x):
             bandwidth[free] = rule.bandwidth[free] * np.exp(x)
-            return Window(bandwidth.copy(), rule.sample_weight)
+            return FixedWindow(bandwidth.copy())
 
         def penalty(x):
             apart = np.where(np.isfinite(x), x - origin, 0)
@@ -265,7 +251,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             return deviance + penalty_of_x, slopes + its_slopes
 
         x = np.zeros(np.count_nonzero(free))
-        if isinstance(start.bandwidth, np.ndarray) and start.key_widths is None:
+        if isinstance(start, FixedWindow):
+            assert isinstance(start.bandwidth, np.ndarray)
             with np.errstate(divide="ignore", invalid="ignore"):
                 x = np.log(start.bandwidth[free] / rule.bandwidth[free])
             x = np.clip(np.nan_to_num(x), -np.log(_FARTHEST) / 2, np.log(_FARTHEST) / 2)

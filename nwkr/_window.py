@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -11,70 +12,158 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 
 from nwkr._counts import as_counts, count_rows
+from nwkr._pooling import Attention
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
-__all__ = ["Window", "resolve_window"]
+__all__ = ["AdaptiveWindow", "FixedWindow", "NearestWindow", "Window", "resolve_window"]
 
 
-@dataclass(frozen=True)
-class Window:
-    """A bandwidth that is resolved on training rows: what pooling asks for.
+# Bandwidths further apart share no distances: squares of their ratio would be out of range.
+_LARGEST_RATIO = 1e100
+
+
+class Window(ABC):
+    """A bandwidth that is resolved on training rows.
 
     Attributes
     ----------
     bandwidth : ndarray of shape (n_features,), float or KNearest
         The bandwidth, or what gives it query by query.
-    sample_weight : ndarray of shape (n_keys,)
-        As how many rows each training row counts: the sample weights, scaled to be counts.
-    key_widths : ndarray of shape (n_keys,) or None, default=None
-        Factors of the bandwidth by training row.
-    rule : Adaptive or None, default=None
-        Where these come from.
+    name : object
+        What stands for it in a table of results.
+    by_query : bool
+        Whether the width depends on the query.
     """
 
     bandwidth: Any
-    sample_weight: np.ndarray
-    key_widths: np.ndarray | None = None
-    rule: Adaptive | None = None
+    by_query = False
 
     @property
     def name(self) -> Any:
         """What stands for it in a table of results."""
-        return self.bandwidth if self.rule is None else self.rule
+        return self.bandwidth
+
+    @abstractmethod
+    def at(self, attention: Attention) -> Attention:
+        """The attention with this window, from one that has none."""
 
     def take(self, rows: np.ndarray) -> Window:
         """The window for some of its training rows, or for all in another order."""
-        widths = None if self.key_widths is None else self.key_widths[rows]
-        return replace(self, sample_weight=self.sample_weight[rows], key_widths=widths)
+        return self
 
-    def arguments(self, queries, keys, weights, metric, leave_out, n_jobs) -> dict[str, Any]:
-        """What to call pooling with."""
-        arguments = {
-            "queries": queries,
-            "keys": keys,
-            "bandwidth": self.bandwidth,
-            "weights": weights,
-            "metric": metric,
-            "leave_out": leave_out,
-            "key_widths": self.key_widths,
-            "n_jobs": n_jobs,
-        }
-        if isinstance(self.bandwidth, KNearest):
-            widths = self.bandwidth.query_widths(
-                queries, keys, self.sample_weight, metric, leave_out, n_jobs
-            )
-            arguments["bandwidth"], arguments["query_widths"] = 1.0, widths
-            if metric == "euclidean":
-                # In units of the data, as a power of 2: squares of the widths stay in range.
-                unit = np.ldexp(1.0, np.frexp(np.abs(keys).max())[1])
-                arguments["bandwidth"] = np.full(keys.shape[1], unit)
-                arguments["query_widths"] = widths / unit
-        if self.key_widths is not None:
-            counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
-            log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
-            arguments["weights"] = weights * np.exp(log_mass.min() - log_mass)
-        return arguments
+    def multiple_of(self, other: Window) -> float | None:
+        """By what factor it is wider than another, if that is all their difference."""
+        return 1.0 if self is other else None
+
+
+@dataclass(frozen=True, eq=False)
+class FixedWindow(Window):
+    """One bandwidth for all queries and training rows.
+
+    Attributes
+    ----------
+    bandwidth : ndarray of shape (n_features,) or float
+        The bandwidth, by feature for the euclidean metric.
+    """
+
+    bandwidth: np.ndarray | float
+
+    def at(self, attention: Attention) -> Attention:
+        """The attention with this window, from one that has none."""
+        return attention.replace(bandwidth=self.bandwidth)
+
+    def multiple_of(self, other: Window) -> float | None:
+        """By what factor it is wider than another, if that is all their difference."""
+        if self is other:
+            return 1.0
+        if not isinstance(other, FixedWindow):
+            return None
+        ours, theirs = np.atleast_1d(self.bandwidth), np.atleast_1d(other.bandwidth)
+        scaled = np.isfinite(theirs) & (theirs > 0)
+        if not scaled.any() or not np.array_equal(ours[~scaled], theirs[~scaled]):
+            return None
+        ratios = ours[scaled] / theirs[scaled]
+        if not 1 / _LARGEST_RATIO < ratios[0] < _LARGEST_RATIO:
+            return None
+        alike = np.ptp(ratios) <= 1e-13 * ratios[0]
+        return float(ratios[0]) if alike else None
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveWindow(Window):
+    """A bandwidth for each training row.
+
+    Attributes
+    ----------
+    bandwidth : ndarray of shape (n_features,)
+        The bandwidth where the density is average.
+    key_widths : ndarray of shape (n_keys,)
+        Factors of it by training row.
+    rule : Adaptive
+        Where these come from.
+    """
+
+    bandwidth: np.ndarray
+    key_widths: np.ndarray
+    rule: Adaptive
+
+    @property
+    def name(self) -> Adaptive:
+        """What stands for it in a table of results."""
+        return self.rule
+
+    def at(self, attention: Attention) -> Attention:
+        """The attention with this window, from one that has none."""
+        counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
+        log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
+        return attention.replace(
+            bandwidth=self.bandwidth,
+            key_widths=self.key_widths,
+            weights=attention.weights * np.exp(log_mass.min() - log_mass),
+        )
+
+    def take(self, rows: np.ndarray) -> Window:
+        """The window for some of its training rows, or for all in another order."""
+        return replace(self, key_widths=self.key_widths[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class NearestWindow(Window):
+    """A width for each query, the distance to its k-th nearest training row.
+
+    Attributes
+    ----------
+    bandwidth : KNearest
+        What gives the width.
+    counts : ndarray of shape (n_keys,)
+        As how many rows each training row counts: the sample weights, scaled to be counts.
+    """
+
+    bandwidth: KNearest
+    counts: np.ndarray
+    by_query = True
+
+    def at(self, attention: Attention) -> Attention:
+        """The attention with this window, from one that has none."""
+        keys, euclidean = attention.keys, attention.metric == "euclidean"
+        widths = self.bandwidth.query_widths(
+            attention.queries,
+            keys,
+            self.counts,
+            attention.metric,
+            attention.leave_out,
+            attention.n_jobs,
+        )
+        if not euclidean:
+            return attention.replace(bandwidth=1.0, query_widths=widths)
+        # In units of the data, as a power of 2: squares of the widths stay in range.
+        unit = np.ldexp(1.0, np.frexp(np.abs(keys).max())[1])
+        return attention.replace(bandwidth=np.full(keys.shape[1], unit), query_widths=widths / unit)
+
+    def take(self, rows: np.ndarray) -> Window:
+        """The window for some of its training rows, or for all in another order."""
+        return replace(self, counts=self.counts[rows])
 
 
 def resolve_window(
@@ -122,9 +211,9 @@ def resolve_window(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."
             )
-        return Window(bandwidth, counts)
+        return NearestWindow(bandwidth, counts)
     if not isinstance(bandwidth, Adaptive):
-        return Window(_resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric), counts)
+        return FixedWindow(_resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric))
     if metric != "euclidean":
         raise ValueError(
             f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
@@ -137,7 +226,7 @@ def resolve_window(
         )
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
     key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
-    return Window(scale, counts, key_widths, bandwidth)
+    return AdaptiveWindow(scale, key_widths, bandwidth)
 
 
 def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
 from nwkr._counts import count_rows
-from nwkr._pooling import in_blocks, pool
+from nwkr._pooling import Attention, in_blocks
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -272,16 +272,16 @@ class Adaptive:
         """
         order, blocks = in_blocks(keys, scale)
         ordered = np.take(keys, order, axis=0)
-        sums = pool(
+        attention = Attention(
             ordered,
             ordered,
-            np.empty((len(keys), 0)),
+            sample_weight[order] / sample_weight.max(),
             kernel,
             scale,
-            weights=sample_weight[order] / sample_weight.max(),
             blocks=blocks,
             n_jobs=n_jobs,
         )
+        sums = attention.pool(np.empty((len(keys), 0)))
         log_density = np.empty(len(keys))
         log_density[order] = sums.shift + np.log(sums.total)
         log_density -= np.average(log_density, weights=sample_weight / sample_weight.max())

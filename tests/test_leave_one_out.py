@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._leave_one_out import LeaveOneOut
-from nwkr._pooling import _dense, _tiles
+from nwkr._pooling import Attention, _dense, _tiles
 from nwkr._window import resolve_window
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
@@ -54,10 +54,11 @@ def leave_one_out(
 ):
     rows = np.arange(len(X)) if rows is None else rows
     weights = np.ones(len(X)) if weights is None else weights
-    return LeaveOneOut(
-        X[rows], rows, X, values.reshape(len(X), -1), weights / weights.max(),
-        KERNELS[kernel], metric, empty, n_jobs,
+    attention = Attention(
+        X[rows], X, weights / weights.max(), KERNELS[kernel],
+        metric=metric, leave_out=rows, empty=empty, n_jobs=n_jobs,
     )  # fmt: skip
+    return LeaveOneOut(attention, values.reshape(len(X), -1))
 
 
 def windows_of(bandwidths, X, weights, kernel, metric="euclidean"):

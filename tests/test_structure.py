@@ -45,6 +45,7 @@ ORDER = [
     "nwkr._window",
     "nwkr.bandwidths",
     "nwkr._pooling",
+    "nwkr._pooling._attention",
     "nwkr._pooling._choice",
     "nwkr._pooling._blocks",
     "nwkr._pooling._lattice",

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import adaptive_factors, nearest_widths, scaled_distances
 
-from nwkr._pooling import pool
-from nwkr._window import Window, resolve_window
+from nwkr._pooling import Attention
+from nwkr._window import FixedWindow, resolve_window
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
 
@@ -23,20 +23,19 @@ def resolve(bandwidth, X, weights=None, kernel=GAUSSIAN, metric="euclidean"):
     return resolve_window(bandwidth, X, weights, kernel, metric)
 
 
-def arguments_of(window, X, weights=None, metric="euclidean", leave_out=None):
+def attention_of(window, X, weights=None, metric="euclidean", leave_out=None):
     weights = np.ones(len(X)) if weights is None else weights
-    return window.arguments(X, X, weights, metric, leave_out, None)
+    return window.at(Attention(X, X, weights, GAUSSIAN, metric=metric, leave_out=leave_out))
 
 
 def test_numbers_and_rules_are_resolved_once(X):
     window = resolve("scott", X)
     assert_allclose(window.bandwidth, Scott()(X))
-    assert window.key_widths is None
     assert window.name is window.bandwidth
-    arguments = arguments_of(window, X)
-    assert_array_equal(arguments["bandwidth"], window.bandwidth)
-    assert "query_widths" not in arguments
-    assert arguments["key_widths"] is None
+    attention = attention_of(window, X)
+    assert_array_equal(attention.bandwidth, window.bandwidth)
+    assert attention.query_widths is None
+    assert attention.key_widths is None
     assert resolve(2.0, X, metric="manhattan").bandwidth == 2.0
 
 
@@ -50,11 +49,11 @@ def test_nearest_widths_are_made_for_the_queries(metric, X, rng):
     window = resolve(KNearest(5), given, weights, metric=metric)
     assert window.bandwidth == window.name == KNearest(5)
     for leave_out in (None, np.arange(30)):
-        arguments = arguments_of(window, given, weights / 3, metric, leave_out)
+        attention = attention_of(window, given, weights / 3, metric, leave_out)
         expected = nearest_widths(distances, 5, weights, leave_out)
-        (unit,) = np.unique(arguments["bandwidth"])
-        assert_allclose(unit * arguments["query_widths"], expected, rtol=1e-9)
-        assert_array_equal(arguments["weights"], weights / 3)
+        (unit,) = np.unique(attention.bandwidth)
+        assert_allclose(unit * attention.query_widths, expected, rtol=1e-9)
+        assert_array_equal(attention.weights, weights / 3)
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
@@ -68,11 +67,11 @@ def test_adaptive_widths_are_made_for_the_rows(exponent, kernel, X, rng):
     assert_array_equal(window.bandwidth, bandwidth)
     assert window.name == Adaptive(bandwidth, exponent) or window.name is window.rule
     # By the normaliser of two dimensions, on a scale that keeps weights from growing.
-    arguments = arguments_of(window, X, weights / 3)
-    ratios = arguments["weights"] / (weights / 3 * expected**-2.0)
+    attention = attention_of(window, X, weights / 3)
+    ratios = attention.weights / (weights / 3 * expected**-2.0)
     assert_allclose(ratios, ratios[0])
-    assert (arguments["weights"] <= weights / 3 * (1 + 1e-12)).all()
-    assert_array_equal(arguments["key_widths"], window.key_widths)
+    assert (attention.weights <= weights / 3 * (1 + 1e-12)).all()
+    assert_array_equal(attention.key_widths, window.key_widths)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,7 @@ def test_adaptive_widths_are_made_for_the_rows(exponent, kernel, X, rng):
 def test_only_columns_that_count_have_a_dimension(bandwidth, n_dimensions, rng):
     X = np.column_stack([rng.integers(0, 3, 30), rng.normal(size=30)])
     window = resolve(Adaptive(bandwidth), X)
-    weights = arguments_of(window, X)["weights"]
+    weights = attention_of(window, X).weights
     ratios = weights / window.key_widths**-n_dimensions
     assert_allclose(ratios, ratios[0])
 
@@ -102,17 +101,16 @@ def test_every_row_has_the_mass_of_its_weight(kernel, rng):
     window = resolve(Adaptive(5.0, 0.8), X, weights, KERNELS[kernel])
     assert window.key_widths.max() > 1.5 * window.key_widths.min()
     grid, step = np.linspace(-300, 500, 8_001, retstep=True)
-    arguments = window.arguments(grid[:, None], X, weights / 3, "euclidean", None, None)
+    attention = window.at(Attention(grid[:, None], X, weights / 3, KERNELS[kernel]))
     masses = []
     for row in range(12):
-        only = {name: arguments[name][[row]] for name in ("keys", "weights", "key_widths")}
-        sums = pool(values=np.empty((1, 0)), kernel=KERNELS[kernel], **(arguments | only))
+        sums = attention.take(cols=np.array([row])).pool(np.empty((1, 0)))
         masses.append(np.sum(np.exp(sums.shift) * sums.total) * step)
     assert_allclose(masses / weights, masses[0] / weights[0], rtol=0.02)
 
 
 def test_resolved_windows_are_shown_by_what_was_given(X):
-    assert isinstance(resolve(1.0, X), Window)
+    assert isinstance(resolve(1.0, X), FixedWindow)
     assert resolve(Adaptive("silverman", 0.3), X).name == Adaptive("silverman", 0.3)
     assert resolve(KNearest(2), X).name == KNearest(2)
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from engine import attend, pool, pool_each, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, attention, attention_by_distance, scaled_distances, slope
 from scipy.special import logsumexp
 
-from nwkr._pooling import _moments, _neighbourhoods, attend, in_blocks, pool, pool_each, slopes
+from nwkr._pooling import _moments, _neighbourhoods, in_blocks
 from nwkr._pooling._blocks import pool_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods

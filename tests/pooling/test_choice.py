@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from engine import algorithm_of, pool, pool_each
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
-from nwkr._pooling import _choice, algorithm_of, in_blocks, pool, pool_each
+from nwkr._pooling import _choice, in_blocks
 from nwkr._pooling._choice import neighbourhoods, way_of
 from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._metric import pairs_of

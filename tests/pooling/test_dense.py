@@ -4,11 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from engine import attend, pool, pool_each
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from scipy.special import logsumexp
 
-from nwkr._pooling import _dense, _tiles, attend, pool, pool_each
+from nwkr._pooling import _dense, _tiles
 from nwkr._pooling._dense import Dense, Visit
 from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS
@@ -141,8 +142,8 @@ def test_memory_is_that_of_tiles(name, bandwidth, rng):
     tracemalloc.start()
     try:
         pool(
-            keys.copy(), keys, keys[:, :1], KERNELS[name], np.full(2, bandwidth),
-            weights=np.ones(3000), n_jobs=1, empty="nearest",
+            keys[:, :1], queries=keys.copy(), keys=keys, kernel=KERNELS[name],
+            bandwidth=np.full(2, bandwidth), weights=np.ones(3000), n_jobs=1, empty="nearest",
         )  # fmt: skip
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from engine import pool, pool_each
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from sklearn import config_context
 
-from nwkr._pooling import _lattice, in_blocks, pool, pool_each
+from nwkr._pooling import _lattice, in_blocks
 from nwkr._pooling._lattice import Lattice, has_lattice
 from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS, Kernel

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from engine import pool, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, slope
 
-from nwkr._pooling import _slopes, _tiles, pool, slopes
+from nwkr._pooling import _slopes, _tiles
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)

@@ -1,0 +1,296 @@
+"""Attention: queries, keys and a window, and everything that is pooled with their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nwkr._pooling._blocks import attend_blocks, sum_blocks
+from nwkr._pooling._boxes import Blocks
+from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
+from nwkr._pooling._gradients import query_gradients
+from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._pairs import Pairs, places
+from nwkr._pooling._rows import row_blocks, weights_in_rows
+from nwkr._pooling._slopes import bandwidth_slopes
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["Attention"]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Queries that attend to keys.
+
+    Attributes
+    ----------
+    queries : ndarray of shape (n_queries, n_features)
+        Queries; if precomputed, their distances to the keys, (n_queries, n_keys).
+    keys : ndarray of shape (n_keys, n_features)
+        Keys.
+    weights : ndarray of shape (n_keys,)
+        Positive weights of the keys, at most 1.
+    kernel : Kernel
+        The kernel.
+    bandwidth : ndarray of shape (n_features,) or float, default=1.0
+        Scale of each column for the euclidean metric, of the distance for all others.
+    metric : str or callable, default="euclidean"
+        "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    leave_out : ndarray of shape (n_queries,) or None, default=None
+        For each query, the number of the key that it leaves out; -1 for none.
+    query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
+        Factors of the bandwidth, by query or by key, not both.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query gets if no key has weight for it: the mean of its nearest keys, the mean
+        of all keys, or nothing.
+    blocks : Blocks or None, default=None
+        The blocks of the keys, if these are in k-d order.
+    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
+        The way of pooling; "auto" is the fastest. All but "dense" need `blocks`.
+    tol : float, default=0.0
+        Relative error that a total may have; 0 stands for rounding.
+    n_jobs : int or None, default=None
+        Number of threads; the result does not depend on it.
+    """
+
+    queries: np.ndarray
+    keys: np.ndarray
+    weights: np.ndarray
+    kernel: Kernel
+    bandwidth: np.ndarray | float = 1.0
+    metric: str | Callable = "euclidean"
+    leave_out: np.ndarray | None = None
+    query_widths: np.ndarray | None = None
+    key_widths: np.ndarray | None = None
+    empty: str | None = None
+    blocks: Blocks | None = None
+    algorithm: str = "auto"
+    tol: float = 0.0
+    n_jobs: int | None = None
+
+    def replace(self, **changes: Any) -> Attention:
+        """The same with other attributes."""
+        return replace(self, **changes)
+
+    def take(self, rows: np.ndarray | None = None, cols: np.ndarray | None = None) -> Attention:
+        """The same for some of the queries and some of the keys.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,) or None, default=None
+            Numbers of the queries, all by default.
+        cols : ndarray of shape (n_cols,) or None, default=None
+            Numbers of the keys, all by default. Some keys alone have no blocks.
+
+        Returns
+        -------
+        attention : Attention
+            The part.
+        """
+        part = self
+        if rows is not None:
+            part = part.replace(
+                queries=part.queries[rows],
+                leave_out=_some(part.leave_out, rows),
+                query_widths=_some(part.query_widths, rows),
+            )
+        if cols is not None:
+            part = part.replace(
+                queries=part.queries[:, cols] if part.metric == "precomputed" else part.queries,
+                keys=part.keys[cols],
+                weights=part.weights[cols],
+                leave_out=None if part.leave_out is None else places(part.leave_out, cols),
+                key_widths=_some(part.key_widths, cols),
+                blocks=None,
+            )
+        return part
+
+    def pool(self, values: np.ndarray) -> PooledSums:
+        """Sum kernel weights, and values times these, over all keys for each query.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_keys, n_values)
+            Values, best of order 1.
+
+        Returns
+        -------
+        sums : PooledSums
+            Total and weighted sums.
+        """
+        return self.pool_each(values, (1.0,))[0]
+
+    def pool_each(self, values: np.ndarray, multiples: Sequence[float]) -> list[PooledSums]:
+        """Pool with several multiples of the bandwidth, which share the distances.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_keys, n_values)
+            Values, best of order 1.
+        multiples : sequence of float
+            Positive factors of the bandwidth.
+
+        Returns
+        -------
+        sums : list of PooledSums
+            Total and weighted sums, for each multiple.
+        """
+        least = min(multiples)
+        return pool_pairs(
+            self._pairs(least),
+            self.kernel,
+            self._weighted(values),
+            blocks=self.blocks,
+            algorithm=self.algorithm,
+            tol=self.tol,
+            multiples=[multiple / least for multiple in multiples],
+            empty=self.empty,
+            n_jobs=self.n_jobs,
+        )
+
+    def visit(self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None]) -> None:
+        """Show the weights themselves, a block of rows at a time.
+
+        Parameters
+        ----------
+        visit : callable
+            Called as ``visit(rows, cols, weights)`` with the numbers of some queries, those of
+            the keys that have weight for any of them, and the weights, an ndarray of shape
+            (n_rows, n_cols) to keep or change; once for each query, from several threads. Rows
+            sum to 1, or are 0 where no key has weight.
+        """
+        pairs = self._pairs()
+
+        def show(rows, cols, found):
+            found *= self.weights[cols]
+            total = found.sum(axis=1, keepdims=True)
+            found /= np.where(total > 0, total, 1)
+            visit(rows, cols, found)
+
+        def show_part(part):
+            for rows, cols, found in weights_in_rows(pairs, self.kernel, np.r_[part], self.empty):
+                show(rows, np.arange(len(self.weights))[cols], found)
+
+        around = self._neighbourhoods(pairs)
+        if around is None:
+            each(show_part, row_blocks(*pairs.shape), self.n_jobs)
+        else:
+            attend_blocks(around, self.kernel, show, empty=self.empty, n_jobs=self.n_jobs)
+
+    def bandwidth_slopes(
+        self, values: np.ndarray, sums: PooledSums, loss_slopes: np.ndarray
+    ) -> np.ndarray:
+        """Derivatives of a loss of the pooled values by the logarithm of each bandwidth.
+
+        The metric has to be euclidean, the kernel one with a derivative.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_keys, n_values)
+            Values.
+        sums : PooledSums
+            What :meth:`pool` gave for these.
+        loss_slopes : ndarray of shape (n_queries, n_values)
+            Derivatives of the loss by the pooled values.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_features,)
+            Derivatives; 0 where the bandwidth is 0 or infinite.
+        """
+        pairs, weighted_values = self._pairs(), self._weighted(values)
+        around = self._neighbourhoods(pairs, tol=0.0)
+        if around is None:
+            total = bandwidth_slopes(
+                pairs, self.kernel, weighted_values, sums, loss_slopes, self.n_jobs
+            )
+        else:
+
+            def add(rows, cols, part):
+                values_of_part = np.take(weighted_values, cols, axis=1)
+                return bandwidth_slopes(
+                    part, self.kernel, values_of_part, sums.take(rows), loss_slopes[rows], n_jobs=1
+                )
+
+            total = sum_blocks(around, add, self.n_jobs)
+        by_column = np.zeros(len(self.scales))
+        by_column[self._counted] = total
+        return by_column
+
+    def gradients(self, values: np.ndarray) -> np.ndarray:
+        """Derivatives of the pooled values by each column of the query.
+
+        The metric has to be euclidean, the kernel one with a derivative, and the bandwidth may
+        not depend on the query.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_keys, n_values)
+            Values, best of order 1.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_queries, n_features, n_values)
+            Derivatives, in units of the columns; 0 where the bandwidth is 0 or infinite, NaN
+            where no key has weight and nothing stands in.
+        """
+        exact = self.replace(keys=self.keys.astype(float, copy=False))
+
+        def pooled(values, kernel, weights):
+            return exact.replace(kernel=kernel, weights=weights).pool(values)
+
+        by_column = np.zeros((len(self.queries), len(self.scales), values.shape[1]))
+        if self._counted.any():
+            found = query_gradients(
+                exact._pairs(), self.kernel, values, self.weights, pooled, self.empty, self.n_jobs
+            )
+            by_column[:, self._counted] = found / self.scales[self._counted, None]
+        else:  # no column has slopes, which would tell whether a query has weight
+            found = self.pool(values).finish()[:, None]
+        by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
+        return by_column
+
+    def way(self, values: np.ndarray) -> str:
+        """Name the way that :meth:`pool` takes for these values: "dense", "blocks", "lattice"."""
+        pairs = self._pairs()
+        around = neighbourhoods(pairs, self.kernel, self.weights, self.blocks, self.tol)
+        return way_of(self.algorithm, pairs, self.kernel, self._weighted(values), around, self.tol)
+
+    @property
+    def scales(self) -> np.ndarray:
+        """The bandwidth of each column, for the euclidean metric."""
+        return np.asarray(self.bandwidth)
+
+    @property
+    def _counted(self) -> np.ndarray:
+        return np.isfinite(self.scales) & (self.scales > 0)
+
+    def _pairs(self, multiple: float = 1.0) -> Pairs:
+        return pairs_of(
+            self.queries,
+            self.keys,
+            multiple * self.bandwidth,
+            self.metric,
+            self.leave_out,
+            self.query_widths,
+            self.key_widths,
+        )
+
+    def _weighted(self, values):
+        return np.vstack([self.weights, self.weights * values.T])
+
+    def _neighbourhoods(self, pairs, tol=None):
+        """Neighbourhoods of blocks; None where all pairs are to be looked at."""
+        if self.algorithm == "dense":
+            return None
+        tol = self.tol if tol is None else tol
+        return neighbourhoods(pairs, self.kernel, self.weights, self.blocks, tol)
+
+
+def _some(array, numbers):
+    return None if array is None else array[numbers]
