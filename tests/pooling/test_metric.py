@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from engine import pool
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 
-from nwkr._pooling import pool
 from nwkr._pooling._metric import Metric, distances_between, pairs_of
 from nwkr._pooling._rows import weights_in_rows
 from nwkr.kernels import KERNELS
