@@ -93,7 +93,7 @@ def test_what_stands_in_where_all_distances_are_infinite(kernel, empty, rng):
     distances[:9] = np.inf
     keys = np.empty((40, 1))
     pooled = pool(
-        distances, keys, values, KERNELS[kernel], 2.0,
+        values, queries=distances, keys=keys, kernel=KERNELS[kernel], bandwidth=2.0,
         weights=np.ones(40), metric="precomputed", empty=empty,
     ).finish()  # fmt: skip
     weights = np.where(np.isfinite(distances), PROFILES[kernel](np.minimum(distances, 9) / 2), 0)
