@@ -19,22 +19,31 @@ __all__ = ["compile_exp2"]
 _FORMATS = {np.dtype(np.float64): (52, 1023, 12), np.dtype(np.float32): (23, 127, 7)}
 
 
-def compile_exp2(dtype: np.dtype, keep: bool) -> Callable[[np.ndarray, float | None], None]:
+def compile_exp2(keep: bool) -> Callable[[np.ndarray, float | None], None]:
     """Compile a function that raises 2 to the numbers of an array, in place.
 
     Parameters
     ----------
-    dtype : dtype
-        Type of the array, float64 or float32.
     keep : bool
         Whether the next process is to find the compiled function on disk.
 
     Returns
     -------
     exp2 : callable
-        ``exp2(exponents, lowest)``, with the exponents of shape (n_rows, n_cols). Exponents below
-        `lowest`, which must not underflow, count as `lowest`.
+        ``exp2(exponents, lowest)``, with exponents of shape (n_rows, n_cols), float64 or float32.
+        Those below `lowest`, which must not underflow, count as `lowest`.
     """
+    compiled = {dtype: _compile(dtype, keep) for dtype in _FORMATS}
+
+    def exp2(exponents, lowest):
+        compiled[exponents.dtype](*_lines(exponents), exponents.dtype.type(lowest))
+
+    for dtype in _FORMATS:  # now, so that any error comes now
+        exp2(np.zeros((1, 1), dtype), -1.0)
+    return exp2
+
+
+def _compile(dtype, keep):
     from numba import njit
 
     n_digits, bias, degree = _FORMATS[dtype]
@@ -60,13 +69,7 @@ def compile_exp2(dtype: np.dtype, keep: bool) -> Callable[[np.ndarray, float | N
 
     # Of what fastmath means, only contraction: any other order of sums would undo the magic.
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-    compiled: Any = njit(cache=keep, **options)(raise_lines)
-
-    def exp2(exponents, lowest):
-        compiled(*_lines(exponents), real(lowest))
-
-    exp2(np.zeros((1, 1), dtype), -1.0)  # now, so that any error comes now
-    return exp2
+    return njit(cache=keep, **options)(raise_lines)
 
 
 def _lines(tile):

@@ -53,6 +53,11 @@ class Exponential:
     unit: float
     function: Callable[[np.ndarray, float | None], None]
 
+    @property
+    def compiled(self) -> bool:
+        """Whether it is the compiled one."""
+        return self.name == _COMPILED
+
     def apply(self, exponents: np.ndarray, clip: bool = True) -> np.ndarray:
         """Raise e to the exponents, in place.
 
@@ -69,7 +74,7 @@ class Exponential:
             The same array.
         """
         # The compiled function clips at no cost.
-        clip = clip or self.name == _COMPILED
+        clip = clip or self.compiled
         self.function(exponents, LOWEST[exponents.dtype] * self.unit if clip else None)
         return exponents
 
@@ -80,7 +85,7 @@ def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
     Parameters
     ----------
     dtype : dtype
-        Type of the exponents, float64 or float32.
+        Type of most exponents, float64 or float32; it serves those of the other as well.
     n_pairs : int
         Number of pairs of the whole call.
 
@@ -89,11 +94,10 @@ def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
     exponential : Exponential
         The quickest.
     """
-    dtype = np.dtype(dtype)
-    of_numpy = _of_numpy(dtype)
+    of_numpy = _of_numpy(np.dtype(dtype))
     if n_pairs < _LEAST_PAIRS or of_numpy.name == _VECTORISED:
         return of_numpy
-    return _compiled(dtype) or of_numpy
+    return _compiled() or of_numpy
 
 
 def exponential_in_use(n_pairs: int = _LEAST_PAIRS) -> str:
@@ -137,11 +141,11 @@ def _of_numpy(dtype: np.dtype) -> Exponential:
 
 
 @cache
-def _compiled(dtype: np.dtype) -> Exponential | None:
+def _compiled() -> Exponential | None:
     """The compiled exponential; None where it cannot be had."""
     for keep in (True, False):  # there may be no folder to keep the compiled function in
         # Whatever goes wrong with numba, NumPy serves: it may be missing, too old for this NumPy
         # or Python, or unable to compile.
         with suppress(Exception):
-            return Exponential(_COMPILED, log2(e), compile_exp2(dtype, keep))
+            return Exponential(_COMPILED, log2(e), compile_exp2(keep))
     return None

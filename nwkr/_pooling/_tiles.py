@@ -56,8 +56,9 @@ class Tiles:
         self._factor, self._offset = 1.0, 0.0
         self._jumps = kernel.power == 0 and kernel.support == 1 and not rescaled
         self._jumps &= pairs.dtype == np.float64 and pairs.query_factors is None
-        if kernel.log_slope is not None:
+        if kernel.log_profile is not None:
             self._exponential = exponential_for(self.dtype, pairs.call_size)
+        if kernel.log_slope is not None:
             self._factor = kernel.log_slope * self._exponential.unit
         elif self._jumps:
             self._factor, self._offset = -_STEEP, _STEEP + 0.5
@@ -154,7 +155,12 @@ class Tiles:
                 tile *= rest
             return tile
         if not self.log_linear:
-            return self._kernel.profile(tile)
+            # Their profile has an exponential of its own, which is NumPy's.
+            if self._kernel.log_profile is None or not self._exponential.compiled:
+                return self._kernel.profile(tile)
+            exponents = self._kernel.log_profile(tile)
+            exponents *= self._exponential.unit
+            return self._exponential.apply(exponents)
         lowest = LOWEST[tile.dtype] * self._exponential.unit
         return self._exponential.apply(tile, clip=not self._factor * most >= lowest)
 

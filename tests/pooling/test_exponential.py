@@ -101,26 +101,54 @@ def test_compiled_in_a_part_of_a_tile(dtype, order, part, rng):
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bandwidth", [0.01, 0.3, 5.0])
-def test_who_computes_it_does_not_show(algorithm, dtype, bandwidth, problem, monkeypatch):
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+def test_who_computes_it_does_not_show(kernel, algorithm, dtype, bandwidth, problem, monkeypatch):
     X, y, queries = (part.astype(dtype) for part in problem)
-    model = NadarayaWatsonRegressor(bandwidth=bandwidth, algorithm=algorithm).fit(X, y)
+    model = NadarayaWatsonRegressor(kernel, bandwidth, algorithm=algorithm).fit(X, y)
     found = model.predict(queries), model.predict(None)
-    monkeypatch.setattr(_exponential, "_compiled", lambda dtype: None)
+    monkeypatch.setattr(_exponential, "_compiled", lambda: None)
     error = 1e-12 if dtype == np.float64 else 1e-4
     assert_allclose(found[0], model.predict(queries), rtol=error, atol=error)
     assert_allclose(found[1], model.predict(None), rtol=error, atol=error)
-    expected = predict_extended(queries[:10], X, y, "gaussian", bandwidth)
+    expected = predict_extended(queries[:10], X, y, kernel, bandwidth)
     assert_allclose(found[0][:10], expected, rtol=max(1e-10, error), atol=error)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_float32_where_tiles_are_float64(algorithm, problem):
+    """The product of float32 is too inexact here, and the plain formula is float64."""
+    X, y, queries = (part.astype(np.float32) for part in problem)
+    X[::2], queries[::3] = X[::2] + 1e6, queries[::3] + 1e6
+    model = NadarayaWatsonRegressor(bandwidth=0.3, algorithm=algorithm).fit(X, y)
+    expected = predict_extended(queries[:10], X, y, "gaussian", 0.3)
+    assert_allclose(model.predict(queries)[:10], expected, atol=1e-5)
 
 
 @pytest.mark.usefixtures("compiled")
 def test_who_computes_it_does_not_show_in_a_search(problem, monkeypatch):
     X, y, _ = problem
     search = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
-    monkeypatch.setattr(_exponential, "_compiled", lambda dtype: None)
+    monkeypatch.setattr(_exponential, "_compiled", lambda: None)
     again = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
     assert_allclose(search.bandwidth_, again.bandwidth_, rtol=1e-4)
     assert_allclose(search.best_score_, again.best_score_, rtol=1e-8)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+def test_tiles_take_it(kernel, problem, monkeypatch):
+    X, y, queries = problem
+    asked = []
+
+    def compiled():
+        asked.append(True)
+        return exponential
+
+    exponential = _exponential._compiled()
+    monkeypatch.setattr(_exponential, "_compiled", compiled)
+    NadarayaWatsonRegressor(kernel, algorithm="dense").fit(X, y).predict(queries)
+    assert asked
 
 
 @pytest.mark.usefixtures("compiled")
@@ -170,11 +198,11 @@ def test_numpy_serves_where_numba_cannot(numba, problem, monkeypatch):
 def test_no_folder_to_keep_what_is_compiled(monkeypatch):
     tried = []
 
-    def compile_without_folder(dtype, keep):
+    def compile_without_folder(keep):
         tried.append(keep)
         if keep:
             raise RuntimeError("cannot cache function: no locator available")
-        return compile_exp2(dtype, keep)
+        return compile_exp2(keep)
 
     monkeypatch.setattr(_exponential, "compile_exp2", compile_without_folder)
     _exponential._compiled.cache_clear()
