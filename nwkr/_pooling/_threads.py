@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock, local
+from itertools import product
+from threading import RLock, local
 from typing import Any
 
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 __all__ = ["each", "one_blas_thread", "scratch", "slices"]
 
@@ -85,6 +87,7 @@ def _furnish(used):
     except IndexError:
         _of_thread.rooms = {}
     used.append(_of_thread.rooms)
+    _limit_of_thread().enter(None)  # and never leave: the thread has nothing else to do
 
 
 def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
@@ -112,39 +115,124 @@ def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
     return rooms[name][:n_bytes].view(dtype)
 
 
+class _Library:
+    """A BLAS library, and how its number of threads is read and set from any thread.
+
+    Parameters
+    ----------
+    controller : LibController
+        What threadpoolctl knows of it.
+    """
+
+    def __init__(self, controller: LibController):
+        self.get: Callable[[], int] = controller.get_num_threads
+        self.set: Callable[[int], object] = controller.set_num_threads
+        # Of OpenMP, MKL and BLIS, each thread has its own number.
+        self.shared = (
+            controller.internal_api == "openblas"
+            and getattr(controller, "threading_layer", None) != "openmp"
+        )
+        if self.shared:
+            # threadpoolctl lets one thread alone set what is the process's.
+            for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+                name = f"{prefix}openblas_{{}}_num_threads{suffix}"
+                if hasattr(controller.dynlib, name.format("set")):
+                    self.get = getattr(controller.dynlib, name.format("get"))
+                    self.set = getattr(controller.dynlib, name.format("set"))
+
+
 @cache
-def _blas() -> ThreadpoolController:
-    # Finding the loaded libraries takes milliseconds, so it is done once.
-    return ThreadpoolController().select(user_api="blas")
+def _libraries() -> list[_Library]:
+    # Finding them takes milliseconds, so it is done once: those of NumPy and SciPy are loaded.
+    controllers = ThreadpoolController().select(user_api="blas").lib_controllers
+    found = [_Library(controller) for controller in controllers]
+    return [library for library in found if library.get()]
 
 
-# The limit is global to the process: with several callers at once, the first one sets it
-# and the last one takes it back.
-_lock = Lock()
-_callers = 0
-_limiter: Any = None
-_allowed = 1
+class _Limit:
+    """One thread for some libraries, from the first caller's coming to the last one's leaving.
+
+    Every step may be interrupted, and be done again.
+    """
+
+    def __init__(self, *, shared: bool):
+        self._shared = shared
+        self._callers: set[object] = set()
+        self._numbers: dict[_Library, int] = {}  # what the libraries had been allowed
+
+    def enter(self, caller: object) -> list[int]:
+        """Hold the libraries to one thread; gives what they had been allowed."""
+        libraries = [library for library in _libraries() if library.shared == self._shared]
+        self._callers.add(caller)
+        for library in libraries:
+            number = library.get()
+            # Another number than 1 is new, though others may hold the library: so it is if
+            # a limit of the user's has ended meanwhile.
+            if number != 1:
+                self._numbers[library] = number
+                library.set(1)
+        return [self._numbers.get(library, 1) for library in libraries]
+
+    def leave(self, caller: object) -> None:
+        """Give the libraries back what they had been allowed, unless others still hold them."""
+        self._callers.discard(caller)
+        if not self._callers:
+            self.end()
+
+    def end(self) -> None:
+        """Give the libraries back what they had been allowed."""
+        self._callers.clear()
+        for library, number in list(self._numbers.items()):
+            if library.get() == 1:  # else somebody has set it meanwhile, and knows better
+                library.set(number)
+            self._numbers.pop(library, None)
+
+
+_of_process = _Limit(shared=True)
+# Whoever comes while it is held, as a signal's handler may, does no harm: every step counts alone.
+_lock = RLock()
+
+
+def _limit_of_thread() -> _Limit:
+    if not hasattr(_of_thread, "limit"):
+        _of_thread.limit = _Limit(shared=False)
+    return _of_thread.limit
 
 
 @contextmanager
 def one_blas_thread():
     """Hold BLAS to one thread; gives the number of threads it may use otherwise.
 
-    Within it, `each` still takes as many as BLAS had been allowed.
+    Within it, `each` still takes as many as BLAS had been allowed. Threads may hold BLAS at
+    once: it gets its own number back when the last of them leaves.
     """
-    global _callers, _limiter, _allowed
-    with _lock:
-        if _callers == 0:
-            libraries = _blas().lib_controllers
-            _allowed = min((lib.num_threads for lib in libraries), default=0) or cpu_count()
-            _limiter = _blas().limit(limits=1)
-        _callers += 1
-        allowed = _allowed
-    try:
-        yield allowed
-    finally:
+    caller = object()
+
+    def leave():
         with _lock:
-            _callers -= 1
-            if _callers == 0:
-                _limiter.restore_original_limits()
-                _limiter = None
+            _of_process.leave(caller)
+        _limit_of_thread().leave(caller)
+
+    try:
+        with _lock:
+            allowed = _of_process.enter(caller)
+        allowed += _limit_of_thread().enter(caller)
+        yield min(allowed, default=0) or cpu_count()
+    finally:
+        try:
+            leave()
+        except BaseException:
+            leave()  # for an interrupt came in between
+            raise
+
+
+def _begin_child():
+    # The threads that hold BLAS are not in it.
+    _of_process.end()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_child
+    )
