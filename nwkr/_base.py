@@ -21,7 +21,7 @@ from nwkr._input import (
     validate_rows,
     validate_weights,
 )
-from nwkr._pooling import Attention, in_blocks
+from nwkr._pooling import Attention, in_blocks, one_blas_thread
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
@@ -66,6 +66,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """Return what is predicted, given pooled values."""
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @one_blas_thread()
     def fit(self, X, y, sample_weight=None):
         """Remember the training rows, and resolve kernel and bandwidth.
 

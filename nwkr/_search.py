@@ -16,7 +16,6 @@ from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._leave_one_out import Fit, LeaveOneOut
-from nwkr._pooling import one_blas_thread
 from nwkr._scoring import CRITERIA, as_scorer, score_predictions
 from nwkr._validation import Interval, StrOptions
 from nwkr._window import FixedWindow, resolve_window
@@ -260,10 +259,9 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             return []
         origin = x.copy()
         bounds = [(-np.log(_FARTHEST), np.log(_FARTHEST))] * len(x)
-        with one_blas_thread():  # whose threads would only wait for each other, on so few numbers
-            found = minimize(
-                objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
-            )
+        found = minimize(
+            objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
+        )
         x, value = _switch_off(objective, found.x, found.fun)
         # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
         cost = 2 * (len(x) - 1) * (weights @ weights)

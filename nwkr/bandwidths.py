@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
 from nwkr._counts import count_rows
-from nwkr._pooling import Attention, in_blocks
+from nwkr._pooling import Attention, in_blocks, one_blas_thread
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -148,6 +148,7 @@ class KNearest:
 
     k: int
 
+    @one_blas_thread()
     def query_widths(self, queries, keys, sample_weight, metric, leave_out, n_jobs=None):
         """Width of each query.
 

@@ -17,7 +17,7 @@ from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._rows import row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
+from nwkr._pooling._threads import each, one_blas_thread
 from nwkr.kernels import Kernel
 
 __all__ = ["Attention"]
@@ -125,6 +125,7 @@ class Attention:
         """
         return self.pool_each(values, (1.0,))[0]
 
+    @one_blas_thread()
     def pool_each(self, values: np.ndarray, multiples: Sequence[float]) -> list[PooledSums]:
         """Pool with several multiples of the bandwidth, which share the distances.
 
@@ -153,6 +154,7 @@ class Attention:
             n_jobs=self.n_jobs,
         )
 
+    @one_blas_thread()
     def visit(self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None]) -> None:
         """Show the weights themselves, a block of rows at a time.
 
@@ -182,6 +184,7 @@ class Attention:
         else:
             attend_blocks(around, self.kernel, show, empty=self.empty, n_jobs=self.n_jobs)
 
+    @one_blas_thread()
     def bandwidth_slopes(
         self, values: np.ndarray, sums: PooledSums, loss_slopes: np.ndarray
     ) -> np.ndarray:
@@ -222,6 +225,7 @@ class Attention:
         by_column[self._counted] = total
         return by_column
 
+    @one_blas_thread()
     def gradients(self, values: np.ndarray) -> np.ndarray:
         """Derivatives of the pooled values by each column of the query.
 
@@ -255,6 +259,7 @@ class Attention:
         by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
         return by_column
 
+    @one_blas_thread()
     def way(self, values: np.ndarray) -> str:
         """Name the way that :meth:`pool` takes for these values: "dense", "blocks", "lattice"."""
         pairs = self._pairs()

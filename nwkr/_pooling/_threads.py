@@ -38,6 +38,10 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         for item in _taken(left):
             task(item)
 
+    def work_apart():
+        with one_blas_thread():  # for what was set in another thread may not count in this one
+            work()
+
     with one_blas_thread() as allowed:
         n_threads = allowed if n_jobs is None else 1 if n_jobs == 1 else effective_n_jobs(n_jobs)
         n_threads = min(n_threads, len(left))
@@ -48,7 +52,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         with ThreadPoolExecutor(n_threads, initializer=_furnish, initargs=(used,)) as pool:
             # Each thread takes the next item itself: whoever handed them out one by one would
             # wake for each, and be in the way.
-            futures = [pool.submit(work) for _ in range(n_threads)]
+            futures = [pool.submit(work_apart) for _ in range(n_threads)]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -87,7 +91,6 @@ def _furnish(used):
     except IndexError:
         _of_thread.rooms = {}
     used.append(_of_thread.rooms)
-    _limit_of_thread().enter(None)  # and never leave: the thread has nothing else to do
 
 
 def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
@@ -152,7 +155,12 @@ def _libraries() -> list[_Library]:
 class _Limit:
     """One thread for some libraries, from the first caller's coming to the last one's leaving.
 
-    Every step may be interrupted, and be done again.
+    Any step may be interrupted, and is done again then.
+
+    Parameters
+    ----------
+    shared : bool
+        Whether for those whose number is the process's, or those where each thread has its own.
     """
 
     def __init__(self, *, shared: bool):
@@ -189,8 +197,7 @@ class _Limit:
 
 
 _of_process = _Limit(shared=True)
-# Whoever comes while it is held, as a signal's handler may, does no harm: every step counts alone.
-_lock = RLock()
+_lock = RLock()  # a signal's handler may come here while its own thread is in here
 
 
 def _limit_of_thread() -> _Limit:
@@ -203,8 +210,12 @@ def _limit_of_thread() -> _Limit:
 def one_blas_thread():
     """Hold BLAS to one thread; gives the number of threads it may use otherwise.
 
-    Within it, `each` still takes as many as BLAS had been allowed. Threads may hold BLAS at
-    once: it gets its own number back when the last of them leaves.
+    Within it, `each` still takes as many as BLAS had been allowed. Several threads may hold BLAS
+    at once: it gets its own number back when the last of them leaves. Products are made within
+    it alone, or their last digit would depend on who else holds it.
+
+    A limit of the user's own that begins while another thread holds BLAS, and outlasts it, takes
+    1 for the number to give back: `threadpool_limits` cannot tell whose it is.
     """
     caller = object()
 

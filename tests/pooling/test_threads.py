@@ -1,15 +1,19 @@
 """How many threads, and that BLAS gets its own back."""
 
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from joblib import cpu_count
 from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nwkr._pooling import _threads
-from nwkr._pooling._threads import each, scratch, slices
+from nwkr._pooling._threads import each, one_blas_thread, scratch, slices
 
 
 def blas_threads():
@@ -78,6 +82,92 @@ def test_blas_gets_its_threads_back_after_callers_that_overlap():
     leave.set()
     first.join()
     assert blas_threads() == before
+
+
+class Library:
+    """A BLAS library that has one number of threads, or one for each thread."""
+
+    def __init__(self, number, *, shared):
+        self.number, self.shared, self.of_thread = number, shared, threading.local()
+
+    def get(self):
+        return self.number if self.shared else getattr(self.of_thread, "number", self.number)
+
+    def set(self, number):
+        if self.shared:
+            self.number = number
+        else:
+            self.of_thread.number = number
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_number_of_threads_may_be_each_threads_own(shared, monkeypatch):
+    library = Library(3, shared=shared)
+    monkeypatch.setattr(_threads, "_libraries", lambda: [library])
+    seen, together = [], threading.Barrier(3)
+
+    def task(_):
+        together.wait(10)  # as many threads as are allowed
+        seen.append(library.get())
+
+    def call():
+        with one_blas_thread() as allowed:
+            each(task, range(6))
+        return allowed, library.get()
+
+    assert call() == (3, 3)
+    with ThreadPoolExecutor(1) as other:
+        with one_blas_thread():
+            assert other.submit(call).result() == (3, 1 if shared else 3)
+        assert other.submit(library.get).result() == 3
+    assert seen == [1] * 12
+    assert library.get() == 3
+
+
+def test_whoever_sets_the_number_meanwhile_knows_better(monkeypatch):
+    library = Library(3, shared=True)
+    monkeypatch.setattr(_threads, "_libraries", lambda: [library])
+    with one_blas_thread():
+        library.set(2)
+        with one_blas_thread() as allowed:
+            assert (allowed, library.get()) == (2, 1)
+        assert library.get() == 1
+    assert library.get() == 2
+    with one_blas_thread():
+        library.set(4)
+    assert library.get() == 4
+
+
+def test_without_a_library_processors_are_counted(monkeypatch):
+    monkeypatch.setattr(_threads, "_libraries", list)
+    with one_blas_thread() as allowed:
+        assert allowed == cpu_count()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_interrupts_at_any_moment(monkeypatch, rng):
+    library, armed = Library(3, shared=True), []
+    monkeypatch.setattr(_threads, "_libraries", lambda: [library])
+
+    def interrupt(*_):
+        if armed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in rng.uniform(1e-6, 1e-4, size=2000):
+            with suppress(KeyboardInterrupt):
+                armed.append(True)
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                for _ in range(10):
+                    with one_blas_thread():
+                        pass
+                armed.clear()
+            armed.clear()
+            assert library.get() == 3
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
