@@ -149,7 +149,7 @@ def kernel_weights(kernel, u):
 
 
 def distances_of(A, B, metric, bandwidth):
-    """Distances, those in a column that has to match, and errors of rounding."""
+    """Distances, squares of those in columns that have to match, and errors of rounding."""
     single = np.float32 in (np.asarray(A).dtype, np.asarray(B).dtype)
     A, B = np.asarray(A, float), np.asarray(B, float)
     digits = 1e-6 if single else 1e-12
@@ -161,7 +161,7 @@ def distances_of(A, B, metric, bandwidth):
     for a, b, width in zip(A.T, B.T, np.broadcast_to(bandwidth, A.shape[1])):
         gap = number(a)[:, None] - number(b)
         if width == 0:
-            apart = apart + abs(gap)
+            apart = apart + gap**2
         elif np.isfinite(width):
             squares = squares + (gap / number(width)) ** 2
             # Sums are about a centre, which a shift leaves behind.
