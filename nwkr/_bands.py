@@ -93,7 +93,8 @@ class ConfidenceBands(NadarayaWatsonBase):
         """
         check_is_fitted(self)
         check_coverage(coverage)
-        if not isinstance(n_bootstrap, Integral) or n_bootstrap < 1:
+        counts = isinstance(n_bootstrap, Integral) and not isinstance(n_bootstrap, bool)
+        if not counts or n_bootstrap < 1:
             raise ValueError(f"n_bootstrap must be a positive integer; got {n_bootstrap!r}.")
         residuals = self._values - self._pooled(None)[self._rows]
         unknown = np.isnan(residuals).any(axis=1, keepdims=True)

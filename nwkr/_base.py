@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -50,7 +51,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
         "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
         "tol": [Interval(Real, 0, 0.1, closed="both")],
-        "n_jobs": [None, Integral],
+        "n_jobs": [None, Interval(Integral, None, None, closed="neither")],
     }
 
     @abstractmethod
@@ -69,6 +70,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     @one_blas_thread()
     def fit(self, X, y, sample_weight=None):
         """Remember the training rows, and resolve kernel and bandwidth.
+
+        `X` and what follows from the rest are copied: arrays may be changed afterwards.
 
         Parameters
         ----------
@@ -114,7 +117,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.kernel_ = get_kernel(self.kernel)
             self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
-            self.bandwidth_ = self._window.bandwidth
+            self.bandwidth_ = copy(self._window.bandwidth)
             check_algorithm(self.algorithm, self.metric, self.kernel_, self._window)
             self._window = self._window.take(self._arrange(self._window))
             self.algorithm_ = self._choose_algorithm()
@@ -187,9 +190,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _check_top_k(self, top_k):
         n_train = len(self._X)
-        if top_k is not None and not (
-            isinstance(top_k, (int, np.integer)) and 1 <= top_k <= n_train
-        ):
+        counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
+        if top_k is not None and not (counts and 1 <= top_k <= n_train):
             raise ValueError(
                 f"top_k must be None or an integer from 1 to the number of training rows, "
                 f"{n_train}; got {top_k!r}."

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._base import NadarayaWatsonBase
 from nwkr._density import LocalDensity
 from nwkr._explanation import Explanation
-from nwkr._input import validate_rows
+from nwkr._input import by_name, validate_rows
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
 from nwkr._validation import StrOptions
@@ -213,7 +213,8 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
 
     def _validate_training(self, X, y):
         X, y = validate_rows(self, X, y)
-        check_classification_targets(y)
+        with by_name({"y": y}):
+            check_classification_targets(y)
         return X, y
 
     def _decode(self, pooled):

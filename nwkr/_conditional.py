@@ -131,12 +131,13 @@ class ConditionalDistribution(NadarayaWatsonBase):
 def check_numbers(name: str, numbers: Any, lowest: float, highest: float) -> np.ndarray:
     """Return a number or several as an array, checked to lie within limits."""
     try:
-        checked = np.atleast_1d(np.asarray(numbers, dtype=float))
-        good = checked.ndim == 1 and len(checked) > 0
+        checked = np.atleast_1d(np.asarray(numbers))
+        good = checked.dtype.kind in "fiu" and checked.ndim == 1 and len(checked) > 0
+        good = good and not np.ma.is_masked(numbers)
         good = good and bool(((checked >= lowest) & (checked <= highest)).all())
     except (TypeError, ValueError):
         good = False
     if not good:
         limits = "" if np.isinf(lowest) else f" from {lowest} to {highest}"
         raise ValueError(f"{name} must be a number or a list of numbers{limits}; got {numbers!r}.")
-    return checked
+    return checked.astype(float)

@@ -10,11 +10,13 @@ from sklearn import config_context
 from sklearn.metrics import pairwise_distances
 from sklearn.utils.validation import check_non_negative, validate_data
 
+from nwkr._numeric import explain_not_finite, require_labels, require_numbers
 from nwkr._pooling import MOST_COLUMNS
 from nwkr._validation import _check_sample_weight
 from nwkr._window import FixedWindow
 
 __all__ = [
+    "by_name",
     "check_algorithm",
     "check_metric",
     "names_of_columns",
@@ -28,15 +30,26 @@ _DISTANCES = "X, which must hold distances with metric='precomputed'"
 
 
 def validate_rows(estimator, X, y="no_validation", **options):
-    """Check rows and, in `fit`, targets, and set what scikit-learn keeps of their form."""
-    _refuse_categories(X)
-    with _by_name("X" if isinstance(y, str) else "X and y"):
+    """Check rows and, in `fit`, targets, and set what scikit-learn keeps of their form.
+
+    Rows of `fit` are copied: what their owner does with them later is no business of the estimator.
+    """
+    data = {"X": X}
+    require_numbers("X", X)
+    if not isinstance(y, str) and y is not None:
+        data["y"] = y
+        check = require_numbers if options.get("y_numeric") else require_labels
+        check("y", y)
+        options["copy"] = True
+    with by_name(data):
         return validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
 
 
 def validate_weights(sample_weight, X):
     """Check weights of the rows: one for each, by default 1, and not all 0."""
-    weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
+    require_numbers("sample_weight", sample_weight)
+    with by_name({"sample_weight": sample_weight}):
+        weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
     # Beside the largest, such a weight could not be told from 0 in all that is computed.
@@ -111,29 +124,49 @@ def names_of_columns(X):
 
 
 @contextmanager
-def _by_name(names):
-    """Have an error say what it is about, where it does not."""
+def by_name(data):
+    """Have an error of scikit-learn say what it is about, and what to do."""
     try:
         yield
-    except (TypeError, ValueError) as error:
-        if re.search(r"\b[Xy]\b", str(error)):
-            raise
+    except (TypeError, ValueError, OverflowError) as error:
+        message = str(error)
+        not_finite = re.match(r"Input (\w+) contains (NaN|infinity)", message)
+        if not_finite:
+            name = not_finite[1]
+            raise ValueError(explain_not_finite(name, data[name])) from error
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{names} must be real numbers, as many rows of each: {error}") from error
+        raise kind(_explained(" and ".join(data), message)) from error
 
 
-def _refuse_categories(X):
-    """Refuse categorical columns, whose codes would silently pass for numbers."""
-    dtypes = getattr(X, "dtypes", None)
-    if dtypes is None or not hasattr(X, "columns"):
-        return
-    names = [
-        name
-        for name, dtype in zip(X.columns, dtypes)
-        if str(dtype).startswith(("category", "Categorical", "Enum"))
-    ]
-    if names:
-        raise ValueError(
-            f"X must be numeric; got categorical columns {names}. Encode them first, for "
-            f"instance with sklearn.preprocessing.OneHotEncoder."
-        )
+def _explained(names, message):
+    """A message of scikit-learn, with what it leaves unsaid."""
+    for pattern, before, after in _UNSAID:
+        if re.search(pattern, message):
+            return f"{before.format(names)}{message}{after}"
+    named = re.search(r"\b(X|y|sample_weight)\b", message)
+    return message if named else f"{names} must be real numbers: {message}"
+
+
+# What a message of scikit-learn says, what is put before it, and after it.
+_UNSAID = (
+    (r"expecting \d+ features", "", " Pass the columns that fit was given, in their order."),
+    (r"Expected (a )?2", "X must be a table of rows and columns: ", ""),
+    (r"with dim", "{} must have no more dimensions than rows and columns: ", ""),
+    (
+        r"inconsistent numbers",
+        "{} must have as many rows: ",
+        ". Pass one target for each row of X.",
+    ),
+    (r"0 (sample|feature)", "{} must have rows and columns: ", " Pass at least one."),
+    (
+        r"sample_weight\.shape|[Ss]ample weights must",
+        "sample_weight must be one number, or one for each row of X: ",
+        "",
+    ),
+    (r"unique column names", "Columns of X need names of their own: ", ""),
+    (
+        r"Unknown label type",
+        "y must be class labels (text, whole numbers or booleans): ",
+        " Convert labels of another kind with y.astype(str).",
+    ),
+)

@@ -107,7 +107,7 @@ def brier_score(predictions, values, weights):
     return error / 2 if values.shape[1] == 2 else error
 
 
-def score_predictions(scoring, y, predictions, sample_weight=None, classes=None) -> float:
+def score_predictions(scoring, y, predictions, sample_weight=None, classes=None, X=None) -> float:
     """Score predictions as scikit-learn would score the estimator that made them.
 
     Parameters
@@ -122,11 +122,21 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None)
         Weights.
     classes : ndarray of shape (n_classes,) or None, default=None
         Class labels, for a classifier.
+    X : ndarray of shape (n_samples, n_features) or None, default=None
+        The rows that are predicted, for scorers that look at them; without them the
+        predictions stand in.
 
     Returns
     -------
     score : float
         The score; greater is better.
+
+    Raises
+    ------
+    AttributeError
+        If a scorer asks the estimator for more than its predictions.
+    ValueError
+        If a scorer has it predict other rows than those it is given.
     """
     if classes is not None and scoring in ("neg_log_loss", "neg_brier_score"):
         # scikit-learn's need every class among the rows, and its Brier score (before 1.7) two.
@@ -139,11 +149,26 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None)
     if scoring == "neg_mean_squared_error":  # its scorer takes longer than a small search
         squares = np.square(y - predictions).reshape(len(y), -1).mean(axis=1)
         return -float(np.average(squares, weights=sample_weight))
-    known = _KnownTargets() if classes is None else _KnownProbabilities(classes)
+    X = predictions if X is None else X
+    known = _KnownTargets(X, predictions)
+    if classes is not None:
+        known = _KnownProbabilities(X, predictions, classes)
     scorer = as_scorer(scoring)
+    weights = {}
     if sample_weight is not None and _takes_weights(scorer):
-        return float(scorer(known, predictions, y, sample_weight=sample_weight))
-    return float(scorer(known, predictions, y))
+        weights["sample_weight"] = sample_weight
+    try:
+        return float(scorer(known, X, y, **weights))
+    except AttributeError as error:
+        if error.obj is not known and type(known).__name__ not in str(error):
+            raise
+        asked = f"{error.name!r}" if error.obj is known else "another response"
+        raise AttributeError(
+            f"scoring={scoring!r} asks the estimator for {asked}, but with cv=None a scorer may "
+            f"use only {known.offered} of the rows it is given: it scores leave-one-out "
+            f"predictions, which no estimator was fitted for. Choose a scorer of these, or a "
+            f"number of folds as cv, whose estimators have all that a fit gives."
+        ) from error
 
 
 def as_scorer(scoring, weighted=False):
@@ -193,21 +218,43 @@ def _n_required(function):
     )
 
 
-class _KnownTargets(RegressorMixin, BaseEstimator):
-    """Its predictions are what it is given."""
+class _Known(BaseEstimator):
+    """What is predicted of some rows is known, and nothing else."""
+
+    offered: str
+
+    def __init__(self, rows, predictions):
+        self._rows, self._predictions = rows, predictions
+
+    def _of(self, X):
+        if X is not self._rows and not np.array_equal(X, self._rows):
+            raise ValueError(
+                "A scorer of leave-one-out predictions may have only all of the rows predicted "
+                "that it is given; with a number of folds as cv, any."
+            )
+        return self._predictions
+
+
+class _KnownTargets(RegressorMixin, _Known):
+    """Its targets are known."""
+
+    offered = "predict"
 
     def predict(self, X):
-        return X
+        return self._of(X)
 
 
-class _KnownProbabilities(ClassifierMixin, BaseEstimator):
-    """Its probabilities are what it is given."""
+class _KnownProbabilities(ClassifierMixin, _Known):
+    """Its probabilities are known."""
 
-    def __init__(self, classes):
+    offered = "predict, predict_proba and classes_"
+
+    def __init__(self, rows, predictions, classes):
+        super().__init__(rows, predictions)
         self.classes_ = classes
 
     def predict_proba(self, X):
-        return X
+        return self._of(X)
 
     def predict(self, X):
-        return self.classes_[np.argmax(X, axis=1)]
+        return self.classes_[np.argmax(self._of(X), axis=1)]

@@ -143,9 +143,12 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             wanted = n_keys if n_keys <= _ALL else _SOME
         rows = np.arange(n_keys)
         if wanted is not None and wanted < n_keys:
-            random = check_random_state(self.random_state)
-            chosen = random.choice(n_keys, wanted, replace=False)
-            rows = np.sort(np.argsort(self._rows)[chosen])  # the same in any order
+            by_number = np.argsort(self._rows)  # so that the rows are the same in any order
+            drawn = check_random_state(self.random_state).permutation(n_keys)
+            if hasattr(self, "classes_"):  # one row of each first, as scores of classes need
+                first = np.unique(y[by_number[drawn]], return_index=True)[1]
+                drawn = np.append(drawn[np.sort(first)], np.delete(drawn, first))
+            rows = np.sort(by_number[drawn[:wanted]])
         self.n_queries_ = len(rows)
         attention = self._without_window(keys if len(rows) == n_keys else keys[rows], rows)
         return _Problem(
@@ -189,6 +192,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             self._decode(fit.predictions),
             None if alike else problem.sample_weight,
             getattr(self, "classes_", None),
+            problem.leave_one_out.attention.queries,
         )
 
     def _climb(self, problem, rule):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Window(ABC):
     @property
     def name(self) -> Any:
         """What stands for it in a table of results."""
-        return self.bandwidth
+        return copy(self.bandwidth)  # which its receiver may change
 
     @abstractmethod
     def at(self, attention: Attention) -> Attention:
@@ -206,7 +207,8 @@ def resolve_window(
     counts = as_counts(sample_weight)
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
-        if not (isinstance(k, int | np.integer) and 1 <= k <= total * (1 + 1e-12)):
+        whole = isinstance(k, Integral) and not isinstance(k, bool)
+        if not (whole and 1 <= k <= total * (1 + 1e-12)):
             raise ValueError(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."
@@ -219,7 +221,8 @@ def resolve_window(
             f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
             f"dimensions; got metric={metric!r}. KNearest(k) takes any metric."
         )
-    if not (isinstance(bandwidth.exponent, Real) and 0 <= bandwidth.exponent <= 1):
+    number = isinstance(bandwidth.exponent, Real) and not isinstance(bandwidth.exponent, bool)
+    if not (number and 0 <= bandwidth.exponent <= 1):
         raise ValueError(
             f"bandwidth=Adaptive(base, exponent) needs an exponent from 0 to 1; got "
             f"{bandwidth.exponent!r}."

@@ -15,7 +15,13 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from versions import POLARS_HAS_NAMES
 
-from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
+from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
 RNG = np.random.default_rng(0)
@@ -208,6 +214,17 @@ def test_callable_bandwidth(Estimator, changes, words):
         *case("tol", "too much", "range.*0.1", "0.5", tol=0.5),
         *case("tol", "nan", "range.*0", "nan", tol=np.nan),
         *case("n_jobs", "float", "None.*int", "1.5", n_jobs=1.5),
+        # Python has True for 1 and False for 0.
+        *case("n_jobs", "True", "None.*int", "True", n_jobs=True),
+        *case("tol", "False", "range.*0", "False", tol=False),
+        *case("bandwidth", "True", "range.*0", "scott", "True", bandwidth=True),
+        *case("bandwidth", "np.True", "range.*0", "scott", "True", bandwidth=np.True_),
+        *case("bandwidth", "Trues", *ANY_BANDWIDTH, "True", bandwidth=[True, True]),
+        *case("bandwidth", "True-called", *ANY_BANDWIDTH, "True", bandwidth=lambda X, w: True),
+        *case("bandwidth", "k-True", "integer k", "k=True", bandwidth=KNearest(True)),
+        *case("bandwidth", "k-float", "integer k", "k=2.0", bandwidth=KNearest(2.0)),
+        *case("bandwidth", "exponent", "from 0 to 1", "True", bandwidth=Adaptive("scott", True)),
+        *case("bandwidth", "base", *ANY_BANDWIDTH, "True", bandwidth=Adaptive(True)),
     ],
 )
 def test_other_parameters(Estimator, changes, words):
@@ -248,17 +265,19 @@ PRECOMPUTED = {"metric": "precomputed", "bandwidth": 1.0}
 @pytest.mark.parametrize(
     ("Estimator", "changes", "words"),
     [
-        *case("X", "nan", "not accept", "NaN", X=with_entry(X, np.nan)),
-        *case("X", "inf", "too large", "infinity", X=with_entry(X, np.inf)),
+        *case("X", "nan", "missing", "NaN", "column 1", X=with_entry(X, np.nan)),
+        *case("X", "inf", "too large", "infinity", "column 1", X=with_entry(X, np.inf)),
         *case("X", "-inf", "too large", "infinity", X=with_entry(X, -np.inf)),
-        *case("X", "None-in", "NaN", X=with_entry(X, None, object)),
-        *case("X", "complex", "[Cc]omplex", X=X + 0j),
-        *case("X", "object", "float", "'a'", X=with_entry(X, "a", object)),
+        *case("X", "None-in", "None", "column 1", X=with_entry(X, None, object)),
+        *case("X", "complex", "complex.* columns .0, 1", X=X + 0j),
+        *case("X", "object", "text in column 1", X=with_entry(X, "a", object)),
         *case("X", "dict-in", "float", "dict", X=with_entry(X, {}, object)),
-        *case("X", "text", "float", "b", X=np.full((12, 2), "b")),
-        *case("X", "no-rows", "minimum of 1", named="0 sample", X=X[:0], y=Y[:0]),
-        *case("X", "no-columns", "minimum of 1", named="0 feature", X=X[:, :0]),
-        *case("X", "1d", "got 1D", named="Expected 2D", X=X[:, 0]),
+        *case("X", "text", "text in columns .0, 1", X=np.full((12, 2), "b")),
+        *case("X", "no-rows", "minimum of 1", "0 sample", X=X[:0], y=Y[:0]),
+        *case("X", "no-columns", "minimum of 1", "0 feature", X=X[:, :0]),
+        *case("X", "1d", "table", "got 1D", r"reshape\(-1, 1\)", X=X[:, 0]),
+        *case("X", "huge-int", "too large", X=with_entry(X, 10**400, object)),
+        *case("X", "ragged", "real numbers", X=[[1, 2], [1]] * 6),
         *case("X", "square", "square", r"\(12, 2\)", X=X, **PRECOMPUTED),
         *case("X", "minus", "[Nn]egative", "distances", X=-DISTANCES, **PRECOMPUTED),
         *case("X", "far-nan", "NaN", X=with_entry(DISTANCES, np.nan), **PRECOMPUTED),
@@ -272,10 +291,10 @@ def test_training_rows(Estimator, changes, words):
 @pytest.mark.parametrize("Estimator", BOTH)
 def test_sparse_training_rows_or_queries(Estimator, form):
     for make in (getattr(sparse, f"{form}_array"), getattr(sparse, f"{form}_matrix")):
-        words = r"\bX\b", "dense", "[Ss]parse"
+        words = r"^X must be dense", "sparse_output=False", r"X\.toarray\(\)"
         check_refused(Estimator, {"X": make(X)}, words)
         model = Estimator().fit(X, LABELS)
-        with pytest.raises(TypeError, match="Sparse data was passed for X, but dense data"):
+        with pytest.raises(TypeError, match=r"X must be dense.*sparse_output=False.*X\.toarray"):
             model.predict(make(X))
 
 
@@ -292,9 +311,10 @@ def test_sparse_training_rows_or_queries(Estimator, form):
 @pytest.mark.parametrize("Estimator", BOTH)
 def test_categorical_columns(Estimator, frame):
     # Their codes would pass for numbers.
-    check_refused(Estimator, {"X": frame}, (r"\bX\b", "numeric", r"categorical columns \['b'\]"))
+    words = r"^X must be real numbers", "categories in column 'b'", "OneHotEncoder"
+    check_refused(Estimator, {"X": frame}, words)
     model = Estimator().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), LABELS)
-    with pytest.raises(ValueError, match=r"X must be numeric; .*\['b'\]"):
+    with pytest.raises(ValueError, match=r"X must be real numbers; got categories in column 'b'"):
         model.predict(frame)
 
 
@@ -306,13 +326,24 @@ def test_categorical_columns(Estimator, frame):
         *case("y", "long", "12", "24", y=np.tile(LABELS, 2)),
         *case("y", "nan", "NaN", y=with_entry(LABELS, np.nan, float)),
         *case("y", "inf", "infinity", y=with_entry(LABELS, np.inf, float)),
-        *case("y", "complex", "[Cc]omplex", estimators=REGRESSOR, y=Y + 0j),
-        *case("y", "text", "real", "<U", estimators=REGRESSOR, y=LABELS.astype(str)),
+        *case("y", "complex", "got complex", y=Y + 0j),
+        *case("y", "complex-objects", "got complex", y=(Y + 0j).astype(object)),
+        *case("y", "sparse", "dense", y=sparse.csr_array(LABELS[:, None])),
+        *case("y", "categories", "real", "categor", estimators=REGRESSOR, y=pd.Categorical(LABELS)),
+        *case(
+            "y",
+            "text",
+            "real",
+            "got text",
+            "classifier",
+            estimators=REGRESSOR,
+            y=LABELS.astype(str),
+        ),
         *case(
             "y",
             "object",
-            "float",
-            "a",
+            "real",
+            "got text",
             estimators=REGRESSOR,
             y=with_entry(Y, "a", object),
         ),
@@ -323,7 +354,7 @@ def test_categorical_columns(Estimator, frame):
             estimators=REGRESSOR,
             y=with_entry(Y, None, object),
         ),
-        *case("y", "date", "real", "M8|datetime", estimators=REGRESSOR, y=Y.astype("M8[s]")),
+        *case("y", "date", "real", "got dates", estimators=REGRESSOR, y=Y.astype("M8[s]")),
         *case("y", "3d", "2", "3", named="dim", estimators=REGRESSOR, y=np.zeros((12, 1, 1))),
         *case(
             "y",
@@ -408,10 +439,10 @@ def test_leave_one_out_of_one_row(Estimator, weight):
     [
         (np.ones((12, 1)), "X has 1 features.*expecting 2 features"),
         (np.ones((12, 3)), "X has 3 features.*expecting 2 features"),
-        (with_entry(X, np.nan), "Input X contains NaN"),
-        (with_entry(X, np.inf), "Input X contains infinity"),
-        (X + 0j, r"\bX\b.*[Cc]omplex|[Cc]omplex.*\bX\b"),
-        (with_entry(X, "a", object), r"\bX\b.*float.*'a'|float.*'a'.*\bX\b"),
+        (with_entry(X, np.nan), "X must have no missing values; 1 value is NaN.* in column 1"),
+        (with_entry(X, np.inf), "X must be finite.* infinity .* in column 1"),
+        (X + 0j, "X must be real numbers; got complex numbers"),
+        (with_entry(X, "a", object), "X must be real numbers; got text in column 1"),
         (X[:, 0], "Expected 2D array, got 1D array"),
         (X[:0], "0 sample.*minimum of 1"),
     ],
@@ -444,7 +475,7 @@ def test_columns_of_queries(Estimator, make):
         (np.column_stack([DISTANCES, DISTANCES]), "X has 24 features.*expecting 12 features"),
         (-DISTANCES, "Negative values in data passed to X.*distances"),
         (with_entry(DISTANCES, -1e-300), "Negative values in data passed to X.*distances"),
-        (with_entry(DISTANCES, np.nan), "Input X contains NaN"),
+        (with_entry(DISTANCES, np.nan), "X must have no missing values"),
     ],
     ids=["5-columns", "24-columns", "minus", "a-minus", "nan"],
 )
@@ -453,7 +484,9 @@ def test_precomputed_queries(Estimator, queries, match):
     check_queries_refused(model, queries, match)
 
 
-@pytest.mark.parametrize("top_k", [0, -1, 13, 1.5, 2.0, "all", np.nan, [2]], ids=repr)
+@pytest.mark.parametrize(
+    "top_k", [0, -1, 13, 1.5, 2.0, "all", np.nan, [2], True, np.True_], ids=repr
+)
 @pytest.mark.parametrize("sparse_output", [False, True])
 def test_top_k(Estimator, top_k, sparse_output):
     model = Estimator().fit(X, LABELS)
@@ -461,3 +494,153 @@ def test_top_k(Estimator, top_k, sparse_output):
     with pytest.raises(ValueError, match=rf"top_k must be .* 1 to .*12; got {got}"):
         model.attention_weights(X, top_k=top_k, sparse_output=sparse_output)
     assert model.attention_weights(X, top_k=12).shape == (12, 12)
+
+
+# -- what a new user meets ----------------------------------------------------------------
+
+DAY = pd.date_range("2020-01-01", periods=12)
+WRONG_FITS = {
+    "text": (
+        {"X": pd.DataFrame({"a": X[:, 0], "kind": list("ab") * 6})},
+        "X.*'kind'.*OneHotEncoder",
+    ),
+    "dates": ({"X": pd.DataFrame({"a": X[:, 0], "when": DAY})}, "X.*'when'.*Timedelta"),
+    "dates only": ({"X": DAY.to_numpy()[:, None]}, "X.*column 0.*Timedelta"),
+    "NaN": ({"X": with_entry(X, np.nan)}, "X.*column 1.*Leave those rows out.*SimpleImputer"),
+    "NA": ({"X": pd.DataFrame(X).astype("Float64").mask(X > 1)}, "X.*columns? .*SimpleImputer"),
+    "masked": ({"X": np.ma.masked_greater(X, 1)}, "X.*masked.*SimpleImputer"),
+    "infinity": ({"X": with_entry(X, np.inf)}, "X.*column 1.*Leave those rows out"),
+    "sparse": ({"X": sparse.csr_array(X)}, r"X.*sparse_output=False.*toarray"),
+    "categories": ({"X": pd.DataFrame({"c": pd.Categorical(LABELS)})}, "X.*'c'.*OneHotEncoder"),
+    "complex": ({"X": X + 0j}, "X.*take their real parts"),
+    "one dimension": ({"X": X[:, 0]}, r"X.*reshape\(-1, 1\)"),
+    "no rows": ({"X": X[:0], "y": Y[:0]}, "X and y.*rows.*Pass at least one"),
+    "lengths": ({"y": LABELS[:5]}, r"X and y.*\[12, 5\].*one target for each row"),
+    "no targets": ({"y": None}, "requires y to be passed"),
+    "missing target": ({"y": with_entry(LABELS, np.nan, float)}, "y.*missing.*Leave those rows"),
+    "masked target": ({"y": np.ma.masked_equal(LABELS, 1)}, "y.*masked.*Leave those rows"),
+    "infinite target": ({"y": with_entry(LABELS, np.inf, float)}, "y.*finite.*Leave those rows"),
+    "weights": ({"sample_weight": [1] * 5}, r"sample_weight.*one for each row of X.*\(12,\)"),
+    "missing weight": ({"sample_weight": [1] * 11 + [None]}, "sample_weight.*missing.*a weight"),
+    "masked weight": ({"sample_weight": np.ma.masked_equal(LABELS, 1)}, "sample_weight.*masked"),
+    "dates as weights": ({"sample_weight": DAY}, "sample_weight.*dates.*Timedelta"),
+    "negative weight": ({"sample_weight": [1] * 11 + [-1]}, "Negative.*sample_weight"),
+    "kernel": ({"kernel": "gausian"}, "kernel.*gaussian.*'gausian'"),
+    "metric": ({"metric": "euclidian"}, "metric must be 'euclidean'.*'euclidian'"),
+    "algorithm": ({"algorithm": "kd_tree"}, "algorithm.*'blocks'.*'kd_tree'"),
+    "handle_empty": ({"handle_empty": "drop"}, "handle_empty.*'nearest'.*'drop'"),
+    "tol": ({"tol": False}, "tol.*0.1.*False"),
+    "n_jobs": ({"n_jobs": True}, "n_jobs.*None.*True"),
+}
+WRONG_BANDWIDTHS = {
+    "length": ([1.0, 2.0, 3.0], r"bandwidth must be a non-negative number or 2 of them"),
+    "name": ("scot", "bandwidth.*scott.*'scot'"),
+    "negative": (-1.0, "bandwidth.*-1"),
+    "k": (KNearest(True), "bandwidth.*integer k from 1 to n_samples.*True"),
+    "True": ([True, True], "bandwidth must be a non-negative number or 2 of them.*True"),
+}
+WRONG_SEARCHES = {
+    "bandwidths": ({"bandwidths": []}, "bandwidths must be 'auto' or at least one"),
+    "subsample": ({"subsample": True}, "subsample.*int.*True"),
+    "shrinkage": ({"shrinkage": True}, "shrinkage.*float.*True"),
+    "scoring": ({"scoring": "aic"}, "'scoring' parameter|'aic' is not a valid scoring"),
+    "scoring-1": ({"scoring": lambda e, X, y: e.bandwidth_}, "scoring.*'bandwidth_'.*cv"),
+    "scoring-2": ({"scoring": lambda e, X, y: e.predict_cdf(X)}, "scoring.*'predict_cdf'.*cv"),
+    "cv": ({"cv": True}, "cv.*True"),
+}
+SEARCHES = {
+    NadarayaWatsonRegressor: NadarayaWatsonRegressorCV,
+    NadarayaWatsonClassifier: NadarayaWatsonClassifierCV,
+}
+
+
+def walk_through(model, data, match):
+    """A first fit, and one after another, fail alike and change nothing."""
+    y = LABELS.astype(float) if isinstance(model, NadarayaWatsonRegressor) else LABELS
+    given = {"X": X, "y": y, "sample_weight": None} | data
+    before = state_of(model)
+    with pytest.raises((ValueError, TypeError, AttributeError), match=f"(?s){match}"):
+        model.fit(**given)
+    assert state_of(model) == before
+    fitted = type(model)().fit(X[::2], y[::2])
+    predictions = fitted.predict(X)
+    fitted.set_params(**model.get_params())
+    before = state_of(fitted)
+    with pytest.raises((ValueError, TypeError, AttributeError), match=f"(?s){match}"):
+        fitted.fit(**given)
+    assert state_of(fitted) == before
+    if not set(model.get_params()) & set(data):
+        fitted.set_params(**type(model)().get_params())
+        assert_array_equal(fitted.predict(X), predictions)
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
+@pytest.mark.parametrize("name", WRONG_FITS)
+def test_what_a_new_user_fits(Estimator, search, name):
+    changes, match = WRONG_FITS[name]
+    data = {key: value for key, value in changes.items() if key in ("X", "y", "sample_weight")}
+    parameters = {key: value for key, value in changes.items() if key not in data}
+    make = SEARCHES[Estimator] if search else Estimator
+    walk_through(make(**parameters), data, match)
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
+@pytest.mark.parametrize("name", WRONG_BANDWIDTHS)
+def test_what_a_new_user_takes_for_a_bandwidth(Estimator, search, name):
+    bandwidth, match = WRONG_BANDWIDTHS[name]
+    if search:
+        walk_through(SEARCHES[Estimator](bandwidths=["scott", bandwidth]), {}, match)
+    else:
+        walk_through(Estimator(bandwidth=bandwidth), {}, match)
+
+
+@pytest.mark.parametrize("name", WRONG_SEARCHES)
+def test_what_a_new_user_searches(Estimator, name):
+    changes, match = WRONG_SEARCHES[name]
+    walk_through(SEARCHES[Estimator](**changes), {}, match)
+
+
+@pytest.mark.parametrize(
+    ("queries", "match"),
+    [
+        (X[:, :1], "X has 1 features.*Pass the columns that fit was given, in their order"),
+        (X[0], r"X must be a table.*reshape\(1, -1\)"),
+        (sparse.csr_array(X), r"X.*sparse_output=False.*toarray"),
+        (with_entry(X, np.nan), "X.*missing.*column 1.*SimpleImputer"),
+        (np.ma.masked_greater(X, 1), "X.*masked.*SimpleImputer"),
+        (X.astype("M8[s]"), r"X.*dates in columns \[0, 1\].*Timedelta"),
+        (X.astype(str), "X.*text in columns.*OneHotEncoder"),
+        (X[:0], "X must have rows.*Pass at least one"),
+    ],
+    ids=["columns", "1d", "sparse", "nan", "masked", "dates", "text", "no-rows"],
+)
+def test_what_a_new_user_asks(Estimator, queries, match):
+    for make in (Estimator, SEARCHES[Estimator]):
+        model = make().fit(X, LABELS)
+        before = state_of(model)
+        for method in (model.predict, model.attention_weights, model.explain, model.gradient):
+            with pytest.raises((ValueError, TypeError), match=f"(?s){match}"):
+                method(queries)
+        assert state_of(model) == before
+        with pytest.raises(NotFittedError, match=r"not fitted yet. Call 'fit'"):
+            make().predict(queries)
+
+
+def test_numbers_that_are_true_or_false():
+    model = NadarayaWatsonRegressor().fit(X, Y)
+    for wrong in (True, False, np.True_):
+        for method, name in (
+            (model.predict_band, "n_bootstrap"),
+            (model.predict_band, "coverage"),
+            (model.predict_interval, "coverage"),
+            (model.predict_quantiles, "quantiles"),
+            (model.predict_cdf, "thresholds"),
+            (model.explain, "top_k"),
+        ):
+            with pytest.raises(ValueError, match=f"{name} must be .* got {wrong!r}"):
+                method(X, **{name: wrong})
+    for wrong in (["0.5"], [0.5, None], np.ma.masked_equal([0.5, 0.7], 0.7), [1j]):
+        with pytest.raises(ValueError, match="quantiles must be a number or a list of numbers"):
+            model.predict_quantiles(X, wrong)
+    with pytest.raises(ValueError, match="thresholds must be"):
+        model.predict_cdf(X, DAY.to_numpy())

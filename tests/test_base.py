@@ -10,6 +10,7 @@ from threading import Barrier, get_ident
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, attention, refit_without_each
@@ -25,7 +26,12 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-12}
@@ -775,3 +781,49 @@ def test_fit_forgets_what_was_fitted_before(Estimator, data):
     assert vars(again).keys() == vars(once).keys()
     assert_array_equal(pooled(again, queries), pooled(once, queries))
     assert again.n_features_in_ == 2
+
+
+# -- arrays of the caller's ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
+@pytest.mark.parametrize("how", ["dense", "blocks", "precomputed", "frame", "float32"])
+@pytest.mark.parametrize("regression", [True, False], ids=["regression", "classes"])
+def test_arrays_may_change_after_fit(regression, how, search, rng):
+    X = rng.normal(size=(40, 2)).astype("float32" if how == "float32" else float)
+    queries = X[:5] + 0.1
+    options = {"algorithm": how} if how in ("dense", "blocks") else {}
+    bandwidth = np.array([0.5, 0.8])
+    if how == "precomputed":
+        queries, X = cdist(queries, X), cdist(X, X)
+        options, bandwidth = {"metric": "precomputed"}, 0.7
+    y = rng.normal(size=40) if regression else rng.integers(0, 3, 40)
+    weight = rng.uniform(0.5, 2, 40)
+    rows = pd.DataFrame(X, columns=["a", "b"]) if how == "frame" else X
+    asked = pd.DataFrame(queries, columns=["a", "b"]) if how == "frame" else queries
+    widths = [bandwidth, bandwidth * 2]
+    if search:
+        make = NadarayaWatsonRegressorCV if regression else NadarayaWatsonClassifierCV
+        model = make(bandwidths=widths, **options)
+    else:
+        make = NadarayaWatsonRegressor if regression else NadarayaWatsonClassifier
+        model = make(bandwidth=bandwidth, **options)
+    model.fit(rows, y, weight)
+
+    def answers():
+        predictions = [model.predict(asked), model.predict(None), model.attention_weights(asked)]
+        if regression:
+            predictions += [model.predict_quantiles(asked), model.predict_interval(asked)]
+        return [*predictions, model.attention_weights_, model.explain(asked)["value"]]
+
+    given = answers()
+    before = copy.deepcopy(given)
+    # Nor does it matter what becomes of what the estimator has given away.
+    given += [model.bandwidth_, *(model.cv_results_["bandwidth"] if search else [])]
+    for array in (X, y, weight, *widths, *given):
+        if isinstance(array, np.ndarray):
+            array[...] = 1
+    if how == "frame":
+        rows.iloc[:] = 3.0
+    for expected, got in zip(before, answers()):
+        np.testing.assert_array_equal(got, expected)

@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.fixes import parse_version
 
-from nwkr import NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from nwkr._scoring import (
     CRITERIA,
     aicc,
@@ -289,3 +289,93 @@ def test_scorers_that_ask_for_probabilities(truth):
 def test_unknown_names(unknown):
     with pytest.raises(ValueError, match=r"scor"):
         score_predictions(unknown, np.zeros(2), np.zeros(2))
+
+
+# -- scorers of one's own -----------------------------------------------------------------------
+
+
+def of_quantiles(estimator, X, y):
+    return -np.abs(estimator.predict_quantiles(X, 0.5)[:, 0] - y).mean()
+
+
+def of_an_attribute(estimator, X, y):
+    return -estimator.bandwidth_[0]
+
+
+@pytest.mark.parametrize(
+    ("scoring", "asked"),
+    [
+        (of_quantiles, "'predict_quantiles'"),
+        (of_an_attribute, "'bandwidth_'"),
+        ("roc_auc", "another response"),
+    ],
+)
+def test_scorers_that_ask_for_more_than_predictions(scoring, asked, rng):
+    X, y = rng.normal(size=(30, 2)), np.arange(30.0) % 2
+    with pytest.raises(AttributeError, match=rf"scoring=.* asks .* {asked}.* only predict .*cv"):
+        NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
+    if asked != "another response":
+        match = rf"asks .* {asked}.* only predict, predict_proba and classes_"
+        with pytest.raises(AttributeError, match=match):
+            NadarayaWatsonClassifierCV(scoring=scoring).fit(X, y)
+    if scoring is of_quantiles:  # as the message says
+        assert np.isfinite(NadarayaWatsonRegressorCV(scoring=scoring, cv=3).fit(X, y).best_score_)
+
+
+def test_errors_of_a_scorer_itself(rng):
+    def scoring(estimator, X, y):
+        return X.no_such_name
+
+    with pytest.raises(AttributeError, match=r"^'numpy\.ndarray' object has no attribute"):
+        NadarayaWatsonRegressorCV(scoring=scoring).fit(rng.normal(size=(9, 1)), np.arange(9.0))
+
+
+@pytest.mark.parametrize("subsample", [None, 20])
+def test_scorers_that_look_at_the_rows(subsample, rng):
+    """They are given the training rows, not the predictions."""
+    X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(X)
+        return -np.average((y - estimator.predict(X)) ** 2, weights=X[:, 0] > 0)
+
+    model = NadarayaWatsonRegressorCV(
+        bandwidths=[0.4, 0.9], scoring=scoring, subsample=subsample, random_state=0
+    ).fit(X, y)
+    rows = [np.flatnonzero((X == row).all(axis=1))[0] for row in seen[0]]
+    assert len(rows) == (subsample or 40)
+    for bandwidth, score in zip([0.4, 0.9], model.cv_results_["score"]):
+        weights = attention(X, X, "gaussian", bandwidth, leave_self_out=True)
+        errors = (y - weights @ y)[rows] ** 2
+        assert_allclose(-score, errors[X[rows, 0] > 0].mean(), rtol=1e-9)
+
+    def of_some(estimator, X, y):
+        return -np.mean((y[:5] - estimator.predict(X[:5])) ** 2)
+
+    with pytest.raises(ValueError, match="may have only all of the rows predicted"):
+        NadarayaWatsonRegressorCV(scoring=of_some).fit(X, y)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc_ovr", "neg_log_loss", "top_k_accuracy", "f1_macro"])
+def test_a_subsample_has_a_row_of_each_class(scoring, rng):
+    X = rng.normal(size=(200, 2))
+    y = np.repeat(["a", "b", "c"], [190, 9, 1])
+    for random_state in range(5):
+        options = {"subsample": 10, "random_state": random_state, "bandwidths": [0.3, 1.0]}
+        model = NadarayaWatsonClassifierCV(scoring=scoring, **options).fit(X, y)
+        assert np.isfinite(model.best_score_)
+        assert model.n_queries_ == 10
+
+
+def test_a_subsample_with_all_classes_is_drawn_as_any_other(rng):
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(X)
+        return 0.0
+
+    NadarayaWatsonClassifierCV(scoring=scoring, subsample=30, random_state=1).fit(X, y)
+    chosen = np.random.RandomState(1).choice(60, 30, replace=False)
+    assert_array_equal(seen[0], X[np.sort(chosen)])

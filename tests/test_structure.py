@@ -37,6 +37,7 @@ ORDER = [
     "nwkr._search",
     "nwkr._base",
     "nwkr._input",
+    "nwkr._numeric",
     "nwkr._jackknife",
     "nwkr._quantiles",
     "nwkr._spread",

@@ -31,7 +31,8 @@ def attention_of(window, X, weights=None, metric="euclidean", leave_out=None):
 def test_numbers_and_rules_are_resolved_once(X):
     window = resolve("scott", X)
     assert_allclose(window.bandwidth, Scott()(X))
-    assert window.name is window.bandwidth
+    assert_array_equal(window.name, window.bandwidth)
+    assert window.name is not window.bandwidth  # which what is given away must not change
     attention = attention_of(window, X)
     assert_array_equal(attention.bandwidth, window.bandwidth)
     assert attention.query_widths is None

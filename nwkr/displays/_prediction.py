@@ -314,7 +314,8 @@ def _one_output(values, target):
     values = np.asarray(values)
     if values.ndim == 1 or values.shape[1] == 1:
         return values.ravel()
-    if not isinstance(target, int | np.integer) or not 0 <= target < values.shape[1]:
+    numbered = isinstance(target, int | np.integer) and not isinstance(target, bool)
+    if not numbered or not 0 <= target < values.shape[1]:
         raise ValueError(
             f"target must be the number of one of the outputs, from 0 to {values.shape[1] - 1}; "
             f"got {target!r}."

@@ -37,7 +37,8 @@ def names_in(X):
 
 def feature_number(feature, names, parameter):
     """The number of a feature that is given by number or name."""
-    if isinstance(feature, int | np.integer) and -len(names) <= feature < len(names):
+    numbered = isinstance(feature, int | np.integer) and not isinstance(feature, bool)
+    if numbered and -len(names) <= feature < len(names):
         return int(feature) % len(names)
     if isinstance(feature, str) and feature in names:
         return names.index(feature)
