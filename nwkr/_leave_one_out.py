@@ -103,15 +103,19 @@ class LeaveOneOut:
     def _not_left_out(self, window, fit, own_weights):
         """The fit, with what becomes of it where each row counts for its own width."""
         sums = window.at(self.attention.replace(leave_out=None)).pool(self.values)
-        with np.errstate(over="ignore", divide="ignore"):
-            leverages = own_weights / (np.exp(sums.shift) * sums.total)
+        with np.errstate(over="ignore"):
+            totals = np.exp(sums.shift) * sums.total
+        # Where a kernel is 0 at 0, there may be no weight at all.
+        leverages = np.divide(own_weights, totals, out=np.ones_like(totals), where=totals > 0)
         return replace(fit, leverages=leverages, fitted=sums.finish())
 
 
 def _fit(sums, own_weights):
     reached = (sums.total > 0) & ~np.isneginf(sums.shift)
-    with np.errstate(over="ignore"):  # beside nothing, a row has all the weight
-        others = np.where(reached, np.exp(sums.shift) * sums.total, 0) / own_weights
+    with np.errstate(over="ignore", divide="ignore"):
+        others = np.where(reached, np.exp(sums.shift) * sums.total, 0)
+        # Beside nothing, a row has all the weight; beside others none, if a kernel is 0 at 0.
+        others = np.divide(others, own_weights, out=np.zeros_like(others), where=others > 0)
     return Fit(sums, sums.finish(), 1 / (1 + others))
 
 

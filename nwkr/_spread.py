@@ -12,6 +12,8 @@ from nwkr.kernels import Kernel
 
 __all__ = ["pooled_sample_size", "pooled_variance"]
 
+_LOG_LITTLE = -230.0  # of totals whose squares may underflow
+
 
 def pooled_variance(attention: Attention, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pooled values and the variance about them, both (n_queries, n_values).
@@ -48,9 +50,25 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     # What stands in for the weights has no scale.
     scaled = ~np.isneginf(sums.shift)
     with np.errstate(divide="ignore", invalid="ignore"):  # where there is no weight
-        log_size = 2 * np.log(sums.total) - np.log(squares.total)
-        log_size[scaled] += 2 * sums.shift[scaled] - squares.shift[scaled]
-    return np.exp(np.maximum(log_size, 0))
+        log_total, log_squares = np.log(sums.total), np.log(squares.total)
+        log_total[scaled] += sums.shift[scaled]
+        log_squares[scaled] += squares.shift[scaled]
+        size = np.exp(np.maximum(2 * log_total - log_squares, 0))
+    if attention.kernel.log_profile is not None:
+        return size
+
+    # Squares of little weights underflow. As shares of the total they do not. Where a bandwidth is
+    # 0, weights may be little that stand in.
+    discrete = np.any(np.asarray(attention.bandwidth) == 0)
+    little = np.where(scaled, log_total < _LOG_LITTLE, discrete & (sums.total > 0))
+    again = np.flatnonzero(little)
+
+    def count(rows, cols, weights):
+        size[again[rows]] = 1 / np.einsum("ij,ij->i", weights, weights)
+
+    if len(again):
+        attention.take(again).visit(count)
+    return size
 
 
 def _squared(kernel: Kernel) -> Kernel:

@@ -283,6 +283,13 @@ class Adaptive:
             n_jobs=n_jobs,
         )
         sums = attention.pool(np.empty((len(keys), 0)))
+        if not (sums.total > 0).all():
+            raise ValueError(
+                f"bandwidth=Adaptive(...) needs a positive density at each training row; "
+                f"kernel={kernel.name!r} gives {np.count_nonzero(~(sums.total > 0))} of "
+                f"{len(keys)} rows no weight, not even their own. Choose another kernel or a "
+                f"wider base."
+            )
         log_density = np.empty(len(keys))
         log_density[order] = sums.shift + np.log(sums.total)
         log_density -= np.average(log_density, weights=sample_weight / sample_weight.max())

@@ -152,7 +152,39 @@ def test_a_kernel_of_ones_own_can_be_pickled():
 
 @pytest.mark.parametrize("factor", [1, 3, 1 / sqrt(2 * pi)])
 def test_a_function_that_is_a_registered_kernel_gives_it(kernel, factor):
-    assert get_kernel(lambda u: factor * PROFILES[kernel](u)) is KERNELS[kernel]
+    found = get_kernel(lambda u: factor * PROFILES[kernel](u))
+    if kernel == "cosine":  # its formula has no normal form
+        assert found.name == "<lambda>"
+        assert_allclose(found(U), factor * KERNELS[kernel](U), atol=1e-15)
+    else:
+        assert found is KERNELS[kernel]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda u: u <= 1 + 1e-9,
+        lambda u: u <= 1.004,
+        lambda u: np.exp(-(u**2) / 2) + (np.abs(u - 95) < 1e-3),
+        lambda u: np.exp(-(u**2) / 2) * (1 + (u == 1e5)),
+        lambda u: np.exp(-(u**2) / 2 * (1 + 1e-12)),
+        lambda u: np.where(u == 0.3, 0.7, np.maximum(0, 1 - u)),
+        lambda u: np.exp(-np.minimum(u, 1e9)),
+        lambda u: np.exp(-np.asarray(u)),  # for all that is known
+    ],
+)
+def test_a_function_that_is_nearly_a_registered_kernel_is_not_taken_for_it(function):
+    kernel = get_kernel(function)
+    assert kernel not in KERNELS.values()
+    u = np.array([0.0, 0.3, 1.0, 1 + 1e-9, 1.004, 30.0, 95.0, 1e5])
+    assert_allclose(kernel(u), function(u), rtol=1e-15)
+
+
+def test_a_function_that_does_otherwise_with_a_symbol_is_not_taken_for_it():
+    def function(u):
+        return np.exp(-u) if isinstance(u, np.ndarray) else np.exp(-(u**2) / 2)
+
+    assert get_kernel(function)(2.0) == np.exp(-2)
 
 
 def test_a_function_that_is_not_keeps_its_own_way():
@@ -174,6 +206,13 @@ def test_a_function_that_is_not_keeps_its_own_way():
         (lambda u: u - 1, ValueError, r"non-negative weights.*from -1"),
         (lambda u: np.log(u * 0 - 1), ValueError, r"finite"),
         (lambda u: 1 / (u * 0), ValueError, r"finite"),
+        (lambda u: 1 / u, ValueError, r"at distance 0 too; cap.*np.maximum\(u, 1e-12\).* to inf"),
+        (lambda u: u**-2.0, ValueError, r"np.maximum\(u, 1e-12\)"),
+        (lambda u: np.sin(u) ** 2 / u**2, ValueError, r"np.maximum\(u, 1e-12\).* from nan"),
+        (lambda u: -np.log(u), ValueError, r"np.maximum\(u, 1e-12\)"),
+        (lambda u: np.nan * u, ValueError, r"at distance 0 too; <lambda> returned"),
+        (lambda u: 1 if u < 1 else 0, TypeError, r"array.*np.where\(u < 1.*truth value"),
+        (lambda u: max(0, 1 - u), TypeError, r"array.*np.where\(u < 1.*truth value"),
         (lambda u: u + 1j, ValueError, r"real weights.*complex"),
         (lambda u: __import__("math").exp(-u), TypeError, r"must take an array"),
     ],
@@ -182,6 +221,35 @@ def test_a_function_that_is_not_keeps_its_own_way():
 def test_a_function_is_checked(function, error, message):
     with pytest.raises(error, match=message):
         get_kernel(function)
+
+
+def test_no_kernel_is_asked_about_what_is_infinitely_far():
+    def asked(u2):
+        assert np.isfinite(u2).all()
+        return np.exp(-u2)
+
+    kernel = Kernel("asked", asked, log_profile=lambda u2: np.log(asked(u2)))
+    u = np.array([0.0, 1.0, inf])
+    assert_array_equal(kernel(u), [1, np.exp(-1), 0])
+    assert_array_equal(kernel.log_weights(u**2), [0, -1, -inf])
+    assert kernel(inf) == 0
+    of_function = get_kernel(lambda u: asked(np.array(u) ** 2))
+    assert_array_equal(of_function(u), [1, np.exp(-1), 0])
+    # What is merely far is asked about.
+    assert KERNELS["constant"](1e200) == 1
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 3, 10])
+def test_a_function_that_has_ended_is_not_asked_where_its_powers_overflow(exponent):
+    kernel = get_kernel(lambda u: (1 + u) ** exponent * np.exp(-u))
+    assert_array_equal(kernel([1e3, 1e60, 1e154, 1e300]), 0)
+    heavy = get_kernel(lambda u: (1 + u) ** -0.5)
+    assert_allclose(heavy([1e60, 1e100]), [1e-30, 1e-50])
+
+
+def test_weights_may_be_changed_whatever_a_function_returns():
+    kernel = get_kernel(lambda u: np.broadcast_to(1.0, u.shape))
+    kernel.profile(np.ones((2, 2)))[0] = 0
 
 
 def test_a_function_is_checked_wherever_it_is_evaluated():

@@ -67,6 +67,9 @@ ORDER = [
     "nwkr._pooling._exponential",
     "nwkr._pooling._compiled",
     "nwkr.kernels",
+    "nwkr._radial_moments",
+    "nwkr._functions",
+    "nwkr._formulas",
     "nwkr._counts",
     "nwkr._validation",
 ]

@@ -289,12 +289,12 @@ class Neighbourhoods:
         assert kernel.log_profile is not None
         # The total is at least this.
         some = mass > 0
-        lowest = kernel.log_profile(farthest[some] / multiple**2)
+        lowest = kernel.log_weights(farthest[some] / multiple**2)
         scale = lowest.max(initial=-np.inf)
         if np.isneginf(scale):
             return np.inf
         log_total = scale + np.log(mass[some] @ np.exp(lowest - scale))
-        nothing = kernel.log_profile(nearest / multiple**2) < log_total + self._log_share
+        nothing = kernel.log_weights(nearest / multiple**2) < log_total + self._log_share
         return nearest[nothing].min(initial=np.inf)
 
     def visits(
@@ -338,7 +338,7 @@ class Neighbourhoods:
         # The most that each block and all after it can add to a total.
         tails = np.zeros((len(multiples), len(blocks) + 1))
         for tail, multiple in zip(tails, multiples):
-            weights = self._kernel.profile(nearest / (multiple**2 * _MARGIN))
+            weights = self._kernel.weights(nearest / (multiple**2 * _MARGIN))
             tail[:-1] = np.cumsum((self._block_mass[blocks] * weights)[::-1])[::-1]
         narrowest_first = np.argsort(multiples)
 

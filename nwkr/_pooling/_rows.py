@@ -22,8 +22,9 @@ __all__ = ["Rows", "in_rows", "row_blocks", "stand_in", "weights_in_rows"]
 _PAIRS_PER_BLOCK = 2**18
 _ROWS_TOGETHER = 64  # at least, look for their keys
 _TASKS = 16  # at least, if there are as many rows
-# Weights below this are 0, and logarithms are kept above it: exp is slow where it underflows.
+# Logarithms are kept above this, for exp is slow where it underflows; these weights are 0.
 _TINY, _LOG_TINY = 1e-290, -690.0
+_LITTLE = 1e-150
 _STEP = 1e-5  # of a central difference
 
 
@@ -126,7 +127,8 @@ class Rows:
     def weights(self) -> np.ndarray:
         """Weights of shape (n_rows, n_cols), each row on a scale of its own."""
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
-        weights[weights < _TINY] = 0
+        if self._kernel.log_profile is not None:
+            weights[weights < _TINY] = 0
         unreached = ~weights.any(axis=1)
         weights[unreached] = self._weights_of_unreached(unreached)
         return weights
@@ -199,6 +201,8 @@ class Rows:
             assert self._kernel.derivative is not None
             derivatives = self._kernel.derivative(np.where(self._out, 1.0, self._u2))
             derivatives[self._out] = 0
+            _, log_scale = self._kernel_weights(np.arange(len(self.rows)), 1.0)
+            derivatives /= np.exp(log_scale)[:, None]
             return derivatives
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
@@ -212,16 +216,21 @@ class Rows:
     def _kernel_weights(self, numbers, multiple):
         kernel, square = self._kernel, multiple**2
         if kernel.log_profile is None:
-            weights, shift = kernel.profile(self._u2[numbers] / square), np.zeros(len(numbers))
+            weights = kernel.weights(self._u2[numbers] / square)
+            weights[self._out[numbers]] = 0
+            most = weights.max(axis=1, initial=0)
+            # Little weights are scaled, or products of them would be lost; others keep their bits.
+            scale = np.where((most > 0) & (most < _LITTLE), most, 1)
+            weights /= scale[:, None]
+            return weights, np.log(scale)
+        closest = np.where(self._within, self._closest, 0.0)[numbers]
+        shift = kernel.log_weights(closest / square)
+        if kernel.log_slope is None:
+            weights = kernel.log_weights(self._u2[numbers] / square) - shift[:, None]
         else:
-            closest = np.where(self._within, self._closest, 0.0)[numbers]
-            shift = kernel.log_profile(closest / square)
-            if kernel.log_slope is None:
-                weights = kernel.log_profile(self._u2[numbers] / square) - shift[:, None]
-            else:
-                weights = kernel.log_profile(self._excess[numbers] / square)
-            np.maximum(weights, np.full(weights.shape[1], _LOG_TINY), out=weights)
-            np.exp(weights, out=weights)
+            weights = kernel.log_weights(self._excess[numbers] / square)
+        np.maximum(weights, np.full(weights.shape[1], _LOG_TINY), out=weights)
+        np.exp(weights, out=weights)
         weights[self._out[numbers]] = 0
         return weights, shift
 

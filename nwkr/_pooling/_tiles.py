@@ -108,7 +108,7 @@ class Tiles:
             if not self._by_product(tile, rows, cols, reach):
                 tile = self._pairs.squared_distances(rows, cols)
                 if self._jumps:
-                    tile = self._kernel.profile(tile)
+                    tile = self._kernel.weights(tile)
                 elif self._factor != 1:
                     tile *= self._factor
                     tile += self._offset
@@ -157,8 +157,8 @@ class Tiles:
         if not self.log_linear:
             # Their profile has an exponential of its own, which is NumPy's.
             if self._kernel.log_profile is None or not self._exponential.compiled:
-                return self._kernel.profile(tile)
-            exponents = self._kernel.log_profile(tile)
+                return self._kernel.weights(tile)
+            exponents = self._kernel.log_weights(tile)
             exponents *= self._exponential.unit
             return self._exponential.apply(exponents)
         lowest = LOWEST[tile.dtype] * self._exponential.unit

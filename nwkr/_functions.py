@@ -1,0 +1,64 @@
+"""Functions of the scaled distance: what is asked of them, and of what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+
+__all__ = ["PROBE", "farthest_of", "name_of", "profile_of_function", "weights_of_function"]
+
+# Beyond this, powers of a distance may overflow.
+_FAR = 1e30
+# Fine where kernels bend, and out to where the Gaussian underflows; two rows, as a tile.
+PROBE = np.r_[0:2:401j, 2:40:380j, 1e3].reshape(2, -1)
+
+
+def farthest_of(function: Callable) -> float:
+    """Distance that a function need not be asked beyond: it has come to 0, or there is none."""
+    try:
+        return inf if weights_of_function(function, np.array([_FAR])).any() else _FAR
+    except ValueError:  # raised again, if such a distance ever comes
+        return inf
+
+
+def profile_of_function(function: Callable, farthest: float, u2: np.ndarray) -> np.ndarray:
+    """Weights of squared distances, which are overwritten; none beyond `farthest` is asked for."""
+    u = np.sqrt(u2, out=u2)
+    if farthest < inf:
+        np.minimum(u, farthest, out=u)
+    return weights_of_function(function, u)
+
+
+def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
+    """Weights of distances, which the function may overwrite; checked, to keep or change."""
+    shape, name = u.shape, name_of(function)
+    try:
+        with np.errstate(all="ignore"):  # the weights are looked at
+            weights = np.asarray(function(u))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"kernel must take an array of scaled distances, as in np.where(u < 1, 1.0, 0.0); "
+            f"{name} raised: {error}"
+        ) from error
+    if weights.shape != shape or weights.dtype.kind not in "fiub":
+        raise ValueError(
+            f"kernel must return real weights of the shape of its argument, {shape}; "
+            f"{name} returned shape {weights.shape}, dtype {weights.dtype}."
+        )
+    lowest, highest = weights.min(initial=0), weights.max(initial=0)
+    if not (lowest >= 0 and highest < inf):
+        with np.errstate(all="ignore"):
+            at_zero, at_one = np.isfinite(function(np.array([0.0, 1.0])))
+        cap = "; cap the distance, as in np.maximum(u, 1e-12)" if at_one and not at_zero else ""
+        raise ValueError(
+            f"kernel must return finite, non-negative weights, at distance 0 too{cap}; {name} "
+            f"returned values from {lowest} to {highest}."
+        )
+    return np.require(weights, float, "W")
+
+
+def name_of(function: Callable) -> str:
+    """What a function is called in messages."""
+    return getattr(function, "__name__", type(function).__name__)
