@@ -29,6 +29,7 @@ from sklearn.kernel_ridge import KernelRidge
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from nwkr import NadarayaWatsonRegressor
+from nwkr._pooling._exponential import exponential_in_use
 from nwkr.kernels import KERNELS
 
 try:
@@ -40,8 +41,14 @@ N_THREADS = 2
 TILE = 512, 1024  # queries and keys, as nwkr has them
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 # NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
-# switched off with NumPy, so that all run as on one processor.
-WITHOUT_AVX512 = {"OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2"}
+# switched off with NumPy, and numba too, so that all run as on one processor.
+WITHOUT_AVX512 = {
+    "OPENBLAS_CORETYPE": "Haswell",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "",
+}
 
 
 # -- data, and contestants: functions without arguments -----------------------------------
@@ -177,11 +184,17 @@ def show_machine(n):
     versions = {"NumPy": np, "SciPy": scipy, "scikit-learn": sklearn, "torch": torch}
     print(", ".join(f"{k} {v.__version__ if v else 'not installed'}" for k, v in versions.items()))
     print("SIMD that NumPy uses:", " ".join(SIMD) or "baseline")
+    show_exponential()
     seconds = take_turns({"nwkr": nwkr_predict(*make_data(n, 3))}, 5)["nwkr"]
     print(f"Dense pooling: {np.median(seconds) * 1e9 / n**2:.2f} ns per pair (d = 3, float64)")
 
 
 # -- what is measured ---------------------------------------------------------------------
+
+
+def show_exponential():
+    """Print whose exponential large calls use: without AVX-512 most depends on it."""
+    print("Exponential in use:", exponential_in_use())
 
 
 def dense(n, n_rounds, dtypes=("float64",)):
@@ -268,6 +281,7 @@ def without_avx512(n, n_rounds):
         return print("\nNumPy finds no AVX-512 here: the figures above are those without.")
     environment = {"NPY_DISABLE_CPU_FEATURES": names} | WITHOUT_AVX512
     print("\nWith", " ".join(f"{name}={value!r}" for name, value in environment.items()))
+    print(in_subprocess("exponential", **environment))
     print(in_subprocess("dense", n, n_rounds, **environment))
 
 
@@ -275,6 +289,9 @@ def in_subprocess(part, *sizes, **environment):
     """What this script prints when it runs one part alone."""
     command = [sys.executable, __file__, "--part", part, *map(str, sizes)]
     return subprocess.check_output(command, env=os.environ | environment, text=True).rstrip()
+
+
+PARTS = {"memory": measure_memory, "dense": dense, "exponential": show_exponential}
 
 
 def main():
@@ -288,7 +305,7 @@ def main():
     with threadpool_limits(N_THREADS, user_api="blas"):
         if options.part:
             part, *sizes = options.part
-            return {"memory": measure_memory, "dense": dense}[part](*map(int, sizes))
+            return PARTS[part](*map(int, sizes))
         n, n_rounds = (2_000, 3) if options.quick else (20_000, 9)
         show_machine(n)
         dense(n, n_rounds, ("float64", "float32"))
