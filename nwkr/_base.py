@@ -16,12 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._counts import as_counts
 from nwkr._input import (
     check_algorithm,
-    check_metric,
     names_of_columns,
     names_of_rows,
     validate_rows,
     validate_weights,
 )
+from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._pooling import Attention, in_blocks, one_blas_thread
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
@@ -48,6 +48,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             callable,
         ],
         "metric": [str, callable],
+        "metric_params": [dict, None],
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
         "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
         "tol": [Interval(Real, 0, 0.1, closed="both")],
@@ -97,15 +98,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """
         self._begin_fit()
         with _as_it_was_on_error(self):
+            self._metric = resolve_metric(self.metric, self.metric_params)
             self._row_names, self._output_names = names_of_rows(X), names_of_columns(y)
             X, y = self._validate_training(X, y)
             sample_weight = validate_weights(sample_weight, X)
-            if self.metric == "precomputed" and X.shape[0] != X.shape[1]:
-                raise ValueError(
-                    f"X must be a square matrix of distances, (n_samples, n_samples), with "
-                    f"metric='precomputed'; got shape {X.shape}."
-                )
-            check_metric(self.metric, X)
+            check_metric(self._metric, X)
             values, key_weights = self._encode(y, sample_weight / sample_weight.max())
 
             # A row without weight is absent everywhere.
@@ -118,7 +115,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = copy(self._window.bandwidth)
-            check_algorithm(self.algorithm, self.metric, self.kernel_, self._window)
+            check_algorithm(self.algorithm, self._metric, self.kernel_, self._window)
             self._window = self._window.take(self._arrange(self._window))
             self.algorithm_ = self._choose_algorithm()
         self._end_fit()
@@ -201,7 +198,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _keys(self):
         if self._blocks is None and len(self._rows) == len(self._X):
             return self._X
-        if self.metric == "precomputed":
+        if self._metric == "precomputed":
             return self._X[np.ix_(self._rows, self._rows)]
         return np.take(self._X, self._rows, axis=0)
 
@@ -217,8 +214,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             leave_out[self._rows] = np.arange(len(self._rows))
             return self._X, leave_out
         X = validate_rows(self, X, reset=False)
-        if self.metric == "precomputed":
-            check_metric(self.metric, X)
+        check_rows(self._metric, X)
         return X, None
 
     def _choose_window(self, X, y, sample_weight):
@@ -228,7 +224,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._keys,
             sample_weight[self._rows],
             self.kernel_,
-            self.metric,
+            self._metric,
             self.n_jobs,
         )
 
@@ -236,7 +232,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """Put the rows that count in k-d order, if they are many; returns that order."""
         order = np.arange(len(self._rows))
         many = len(order) >= _MANY or self.algorithm in ("blocks", "lattice")
-        if many and self.metric == "euclidean" and self.algorithm != "dense":
+        if many and self._metric == "euclidean" and self.algorithm != "dense":
             scale = np.ones(self._X.shape[1]) if window.by_query else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale)
             self._rows = self._rows[order]
@@ -260,7 +256,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _without_window(self, queries, leave_out=None, **options):
         """Queries that attend to the training rows, but for how wide."""
-        if self.metric == "precomputed" and queries.shape[1] != len(self._rows):
+        if self._metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
         stands_in = self.handle_empty if self.handle_empty in ("nearest", "mean") else None
         options = {"n_jobs": self.n_jobs} | options
@@ -269,7 +265,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._keys,
             self._key_weights,
             self.kernel_,
-            metric=self.metric,
+            metric=self._metric,
             leave_out=leave_out,
             empty=stands_in,
             blocks=self._blocks,

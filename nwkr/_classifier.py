@@ -43,7 +43,9 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", where `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
-        one number, in the units of the distance.
+        one number, in the units of the distance. Pairs at a distance `inf` do not count.
+    metric_params : dict or None, default=None
+        Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
@@ -117,6 +119,7 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         bandwidth="scott",
         *,
         metric="euclidean",
+        metric_params=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -126,6 +129,7 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         self.kernel = kernel
         self.bandwidth = bandwidth
         self.metric = metric
+        self.metric_params = metric_params
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol
@@ -289,6 +293,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         What draws them.
     metric : str or callable, default="euclidean"
         As of :class:`NadarayaWatsonClassifier`; "euclidean" if `per_feature`.
+    metric_params : dict or None, default=None
+        As of :class:`NadarayaWatsonClassifier`.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -366,6 +372,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         subsample="auto",
         random_state=None,
         metric="euclidean",
+        metric_params=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -381,6 +388,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.subsample = subsample
         self.random_state = random_state
         self.metric = metric
+        self.metric_params = metric_params
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol

@@ -15,10 +15,10 @@ __all__ = ["LocalDensity"]
 
 def _has_density(estimator):
     """Tell whether rows have a density under the parameters of an estimator, or raise."""
-    if estimator.metric != "euclidean":
+    if estimator._metric != "euclidean":
         raise ValueError(
             f"score_samples needs metric='euclidean', for a density is by volume; got "
-            f"metric={estimator.metric!r}."
+            f"metric={estimator._metric!r}."
         )
     if isinstance(estimator.kernel, str):
         _log_integral(get_kernel(estimator.kernel), 1)

@@ -118,8 +118,8 @@ class Explanation(NadarayaWatsonBase):
                 f"Choose another kernel, 'epanechnikov' for instance, or a Kernel with a "
                 f"derivative."
             )
-        if self.metric != "euclidean":
-            raise ValueError(f"gradient needs metric='euclidean'; got metric={self.metric!r}.")
+        if self._metric != "euclidean":
+            raise ValueError(f"gradient needs metric='euclidean'; got metric={self._metric!r}.")
         if self._window.by_query:
             raise ValueError(
                 f"gradient needs a bandwidth that does not change with the query; got "

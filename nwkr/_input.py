@@ -6,9 +6,7 @@ import re
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn import config_context
-from sklearn.metrics import pairwise_distances
-from sklearn.utils.validation import check_non_negative, validate_data
+from sklearn.utils.validation import validate_data
 
 from nwkr._numeric import explain_not_finite, require_labels, require_numbers
 from nwkr._pooling import MOST_COLUMNS
@@ -18,7 +16,6 @@ from nwkr._window import FixedWindow
 __all__ = [
     "by_name",
     "check_algorithm",
-    "check_metric",
     "names_of_columns",
     "names_of_rows",
     "validate_rows",
@@ -26,7 +23,6 @@ __all__ = [
 ]
 
 _LEAST_WEIGHT = 1e-290
-_DISTANCES = "X, which must hold distances with metric='precomputed'"
 
 
 def validate_rows(estimator, X, y="no_validation", **options):
@@ -41,6 +37,8 @@ def validate_rows(estimator, X, y="no_validation", **options):
         check = require_numbers if options.get("y_numeric") else require_labels
         check("y", y)
         options["copy"] = True
+    # An infinite distance is one of a pair that does not count.
+    options["ensure_all_finite"] = estimator._metric != "precomputed"
     with by_name(data):
         return validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
 
@@ -54,21 +52,6 @@ def validate_weights(sample_weight, X):
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
     # Beside the largest, such a weight could not be told from 0 in all that is computed.
     return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
-
-
-def check_metric(metric, X):
-    """Check that a metric can be used for `X`."""
-    if metric == "precomputed":
-        check_non_negative(X, _DISTANCES)
-    elif metric != "euclidean":
-        try:
-            with config_context(skip_parameter_validation=False):
-                pairwise_distances(X[:1], X[:2], metric=metric)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"metric must be 'euclidean', 'precomputed', or a name or callable that "
-                f"sklearn.metrics.pairwise_distances takes for such an X; got {metric!r}: {error}"
-            ) from error
 
 
 def check_algorithm(algorithm, metric, kernel, window):

@@ -50,11 +50,13 @@ class NadarayaWatsonRegressor(
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", where `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
-        one number, in the units of the distance.
+        one number, in the units of the distance. Pairs at a distance `inf` do not count.
+    metric_params : dict or None, default=None
+        Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the mean of the nearest training rows; the mean of all; NaN; or an
-        error.
+        error. Where all distances are infinite, "nearest" gives NaN too.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
         matter, which takes ``metric="euclidean"``; "lattice" has a Gaussian hop from training
@@ -115,6 +117,7 @@ class NadarayaWatsonRegressor(
         bandwidth="scott",
         *,
         metric="euclidean",
+        metric_params=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -123,6 +126,7 @@ class NadarayaWatsonRegressor(
         self.kernel = kernel
         self.bandwidth = bandwidth
         self.metric = metric
+        self.metric_params = metric_params
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol
@@ -235,6 +239,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         What draws them.
     metric : str or callable, default="euclidean"
         As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
+    metric_params : dict or None, default=None
+        As of :class:`NadarayaWatsonRegressor`.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -306,6 +312,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         subsample="auto",
         random_state=None,
         metric="euclidean",
+        metric_params=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -320,6 +327,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.subsample = subsample
         self.random_state = random_state
         self.metric = metric
+        self.metric_params = metric_params
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol

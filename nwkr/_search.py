@@ -16,9 +16,10 @@ from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._leave_one_out import Fit, LeaveOneOut
+from nwkr._metrics import distances_worth_keeping
 from nwkr._scoring import CRITERIA, as_scorer, score_predictions
 from nwkr._validation import Interval, StrOptions
-from nwkr._window import FixedWindow, resolve_window
+from nwkr._window import FixedWindow, resolve_window, sees_rows
 
 try:
     from sklearn.callback import CallbackSupportMixin as _Callbacks
@@ -80,16 +81,19 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
     def _choose_window(self, X, y, sample_weight):
         self._check_search()
         weight = sample_weight[self._rows]
-        rule = resolve_window("scott", self._keys, weight, self.kernel_, self.metric)
+        distances = distances_worth_keeping(self._keys, self._metric)
+        rule = self._resolve("scott", weight, distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
         self._arrange(rule)
         weight = sample_weight[self._rows]
-        problem = self._problem(y[self._rows], weight)
+        problem = self._problem(y[self._rows], weight, distances)
         if isinstance(self.bandwidths, str):
             tried = self._climb(problem, rule)
         else:
-            tried = self._try(problem, [self._resolve(b, weight) for b in self.bandwidths])
+            tried = self._try(
+                problem, [self._resolve(b, weight, distances) for b in self.bandwidths]
+            )
         if self.per_feature:
             start = _best(tried, self.scoring)[0]
             tried += self._try(problem, self._descend(problem, rule, start))
@@ -126,12 +130,18 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
                 f"{self.kernel_.name!r}, which has none."
             )
 
-    def _resolve(self, bandwidth, sample_weight):
+    def _resolve(self, bandwidth, sample_weight, distances=None):
         return resolve_window(
-            bandwidth, self._keys, sample_weight, self.kernel_, self.metric, self.n_jobs
+            bandwidth,
+            self._keys,
+            sample_weight,
+            self.kernel_,
+            self._metric,
+            self.n_jobs,
+            distances,
         )
 
-    def _problem(self, y, sample_weight):
+    def _problem(self, y, sample_weight, distances):
         keys, n_keys = self._keys, len(self._rows)
         if n_keys == 1:
             raise ValueError(
@@ -151,6 +161,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             rows = np.sort(by_number[drawn[:wanted]])
         self.n_queries_ = len(rows)
         attention = self._without_window(keys if len(rows) == n_keys else keys[rows], rows)
+        if distances is not None:
+            attention = attention.replace(queries=distances[rows], metric="precomputed")
         return _Problem(
             LeaveOneOut(attention, self._values),
             y[rows],
@@ -281,6 +293,12 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             X, y, sample_weight = self._keys, y[self._rows], sample_weight[self._rows]
         names = set(self._plain_class._get_param_names()) - {"bandwidth"}
         plain = self._plain_class(**{name: getattr(self, name) for name in names})
+        distances = None
+        if not any(sees_rows(bandwidth) for bandwidth in candidates):
+            distances = distances_worth_keeping(X, self._metric)
+        if distances is not None:
+            X = distances
+            plain.set_params(metric="precomputed", metric_params=None)
         weighted = np.ptp(sample_weight) > 0
         scorer = as_scorer(self.scoring or self._default_scoring, weighted)
         # Routing has the weights count in the scores too, whatever the caller has set.

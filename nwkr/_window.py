@@ -10,16 +10,24 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.utils import gen_batches
 
 from nwkr._counts import as_counts, count_rows
-from nwkr._pooling import Attention
+from nwkr._pooling import Attention, distances_between
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
-__all__ = ["AdaptiveWindow", "FixedWindow", "NearestWindow", "Window", "resolve_window"]
+__all__ = [
+    "AdaptiveWindow",
+    "FixedWindow",
+    "NearestWindow",
+    "Window",
+    "resolve_window",
+    "sees_rows",
+]
 
-
+# Size of the blocks in which distances are averaged.
+_PAIRS_AT_ONCE = 2**22
 # Bandwidths further apart share no distances: squares of their ratio would be out of range.
 _LARGEST_RATIO = 1e100
 
@@ -174,6 +182,7 @@ def resolve_window(
     kernel: Kernel,
     metric: str | Callable = "euclidean",
     n_jobs: int | None = None,
+    distances: np.ndarray | None = None,
 ) -> Window:
     """Resolve anything that `bandwidth` may be on the training rows.
 
@@ -193,6 +202,8 @@ def resolve_window(
         The metric.
     n_jobs : int or None, default=None
         Number of threads.
+    distances : ndarray of shape (n_samples, n_samples) or None, default=None
+        Distances of the rows under the metric, where they are known.
 
     Returns
     -------
@@ -215,7 +226,9 @@ def resolve_window(
             )
         return NearestWindow(bandwidth, counts)
     if not isinstance(bandwidth, Adaptive):
-        return FixedWindow(_resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric))
+        return FixedWindow(
+            _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric, distances)
+        )
     if metric != "euclidean":
         raise ValueError(
             f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
@@ -232,7 +245,7 @@ def resolve_window(
     return AdaptiveWindow(scale, key_widths, bandwidth)
 
 
-def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
+def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None):
     """Numbers, for all bandwidths but those that vary."""
     euclidean = metric == "euclidean"
     rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
@@ -241,6 +254,8 @@ def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
         if euclidean:
             resolved = rule(X, sample_weight)
         else:
+            if distances is not None:
+                X, metric = distances, "precomputed"
             spread = _spread_of_distances(X, sample_weight, metric)
             resolved = spread * rule.factor(count_rows(sample_weight), 1) if spread > 0 else np.inf
         std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
@@ -267,12 +282,26 @@ def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean"):
     return np.full(shape, numbers, dtype=float) if euclidean else float(numbers)
 
 
+def sees_rows(bandwidth: Any) -> bool:
+    """Whether a bandwidth is made by a function of the rows, which cannot do with distances."""
+    return callable(bandwidth) and not isinstance(bandwidth, RuleOfThumb)
+
+
 def _spread_of_distances(X, weights, metric):
-    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line."""
-    if metric == "precomputed":
-        blocks = iter([X])
-    else:
-        blocks = pairwise_distances_chunked(X, metric=metric, working_memory=64)
+    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line.
+
+    Over the pairs that count, whose distances are finite.
+    """
     weights = weights / weights.max()
-    row_means = np.concatenate([np.average(np.square(D), axis=1, weights=weights) for D in blocks])
-    return float(np.sqrt(np.average(row_means, weights=weights) / 2))
+    roots, masses = np.zeros(len(X)), np.zeros(len(X))  # by row
+    for rows in gen_batches(len(X), max(1, _PAIRS_AT_ONCE // len(X))):
+        distances = distances_between(X[rows], X, metric)
+        counts = np.isfinite(distances)
+        distances[~counts] = 0
+        greatest = distances.max() or 1.0  # so that squares stay in range
+        masses[rows] = counts @ weights
+        squares = np.square(distances / greatest) @ weights
+        roots[rows] = greatest * np.sqrt(squares / np.where(masses[rows] > 0, masses[rows], 1))
+    greatest, mass = roots.max() or 1.0, weights @ masses
+    mean = (weights * masses) @ np.square(roots / greatest) / (mass or 1.0)
+    return float(greatest * np.sqrt(mean / 2))

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
 from nwkr._counts import count_rows
-from nwkr._pooling import Attention, in_blocks, one_blas_thread
+from nwkr._pooling import Attention, distances_between, in_blocks, one_blas_thread
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -121,7 +121,8 @@ class KNearest:
 
     Wide where rows are sparse, narrow where they crowd. A row of weight w counts as w rows;
     rows that tie with the `k`-th are within the width too, and where `k` rows equal the
-    query only these count. Left out of its own prediction, a row does not count itself.
+    query only these count. Left out of its own prediction, a row does not count itself. Where
+    fewer than `k` rows are at a finite distance, the width reaches to the farthest of them.
     Weights that sum to less than their effective number of rows,
     :math:`(\sum w)^2 / \sum w^2`, are scaled to sum to that, so that weights that sum to 1 will
     do; where they are so uneven that `k` is more, all rows are within the width.
@@ -187,27 +188,26 @@ class KNearest:
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
             )
-        if metric == "euclidean":
-            # In the range of the data, for the search expands squares.
-            centre, extent = _range(keys)
-            queries, keys = (queries - centre) / extent, (keys - centre) / extent
-        search = NearestNeighbors(metric=metric, n_jobs=n_jobs).fit(_as_float64(keys))
+        if metric != "euclidean":
+            return _nearest_widths(queries, keys, sample_weight, metric, leave_out, wanted)
+        # In the range of the data, for the search expands squares.
+        centre, extent = _range(keys)
+        queries, keys = (queries - centre) / extent, (keys - centre) / extent
+        search = NearestNeighbors(n_jobs=n_jobs).fit(_as_float64(keys))
         widths = np.empty(len(queries))
         pending, n_neighbors = np.arange(len(queries)), min(self.k + 1, len(keys))
         while len(pending):
             unresolved = []
             for part in gen_batches(len(pending), max(1, _NEIGHBOURS_AT_ONCE // n_neighbors)):
                 rows = pending[part]
-                distances, found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)
+                found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)[1]
                 counts = np.where(found == leave_out[rows, None], 0, sample_weight[found])
                 enough = counts.cumsum(axis=1) >= wanted[rows, None]
                 enough[:, -1] |= n_neighbors == len(keys)
                 done, last = enough[:, -1], enough.argmax(axis=1)
                 rows, last = rows[done], (np.flatnonzero(done), last[done])
-                widths[rows] = distances[last]
-                if metric == "euclidean":
-                    apart = queries[rows] - keys[found[last]]
-                    widths[rows] = extent * np.sqrt((apart**2).sum(axis=1))
+                apart = queries[rows] - keys[found[last]]
+                widths[rows] = extent * np.sqrt((apart**2).sum(axis=1))
                 unresolved.append(pending[part][~done])
             pending, n_neighbors = np.concatenate(unresolved), min(2 * n_neighbors, len(keys))
         return widths
@@ -298,6 +298,26 @@ class Adaptive:
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 """The rules that have a name."""
+
+
+def _nearest_widths(queries, keys, weights, metric, leave_out, wanted):
+    """Distance of each query to the key up to which keys have the weight that is wanted.
+
+    To the farthest that counts, if all together have less. All pairs are compared: a tree would
+    need the triangle inequality, which not every metric has.
+    """
+    widths = np.empty(len(queries))
+    for rows in gen_batches(len(queries), max(1, _NEIGHBOURS_AT_ONCE // len(keys))):
+        distances = distances_between(queries[rows], keys, metric)
+        leaving = np.flatnonzero(leave_out[rows] >= 0)
+        distances[leaving, leave_out[rows][leaving]] = np.inf
+        order = distances.argsort(axis=1)
+        distances = np.take_along_axis(distances, order, axis=1)
+        n_counted = np.isfinite(distances).sum(axis=1)
+        short = (weights[order].cumsum(axis=1) < wanted[rows, None]).sum(axis=1)
+        last = np.minimum(short, n_counted - 1)
+        widths[rows] = np.where(n_counted > 0, distances[np.arange(len(last)), last], 0)
+    return widths
 
 
 def _spread(X, weights):

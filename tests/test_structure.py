@@ -41,6 +41,7 @@ ORDER = [
     "nwkr._jackknife",
     "nwkr._quantiles",
     "nwkr._spread",
+    "nwkr._metrics",
     "nwkr._leave_one_out",
     "nwkr._scoring",
     "nwkr._window",

@@ -37,6 +37,7 @@ It speaks attention's language, in which the estimators' words are:
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._lattice import MOST_COLUMNS
+from nwkr._pooling._metric import Metric, distances_between
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import one_blas_thread
@@ -45,7 +46,9 @@ __all__ = [
     "MOST_COLUMNS",
     "Attention",
     "Blocks",
+    "Metric",
     "PooledSums",
+    "distances_between",
     "in_blocks",
     "one_blas_thread",
     "places",

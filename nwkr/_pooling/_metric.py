@@ -98,6 +98,8 @@ class Metric:
         if self.name in ("l2", "nan_euclidean") and not self.params:
             # Where scikit-learn expands the square, which loses the digits of shifted rows.
             return cdist(queries, keys)
+        # As another array, even if both are one: scikit-learn takes it that a metric is symmetric.
+        keys = keys.view()
         distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
         return distances.astype(float, copy=False)
 

@@ -95,7 +95,7 @@ class AttentionDisplay:
         weights = model.attention_weights(queries)
         sorted_by = {}
         if sort_by is not None:
-            if model.metric == "precomputed":
+            if model._metric == "precomputed":
                 raise ValueError(
                     f"sort_by must be None with metric='precomputed', which knows distances but "
                     f"no features; got {sort_by!r}."

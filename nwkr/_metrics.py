@@ -1,0 +1,154 @@
+"""From `metric` and `metric_params` to distances, and what rows these are for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from sklearn import config_context, get_config
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import check_non_negative
+
+from nwkr._pooling import Metric, distances_between
+
+__all__ = ["check_metric", "check_rows", "distances_worth_keeping", "resolve_metric"]
+
+
+def resolve_metric(
+    metric: str | Callable, metric_params: Mapping[str, Any] | None
+) -> str | Callable | Metric:
+    """Join a metric with its parameters.
+
+    Parameters
+    ----------
+    metric : str or callable
+        "euclidean", "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    metric_params : mapping or None
+        Its parameters, by name.
+
+    Returns
+    -------
+    metric : str, callable or Metric
+        What pooling takes as a metric.
+
+    Raises
+    ------
+    ValueError
+        If there are parameters for a metric that has none.
+    """
+    if not metric_params:
+        return metric
+    if isinstance(metric, str) and metric in ("euclidean", "precomputed"):
+        raise ValueError(
+            f"metric_params must be None with metric={metric!r}, which has no parameters; got "
+            f"{metric_params!r}."
+        )
+    return Metric(metric, dict(metric_params))
+
+
+def check_metric(metric: str | Callable | Metric, X: np.ndarray) -> None:
+    """Check that a metric can be used for training rows.
+
+    Parameters
+    ----------
+    metric : str, callable or Metric
+        The metric.
+    X : ndarray of shape (n_samples, n_features)
+        Rows; distances, if precomputed.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if metric == "precomputed" and X.shape[0] != X.shape[1]:
+        raise ValueError(
+            f"X must be a square matrix of distances, (n_samples, n_samples), with "
+            f"metric='precomputed'; got shape {X.shape}."
+        )
+    check_rows(metric, X)
+    if metric in ("euclidean", "precomputed"):
+        return
+    tried = metric if isinstance(metric, Metric) else Metric(metric)
+    try:
+        with config_context(skip_parameter_validation=False):
+            tried(X[:1], X[:2])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"metric must be 'euclidean', 'precomputed', or a name or callable that "
+            f"sklearn.metrics.pairwise_distances takes for such an X and "
+            f"metric_params={dict(tried.params) or None!r}; got {metric!r}: {error}"
+        ) from error
+
+
+def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
+    """Check that rows, to fit or to predict, are in the units that a metric takes.
+
+    Parameters
+    ----------
+    metric : str, callable or Metric
+        The metric.
+    X : ndarray of shape (n_samples, n_features)
+        Rows; distances, if precomputed.
+
+    Raises
+    ------
+    ValueError
+        If these are no distances, or degrees where the metric takes radians.
+    """
+    name = metric.name if isinstance(metric, Metric) else metric
+    if name == "precomputed":
+        _refuse_what_is_no_distance(X)
+    elif name == "haversine":
+        _refuse_degrees(X)
+    elif Metric(name).boolean and not np.isin(X, (0, 1)).all():
+        warnings.warn(
+            f"metric={metric!r} only asks which numbers are 0, and X holds others than 0 and 1, "
+            f"which all count as 1. Encode X as zeros and ones, or choose another metric.",
+            DataConversionWarning,
+            stacklevel=2,
+        )
+
+
+def distances_worth_keeping(X: np.ndarray, metric: str | Callable | Metric) -> np.ndarray | None:
+    """Distances among rows that many bandwidths ask for, if there is memory for them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    metric : str, callable or Metric
+        The metric.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_samples, n_samples) or None
+        The distances; None if they are given, if they are more than scikit-learn's working
+        memory holds, or for the euclidean metric, which is quicker made again.
+    """
+    n_bytes = 8 * len(X) ** 2
+    if metric in ("euclidean", "precomputed") or n_bytes > get_config()["working_memory"] * 2**20:
+        return None
+    return distances_between(X, X, metric)
+
+
+def _refuse_what_is_no_distance(X):
+    if np.isnan(X).any():
+        row, column = np.argwhere(np.isnan(X))[0]
+        raise ValueError(
+            f"X must have no missing values, but distances, with metric='precomputed'; got NaN at "
+            f"[{row}, {column}]. The distance of a pair that does not count is inf."
+        )
+    check_non_negative(X, "X, which must hold distances with metric='precomputed'")
+
+
+def _refuse_degrees(X):
+    if X.shape[1] == 2 and (np.abs(X[:, 0]) > np.pi / 2 * (1 + 1e-6)).any():
+        row = np.abs(X[:, 0]).argmax()
+        raise ValueError(
+            f"metric='haversine' takes two columns, (latitude, longitude) in radians, and no "
+            f"latitude beyond pi / 2; got {X[row, 0]} in the first column, at row {row}. Convert "
+            f"degrees with np.radians, and check the order of the columns."
+        )

@@ -1,0 +1,421 @@
+"""Metrics: what they take, that rows in float32 serve, that pairs are measured once."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES
+from scipy.spatial.distance import cdist
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import (
+    PAIRWISE_BOOLEAN_FUNCTIONS,
+    PAIRWISE_DISTANCE_FUNCTIONS,
+    haversine_distances,
+)
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsRegressor
+
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
+from nwkr.bandwidths import KNearest
+from nwkr.kernels import KERNELS
+
+ALL = [
+    NadarayaWatsonRegressor,
+    NadarayaWatsonClassifier,
+    NadarayaWatsonRegressorCV,
+    NadarayaWatsonClassifierCV,
+]
+REAL = sorted(
+    set(PAIRWISE_DISTANCE_FUNCTIONS) - {"euclidean", "precomputed"}
+    | {"braycurtis", "canberra", "chebyshev", "correlation", "hamming", "minkowski", "sqeuclidean"}
+)
+WITH_PARAMS = {
+    "minkowski": {"p": 3},
+    "mahalanobis": {"VI": np.array([[2.0, 0.5], [0.5, 1.0]])},
+    "seuclidean": {"V": np.array([1.0, 4.0])},
+}
+
+
+def slanted(a, b, slope=1.0):
+    """No metric: it is not symmetric."""
+    return abs(a[0] - b[0]) + max(0.0, slope * (b[1] - a[1]))
+
+
+@pytest.fixture
+def data(rng):
+    """Rows whose numbers float32 holds, targets that serve all estimators, queries."""
+    X, queries = (rng.integers(-16, 16, (n, 2)) / 16 for n in (30, 12))
+    return X + 1 / 32, rng.permutation(np.repeat([0, 1, 2], 10)), queries + 1 / 64
+
+
+def everything_of(model, queries, distances=None):
+    """What all methods give, by name; from rows, or from their distances."""
+    given = queries if distances is None else distances
+    yield "attention_weights", model.attention_weights(given)
+    yield "left out", model.attention_weights(None)
+    yield "sparse", model.attention_weights(given, sparse_output=True).toarray()
+    yield "effective_sample_size", model.effective_sample_size(given)
+    yield "explain", model.explain(given[:1])["weight"].to_numpy()
+    if hasattr(model, "predict_proba"):
+        yield "predict_proba", model.predict_proba(given)
+        yield "left out", model.predict_proba(None)
+        return
+    yield "predict", model.predict(given)
+    yield "left out", model.predict(None)
+    yield "std", model.predict(given, return_std=True)[1]
+    yield "predict_interval", model.predict_interval(given)
+    yield "predict_quantiles", model.predict_quantiles(given, [0.2, 0.5])
+    yield "predict_cdf", model.predict_cdf(given, [0.5, 1.5])
+    yield "predict_band", model.predict_band(given, random_state=0)
+
+
+def assert_alike(found, expected, **tolerance):
+    for (name, ours), (_, theirs) in zip(found, expected, strict=True):
+        for one, other in zip(np.atleast_1d(ours), np.atleast_1d(theirs), strict=True):
+            assert_allclose(one, other, err_msg=name, **tolerance)
+
+
+def test_float32_gives_what_float64_gives_in_the_small():
+    X = np.eye(3, dtype=np.float32)
+    model = NadarayaWatsonRegressor(metric="cosine", bandwidth=0.3).fit(X, [1, 2, 3])
+    assert_allclose(model.predict(X), [1.01150878, 2, 2.98849122])
+
+
+@pytest.mark.parametrize("metric", [*REAL, *WITH_PARAMS, slanted], ids=str)
+@pytest.mark.parametrize("Estimator", ALL)
+def test_float32_gives_what_float64_gives(Estimator, metric, data):
+    X, y, queries = data
+    params = {"metric": metric, "metric_params": WITH_PARAMS.get(metric)}
+    params |= {"bandwidths": [0.3, 0.5]} if "CV" in Estimator.__name__ else {"bandwidth": 0.4}
+    if metric == "correlation":  # of rows that have more than two numbers
+        X, queries = (np.column_stack([Q, Q**2]) for Q in (X, queries))
+    exact = Estimator(**params).fit(X, y)
+    single = Estimator(**params).fit(X.astype(np.float32), y)
+    assert single.bandwidth_ == exact.bandwidth_
+    assert_alike(
+        everything_of(single, queries.astype(np.float32)), everything_of(exact, queries), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("metric", WITH_PARAMS)
+@pytest.mark.parametrize("Estimator", ALL)
+def test_parameters_of_metrics(Estimator, metric, data):
+    X, y, queries = data
+    params = WITH_PARAMS[metric]
+    model = clone(Estimator(metric=metric, metric_params=params)).fit(X, y)
+    D, D_queries = (cdist(Q, X, metric, **params) for Q in (X, queries))
+    given = Estimator(metric="precomputed").fit(D, y)
+    assert_allclose(model.bandwidth_, given.bandwidth_)
+    expected = everything_of(given, queries, D_queries)
+    assert_alike(everything_of(model, queries), expected, rtol=1e-9, atol=1e-12)
+    again = pickle.loads(pickle.dumps(model))
+    assert_alike(everything_of(again, queries), everything_of(model, queries), rtol=0)
+
+
+@pytest.mark.parametrize("Estimator", ALL)
+def test_parameters_of_a_function(Estimator, data):
+    X, y, queries = data
+    model = Estimator(metric=slanted, metric_params={"slope": 3.0}).fit(X, y)
+    D, D_queries = (pairwise_distances(Q, X.copy(), slanted, slope=3.0) for Q in (X, queries))
+    given = Estimator(metric="precomputed").fit(D, y)
+    assert_alike(everything_of(model, queries), everything_of(given, queries, D_queries), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"metric_params": {"p": 3}}, "metric_params must be None with metric='euclidean'.*'p': 3"),
+        ({"metric": "precomputed", "metric_params": {"p": 3}}, "metric_params must be None"),
+        ({"metric": "minkowski", "metric_params": [3]}, "'metric_params' parameter.*dict"),
+        ({"metric": "minkowski", "metric_params": {"q": 3}}, r"(?s)metric_params=\{'q': 3\}.*q=3"),
+        ({"metric": "mahalanobis"}, "metric_params=None; got 'mahalanobis'.*VI"),
+        ({"metric": slanted, "metric_params": {"slop": 1}}, r"metric_params=.*slop"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("Estimator", ALL)
+def test_parameters_that_a_metric_does_not_have(Estimator, params, match, data):
+    X, y, _ = data
+    X = np.abs(X) if params.get("metric") == "precomputed" else X
+    model = Estimator(**params)
+    with pytest.raises(ValueError, match=match):
+        model.fit(X[:, :2] if X.shape[1] == 2 else X, y)
+    assert not hasattr(model, "bandwidth_")
+
+
+def test_no_parameters_are_as_good_as_none(data):
+    X, y, queries = data
+    model = NadarayaWatsonRegressor(metric_params={}).fit(X, y)
+    assert_array_equal(model.predict(queries), NadarayaWatsonRegressor().fit(X, y).predict(queries))
+
+
+# -- distances that are infinite -------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bandwidth", [0.4, KNearest(3), "scott", np.inf])
+def test_only_the_past_counts(kernel, bandwidth, rng):
+    time, y = np.sort(rng.uniform(0, 5, 40)), rng.normal(size=40)
+    D = time[:, None] - time
+    D[D < 0] = np.inf  # the present counts, as a row's own past
+    model = NadarayaWatsonRegressor(kernel, bandwidth, metric="precomputed").fit(D, y)
+    widths = model.bandwidth_
+    if isinstance(bandwidth, KNearest):
+        widths = np.sort(D, axis=1)[:, 2:3]
+        widths[:2, 0] = [0, time[1] - time[0]]  # fewer than three there are
+    if isinstance(bandwidth, str):
+        squares = np.where(np.isfinite(D), D, 0) ** 2
+        spread = np.sqrt(squares.sum() / np.isfinite(D).sum() / 2)
+        assert_allclose(
+            NadarayaWatsonRegressor(metric="precomputed").fit(D, y).bandwidth_, spread * 40**-0.2
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        u = np.where(D == 0, 0, D / widths)
+    u[np.isinf(D)] = np.inf if kernel != "constant" else 0
+    if np.isinf(np.max(widths)):
+        u[np.isfinite(D)] = 0
+    u = np.where(np.abs(u - 1) < 1e-14, 1, u)
+    weights = np.where(np.isfinite(D) & ~np.isinf(u), PROFILES[kernel](np.minimum(u, 1e3)), 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    assert_allclose(model.attention_weights(D), weights, rtol=1e-9, atol=1e-12)
+    assert_allclose(model.predict(D), weights @ y, rtol=1e-9)
+    # Among others, the first has no past; it is not made up.
+    predictions = model.predict(None) if bandwidth != KNearest(3) else np.r_[np.nan, y[1:]]
+    assert np.isnan(predictions[0])
+    assert np.isfinite(predictions[1:]).all()
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "nan", "mean", "error"])
+def test_queries_that_no_row_counts_for(handle_empty, kernel, data):
+    X, y, _ = data
+    D = cdist(X, X)
+    queries = D[:3].copy()
+    queries[1] = np.inf
+    params = {"metric": "precomputed", "handle_empty": handle_empty, "bandwidth": 2.0}
+    model = NadarayaWatsonRegressor(kernel, **params).fit(D, y)
+    classes = NadarayaWatsonClassifier(kernel, **params).fit(D, y)
+    if handle_empty == "error":
+        for method in (model.predict, classes.predict_proba):
+            with pytest.raises(ValueError, match="No training row has weight for 1 of 3 queries"):
+                method(queries)
+        return
+    predictions, shares = model.predict(queries), classes.predict_proba(queries)
+    stand_in = y.mean() if handle_empty == "mean" else np.nan
+    assert_allclose(predictions[1], stand_in)
+    assert_allclose(shares[1], np.full(3, 1 / 3 if handle_empty == "mean" else np.nan))
+    assert_allclose(predictions[[0, 2]], model.predict(D[[0, 2]]))
+    if handle_empty != "mean":
+        with pytest.raises(ValueError, match="handle_empty"):
+            classes.predict(queries)
+
+
+def test_a_search_over_the_past(rng):
+    time = np.sort(rng.uniform(0, 5, 60))
+    y = np.sin(2 * time) + rng.normal(0, 0.1, 60)
+    D = time[:, None] - time
+    D[D < 0] = np.inf
+    candidates = [0.05, 0.2, 1.0]
+    model = NadarayaWatsonRegressorCV(
+        bandwidths=candidates, metric="precomputed", handle_empty="mean"
+    ).fit(D, y)
+    errors = []
+    for bandwidth in candidates:
+        weights = np.tril(np.exp(-0.5 * (np.minimum(D, 99) / bandwidth) ** 2), -1)
+        weights[0, 1:] = 1  # the mean of the others
+        errors.append(np.mean((y - weights @ y / weights.sum(axis=1)) ** 2))
+    assert_allclose(model.cv_results_["score"], -np.array(errors))
+    assert model.bandwidth_ == candidates[np.argmin(errors)]
+
+
+@pytest.mark.parametrize("Estimator", ALL)
+def test_what_is_no_distance(Estimator, data):
+    X, y, _ = data
+    D = cdist(X, X)
+    model = Estimator(metric="precomputed").fit(D, y)
+    for bad, match in ((np.nan, "X must have no missing values.*NaN at .3, 4."), (-1, "Negative values"),
+                       (-np.inf, "Negative values")):  # fmt: skip
+        wrong = D.copy()
+        wrong[3, 4] = bad
+        for call in (lambda: Estimator(metric="precomputed").fit(wrong, y),  # noqa: B023
+                     lambda: model.attention_weights(wrong)):  # noqa: B023  # fmt: skip
+            with pytest.raises(ValueError, match=match):
+                call()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+@pytest.mark.parametrize("bandwidth", [1e-160, KNearest(1)])
+def test_the_nearest_row_takes_all_where_squares_overflow(kernel, bandwidth, scale, rng):
+    X, y, queries = rng.normal(size=(30, 1)) * scale, rng.normal(size=30), rng.normal(size=(9, 1))
+    queries = queries * scale
+    if isinstance(bandwidth, float):
+        bandwidth *= scale
+    elif np.isinf(KERNELS[kernel].support):
+        pytest.skip("others have weight besides")
+    nearest = np.abs(queries - X.T).argmin(axis=1)
+    for metric in ("manhattan", "chebyshev", "precomputed"):
+        given = [np.abs(Q - X.T) for Q in (X, queries)] if metric == "precomputed" else [X, queries]
+        model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric).fit(given[0], y)
+        assert_allclose(model.predict(given[1]), y[nearest])
+        assert_allclose(model.attention_weights(given[1]) @ y, y[nearest])
+
+
+# -- what a metric takes ---------------------------------------------------------------------
+
+
+def test_haversine(rng):
+    places = np.radians(np.column_stack([rng.uniform(-90, 90, 40), rng.uniform(-180, 360, 40)]))
+    y = rng.normal(size=40)
+    model = NadarayaWatsonRegressor(bandwidth=0.2, metric="haversine").fit(places, y)
+    weights = np.exp(-0.5 * (haversine_distances(places) / 0.2) ** 2)
+    assert_allclose(model.predict(places), weights @ y / weights.sum(axis=1))
+    poles = np.array([[np.pi / 2, 0], [-np.float32(np.pi / 2), 1]])
+    assert np.isfinite(model.predict(poles)).all()
+
+
+@pytest.mark.parametrize("wrong", ["degrees", "order"])
+@pytest.mark.parametrize("Estimator", ALL)
+def test_haversine_in_degrees_or_the_wrong_order(Estimator, wrong, rng):
+    places = np.array([[52.5, 13.4], [48.1, 11.6], [53.6, 10.0], [-33.9, 151.2]])
+    y = [0, 1, 0, 1]
+    model = Estimator(metric="haversine")
+    bad = places if wrong == "degrees" else np.radians(places)[:, ::-1]
+    match = r"\(latitude, longitude\) in radians.*row 3.*np.radians.*order"
+    match = match if wrong == "order" else match.replace("row 3", "row 2")
+    with pytest.raises(ValueError, match=match):
+        model.fit(bad, y)
+    assert not hasattr(model, "bandwidth_")
+    model.fit(np.radians(places), y)
+    with pytest.raises(ValueError, match=match):
+        model.predict(bad)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("metric", sorted(PAIRWISE_BOOLEAN_FUNCTIONS))
+@pytest.mark.parametrize("Estimator", ALL)
+def test_boolean_metrics_do_not_warn(Estimator, metric, rng):
+    X, queries = rng.integers(0, 2, (30, 8)) * 1.0, rng.integers(0, 2, (5, 8)) * 1.0
+    X[:, 0] = queries[:, 0] = 1
+    y = rng.permutation(np.repeat([0, 1, 2], 10))
+    try:
+        D, D_queries = (pairwise_distances(Q == 1, X == 1, metric) for Q in (X, queries))
+    except ValueError:
+        pytest.skip("a metric that this release of SciPy does not have")
+    if np.isnan(D).any():
+        pytest.skip("a metric that is not defined here")
+    model = Estimator(metric=metric).fit(X, y)
+    given = Estimator(metric="precomputed").fit(D, y)
+    assert_alike(everything_of(model, queries), everything_of(given, queries, D_queries), rtol=1e-9)
+
+
+def test_boolean_metrics_warn_of_other_numbers(rng):
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
+    with pytest.warns(DataConversionWarning, match="metric='jaccard' only asks.*0 and 1") as caught:
+        model = NadarayaWatsonRegressor(metric="jaccard", bandwidth=1.0).fit(X, y)
+    assert len(caught) == 1
+    with pytest.warns(DataConversionWarning, match="metric='jaccard'") as caught:
+        model.predict(X)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("Estimator", ALL)
+@pytest.mark.parametrize(
+    "changed",
+    [{"metric": "precomputed"}, {"metric": "manhattan", "metric_params": None}, {"metric": 3}],
+    ids=str,
+)
+def test_what_was_fitted_is_what_predicts(Estimator, changed, data):
+    """As in scikit-learn's estimators, other parameters take another fit."""
+    X, y, queries = data
+    params = {"p": 3}
+    model = Estimator(metric="minkowski", metric_params=params).fit(X, y)
+    expected = list(everything_of(model, queries))
+    model.set_params(**changed)
+    params["p"] = 1
+    assert_alike(everything_of(model, queries), expected, rtol=0)
+
+
+# -- widths by rank --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["braycurtis", "cosine", "sqeuclidean", slanted], ids=str)
+def test_nearest_rows_under_what_is_no_metric(metric, rng):
+    """A tree would take the triangle inequality for granted."""
+    X, queries = rng.uniform(0, 1, (300, 3)) ** 4, rng.uniform(0, 1, (200, 3)) ** 4
+    y = rng.normal(size=300)
+    model = NadarayaWatsonRegressor("boxcar", KNearest(7), metric=metric).fit(X, y)
+    D = pairwise_distances(queries, X, metric)
+    nearest = D.argsort(axis=1)[:, :7]
+    assert_allclose(model.predict(queries), y[nearest].mean(axis=1))
+    if metric != slanted:
+        peer = KNeighborsRegressor(7, metric=metric, algorithm="brute").fit(X, y)
+        assert_allclose(model.predict(queries), peer.predict(queries))
+
+
+# -- how often a metric is called ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"bandwidths": [0.1, 0.5, "scott", KNearest(3), KNearest(5)]},
+        {"bandwidths": [0.1, 0.5, "silverman"], "subsample": 7, "random_state": 0},
+        {"bandwidths": [0.1, 0.2, 0.4, 0.8], "cv": KFold(3)},
+        {"cv": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("Search", ALL[2:])
+def test_a_search_measures_each_pair_once(Search, params, data):
+    X, y, _ = data
+    calls = []
+
+    def metric(a, b):
+        calls.append(1)
+        return slanted(a, b)
+
+    search = Search(metric=metric, **params).fit(X, y)
+    assert len(calls) <= 30**2 * (1 if "cv" not in params else 2) + 2
+    with config_context(working_memory=0):
+        frugal = Search(metric=slanted, **params).fit(X, y)
+    assert search.bandwidth_ == frugal.bandwidth_
+    assert_allclose(search.cv_results_["score"], frugal.cv_results_["score"], rtol=1e-9)
+    assert_allclose(search.best_score_, frugal.best_score_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_bandwidths_that_are_functions_see_rows(cv, data):
+    X, y, _ = data
+    seen = []
+
+    def spread(X, sample_weight):
+        seen.append(X.shape[1])
+        return X.std()
+
+    NadarayaWatsonRegressorCV(bandwidths=[spread, 1.0], metric=slanted, cv=cv).fit(X, y)
+    assert set(seen) == {2}
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "boxcar"])
+def test_a_prediction_measures_each_pair_once(kernel, data):
+    X, y, queries = data
+    calls = []
+
+    def metric(a, b):
+        calls.append(1)
+        return slanted(a, b)
+
+    model = NadarayaWatsonRegressor(kernel, 1.0, metric=metric).fit(X, y)
+    calls.clear()
+    model.predict(queries)
+    assert len(calls) == len(queries) * len(X)
