@@ -236,19 +236,24 @@ def test_a_search_over_the_past(rng):
     assert model.bandwidth_ == candidates[np.argmin(errors)]
 
 
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (np.nan, "X must have no missing values.*NaN at .3, 4."),
+        (-1, "Negative values in data passed to X"),
+        (-np.inf, "Negative values in data passed to X"),
+    ],
+)
 @pytest.mark.parametrize("Estimator", ALL)
-def test_what_is_no_distance(Estimator, data):
+def test_what_is_no_distance(Estimator, bad, match, data):
     X, y, _ = data
     D = cdist(X, X)
     model = Estimator(metric="precomputed").fit(D, y)
-    for bad, match in ((np.nan, "X must have no missing values.*NaN at .3, 4."), (-1, "Negative values"),
-                       (-np.inf, "Negative values")):  # fmt: skip
-        wrong = D.copy()
-        wrong[3, 4] = bad
-        for call in (lambda: Estimator(metric="precomputed").fit(wrong, y),  # noqa: B023
-                     lambda: model.attention_weights(wrong)):  # noqa: B023  # fmt: skip
-            with pytest.raises(ValueError, match=match):
-                call()
+    D[3, 4] = bad
+    with pytest.raises(ValueError, match=match):
+        Estimator(metric="precomputed").fit(D, y)
+    with pytest.raises(ValueError, match=match):
+        model.attention_weights(D)
 
 
 @pytest.mark.filterwarnings("error")
