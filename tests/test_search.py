@@ -883,9 +883,16 @@ def deviance(Search, predictions, y, weights=None):
     return 2 * loss if Search is NadarayaWatsonClassifierCV else np.log(loss)
 
 
-@pytest.mark.parametrize("shrinkage", [0.0, 0.3])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("target", ["one", "several", "classes"])
+@pytest.mark.parametrize(
+    ("target", "weighted", "shrinkage"),
+    [
+        ("one", False, 0.0),
+        ("one", True, 0.3),
+        ("several", True, 0.0),
+        ("classes", False, 0.3),
+        ("classes", True, 0.0),
+    ],
+)
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
 def test_the_slopes_are_differences(kernel, target, weighted, shrinkage, rng, monkeypatch):
     X = rng.normal(size=(30, 3)) * [1.0, 100.0, 1e-3]
