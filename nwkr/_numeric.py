@@ -36,7 +36,9 @@ _BY_CLASS = (
     ("times of day", (time,)),
     ("text", (str, bytes)),
     ("complex numbers", (complex, np.complexfloating)),
+    ("nothing", (type(None), np.ma.core.MaskedConstant)),
 )
+_BY_CLASS_NAME = {"Period": "periods", "NAType": "nothing"}  # of pandas
 _MOST_NAMED = 10  # columns, in a message
 _ENCODE = "Encode them first, for instance with OneHotEncoder(sparse_output=False)"
 _ADVICE = {
@@ -61,7 +63,7 @@ _MISSING = {
 def require_numbers(name: str, data: Any) -> None:
     """Refuse what is not real numbers, naming the columns and what to do.
 
-    What is not recognised passes, for NumPy to convert or refuse.
+    What is not recognised, and NaN, passes for scikit-learn to convert or refuse.
 
     Parameters
     ----------
@@ -82,10 +84,10 @@ def require_numbers(name: str, data: Any) -> None:
     missing = {}
     for label, dtype, column in _unusual_columns(data):
         what = _held(dtype, column)
-        if what is not None:
+        if what == "nothing":
+            missing[label] = _n_missing(column)
+        elif what is not None:
             found.setdefault(what, []).append(label)
-        elif dtype == "object" and (n_missing := _n_missing(column)):
-            missing[label] = n_missing
     for what, labels in found.items():
         advice = _ADVICE[what]
         if name != "X" and what == "text":
@@ -218,16 +220,14 @@ def _is_frame(data):
 
 def _held(dtype, column):
     """What a column holds, if that is known not to be numbers."""
-    for what, pattern in _BY_DTYPE:
-        if re.match(pattern, dtype):
-            return what
     if dtype != "object":
-        return None
+        return next((what for what, pattern in _BY_DTYPE if re.match(pattern, dtype)), None)
     classes = {type(value) for value in np.asarray(column, dtype=object)}
     for what, kinds in _BY_CLASS:
         if any(issubclass(each, kinds) for each in classes):
             return what
-    return "periods" if any(each.__name__ == "Period" for each in classes) else None
+    names = {each.__name__ for each in classes}
+    return next((what for name, what in _BY_CLASS_NAME.items() if name in names), None)
 
 
 def _n_missing(column):
