@@ -271,14 +271,14 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         while the best is at an end.
     per_feature : bool, default=False
         Whether to go on from the best candidate to one bandwidth for each feature, by
-        following the slopes of the loss (L-BFGS-B). A feature may run out to `inf`, which
-        switches it off. What is found is kept where it gains more than chance would, by
-        Akaike's reckoning: n_samples times the gain in twice the loss is more than 2 for
-        each bandwidth beyond the first.
+        following the slopes of the loss (L-BFGS-B). A feature of few values starts as wide as their
+        range. A feature may run out to `inf`, which switches it off. What is found is kept where it
+        gains more than chance would, by Akaike's reckoning: n_samples times the gain in twice the
+        loss is more than 2 for each bandwidth beyond the first.
     shrinkage : float, default=0.01
         How strongly the features' bandwidths are drawn to the candidate they start from: the
         sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the loss.
-        0 is no restraint.
+        A feature of few values is drawn to their range. 0 is no restraint.
     scoring : str, callable or None, default=None
         What makes a bandwidth the best. None is the log loss; else the name of a scorer of
         scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which greater

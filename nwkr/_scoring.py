@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from functools import partial
 from inspect import Parameter, signature
-from math import inf, log
+from math import inf, ldexp, log
 
 import numpy as np
 from sklearn import config_context
@@ -18,9 +18,11 @@ __all__ = [
     "as_scorer",
     "brier_score",
     "gcv",
+    "in_units_of",
     "log_loss",
     "score_predictions",
     "squared_error",
+    "unit_of",
 ]
 
 
@@ -49,6 +51,53 @@ def gcv(mean_square: float, trace: float, n_samples: float) -> float:
 
 CRITERIA = {"aicc": aicc, "gcv": gcv}
 """Criteria of the mean squared residual and the trace of the smoother: the less, the better."""
+
+# As what power of a factor of the targets a score grows, where it does.
+_POWERS = {
+    "neg_mean_squared_error": 2,
+    "gcv": 2,
+    "neg_root_mean_squared_error": 1,
+    "neg_mean_absolute_error": 1,
+    "neg_median_absolute_error": 1,
+    "neg_max_error": 1,
+    "max_error": 1,
+    "r2": 0,
+    "explained_variance": 0,
+    "aicc": 0,  # but for a constant
+}
+
+
+def unit_of(scoring, y) -> float:
+    """A unit of targets in which their scores are numbers that float64 can hold.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        As in `score_predictions`, or one of `CRITERIA`.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+
+    Returns
+    -------
+    unit : float
+        A power of 2, so that it costs no digits: as large as their range, or 1 for a constant
+        and for scores of which it is not known how they follow.
+    """
+    if not isinstance(scoring, str) or scoring not in _POWERS:
+        return 1.0
+    extent = np.max(y.max(axis=0) / 2 - y.min(axis=0) / 2)
+    return ldexp(1.0, int(np.frexp(extent)[1]) - 1) if extent > 0 else 1.0
+
+
+def in_units_of(unit: float, scoring, score: float) -> float:
+    """What a score is for targets in a unit, given the score of these targets over the unit."""
+    if unit == 1:
+        return score
+    if scoring == "aicc":
+        return score - 2 * log(unit)
+    for _ in range(_POWERS[scoring]):  # one after the other, so that infinity stays what it is
+        score = float(score) * unit
+    return score
 
 
 def squared_error(predictions, values, weights):

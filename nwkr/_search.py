@@ -9,15 +9,17 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn import config_context
+from sklearn.base import is_regressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._counts import count_rows
+from nwkr._descent import descend
 from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
-from nwkr._scoring import CRITERIA, as_scorer, score_predictions
+from nwkr._scoring import CRITERIA, as_scorer, in_units_of, score_predictions, unit_of
 from nwkr._validation import Interval, StrOptions
 from nwkr._window import FixedWindow, resolve_window, sees_rows
 
@@ -38,10 +40,6 @@ _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
 _FINE = 0.1
 # All rows are scored up to this number; beyond it, so many.
 _ALL, _SOME = 20_000, 5_000
-# By what factor a feature's bandwidth may leave the rule of thumb.
-_FARTHEST = 1e3
-# Beyond this factor it reaches across the data, and may as well be off.
-_WIDE = 8.0
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,11 @@ class _Problem:
     """What a bandwidth is judged by: the rows that are predicted, and what is true of them."""
 
     leave_one_out: LeaveOneOut
-    y: np.ndarray
+    y: np.ndarray  # in the unit
+    unit: float
     values: np.ndarray
-    sample_weight: np.ndarray
-    n_samples: float  # of all rows, by weight
+    sample_weight: np.ndarray  # of mean 1 over all rows
+    n_samples: int  # all rows
     n_rows_for_each: float  # that is predicted
 
 
@@ -82,12 +81,13 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         self._check_search()
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
-        rule = self._resolve("scott", weight, distances)
+        # What is the best does not depend on the scale of the weights, nor does what is tried.
+        rule = self._resolve("scott", _of_mean_1(weight), distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
         self._arrange(rule)
         weight = sample_weight[self._rows]
-        problem = self._problem(y[self._rows], weight, distances)
+        problem = self._problem(y[self._rows], _of_mean_1(weight), distances)
         if isinstance(self.bandwidths, str):
             tried = self._climb(problem, rule)
         else:
@@ -97,9 +97,12 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         if self.per_feature:
             start = _best(tried, self.scoring)[0]
             tried += self._try(problem, self._descend(problem, rule, start))
-        window, best = _best(tried, self.scoring)
-        self.best_score_ = best["score"]
+        window = _best(tried, self.scoring)[0]
+        self.best_score_ = self._in_units_of_y(problem, _scores(tried).max())
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
+        self.cv_results_["score"] = [
+            self._in_units_of_y(problem, score) for score in self.cv_results_["score"]
+        ]
         return window
 
     def _check_search(self):
@@ -163,12 +166,14 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         attention = self._without_window(keys if len(rows) == n_keys else keys[rows], rows)
         if distances is not None:
             attention = attention.replace(queries=distances[rows], metric="precomputed")
+        unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
         return _Problem(
             LeaveOneOut(attention, self._values),
-            y[rows],
+            y[rows] / unit if unit != 1 else y[rows],
+            unit,
             self._values[rows],
             sample_weight[rows],
-            sample_weight.sum(),
+            n_keys,
             n_keys / len(rows),
         )
 
@@ -193,7 +198,8 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         if np.isnan(fit.predictions).any():  # as is what the estimator would do
             return -np.inf
         if self.scoring in CRITERIA:
-            residuals = problem.y - self._decode(fit.with_itself(problem.values))
+            fitted = self._decode(fit.with_itself(problem.values)) / problem.unit
+            residuals = problem.y - fitted
             squares = residuals.reshape(len(residuals), -1) ** 2
             mean = np.average(squares.mean(axis=1), weights=problem.sample_weight)
             return -CRITERIA[self.scoring](float(mean), trace, problem.n_samples)
@@ -201,11 +207,14 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         return score_predictions(
             self.scoring or self._default_scoring,
             problem.y,
-            self._decode(fit.predictions),
+            self._decode(fit.predictions) / problem.unit,
             None if alike else problem.sample_weight,
             getattr(self, "classes_", None),
             problem.leave_one_out.attention.queries,
         )
+
+    def _in_units_of_y(self, problem, score):
+        return in_units_of(problem.unit, self.scoring or self._default_scoring, score)
 
     def _climb(self, problem, rule):
         """Multiples of the rule of thumb, farther and farther while the best is the last."""
@@ -239,49 +248,25 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         return _level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start):
-        """One bandwidth for each feature, of least penalised deviance, if that is worth them."""
+        """One bandwidth for each feature, if that is worth them."""
         weights = problem.sample_weight / problem.sample_weight.sum()
-        free = np.isfinite(rule.bandwidth)
-        bandwidth = np.array(rule.bandwidth)
 
-        def window_of(x):
-            bandwidth[free] = rule.bandwidth[free] * np.exp(x)
-            return FixedWindow(bandwidth.copy())
-
-        def penalty(x):
-            apart = np.where(np.isfinite(x), x - origin, 0)
-            return self.shrinkage * apart @ apart, 2 * self.shrinkage * apart
-
-        def objective(x):
-            window = window_of(x)
+        def objective(bandwidth):
+            window = FixedWindow(bandwidth)
             with self._step("slopes"):
                 (fit,) = problem.leave_one_out.fits([window])
                 if np.isnan(fit.predictions).any():
-                    return np.inf, np.zeros_like(x)
+                    return np.inf, np.zeros_like(bandwidth)
                 deviance, changes = self._deviance(fit.predictions, problem.values, weights)
                 if np.isneginf(deviance):
-                    return -np.inf, np.zeros_like(x)
-                slopes = problem.leave_one_out.slopes(window, fit, changes)[free]
-            penalty_of_x, its_slopes = penalty(x)
-            return deviance + penalty_of_x, slopes + its_slopes
+                    return -np.inf, np.zeros_like(bandwidth)
+                return deviance, problem.leave_one_out.slopes(window, fit, changes)
 
-        x = np.zeros(np.count_nonzero(free))
-        if isinstance(start, FixedWindow):
-            assert isinstance(start.bandwidth, np.ndarray)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                x = np.log(start.bandwidth[free] / rule.bandwidth[free])
-            x = np.clip(np.nan_to_num(x), -np.log(_FARTHEST) / 2, np.log(_FARTHEST) / 2)
-        if not len(x):
-            return []
-        origin = x.copy()
-        bounds = [(-np.log(_FARTHEST), np.log(_FARTHEST))] * len(x)
-        found = minimize(
-            objective, x, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
+        candidate = np.asarray(start.bandwidth) if isinstance(start, FixedWindow) else None
+        found = descend(
+            objective, self._keys, rule.bandwidth, candidate, self.shrinkage, count_rows(weights)
         )
-        x, value = _switch_off(objective, found.x, found.fun)
-        # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
-        cost = 2 * (len(x) - 1) * (weights @ weights)
-        return [window_of(x)] if value - penalty(x)[0] + cost < objective(origin)[0] else []
+        return [] if found is None else [FixedWindow(found)]
 
     def _cross_validate(self, X, y, sample_weight, rule):
         """The search of scikit-learn, over splits of the rows."""
@@ -341,6 +326,11 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         context.call_on_fit_task_end(estimator=self)
 
 
+def _of_mean_1(weights):
+    shares = weights / weights.max()
+    return shares / shares.mean()
+
+
 def _best(tried, scoring):
     """The window with the best score; of equal ones the last, which of a ladder is the widest."""
     scores = _scores(tried)
@@ -361,17 +351,3 @@ def _scores(tried):
 def _level(tried):
     first, second = _scores(tried)
     return bool(first == second or np.isclose(first, second, rtol=1e-9, atol=0))
-
-
-def _switch_off(objective, x, value):
-    """Let bandwidths run out to infinity where that is no worse."""
-    for feature in np.argsort(-x):
-        if x[feature] < np.log(_WIDE):
-            break
-        off = x.copy()
-        off[feature] = np.inf
-        without = objective(off)[0]
-        if without > value:
-            break
-        x, value = off, without
-    return x, value

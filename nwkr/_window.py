@@ -92,7 +92,8 @@ class FixedWindow(Window):
         scaled = np.isfinite(theirs) & (theirs > 0)
         if not scaled.any() or not np.array_equal(ours[~scaled], theirs[~scaled]):
             return None
-        ratios = ours[scaled] / theirs[scaled]
+        with np.errstate(over="ignore"):
+            ratios = ours[scaled] / theirs[scaled]
         if not 1 / _LARGEST_RATIO < ratios[0] < _LARGEST_RATIO:
             return None
         alike = np.ptp(ratios) <= 1e-13 * ratios[0]

@@ -147,12 +147,11 @@ def adaptive_factors(X, kernel, bandwidth, exponent=0.5, sample_weight=None):
 
 def criterion(name, smoother, y, sample_weight=None):
     """AICc or GCV of a smoother matrix: the mean over outputs of the squared residuals."""
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
-    n_samples, trace = weight.sum(), np.trace(smoother)
+    n_samples, trace = len(y), np.trace(smoother)
     if trace + 2 >= n_samples:
         return np.inf
     squares = ((y - smoother @ y) ** 2).reshape(len(y), -1).mean(axis=1)
-    mean_square = (weight * squares).sum() / n_samples
+    mean_square = np.average(squares, weights=sample_weight)
     if name == "gcv":
         return mean_square / (1 - trace / n_samples) ** 2
     return np.log(mean_square) + (1 + trace / n_samples) / (1 - (trace + 2) / n_samples)

@@ -18,7 +18,7 @@ from nwkr import (
     NadarayaWatsonRegressor,
     NadarayaWatsonRegressorCV,
     _base,
-    _search,
+    _descent,
 )
 from nwkr._pooling import _neighbourhoods, in_blocks
 from nwkr.bandwidths import Adaptive, KNearest
@@ -376,13 +376,13 @@ def test_searches_by_feature_agree(kernel, data, monkeypatch):
     X, y, weights, _ = (array[:50] for array in data)
     options = {"bandwidths": [1.5], "per_feature": True}
     places = np.array([[0.3, -0.2], [-0.5, 0.1], [1.1, 0.4]])
-    found, minimize = [], _search.minimize
+    found, minimize = [], _descent.minimize
 
     def at_places(objective, x, **options):
         found.append([objective(x + place) for place in places])
         return minimize(objective, x, **options)
 
-    monkeypatch.setattr(_search, "minimize", at_places)
+    monkeypatch.setattr(_descent, "minimize", at_places)
     dense = NadarayaWatsonRegressorCV(kernel, **options, algorithm="dense").fit(X, y, weights)
     for algorithm in ways_for(kernel, 1.0):
         model = NadarayaWatsonRegressorCV(kernel, **options, algorithm=algorithm).fit(X, y, weights)

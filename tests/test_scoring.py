@@ -56,9 +56,9 @@ def test_stored_values():
 
 @pytest.mark.parametrize("scoring", CRITERIA)
 def test_stored_values_through_the_search(scoring):
-    """Of the same rows three times over, by weights."""
+    """Of the same rows three times over."""
     model = NadarayaWatsonRegressorCV(bandwidths=[0.9], scoring=scoring)
-    model.fit(STORED_X, STORED_Y, np.full(5, 3.0))
+    model.fit(STORED_X.repeat(3, axis=0), STORED_Y.repeat(3))
     t, n = STORED_TRACE, 15
     expected = {
         "gcv": STORED_MEAN_SQUARE / (1 - t / n) ** 2,

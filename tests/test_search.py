@@ -35,6 +35,7 @@ from nwkr import (
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
     NadarayaWatsonRegressorCV,
+    _descent,
     _search,
 )
 from nwkr.bandwidths import Adaptive, KNearest, Scott
@@ -205,7 +206,7 @@ def test_auto_climbs_a_ladder_of_the_rule(Search, weighted, kernel, data):
     X, y, weights = data
     weights = weights if weighted else None
     model = Search(kernel).fit(X, target_of(Search, y), weights)
-    rule = scott_of(kernel, X, weights)
+    rule = scott_of(kernel, X, None if weights is None else weights / weights[weights > 0].mean())
     rungs = 2 * np.log2(np.array(model.cv_results_["bandwidth"]) / rule)
     assert_allclose(rungs, np.round(rungs), atol=1e-9)
     assert_array_equal(np.diff(np.round(rungs[:, 0])), 1)
@@ -391,6 +392,48 @@ def test_the_scale_of_the_target_does_not_count(scale, per_feature, data):
     scaled = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y * scale, weights)
     same = SAME_BANDWIDTH if per_feature else 1e-9
     assert_allclose(scaled.bandwidth_, plain.bandwidth_, rtol=same)
+
+
+# As what power of a factor of the target each score grows.
+POWERS = {
+    None: 2,
+    "gcv": 2,
+    "neg_mean_absolute_error": 1,
+    "neg_root_mean_squared_error": 1,
+    "r2": 0,
+    "aicc": 0,
+}
+
+
+@pytest.mark.parametrize("scoring", POWERS)
+@pytest.mark.parametrize("scale", [2.0**-540, 2.0**-1000, 2.0**510, 2.0**1000])
+@pytest.mark.parametrize("n_outputs", [None, 2])
+def test_targets_whose_squares_are_out_of_range(n_outputs, scale, scoring, data):
+    """The choice is as for others; scores are as far as float64 can hold them."""
+    X, y, weights = data
+    y = y if n_outputs is None else np.column_stack([y, y[::-1] / 4])
+    plain = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y, weights)
+    scaled = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y * scale, weights)
+    assert_array_equal(scaled.bandwidth_, plain.bandwidth_)
+    scores = np.array(plain.cv_results_["score"])
+    if scoring == "aicc":
+        scores = scores - 2 * np.log(scale)
+    with np.errstate(over="ignore"):
+        for _ in range(POWERS[scoring]):
+            scores = scores * scale
+    assert_allclose(scaled.cv_results_["score"], scores, rtol=1e-12)
+    best = scores.max()
+    assert_allclose(scaled.best_score_, best, rtol=1e-12)
+
+
+def test_candidates_apart_beyond_squares(kernel, data):
+    X, y, weights = data
+    candidates = [1e-300, 1e-160, 1.0, 1e160]
+    model = NadarayaWatsonRegressorCV(kernel, candidates).fit(X, y, weights)
+    for bandwidth, score in zip(candidates, model.cv_results_["score"]):
+        predictions = left_out(NadarayaWatsonRegressor(kernel, bandwidth), X, y, weights)
+        expected = -mean_loss(type(model), predictions, y[weights > 0], weights[weights > 0])
+        assert_allclose(score, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
@@ -612,14 +655,32 @@ def test_criteria_of_the_fit(scoring, n_outputs, weighted, kernel, data, rng):
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_take_a_weight_as_so_many_copies(scoring, kernel, data):
-    """Nothing is left out in them, so that copies do not give each other away."""
-    X, y, _ = data
-    weights = np.arange(40) % 4
-    weighted = NadarayaWatsonRegressorCV(kernel, LADDER, scoring=scoring).fit(X, y, weights)
-    copied = clone(weighted).fit(X.repeat(weights, axis=0), y.repeat(weights))
-    for name in ("score", "effective_dof"):
-        assert_allclose(weighted.cv_results_[name], copied.cv_results_[name], rtol=1e-9)
+@pytest.mark.parametrize("scale", [1e-300, 1e-3, 0.02, 10.0, 1e300])
+def test_criteria_do_not_depend_on_the_scale_of_the_weights(scale, scoring, rng):
+    """They count the rows, which are not copies of each other because they weigh more."""
+    X = rng.uniform(0, 6, size=(200, 1))
+    y = np.sin(X[:, 0]) + 0.3 * rng.normal(size=200)
+    plain = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
+    same = clone(plain).fit(X, y, np.full(200, scale))
+    weights = rng.uniform(0.5, 2, 200)
+    uneven, scaled = (clone(plain).fit(X, y, w) for w in (weights, weights * scale))
+    for one, other in ((plain, same), (uneven, scaled)):
+        assert_allclose(other.bandwidth_, one.bandwidth_, rtol=1e-9)
+        for name in ("score", "effective_dof"):
+            assert_allclose(other.cv_results_[name], one.cv_results_[name], rtol=1e-9)
+    assert 4 < plain.cv_results_["effective_dof"][np.argmax(plain.cv_results_["score"])] < 40
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-3, 10.0, 1e300])
+@pytest.mark.parametrize("options", [{}, {"per_feature": True}, {"cv": 3}], ids=str)
+@BOTH
+def test_the_scale_of_the_weights_does_not_count(Search, options, scale, data):
+    X, y, weights = data
+    y = target_of(Search, y)
+    plain = Search(**options).fit(X, y, weights)
+    scaled = Search(**options).fit(X, y, weights * scale)
+    same = SAME_BANDWIDTH if "per_feature" in options else 1e-9
+    assert_allclose(scaled.bandwidth_, plain.bandwidth_, rtol=same)
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
@@ -865,16 +926,19 @@ def test_cv_with_empty_neighbourhoods(data):
 
 
 def objective_of(model, X, y, sample_weight, monkeypatch):
-    """What is minimised, as a function of log(bandwidth / rule), from where, and the rule."""
+    """What is minimised, as a function of log(bandwidth / rule), what it is drawn to, the rule."""
     seen = []
 
     def minimize(objective, x, **options):
-        seen.extend([objective, x])
+        seen.append(objective)
         return OptimizeResult(x=x, fun=objective(x)[0])
 
-    monkeypatch.setattr(_search, "minimize", minimize)
+    monkeypatch.setattr(_descent, "minimize", minimize)
     model.fit(X, y, sample_weight)
-    return *seen, scott_of(model.kernel, X, sample_weight)
+    candidate = clone(model).set_params(per_feature=False).fit(X, y, sample_weight).bandwidth_
+    rule = scott_of(model.kernel, X, sample_weight / sample_weight.mean())
+    origin = np.log(candidate / rule).clip(-np.log(1e3) / 2, np.log(1e3) / 2)
+    return *seen, origin, rule
 
 
 def deviance(Search, predictions, y, weights=None):
@@ -979,16 +1043,18 @@ def test_each_bandwidth_is_worth_its_cost(Search, weighted, n_samples, worth, rn
         values = np.eye(2)[y]
     weights = rng.uniform(0.5, 2, n_samples) if weighted else np.ones(n_samples)
     apart = np.log([0.8, 1.2, 2.0])
+    common = Search().fit(X, y, weights)
+    rule = scott_of("gaussian", X, weights / weights.mean())
 
     def minimize(objective, x, **options):
-        return OptimizeResult(x=x + apart, fun=objective(x + apart)[0])
+        x = np.log(common.bandwidth_ / rule) + apart
+        return OptimizeResult(x=x, fun=objective(x)[0])
 
     def deviance_at(bandwidth):
         smoother = attention(X, X, "gaussian", bandwidth, weights, True, "nearest")
         return deviance(Search, smoother @ values, y, weights)
 
-    monkeypatch.setattr(_search, "minimize", minimize)
-    common = Search().fit(X, y, weights)
+    monkeypatch.setattr(_descent, "minimize", minimize)
     model = Search(per_feature=True).fit(X, y, weights)
     found = common.bandwidth_ * np.exp(apart)
     gain = deviance_at(common.bandwidth_) - deviance_at(found)
@@ -1061,6 +1127,50 @@ def test_a_column_that_says_nothing_is_switched_off(Search, name, rng):
         assert model.bandwidth_[1] == np.inf
         alone = PLAIN[Search](name, model.bandwidth_[:1]).fit(X[:, :1], y)
         assert_allclose(model.predict(X), alone.predict(X[:, :1]), rtol=1e-9, atol=1e-9)
+
+
+def rmse(model, X, truth):
+    return np.sqrt(np.mean((model.predict(X) - truth) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("n", "n_columns", "values", "noise"),
+    [(400, 1, 2, 0.1), (100, 5, 2, 0.3), (400, 5, 2, 0.3), (300, 3, 3, 0.1)],
+)
+def test_columns_of_few_values_that_say_nothing(n, n_columns, values, noise, rng):
+    """A narrow bandwidth takes such a column apart, and no slope leads out of that."""
+    ratios = []
+    for _ in range(3):
+        x, Q = rng.uniform(-2, 2, size=(n, 1)), rng.uniform(-2, 2, size=(500, 1))
+        y, truth = np.sin(2 * x[:, 0]) + noise * rng.normal(size=n), np.sin(2 * Q[:, 0])
+        rows, queries = (rng.integers(0, values, (len(these), n_columns)) for these in (x, Q))
+        alone = NadarayaWatsonRegressorCV().fit(x, y)
+        model = NadarayaWatsonRegressorCV(per_feature=True).fit(np.hstack([x, rows]), y)
+        ratios.append(rmse(model, np.hstack([Q, queries]), truth) / rmse(alone, Q, truth))
+    assert np.mean(ratios) < 1.5
+
+
+def test_columns_of_few_values_that_matter(rng):
+    """Two of them only together."""
+    X, Q = (np.hstack([rng.normal(size=(n, 1)), rng.integers(0, 2, (n, 4))]) for n in (200, 500))
+    truth, of_queries = ((Z[:, 1] != Z[:, 2]) + 0.2 * Z[:, 0] for Z in (X, Q))
+    y = truth + 0.1 * rng.normal(size=200)
+    model = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
+    assert rmse(model, Q, of_queries) < 0.06
+    assert (model.bandwidth_[1:3] < 0.6).all()
+    assert (model.bandwidth_[3:] > 1).all()
+
+
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_one_huge_value_does_not_cost_the_search(per_feature, rng):
+    X, Q = rng.normal(size=(300, 2)), rng.normal(size=(300, 2))
+    y, truth = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=300), np.sin(2 * Q[:, 0])
+    plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y)
+    for column in (0, 1):
+        with_it = X.copy()
+        with_it[5, column] = 1e5
+        model = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(with_it, y)
+        assert rmse(model, Q, truth) < 1.1 * rmse(plain, Q, truth)
 
 
 def test_pure_noise_switches_everything_off_or_smooths_all(rng):

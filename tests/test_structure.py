@@ -35,6 +35,7 @@ ORDER = [
     "nwkr._density",
     "nwkr._explanation",
     "nwkr._search",
+    "nwkr._descent",
     "nwkr._base",
     "nwkr._input",
     "nwkr._numeric",

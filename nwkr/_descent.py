@@ -1,0 +1,114 @@
+"""One bandwidth for each feature: down the slopes of the leave-one-out loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import minimize
+
+__all__ = ["descend"]
+
+# By what factor a feature's bandwidth may leave the rule of thumb.
+_FARTHEST = 1e3
+# A column of no more different values than this is apart in all others when its bandwidth is
+# narrow: no slope leads out of there.
+_FEW = 5
+# Beyond this multiple of the rule of thumb all rows may look alike, and no slope leads back;
+# beyond that one it reaches across the data, and may as well be off.
+_WIDE, _ACROSS = 2.0, 8.0
+
+
+def descend(
+    objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    keys: np.ndarray,
+    rule: np.ndarray,
+    candidate: np.ndarray | None,
+    shrinkage: float,
+    n_rows: float,
+) -> np.ndarray | None:
+    """Find one bandwidth for each feature, of least penalised deviance.
+
+    Parameters
+    ----------
+    objective : callable
+        From bandwidths, (n_features,), to the deviance and its slopes by their logarithms.
+    keys : ndarray of shape (n_keys, n_features)
+        Training rows.
+    rule : ndarray of shape (n_features,)
+        The rule of thumb; infinite for a feature that does not take part.
+    candidate : ndarray of shape (n_features,) or None
+        The bandwidth that these are drawn to, and have to be better than; None for the rule.
+        A feature of few values is drawn to their range, for which no rule stands.
+    shrinkage : float
+        How strongly they are drawn to it.
+    n_rows : float
+        Number of rows that the deviance is the mean of.
+
+    Returns
+    -------
+    bandwidth : ndarray of shape (n_features,) or None
+        The bandwidths; None if they are not worth being so many.
+    """
+    free = np.isfinite(rule)
+    if not free.any():
+        return None
+    farthest = np.log(_FARTHEST)
+    common = np.zeros(np.count_nonzero(free))
+    if candidate is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            common = np.log(candidate[free] / rule[free])
+        common = np.clip(np.nan_to_num(common), -farthest / 2, farthest / 2)
+    range_of_few = np.array(
+        [_range_of_few(column, scale) for column, scale in zip(keys[:, free].T, rule[free])]
+    ).clip(max=farthest)
+    few = range_of_few > -np.inf
+    origin = np.where(few, range_of_few, common)
+    start = np.where(few, range_of_few, np.minimum(common, np.log(_WIDE)))
+
+    def bandwidth_of(x):
+        bandwidth = rule.copy()
+        bandwidth[free] *= np.exp(x)
+        return bandwidth
+
+    def penalty(x):
+        apart = np.where(np.isfinite(x), x - origin, 0)
+        return shrinkage * apart @ apart, 2 * shrinkage * apart
+
+    def penalised(x):
+        deviance, slopes = objective(bandwidth_of(x))
+        if np.isinf(deviance):
+            return deviance, np.zeros_like(x)
+        of_penalty, its_slopes = penalty(x)
+        return deviance + of_penalty, slopes[free] + its_slopes
+
+    bounds = [(-farthest, farthest)] * len(start)
+    found = minimize(
+        penalised, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
+    )
+    across = np.where(few, range_of_few, np.log(_ACROSS))
+    x, value = _switch_off(penalised, found.x, found.fun, across)
+    # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
+    cost = 2 * (len(x) - 1) / n_rows
+    worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
+    return bandwidth_of(x) if worth_it else None
+
+
+def _range_of_few(column, scale):
+    """Logarithm of the range of a column, over a scale, if it has few values; else -inf."""
+    values = np.unique(column).astype(float)
+    return np.log(values[-1] / scale - values[0] / scale) if len(values) <= _FEW else -np.inf
+
+
+def _switch_off(objective, x, value, across):
+    """Let bandwidths beyond some run out to infinity, as long as that is no worse."""
+    for feature in np.argsort(across - x):
+        if x[feature] < across[feature]:
+            break
+        off = x.copy()
+        off[feature] = np.inf
+        without = objective(off)[0]
+        if without > value:
+            break
+        x, value = off, without
+    return x, value
