@@ -15,14 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._counts import as_counts
 from nwkr._input import (
-    check_algorithm,
     names_of_columns,
     names_of_rows,
     validate_rows,
     validate_weights,
 )
 from nwkr._metrics import check_metric, check_rows, resolve_metric
-from nwkr._pooling import Attention, in_blocks, one_blas_thread
+from nwkr._pooling import Attention, Terms, check_algorithm, in_blocks, one_blas_thread
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
@@ -115,7 +114,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = copy(self._window.bandwidth)
-            check_algorithm(self.algorithm, self._metric, self.kernel_, self._window)
+            window = self._window
+            terms = Terms(self._metric, self.kernel_, window.name, window.varies)
+            check_algorithm(self.algorithm, terms)
             self._window = self._window.take(self._arrange(self._window))
             self.algorithm_ = self._choose_algorithm()
         self._end_fit()

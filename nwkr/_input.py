@@ -9,13 +9,10 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from nwkr._numeric import explain_not_finite, require_labels, require_numbers
-from nwkr._pooling import MOST_COLUMNS
 from nwkr._validation import _check_sample_weight
-from nwkr._window import FixedWindow
 
 __all__ = [
     "by_name",
-    "check_algorithm",
     "names_of_columns",
     "names_of_rows",
     "validate_rows",
@@ -52,48 +49,6 @@ def validate_weights(sample_weight, X):
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
     # Beside the largest, such a weight could not be told from 0 in all that is computed.
     return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
-
-
-def check_algorithm(algorithm, metric, kernel, window):
-    """Refuse a way of pooling that cannot serve.
-
-    Parameters
-    ----------
-    algorithm : {"auto", "dense", "blocks", "lattice"}
-        The way.
-    metric : str or callable
-        The metric.
-    kernel : Kernel
-        The kernel.
-    window : Window
-        The bandwidth.
-
-    Raises
-    ------
-    ValueError
-        If it cannot serve.
-    """
-    if algorithm in ("auto", "dense"):
-        return
-    reason = None
-    if metric != "euclidean":
-        reason = f"metric='euclidean', whose distances have bounds; got metric={metric!r}"
-    elif algorithm == "lattice":
-        bandwidth = window.bandwidth
-        if not kernel.log_slope:
-            reason = f"the Gaussian kernel, which it splits in two; got kernel {kernel.name!r}"
-        elif not isinstance(window, FixedWindow):
-            reason = f"one bandwidth for all rows; got bandwidth={window.name!r}"
-        elif (bandwidth == 0).any() or not 1 <= np.isfinite(bandwidth).sum() <= MOST_COLUMNS:
-            reason = (
-                f"1 to {MOST_COLUMNS} features with a bandwidth that is neither 0 nor "
-                f"infinite; got bandwidth={bandwidth}"
-            )
-    if reason is not None:
-        others = "'dense'" if metric != "euclidean" else "'blocks', 'dense'"
-        raise ValueError(
-            f"algorithm={algorithm!r} needs {reason}. Choose algorithm from {others}, 'auto'."
-        )
 
 
 def names_of_rows(X):

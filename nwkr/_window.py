@@ -43,10 +43,13 @@ class Window(ABC):
         What stands for it in a table of results.
     by_query : bool
         Whether the width depends on the query.
+    varies : bool
+        Whether it depends on the query or the training row.
     """
 
     bandwidth: Any
     by_query = False
+    varies = True
 
     @property
     def name(self) -> Any:
@@ -77,6 +80,7 @@ class FixedWindow(Window):
     """
 
     bandwidth: np.ndarray | float
+    varies = False
 
     def at(self, attention: Attention) -> Attention:
         """The attention with this window, from one that has none."""

@@ -2,7 +2,9 @@
 
     _attention                         one object: queries, keys, window; what is pooled with it
       |
-    _choice                            which way is the fastest
+    _ways                              the ways, and which of them is the fastest
+      |
+    _way                               what a way is, and what it is asked to pool
       |
     _blocks     _lattice               only pairs that matter; no pairs, for a Gaussian
       |
@@ -36,18 +38,20 @@ It speaks attention's language, in which the estimators' words are:
 
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
-from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._metric import Metric, distances_between
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import one_blas_thread
+from nwkr._pooling._way import Terms
+from nwkr._pooling._ways import check_algorithm
 
 __all__ = [
-    "MOST_COLUMNS",
     "Attention",
     "Blocks",
     "Metric",
     "PooledSums",
+    "Terms",
+    "check_algorithm",
     "distances_between",
     "in_blocks",
     "one_blas_thread",

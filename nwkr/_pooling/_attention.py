@@ -10,7 +10,6 @@ import numpy as np
 
 from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks
-from nwkr._pooling._choice import neighbourhoods, pool_pairs, way_of
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._pairs import Pairs, places
@@ -18,6 +17,8 @@ from nwkr._pooling._rows import row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
+from nwkr._pooling._way import Problem, Terms, neighbourhoods
+from nwkr._pooling._ways import choose, pool_by_ways
 from nwkr.kernels import Kernel
 
 __all__ = ["Attention"]
@@ -142,17 +143,8 @@ class Attention:
             Total and weighted sums, for each multiple.
         """
         least = min(multiples)
-        return pool_pairs(
-            self._pairs(least),
-            self.kernel,
-            self._weighted(values),
-            blocks=self.blocks,
-            algorithm=self.algorithm,
-            tol=self.tol,
-            multiples=[multiple / least for multiple in multiples],
-            empty=self.empty,
-            n_jobs=self.n_jobs,
-        )
+        problem = self._problem(self._pairs(least), self._weighted(values))
+        return pool_by_ways(self.algorithm, problem, [multiple / least for multiple in multiples])
 
     @one_blas_thread()
     def visit(self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None]) -> None:
@@ -262,9 +254,8 @@ class Attention:
     @one_blas_thread()
     def way(self, values: np.ndarray) -> str:
         """Name the way that :meth:`pool` takes for these values: "dense", "blocks", "lattice"."""
-        pairs = self._pairs()
-        around = neighbourhoods(pairs, self.kernel, self.weights, self.blocks, self.tol)
-        return way_of(self.algorithm, pairs, self.kernel, self._weighted(values), around, self.tol)
+        problem = self._problem(self._pairs(), self._weighted(values))
+        return choose(self.algorithm, problem)[0].name
 
     @property
     def scales(self) -> np.ndarray:
@@ -288,6 +279,11 @@ class Attention:
 
     def _weighted(self, values):
         return np.vstack([self.weights, self.weights * values.T])
+
+    def _problem(self, pairs, values):
+        varies = self.query_widths is not None or self.key_widths is not None
+        terms = Terms(self.metric, self.kernel, self.bandwidth, varies)
+        return Problem(terms, pairs, values, self.blocks, self.tol, self.empty, self.n_jobs)
 
     def _neighbourhoods(self, pairs, tol=None):
         """Neighbourhoods of blocks; None where all pairs are to be looked at."""

@@ -26,7 +26,7 @@ from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
 
-__all__ = ["Lattice", "has_lattice"]
+__all__ = ["MOST_COLUMNS", "Lattice"]
 
 MOST_COLUMNS = 4
 _LEAST_TOL = 1e-12  # as exact as it gets
@@ -37,15 +37,6 @@ _WIDTHS = (4, 8, 16, 32)  # of a cell, in points
 _CELLS_AT_ONCE = 256  # unless they have too many points
 _POINTS_AT_ONCE = 2**19
 _NUMBERS_AT_ONCE = 2**18  # in a product of weights
-
-
-def has_lattice(pairs: EuclideanPairs, kernel: Kernel) -> bool:
-    """Whether a lattice can serve these pairs."""
-    if not kernel.log_slope or pairs.must_match:
-        return False
-    if pairs.query_factors is not None or pairs.key_factors is not None:
-        return False
-    return pairs.leaves_itself_out and 1 <= len(pairs.columns) <= MOST_COLUMNS
 
 
 class Lattice:

@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from sklearn import config_context
 
-from nwkr._pooling import _lattice, in_blocks
-from nwkr._pooling._lattice import Lattice, has_lattice
+from nwkr._pooling import Attention, _lattice, in_blocks
+from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS, Kernel
 
@@ -219,22 +219,30 @@ def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own, mon
 # -- where there is no lattice ------------------------------------------------------------
 
 
+def has_lattice(problem, values, kernel=GAUSSIAN):
+    """Whether pooling goes over a lattice, if that is asked for."""
+    order, blocks = in_blocks(problem["keys"], np.ones(len(problem["bandwidth"])), 8)
+    assert_array_equal(np.sort(order), np.arange(len(order)))
+    attention = Attention(**problem, kernel=kernel, weights=values[0], algorithm="lattice")
+    return attention.replace(blocks=blocks).way(values[1:].T) == "lattice"
+
+
 def test_only_a_gaussian_has_one(kernel):
-    problem, _ = problem_of()
-    assert has_lattice(pairs_of(**problem), KERNELS[kernel]) == (kernel == "gaussian")
-    assert has_lattice(pairs_of(**problem), kernel_of_slope(-3.0))
-    assert not has_lattice(pairs_of(**problem), Kernel("own", KERNELS["gaussian"].profile))
+    problem = problem_of()
+    assert has_lattice(*problem, KERNELS[kernel]) == (kernel == "gaussian")
+    assert has_lattice(*problem, kernel_of_slope(-3.0))
+    assert not has_lattice(*problem, Kernel("own", KERNELS["gaussian"].profile))
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 8])
 def test_only_few_columns_have_one(n_features):
-    problem, _ = problem_of(n_features)
-    assert has_lattice(pairs_of(**problem), GAUSSIAN) == (n_features <= 4)
+    problem, values = problem_of(n_features, bandwidth=30.0)
+    assert has_lattice(problem, values) == (n_features <= 4)
     # Only those that count.
     problem["bandwidth"][1:] = np.inf
-    assert has_lattice(pairs_of(**problem), GAUSSIAN)
+    assert has_lattice(problem, values)
     problem["bandwidth"][:] = np.inf
-    assert not has_lattice(pairs_of(**problem), GAUSSIAN)
+    assert not has_lattice(problem, values)
 
 
 @pytest.mark.parametrize(
@@ -248,16 +256,16 @@ def test_only_few_columns_have_one(n_features):
     ids=lambda changes: next(iter(changes)),
 )
 def test_other_problems_have_none(changes):
-    problem, _ = problem_of()
-    assert has_lattice(pairs_of(**problem), GAUSSIAN)
-    assert not has_lattice(pairs_of(**problem | changes), GAUSSIAN)
+    problem, values = problem_of()
+    assert has_lattice(problem, values)
+    assert not has_lattice(problem | changes, values)
 
 
 def test_who_leaves_nothing_out_does_not_matter():
-    problem, _ = problem_of(own=True)
+    problem, values = problem_of(own=True)
     problem["queries"] = np.concatenate([problem["keys"], [[0.5, 0.5]]])
     problem["leave_out"] = np.append(np.arange(150), -1)
-    assert has_lattice(pairs_of(**problem), GAUSSIAN)
+    assert has_lattice(problem, values)
 
 
 # -- by way of pool -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Which way pooling goes."""
+"""The ways of pooling: what they refuse, and which is taken."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,13 @@ from engine import algorithm_of, pool, pool_each
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
-from nwkr._pooling import _choice, in_blocks
-from nwkr._pooling._choice import neighbourhoods, way_of
+from nwkr._pooling import _ways, in_blocks
 from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._way import Problem, Terms, Way
+from nwkr._pooling._ways import WAYS as WAYS_IN_USE
+from nwkr._pooling._ways import check_algorithm, choose, pool_by_ways
 from nwkr.kernels import KERNELS
 
 WAYS = ["dense", "blocks", "lattice"]
@@ -30,9 +32,16 @@ def problem_of(n_rows, n_features=2, bandwidth=None, *, kernel="gaussian", **opt
     return pairs, KERNELS[kernel], rng.uniform(0.1, 1, size=(2, n_rows)), blocks
 
 
-def way(algorithm, pairs, kernel, values, blocks, **options):
-    around = neighbourhoods(pairs, kernel, values[0], blocks)
-    return way_of(algorithm, pairs, kernel, values, around, **options)
+def as_problem(pairs, kernel, values, blocks, metric="euclidean", tol=0.0):
+    varies = pairs.query_factors is not None or pairs.key_factors is not None
+    bandwidth = getattr(pairs, "bandwidth", 1.0)
+    if getattr(pairs, "must_match", False):
+        bandwidth = np.append(bandwidth, 0.0)
+    return Problem(Terms(metric, kernel, bandwidth, varies), pairs, values, blocks, tol)
+
+
+def way(algorithm, *args, **options):
+    return choose(algorithm, as_problem(*args, **options))[0].name
 
 
 @pytest.mark.parametrize("algorithm", ["auto", *WAYS])
@@ -43,11 +52,11 @@ def test_without_blocks_the_way_is_dense(algorithm, kernel):
 
 def test_there_are_no_neighbourhoods_without_distances(kernel):
     pairs, kernel, values, blocks = problem_of(60, bandwidth=np.inf, kernel=kernel)
-    assert neighbourhoods(pairs, kernel, values[0], blocks) is None
+    assert as_problem(pairs, kernel, values, blocks).around is None
     apart = pairs_of(pairs.queries, pairs.keys, 1.0, "manhattan")
-    assert neighbourhoods(apart, kernel, values[0], blocks) is None
+    assert as_problem(apart, kernel, values, blocks).around is None
     for algorithm in ("auto", "blocks", "lattice"):
-        assert way(algorithm, apart, kernel, values, blocks) == "dense"
+        assert way(algorithm, apart, kernel, values, blocks, metric="manhattan") == "dense"
 
 
 @pytest.mark.parametrize("algorithm", WAYS)
@@ -119,18 +128,13 @@ def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
     """What `algorithm_of` names is what `pool` takes."""
     pairs, kernel, values, blocks = problem_of(400)
     taken = []
+    for each_way in WAYS_IN_USE:
 
-    def follow(way):
-        pool_by_way = getattr(_choice, f"pool_{way}")
+        def pool_and_note(*args, way=each_way, pool_by_way=each_way.pool):
+            taken.append(way.name)
+            return pool_by_way(*args)
 
-        def pool_and_note(*args, **kwargs):
-            taken.append(way)
-            return pool_by_way(*args, **kwargs)
-
-        monkeypatch.setattr(_choice, f"pool_{way}", pool_and_note)
-
-    follow("dense")
-    follow("blocks")
+        monkeypatch.setattr(each_way, "pool", pool_and_note)
     arguments = {
         "queries": pairs.queries, "keys": pairs.keys, "values": values[1:].T, "kernel": kernel,
         "bandwidth": pairs.bandwidth, "weights": values[0], "blocks": blocks,
@@ -140,8 +144,64 @@ def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
     assert taken == []
     pool(**arguments)
     assert named == ("dense" if algorithm == "auto" else algorithm)
-    assert ("dense" in taken) == (named == "dense")
-    assert named != "blocks" or taken == ["blocks"]
+    assert taken[0] == named  # and by blocks, what a lattice does not certify
+    assert set(taken) <= {named, "blocks"}
+
+
+class Constant(Way):
+    """A fourth way, of the constant kernel alone: all queries have the same sums."""
+
+    name = "constant"
+
+    def refusal(self, terms):
+        return None if terms.kernel.name == "constant" else "the constant kernel"
+
+    def seconds(self, problem, multiple, n_together):
+        return 0.0
+
+    def pool(self, problem, multiples):
+        sums = np.tile(problem.values.sum(axis=1), (problem.pairs.shape[0], 1))
+        return [PooledSums(np.zeros(len(sums)), sums[:, 0], sums[:, 1:])] * len(multiples)
+
+
+def test_a_way_more_takes_one_object(kernel, monkeypatch):
+    problem = as_problem(*problem_of(50, kernel=kernel))
+    expected = pool_by_ways("dense", problem)[0].finish()
+    monkeypatch.setattr(_ways, "WAYS", (*WAYS_IN_USE, Constant()))
+    expected_way = "constant" if kernel == "constant" else "dense"
+    assert choose("auto", problem)[0].name == expected_way
+    assert_allclose(pool_by_ways("auto", problem)[0].finish(), expected, rtol=0, atol=1e-12)
+    if kernel == "constant":
+        assert check_algorithm("constant", problem.terms) is None
+    else:
+        with pytest.raises(ValueError, match=r"'constant' needs the constant kernel\. Choose"):
+            check_algorithm("constant", problem.terms)
+
+
+REFUSED = {
+    "metric": ({"metric": "manhattan"}, {"dense"}),
+    "kernel": ({"kernel": KERNELS["boxcar"]}, {"dense", "blocks"}),
+    "varies": ({"varies": True}, {"dense", "blocks"}),
+    "exact": ({"bandwidth": np.array([0.0, 1.0])}, {"dense", "blocks"}),
+    "off": ({"bandwidth": np.array([np.inf, np.inf])}, {"dense", "blocks"}),
+    "many": ({"bandwidth": np.ones(5)}, {"dense", "blocks"}),
+    "few that count": ({"bandwidth": np.append(np.ones(4), np.inf)}, set(WAYS)),
+    "nothing": ({}, set(WAYS)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_ways_refuse_what_they_cannot_serve(case):
+    changes, serving = REFUSED[case]
+    terms = {"metric": "euclidean", "kernel": KERNELS["gaussian"], "bandwidth": np.ones(2)}
+    terms = Terms(**terms | changes)
+    assert {each_way.name for each_way in WAYS_IN_USE if not each_way.refusal(terms)} == serving
+    for each_way in WAYS_IN_USE:
+        if each_way.name in serving:
+            check_algorithm(each_way.name, terms)
+        else:
+            with pytest.raises(ValueError, match=r"needs .*; got .*Choose algorithm from"):
+                check_algorithm(each_way.name, terms)
 
 
 def pooling_of(n_rows, kernel="gaussian", n_features=2):

@@ -1,0 +1,237 @@
+"""The ways of pooling, and which of them is taken: the one that is asked for, or the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nwkr._pooling._blocks import pool_blocks
+from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._way import Problem, Terms, Way
+
+__all__ = [
+    "WAYS",
+    "BlocksWay",
+    "DenseWay",
+    "LatticeWay",
+    "check_algorithm",
+    "choose",
+    "pool_by_ways",
+]
+
+
+class DenseWay(Way):
+    """Every query meets every key. It serves everything."""
+
+    name = "dense"
+
+    def refusal(self, terms: Terms) -> str | None:
+        """Nothing is refused."""
+        return None
+
+    def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
+        """All pairs, of which several bandwidths share the distances."""
+        n_queries, n_keys = problem.pairs.shape
+        return n_queries * n_keys * _for_pair(problem.kernel, n_together)
+
+    def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
+        """Pool over all pairs."""
+        return pool_dense(
+            problem.pairs,
+            problem.kernel,
+            problem.values,
+            multiples=multiples,
+            empty=problem.empty,
+            n_jobs=problem.n_jobs,
+        )
+
+
+class BlocksWay(Way):
+    """Queries meet the keys that matter to them."""
+
+    name = "blocks"
+
+    def refusal(self, terms: Terms) -> str | None:
+        """Only the euclidean metric is served."""
+        if terms.metric != "euclidean":
+            return f"metric='euclidean', whose distances have bounds; got metric={terms.metric!r}"
+        return None
+
+    def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
+        """The pairs that matter, and what it takes to find them."""
+        around = problem.around
+        if around is None:
+            return np.inf
+        n_queries, n_keys = problem.pairs.shape
+        share, for_pair = around.share(multiple), _for_pair(problem.kernel, n_together)
+        n_groups, n_columns = len(around.groups), len(around.pairs.columns)
+        n_blocks = n_queries / around.queries_per_block(n_queries)
+        for_block = 3e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
+        # Keys are fetched first.
+        for_pairs = 1.1 * share * n_queries * n_keys * for_pair
+        return for_pairs + n_blocks * for_block / n_together
+
+    def pool(
+        self, problem: Problem, multiples: Sequence[float], rows: np.ndarray | None = None
+    ) -> list[PooledSums]:
+        """Pool over the pairs that matter, for some of the queries or all."""
+        assert problem.around is not None
+        return pool_blocks(
+            problem.around,
+            problem.kernel,
+            problem.values,
+            rows=rows,
+            multiples=multiples,
+            empty=problem.empty,
+            n_jobs=problem.n_jobs,
+        )
+
+
+class LatticeWay(Way):
+    """Queries and keys meet the points of a lattice, and the other queries blocks of keys."""
+
+    name, shares = "lattice", False
+
+    def refusal(self, terms: Terms) -> str | None:
+        """Only a Gaussian of one width in few columns is served."""
+        reason = _BLOCKS.refusal(terms)
+        if reason is not None:
+            return reason
+        if not terms.kernel.log_slope:
+            return f"the Gaussian kernel, which it splits in two; got kernel {terms.kernel.name!r}"
+        if terms.varies:
+            return f"one bandwidth for all rows; got bandwidth={terms.bandwidth!r}"
+        counted = np.isfinite(terms.bandwidth)
+        if (terms.bandwidth == 0).any() or not 1 <= counted.sum() <= MOST_COLUMNS:
+            return (
+                f"1 to {MOST_COLUMNS} features with a bandwidth that is neither 0 nor infinite; "
+                f"got bandwidth={terms.bandwidth}"
+            )
+        return None
+
+    def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
+        """What the lattice takes, if it fits in memory."""
+        pairs = problem.pairs
+        if problem.around is None or not isinstance(pairs, EuclideanPairs):
+            return np.inf
+        if pairs.must_match or not pairs.leaves_itself_out:
+            return np.inf
+        lattice = Lattice(pairs, problem.kernel, problem.values, multiple, problem.tol)
+        return lattice.seconds if lattice.fits_in_memory else np.inf
+
+    def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
+        """Pool over the lattice, and by blocks where it does not certify the sums."""
+        return [self._pool_one(problem, multiple) for multiple in multiples]
+
+    def _pool_one(self, problem, multiple):
+        lattice = Lattice(problem.pairs, problem.kernel, problem.values, multiple, problem.tol)
+        sums, certified = lattice.pool(problem.n_jobs)
+        rest = np.flatnonzero(~certified)
+        if not len(rest):
+            return sums
+        return sums.where(certified, _BLOCKS.pool(problem, [multiple], rest)[0])
+
+
+_DENSE, _BLOCKS, _LATTICE = DenseWay(), BlocksWay(), LatticeWay()
+WAYS: tuple[Way, ...] = (_DENSE, _BLOCKS, _LATTICE)
+
+
+def check_algorithm(algorithm: str, terms: Terms) -> None:
+    """Refuse a way of pooling that cannot serve.
+
+    Parameters
+    ----------
+    algorithm : {"auto", "dense", "blocks", "lattice"}
+        The way that is asked for.
+    terms : Terms
+        How queries attend to keys.
+
+    Raises
+    ------
+    ValueError
+        If it cannot serve.
+    """
+    reasons = {way.name: way.refusal(terms) for way in WAYS}
+    reason = reasons.get(algorithm)
+    if reason is not None:
+        others = sorted(repr(name) for name, against in reasons.items() if against is None)
+        raise ValueError(
+            f"algorithm={algorithm!r} needs {reason}. Choose algorithm from "
+            f"{', '.join(others)}, 'auto'."
+        )
+
+
+def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)) -> list[Way]:
+    """Choose the way for each of several multiples of the bandwidth.
+
+    Parameters
+    ----------
+    algorithm : {"auto", "dense", "blocks", "lattice"}
+        The way that is asked for.
+    problem : Problem
+        What to pool.
+    multiples : sequence of float, default=(1.0,)
+        Factors of the bandwidth.
+
+    Returns
+    -------
+    ways : list of Way
+        That way, if it can serve; of all that can, the fastest for "auto".
+    """
+    ways = [way for way in WAYS if way.refusal(problem.terms) is None]
+    asked = [way for way in ways if way.name == algorithm]
+    if asked == [_DENSE]:
+        return asked * len(multiples)
+    seconds = [
+        {way: way.seconds(problem, multiple, len(multiples)) for way in ways}
+        for multiple in multiples
+    ]
+    chosen = [
+        next((way for way in asked if times[way] < np.inf), min(times, key=times.__getitem__))
+        for times in seconds
+    ]
+    # Several bandwidths share distances, so these go together.
+    together = [number for number, way in enumerate(chosen) if way.shares]
+    if len({chosen[number] for number in together}) > 1 and not set(asked) & set(chosen):
+        ways = [way for way in ways if way.shares]
+        best = min(ways, key=lambda way: sum(seconds[number][way] for number in together))
+        for number in together:
+            chosen[number] = best
+    return chosen
+
+
+def pool_by_ways(
+    algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
+) -> list[PooledSums]:
+    """Pool with several multiples of the bandwidth, each in its way.
+
+    What is not listed is as in :func:`choose`.
+
+    Returns
+    -------
+    sums : list of PooledSums
+        Total and weighted sums of each query, for each multiple.
+    """
+    chosen = choose(algorithm, problem, multiples)
+    sums: dict[int, PooledSums] = {}
+    for way in WAYS:
+        numbers = [number for number, its_way in enumerate(chosen) if its_way is way]
+        if numbers:
+            pooled = way.pool(problem, [multiples[number] for number in numbers])
+            sums.update(zip(numbers, pooled))
+    return [sums[number] for number in range(len(multiples))]
+
+
+def _for_pair(kernel, n_together):
+    """Seconds that a pair takes, for one of several bandwidths.
+
+    Of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS), measured from 1e3 to
+    1e6 rows in 1 to 10 columns.
+    """
+    if kernel.log_slope is not None:  # squares are quicker than exponentials
+        return 1.2e-9 * (0.3 + 0.7 / n_together)
+    return 0.8e-9 if kernel.smooth or kernel.power is not None else 3e-9
