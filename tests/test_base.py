@@ -84,6 +84,7 @@ def test_parameters(Estimator):
         "kernel": "gaussian",
         "bandwidth": "scott",
         "metric": "euclidean",
+        "metric_params": None,
         "handle_empty": "nearest",
         "algorithm": "auto",
         "tol": 0.0,
