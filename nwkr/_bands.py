@@ -5,13 +5,15 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._intervals import check_coverage
 
 __all__ = ["ConfidenceBands"]
+
+_NUMBERS_AT_ONCE = 2**24  # of resampled residuals
 
 
 class ConfidenceBands(NadarayaWatsonBase):
@@ -103,15 +105,22 @@ class ConfidenceBands(NadarayaWatsonBase):
         signs = random.choice([-1.0, 1.0], size=(n_bootstrap, len(residuals)))
         signs = signs[:, self._rows.argsort().argsort()]  # whatever order the rows are kept in
 
-        columns = [self._values, unknown]
-        columns += [(signs * residual).T for residual in residuals.T]
-        sums = self._attention(X).pool(np.hstack(columns))
-        self._refuse_empty(sums.total > 0)
-        n_values = residuals.shape[1]
-        mean, share_unknown, deviations = np.split(sums.finish(), [n_values, n_values + 1], axis=1)
-        sizes = np.abs(deviations).reshape(len(mean), n_values, n_bootstrap)
-        sizes[share_unknown[:, 0] > 0] = np.nan
-        return tuple(self._around(mean, widths) for widths in _half_widths(sizes, coverage))
+        attention = self._attention(X)
+        fit = self._fit_lines(attention)
+        self._refuse_empty(fit.sums.total > 0)
+        n_values, n_queries = residuals.shape[1], len(fit.mean)
+        sizes = np.empty((n_queries, n_values, n_bootstrap))
+        # Some resamples at a time: each is an output to be fitted, of all training rows.
+        at_once = max(1, _NUMBERS_AT_ONCE // (len(residuals) * n_values))
+        for some in gen_batches(n_bootstrap, at_once):
+            resampled = signs[some].T[:, None, :] * residuals[:, :, None]
+            resampled = resampled.reshape(len(residuals), -1)
+            values = self._lines.values(attention.keys, resampled)
+            deviations = self._lines.fit(attention, values).predictions
+            sizes[:, :, some] = np.abs(deviations).reshape(n_queries, n_values, -1)
+        if unknown.any():
+            sizes[attention.pool(unknown.astype(float)).finish()[:, 0] > 0] = np.nan
+        return tuple(self._around(fit.predictions, w) for w in _half_widths(sizes, coverage))
 
     def _around(self, mean, widths):
         ends = [self._centre + self._scale * (mean + side * widths) for side in (-1, 1)]

@@ -14,12 +14,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._counts import as_counts
+from nwkr._effective import visit_rows
 from nwkr._input import (
     names_of_columns,
     names_of_rows,
     validate_rows,
     validate_weights,
 )
+from nwkr._local import CONSTANTS
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._pooling import Attention, Terms, check_algorithm, in_blocks, one_blas_thread
 from nwkr._validation import Interval, StrOptions, _fit_context
@@ -111,6 +113,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._values, self._key_weights = values[rows], key_weights[rows]
             self._counts = as_counts(sample_weight[rows])
             self.kernel_ = get_kernel(self.kernel)
+            # As how many rows the heaviest counts at its own place, where its weight is 1.
+            self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
             self._blocks = None
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = copy(self._window.bandwidth)
@@ -118,6 +122,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             terms = Terms(self._metric, self.kernel_, window.name, window.varies)
             check_algorithm(self.algorithm, terms)
             self._window = self._window.take(self._arrange(self._window))
+            self._lines = self._choose_lines()
             self.algorithm_ = self._choose_algorithm()
         self._end_fit()
         return self
@@ -241,13 +246,18 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._counts = self._counts[order]
         return order
 
+    def _choose_lines(self):
+        """What is fitted in a window: here a constant."""
+        return CONSTANTS
+
     def _choose_algorithm(self):
         """The way of pooling, for as many queries as there are keys."""
         if self._blocks is None:
             return "dense"
         if self._window.by_query:
             return "blocks"  # whatever the widths are, they keep most rows out
-        return self._attend(self._keys).way(self._values)
+        attention = self._attend(self._keys)
+        return attention.way(self._lines.values(attention.keys, self._values))
 
     def _begin_fit(self):
         """What comes before a fit."""
@@ -268,6 +278,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.kernel_,
             metric=self._metric,
             leave_out=leave_out,
+            counts=self._counts,
+            unit=self._unit,
             empty=stands_in,
             blocks=self._blocks,
             algorithm=self.algorithm,
@@ -285,11 +297,23 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _pooled(self, X):
         """Pooled values, of shape (n_queries, n_values), for `X` or None."""
-        sums = self._attention(X).pool(self._values)
-        self._refuse_empty(sums.total > 0)
-        return sums.finish()
+        fit = self._fit_lines(self._attention(X))
+        self._refuse_empty(fit.sums.total > 0)
+        return fit.predictions
 
-    def _matrix(self, attention, *, sparse_output=False, top_k=None):
+    def _fit_lines(self, attention):
+        """What is fitted in the window of each query."""
+        return self._lines.fit(attention, self._lines.values(attention.keys, self._values))
+
+    def _visit_effective(self, attention, visit):
+        """Show the weights that the targets have in the predictions, as `Attention.visit` does."""
+        if not self._lines.has_slopes:
+            attention.visit(visit)
+            return
+        fit = self._fit_lines(attention)
+        visit_rows(fit, lambda seen: visit(seen.rows, seen.cols, seen.effective))
+
+    def _matrix(self, attention, *, effective=False, sparse_output=False, top_k=None):
         """The weights of all training rows, (n_queries, n_train)."""
         shape = len(attention.queries), len(self._X)
         dense = None if sparse_output else np.zeros(shape)
@@ -312,7 +336,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             row, col = weights.nonzero()
             parts.append((weights[row, col], rows[row], cols[col]))
 
-        attention.visit(keep)
+        if effective:
+            self._visit_effective(attention, keep)
+        else:
+            attention.visit(keep)
         self._refuse_empty(reached)
         if dense is not None:
             return dense
@@ -341,5 +368,5 @@ def _as_it_was_on_error(estimator):
 
 
 def _keep_largest(weights, top_k):
-    smaller = np.argpartition(weights, -top_k, axis=1)[:, :-top_k]
+    smaller = np.argpartition(np.abs(weights), -top_k, axis=1)[:, :-top_k]
     np.put_along_axis(weights, smaller, 0, axis=1)

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._quantiles import pooled_quantiles
-from nwkr._spread import pooled_variance
+from nwkr._effective import visit_rows
+from nwkr._quantiles import pooled_quantiles, quantiles_about
+from nwkr._spread import local_variance
 
 __all__ = ["ConditionalDistribution", "check_numbers"]
 
@@ -19,6 +20,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
 
     _y: np.ndarray
     _one_output: bool
+    _centre: np.ndarray
     _scale: np.ndarray
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
@@ -69,7 +71,14 @@ class ConditionalDistribution(NadarayaWatsonBase):
         check_is_fitted(self)
         quantiles = check_numbers("quantiles", quantiles, 0, 1)
         attention = self._attention(X)
-        found = [pooled_quantiles(attention, y, quantiles) for y in self._y[self._rows].T]
+        if self._lines.has_slopes:
+            fit = self._fit_lines(attention)
+            found = [
+                self._decode_output(*f)
+                for f in enumerate(quantiles_about(fit, self._values, quantiles))
+            ]
+        else:
+            found = [pooled_quantiles(attention, y, quantiles) for y in self._y[self._rows].T]
         self._refuse_empty(~np.isnan(found[0]).any(axis=1))
         return found[0] if self._one_output else np.stack(found, axis=2)
 
@@ -108,6 +117,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
         """
         check_is_fitted(self)
         thresholds = check_numbers("thresholds", thresholds, -np.inf, np.inf)
+        if self._lines.has_slopes:
+            return self._cdf_about_lines(X, thresholds)
         steps, places = np.unique(thresholds, return_inverse=True)
         # Shares between the thresholds: their sums can neither decrease nor exceed 1.
         between = [np.searchsorted(steps, y) for y in self._y[self._rows].T]
@@ -120,12 +131,32 @@ class ConditionalDistribution(NadarayaWatsonBase):
         cdf = below[:, :, places.ravel()].transpose(0, 2, 1)
         return cdf[:, :, 0] if self._one_output else cdf
 
+    def _cdf_about_lines(self, X, thresholds):
+        """Shares of the attention weights whose targets, moved along the line, are no larger."""
+        fit = self._fit_lines(self._attention(X))
+        self._refuse_empty(fit.sums.total > 0)
+        cdf = np.full((len(fit.mean), len(thresholds), fit.mean.shape[1]), np.nan)
+
+        def add(seen):
+            some = np.flatnonzero(seen.weights.any(axis=1))
+            for output, column in enumerate(self._values.T):
+                moved = self._decode_output(output, seen.moved(column, output))
+                for number, threshold in enumerate(thresholds):
+                    shares = np.where(moved <= threshold, seen.weights, 0).sum(axis=1)
+                    cdf[seen.rows[some], number, output] = np.minimum(shares, 1)[some]
+
+        visit_rows(fit, add)
+        return cdf[:, :, 0] if self._one_output else cdf
+
+    def _decode_output(self, output, values):
+        return self._centre[output] + self._scale[output] * values
+
     def _predict_with_std(self, X):
         """Predictions, and the standard deviation of what they are the mean of."""
-        mean, variance = pooled_variance(self._attention(X), self._values)
-        self._refuse_empty(~np.isnan(mean).any(axis=1))
-        std = self._scale * np.sqrt(variance)
-        return self._decode(mean), std.ravel() if self._one_output else std
+        fit, variance = local_variance(self._lines, self._attention(X), self._values)
+        self._refuse_empty(fit.sums.total > 0)
+        std = self._scale * np.sqrt(np.maximum(variance, 0))
+        return self._decode(fit.predictions), std.ravel() if self._one_output else std
 
 
 def check_numbers(name: str, numbers: Any, lowest: float, highest: float) -> np.ndarray:

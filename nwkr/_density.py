@@ -7,7 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._spread import pooled_sample_size
+from nwkr._spread import local_sample_size, pooled_sample_size
 from nwkr.kernels import get_kernel
 
 __all__ = ["LocalDensity"]
@@ -15,10 +15,11 @@ __all__ = ["LocalDensity"]
 
 def _has_density(estimator):
     """Tell whether rows have a density under the parameters of an estimator, or raise."""
-    if estimator._metric != "euclidean":
+    metric = getattr(estimator, "_metric", estimator.metric)
+    if metric != "euclidean":
         raise ValueError(
             f"score_samples needs metric='euclidean', for a density is by volume; got "
-            f"metric={estimator._metric!r}."
+            f"metric={metric!r}."
         )
     if isinstance(estimator.kernel, str):
         _log_integral(get_kernel(estimator.kernel), 1)
@@ -33,7 +34,9 @@ class LocalDensity(NadarayaWatsonBase):
 
         With the attention weights :math:`a_i` of a query it is :math:`1 / \sum_i a_i^2`: the
         number of rows if all count alike, 1 if a single one has all the weight. A training row
-        is one row here, whatever its sample weight.
+        is one row here, whatever its sample weight. With ``degree=1`` the effective weights take
+        the place of the attention weights, and a line that runs far beyond its rows rests on
+        less than one.
 
         Parameters
         ----------
@@ -63,7 +66,11 @@ class LocalDensity(NadarayaWatsonBase):
         array([2.1, 1. ])
         """
         check_is_fitted(self)
-        sample_size = pooled_sample_size(self._attention(X))
+        attention = self._attention(X)
+        if self._lines.has_slopes:
+            sample_size = local_sample_size(self._fit_lines(attention))
+        else:
+            sample_size = pooled_sample_size(attention)
         self._refuse_empty(~np.isnan(sample_size))
         return sample_size
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._effective import surface_gradients
 from nwkr._input import names_of_rows
 
 __all__ = ["Explanation"]
@@ -33,7 +34,8 @@ class Explanation(NadarayaWatsonBase):
             - "query" and "row": the query and the training row, by the index of their data
               frame if they came in one, else by number;
             - "output": name or number of the output, for a regressor with several;
-            - "weight": the attention weight, as `attention_weights` has it;
+            - "weight": the attention weight, as `attention_weights` has it; with ``degree=1``
+              the effective weight, as `effective_weights` has it, which may be negative;
             - "value": the target, or the class, of the training row;
             - "contribution": weight times value, of which the sum over all rows is the
               prediction; for a classifier the weight, of which the sum over all rows of a
@@ -78,9 +80,10 @@ class Explanation(NadarayaWatsonBase):
         .. math:: \frac{\partial f}{\partial q_j}
                   = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
 
-        with the attention weights :math:`a_i` and the bandwidth :math:`b`. At a kink, which is
-        the edge of a window, or a training row under a kernel with a cusp ("triangular",
-        "exponential"), it is the slope to one side or between both.
+        with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` the
+        slope of the line is added, and targets count by their distance from the line. At a kink,
+        which is the edge of a window, or a training row under a kernel with a cusp
+        ("triangular", "exponential"), it is the slope to one side or between both.
 
         Parameters
         ----------
@@ -125,7 +128,11 @@ class Explanation(NadarayaWatsonBase):
                 f"gradient needs a bandwidth that does not change with the query; got "
                 f"{self._window.bandwidth}."
             )
-        slopes = self._attention(X).gradients(self._values)
+        attention = self._attention(X)
+        if self._lines.has_slopes:
+            slopes = surface_gradients(self._fit_lines(attention), self._values)
+        else:
+            slopes = attention.gradients(self._values)
         self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
         return self._decode_slopes(slopes)
 
@@ -143,19 +150,19 @@ class Explanation(NadarayaWatsonBase):
         reached = np.empty(len(attention.queries), bool)
 
         def keep(rows, cols, weights):
-            reached[rows] = weights.any(axis=1)
+            reached[rows], sizes = weights.any(axis=1), np.abs(weights)
             least = np.zeros((len(rows), 1))
             if top_k is not None and top_k < weights.shape[1]:
-                least = np.partition(weights, -top_k, axis=1)[:, -top_k, None]
-            row, col = np.nonzero((weights >= least) & (weights > 0))
+                least = np.partition(sizes, -top_k, axis=1)[:, -top_k, None]
+            row, col = np.nonzero((sizes >= least) & (sizes > 0))
             weight, number = weights[row, col], self._rows[cols[col]]
             # Of equal weights the first row's comes first.
-            order = np.lexsort((number, -weight, row))
+            order = np.lexsort((number, -np.abs(weight), row))
             place = np.arange(len(row)) - np.searchsorted(row, row)
             order = order[place < (top_k or np.inf)]
             parts.append((rows[row[order]], number[order], weight[order]))
 
-        attention.visit(keep)
+        self._visit_effective(attention, keep)
         self._refuse_empty(reached)
         query, row, weight = (np.concatenate(part) for part in zip(*parts))
         order = query.argsort(kind="stable")

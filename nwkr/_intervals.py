@@ -9,7 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._conditional import ConditionalDistribution
 from nwkr._density import LocalDensity
-from nwkr._jackknife import LARGEST_SHARE, FitsWithoutEach, jackknife_limits
+from nwkr._effective import LocalRows
+from nwkr._jackknife import FitsWithoutEach, jackknife_limits
+from nwkr._local import CONSTANTS
 from nwkr.kernels import KERNELS
 
 __all__ = ["PredictionIntervals", "check_coverage"]
@@ -116,50 +118,52 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
     def _jackknife(self, attention, coverage, scaled):
         """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""
-        values, n_values = self._values, self._values.shape[1]
+        targets, n_outputs = self._values, self._values.shape[1]
         left_out = self._attention(None).take(self._rows)
-        residuals = np.abs(values - left_out.pool(values).finish())
+        residuals = np.abs(targets - self._fit_lines(left_out).predictions)
         self._refuse_empty(~np.isnan(residuals).any(axis=1))
+        squares = None
         if scaled:
             squares = _known(residuals**2)
             scale = np.sqrt(left_out.pool(squares).finish())
             beside_none = np.where(residuals == 0, 0, np.inf)
             residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
-            values = np.hstack([values, squares])
-
-        limits = np.empty((len(attention.queries), 2, n_values))
+        fit = self._fit_lines(attention)
+        # The local size of residuals is a mean, whatever is fitted to the targets.
+        of_squares = fit if squares is None else CONSTANTS.fit(attention, squares)
+        limits = np.empty((len(attention.queries), 2, n_outputs))
 
         def visit(rows, cols, weights):
             reached = weights.any(axis=1)
             limits[rows[~reached]] = np.nan
             rows, weights = rows[reached], weights[reached]
-            if not len(rows):
-                return
-            row, key = self._to_pool_anew(attention, rows, cols, weights)
-            anew = self._pool_without(attention.queries[rows[row]], key, values)
-            for part in _batches(len(rows), max(1, _PAIRS_AT_ONCE // len(values))):
-                fits = FitsWithoutEach(weights[part], cols, values)
-                here = (row >= part.start) & (row < part.stop)
-                fits.replace(row[here] - part.start, key[here], anew[here])
-                find(rows[part], fits)
-
-        def find(rows, fits):
-            for number, reach in enumerate(residuals.T):
-                if scaled:
-                    scale = np.sqrt(np.maximum(fits.of_value(n_values + number), 0))
-                    with np.errstate(invalid="ignore"):  # infinity times 0 is unknown
-                        reach = scale * reach
-                ends = jackknife_limits(fits.of_value(number), reach, self._counts, coverage)
-                limits[rows, :, number] = np.transpose(ends)
+            for part in _batches(len(rows), max(1, _PAIRS_AT_ONCE // len(targets))):
+                some = rows[part]
+                without = FitsWithoutEach(LocalRows(fit, some, cols, weights[part]))
+                row, key = self._to_fit_anew(attention, some, cols, without.large)
+                without.replace(row, key, self._fits_without(attention, some[row], key, targets))
+                if squares is not None:
+                    sizes = FitsWithoutEach(LocalRows(of_squares, some, cols, weights[part]))
+                    row, key = self._to_fit_anew(attention, some, cols, sizes.large)
+                    anew = self._fits_without(attention, some[row], key, squares, CONSTANTS)
+                    sizes.replace(row, key, anew)
+                for output, reach in enumerate(residuals.T):
+                    if squares is not None:
+                        size = sizes.of_output(squares[:, output], output)
+                        with np.errstate(invalid="ignore"):  # infinity times 0 is unknown
+                            reach = np.sqrt(np.maximum(size, 0)) * reach
+                    fits = without.of_output(targets[:, output], output)
+                    ends = jackknife_limits(fits, reach, self._counts, coverage)
+                    limits[some, :, output] = np.transpose(ends)
 
         attention.visit(visit)
         self._refuse_empty(~np.isnan(limits[:, 0, 0]))
         return limits
 
-    def _to_pool_anew(self, attention, rows, cols, weights):
+    def _to_fit_anew(self, attention, rows, cols, large):
         """Queries, as numbers of `rows`, and keys without which the fit has to be made anew."""
-        row = np.flatnonzero(weights.max(axis=1) > LARGEST_SHARE)
-        parts = [(row, cols[weights[row].argmax(axis=1)])]
+        row, col = large.nonzero()
+        parts = [(row, cols[col])]
         if self._window.by_query:
             # The width is another one without any of the keys that lie within it.
             def note(numbers, cols, weights):
@@ -170,21 +174,24 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
             within.visit(note)
         return tuple(np.concatenate(part) for part in zip(*parts))
 
-    def _pool_without(self, queries, key, values):
-        """Pooled values at queries that leave out one key each."""
-        pooled = np.empty((len(key), values.shape[1]))
-        for part in _batches(len(key), max(1, _PAIRS_POOLED_AT_ONCE // len(values))):
-            without = self._attend(queries[part], key[part], n_jobs=1)
-            pooled[part] = without.pool(values).finish()
-        unknown = np.isnan(pooled).any(axis=1)
+    def _fits_without(self, attention, rows, keys, targets, lines=None):
+        """Fits at queries that leave out one key each."""
+        lines = self._lines if lines is None else lines
+        values = lines.values(attention.keys, targets)
+        fits = np.empty((len(keys), targets.shape[1]))
+        for part in _batches(len(keys), max(1, _PAIRS_POOLED_AT_ONCE // len(targets))):
+            # As all else here, with the spread of columns among all keys.
+            without = self._attend(attention.queries[rows[part]], keys[part], n_jobs=1)
+            fits[part] = lines.fit(without.replace(counts=None), values).predictions
+        unknown = np.isnan(fits).any(axis=1)
         if self.handle_empty == "error" and unknown.any():
             raise ValueError(
                 f"The intervals leave each training row out, and without row "
-                f"{self._rows[key[unknown][0]]} no other has weight for some query, which "
+                f"{self._rows[keys[unknown][0]]} no other has weight for some query, which "
                 f"handle_empty='error' refuses. Choose a larger bandwidth, or handle_empty from "
                 f"'nearest', 'mean', 'nan'."
             )
-        return pooled
+        return fits
 
 
 def _batches(n, size):

@@ -9,6 +9,8 @@ from math import ceil
 
 import numpy as np
 
+from nwkr._effective import LocalRows
+
 __all__ = ["LARGEST_SHARE", "FitsWithoutEach", "jackknife_limits"]
 
 # A row's share can be taken off a fit, without loss of digits, if it is no more than this.
@@ -21,41 +23,33 @@ class FitsWithoutEach:
 
     Parameters
     ----------
-    attention : ndarray of shape (n_queries, n_cols)
-        Attention weights; rows sum to 1.
-    cols : ndarray of shape (n_cols,)
-        Numbers of the keys that these are of; all others have none.
-    values : ndarray of shape (n_keys, n_values)
-        Values of all keys.
+    seen : LocalRows
+        The queries, seen from the keys.
     """
 
-    def __init__(self, attention: np.ndarray, cols: np.ndarray, values: np.ndarray):
-        self._attention, self._cols, self._values = attention, cols, values
-        self._in_order = np.array_equal(cols, np.arange(len(values)))
-        # Where a share is larger, something else takes the place of the fit.
-        self._rest = 1 - (
-            attention if attention.max() <= LARGEST_SHARE else attention.clip(0, LARGEST_SHARE)
-        )
-        self._pooled_anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    def __init__(self, seen: LocalRows):
+        self._seen, self._n_keys = seen, len(seen.fit.attention.weights)
+        self._in_order = np.array_equal(seen.cols, np.arange(self._n_keys))
+        leverages = seen.leverages
+        #: Pairs whose fit cannot be told so: something else takes its place.
+        self.large = leverages > LARGEST_SHARE
+        self._factors = seen.effective / (1 - np.minimum(leverages, LARGEST_SHARE))
+        self._anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def replace(self, row: np.ndarray, key: np.ndarray, pooled: np.ndarray) -> None:
-        """Take instead, for pairs of a query and a key, these pooled values."""
-        self._pooled_anew = row, key, pooled
+    def replace(self, row: np.ndarray, key: np.ndarray, fits: np.ndarray) -> None:
+        """Take instead, for pairs of a query and a key, these fits."""
+        self._anew = row, key, fits
 
-    def of_value(self, number: int) -> np.ndarray:
-        """One of the values, pooled without each key, (n_queries, n_keys)."""
-        values = self._values[self._cols, number]
-        fit = (self._attention @ values)[:, None]
-        moved = values - fit
-        moved *= self._attention
-        moved /= self._rest
-        without = np.subtract(fit, moved, out=moved)
+    def of_output(self, targets: np.ndarray, number: int) -> np.ndarray:
+        """Fits of one output without each key, (n_queries, n_keys)."""
+        fit = self._seen.fit.predictions[self._seen.rows, number, None]
+        without = fit - self._factors * self._seen.residuals(targets, number)
         if not self._in_order:
-            some, without = without, np.repeat(fit, len(self._values), axis=1)
-            without[:, self._cols] = some
-        if self._pooled_anew is not None:
-            row, key, pooled = self._pooled_anew
-            without[row, key] = pooled[:, number]
+            some, without = without, np.repeat(fit, self._n_keys, axis=1)
+            without[:, self._seen.cols] = some
+        if self._anew is not None:
+            row, key, fits = self._anew
+            without[row, key] = fits[:, number]
         return without
 
 

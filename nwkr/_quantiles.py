@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._effective import visit_rows
+from nwkr._local import LocalFit
 from nwkr._pooling import Attention
 
-__all__ = ["pooled_quantiles"]
+__all__ = ["pooled_quantiles", "quantiles_about"]
 
 _BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
 # By how much, of it, a sum of weights may miss a share by rounding. So much of the weights may
@@ -76,6 +78,44 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
         pending = pending[np.isnan(found[pending]).any(axis=1)]
     if len(pending):
         look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
+    return found
+
+
+def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -> list[np.ndarray]:
+    """Quantiles of the targets around local lines.
+
+    Each target is moved to the query along its line; then as for :func:`pooled_quantiles`.
+
+    Parameters
+    ----------
+    fit : LocalFit
+        Lines at the queries.
+    targets : ndarray of shape (n_keys, n_outputs)
+        Targets.
+    quantiles : ndarray of shape (n_quantiles,)
+        Quantiles.
+
+    Returns
+    -------
+    found : list of ndarray, each of shape (n_queries, n_quantiles)
+        For each output; NaN where no key has weight.
+    """
+    wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
+    found = [np.full((len(fit.mean), len(quantiles)), np.nan) for _ in targets.T]
+
+    def find(seen):
+        some = np.flatnonzero(seen.weights.any(axis=1))
+        for output, column in enumerate(targets.T):
+            moved = seen.moved(column, output)[some]
+            order = moved.argsort(axis=1)
+            sums = np.take_along_axis(seen.weights[some], order, axis=1).cumsum(axis=1)
+            moved = np.take_along_axis(moved, order, axis=1)
+            for place, share in enumerate(wanted):
+                reaching = _reaching(sums, share)[:, None]
+                reached = np.take_along_axis(moved, reaching, axis=1)[:, 0]
+                found[output][seen.rows[some], place] = reached
+
+    visit_rows(fit, find)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -11,8 +13,11 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
+from nwkr._local import LocalLines
 from nwkr._scoring import squared_error
 from nwkr._search import BandwidthSearch
+from nwkr._smoother import LinearSmoother
+from nwkr._validation import Interval
 
 __all__ = ["NadarayaWatsonRegressor", "NadarayaWatsonRegressorCV"]
 
@@ -22,6 +27,7 @@ class NadarayaWatsonRegressor(
     RegressorMixin,
     PredictionIntervals,
     ConfidenceBands,
+    LinearSmoother,
     Explanation,
     NadarayaWatsonBase,
 ):
@@ -47,6 +53,12 @@ class NadarayaWatsonRegressor(
         or one for each; "scott" or "silverman" for a rule of thumb that follows the spread
         of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
         exact matches only, `inf` for a column that does not count.
+    degree : {0, 1}, default=0
+        What is fitted in the window of a query: 0 the mean of the targets, 1 a line, which
+        follows a slope, at the edges of the data too. For the euclidean metric only.
+    ridge : float, default=1.0
+        With ``degree=1``, how many rows say that the slope is 0. 0 is plain local linear
+        regression, which may run far off where a window holds few rows; `inf` is a mean.
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", where `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
@@ -111,11 +123,18 @@ class NadarayaWatsonRegressor(
     array([ 1.007,  2.009,  5.007, 10.007, 16.984, 15.983])
     """
 
+    _parameter_constraints: dict = NadarayaWatsonBase._parameter_constraints | {
+        "degree": [Interval(Integral, 0, 1, closed="both")],
+        "ridge": [Interval(Real, 0, np.inf, closed="both")],
+    }
+
     def __init__(
         self,
         kernel="gaussian",
         bandwidth="scott",
         *,
+        degree=0,
+        ridge=1.0,
         metric="euclidean",
         metric_params=None,
         handle_empty="nearest",
@@ -125,6 +144,8 @@ class NadarayaWatsonRegressor(
     ):
         self.kernel = kernel
         self.bandwidth = bandwidth
+        self.degree = degree
+        self.ridge = ridge
         self.metric = metric
         self.metric_params = metric_params
         self.handle_empty = handle_empty
@@ -166,8 +187,22 @@ class NadarayaWatsonRegressor(
         tags.regressor_tags.poor_score = self.kernel == "constant"
         return tags
 
+    @property
+    def _degree(self):
+        return self.degree
+
+    def _choose_lines(self):
+        if self._degree and self._metric != "euclidean":
+            raise ValueError(
+                f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
+                f"metric={self._metric!r}. degree=0 takes any metric."
+            )
+        return LocalLines.of(self._degree, self.ridge, self._keys, self._counts, self._window)
+
     def _validate_training(self, X, y):
         X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True)
+        if self._degree:
+            X = X.astype(float, copy=False)  # moments of lines need the digits
         return X, y.astype(float, copy=False)
 
     def _decode(self, pooled):
@@ -299,6 +334,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     _plain_class = NadarayaWatsonRegressor
     _default_scoring = "neg_mean_squared_error"
+    degree, ridge = 0, np.inf
 
     def __init__(
         self,

@@ -198,7 +198,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         if np.isnan(fit.predictions).any():  # as is what the estimator would do
             return -np.inf
         if self.scoring in CRITERIA:
-            fitted = self._decode(fit.with_itself(problem.values)) / problem.unit
+            fitted = self._decode(fit.fitted) / problem.unit
             residuals = problem.y - fitted
             squares = residuals.reshape(len(residuals), -1) ** 2
             mean = np.average(squares.mean(axis=1), weights=problem.sample_weight)
@@ -260,7 +260,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
                 deviance, changes = self._deviance(fit.predictions, problem.values, weights)
                 if np.isneginf(deviance):
                     return -np.inf, np.zeros_like(bandwidth)
-                return deviance, problem.leave_one_out.slopes(window, fit, changes)
+                return deviance, fit.slopes(changes)
 
         candidate = np.asarray(start.bandwidth) if isinstance(start, FixedWindow) else None
         found = descend(

@@ -5,40 +5,64 @@ Attention in, arrays out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from nwkr._effective import visit_rows
+from nwkr._local import LocalFit, LocalLines
 from nwkr._pooling import Attention
 from nwkr.kernels import Kernel
 
-__all__ = ["pooled_sample_size", "pooled_variance"]
+__all__ = ["local_sample_size", "local_variance", "pooled_sample_size"]
 
 _LOG_LITTLE = -230.0  # of totals whose squares may underflow
 
 
-def pooled_variance(attention: Attention, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled values and the variance about them, both (n_queries, n_values).
+def local_variance(
+    lines: LocalLines, attention: Attention, targets: np.ndarray
+) -> tuple[LocalFit, np.ndarray]:
+    """Fits, and the variance about them, of shape (n_queries, n_outputs).
 
-    As the difference of the pooled squares and the square of the mean; where these are nearly
-    equal, so that the difference has lost its digits, from the weights themselves.
+    From pooled squares; where these are nearly those of the fit, so that the difference has lost
+    its digits, from the weights themselves.
     """
-    pooled = attention.pool(np.hstack([values, values**2])).finish()
-    mean, squares = np.split(pooled, 2, axis=1)
-    variance = squares - mean**2
+    values, n_outputs = lines.values(attention.keys, targets), targets.shape[1]
+    sums = attention.pool(np.hstack([values, targets**2]))
+    of_values = replace(sums, weighted=sums.weighted[:, : values.shape[1]])
+    fit, squares = lines.fit(attention, values, of_values), sums.finish()[:, -n_outputs:]
+    slopes = fit.scaled_slopes
+    variance = squares - fit.mean**2 - 2 * np.einsum("njm,njm->nm", slopes, fit.with_y)
+    variance += np.einsum("njm,njk,nkm->nm", slopes, fit.covariance, slopes)
     precision = np.finfo(np.result_type(attention.queries, attention.keys)).eps
     lost = (variance <= precision ** (1 / 3) * squares) & (squares > 0)
     again = np.flatnonzero(lost.any(axis=1))
 
-    def add(rows, cols, weights):
-        heaviest = weights.argmax(axis=1)
-        for number, column in enumerate(values[cols].T):
+    def add(seen):
+        weights, heaviest = seen.weights, seen.cols[seen.weights.argmax(axis=1)]
+        for number, column in enumerate(targets.T):
             # From the value of the heaviest key: exactly 0 where all values are the same.
-            apart = column - column[heaviest, None]
+            apart = column[seen.cols] - column[heaviest, None]
             apart -= np.einsum("ij,ij->i", weights, apart)[:, None]
-            variance[again[rows], number] = np.einsum("ij,ij,ij->i", weights, apart, apart)
+            apart -= seen.along(seen.fit.scaled_slopes[seen.rows, :, number])
+            squares = np.einsum("ij,ij,ij->i", weights, apart, apart)
+            variance[again[seen.rows], number] = squares
 
     if len(again):
-        attention.take(again).visit(add)
-    return mean, variance
+        visit_rows(fit.take(again), add)
+    return fit, variance
+
+
+def local_sample_size(fit: LocalFit) -> np.ndarray:
+    """Effective sample size of local lines, (n_queries,): NaN where no key has weight."""
+    squares = np.full(len(fit.mean), np.nan)
+
+    def add(seen):
+        some = seen.weights.any(axis=1)
+        squares[seen.rows[some]] = np.square(seen.effective).sum(axis=1)[some]
+
+    visit_rows(fit, add)
+    return 1 / squares
 
 
 def pooled_sample_size(attention: Attention) -> np.ndarray:

@@ -135,6 +135,7 @@ class AdaptiveWindow(Window):
             bandwidth=self.bandwidth,
             key_widths=self.key_widths,
             weights=attention.weights * np.exp(log_mass.min() - log_mass),
+            unit=attention.unit * np.exp(-log_mass.min()),
         )
 
     def take(self, rows: np.ndarray) -> Window:

@@ -1,5 +1,7 @@
 """The engine in one call: attention's attributes and what is asked of it, by keyword."""
 
+import numpy as np
+
 from nwkr._pooling import Attention
 
 
@@ -12,7 +14,12 @@ def pool_each(multiples, values, **attention):
 
 
 def slopes(values, sums, loss_slopes, **attention):
-    return Attention(**attention).bandwidth_slopes(values, sums, loss_slopes)
+    """Slopes of a loss of pooled values by the logarithm of each bandwidth."""
+    reached = ((sums.total > 0) & ~np.isneginf(sums.shift))[:, None]
+    by_value = np.where(reached, loss_slopes, 0) / np.where(reached, sums.total[:, None], 1)
+    pooled = np.nan_to_num(sums.finish())
+    factors = np.column_stack([-(by_value * pooled).sum(axis=1), by_value])
+    return Attention(**attention).bandwidth_slopes(values, factors, sums.shift)
 
 
 def attend(visit, **attention):

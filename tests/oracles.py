@@ -169,3 +169,27 @@ def slope(function, x, step=1e-5):
             ahead, behind = (x + side * reach * step * direction for side in (1, -1))
             slopes[j] += factor * (function(ahead) - function(behind)) / (60 * step)
     return slopes
+
+
+def local_line(X, y, query, kernel, bandwidth, ridge=1.0, weights=None, spread_of=None):
+    """A line at a query: weighted least squares with a penalty on slopes, as a linear system.
+
+    Returns what each target counts at the query, (n,), and the slopes, (n_features, n_outputs).
+    The spread that the penalty is measured in is that of the rows, unless others are given.
+    """
+    X, y = np.asarray(X, float), np.asarray(y, float).reshape(len(X), -1)
+    weights = np.ones(len(X)) if weights is None else np.asarray(weights, float)
+    bandwidth = np.broadcast_to(np.asarray(bandwidth, float), X.shape[1:])
+    rows, of_rows = (X, weights) if spread_of is None else spread_of
+    variance = np.average((rows - np.average(rows, axis=0, weights=of_rows)) ** 2, 0, of_rows)
+    some = (bandwidth > 0) & (variance > 0)
+    wide = bandwidth > 0
+    u = scaled_distances(np.asarray(query, float)[None, wide], X[:, wide], bandwidth[wide])[0]
+    counts = weights * PROFILES[kernel](u) * (X == query)[:, ~wide].all(axis=1)
+    penalty = ridge / (1 / np.square(bandwidth[some]) + 1 / variance[some])
+    design = np.column_stack([np.ones(len(X)), (X - query)[:, some]])
+    left = design.T @ (counts[:, None] * design) + np.diag([0, *penalty])
+    solved = np.linalg.solve(left, design.T * counts)
+    slopes = np.zeros((X.shape[1], y.shape[1]))
+    slopes[some] = solved[1:] @ y
+    return solved[0], slopes

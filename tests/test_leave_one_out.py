@@ -56,7 +56,7 @@ def leave_one_out(
     weights = np.ones(len(X)) if weights is None else weights
     attention = Attention(
         X[rows], X, weights / weights.max(), KERNELS[kernel],
-        metric=metric, leave_out=rows, empty=empty, n_jobs=n_jobs,
+        metric=metric, leave_out=rows, counts=weights, empty=empty, n_jobs=n_jobs,
     )  # fmt: skip
     return LeaveOneOut(attention, values.reshape(len(X), -1))
 
@@ -239,7 +239,7 @@ def test_with_itself_is_what_predict_gives_for_the_training_rows(ladder, kernel,
     for bandwidth, *each in zip(ladder, *fits):
         expected = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights).predict(X)
         for fit in each:
-            got = fit.with_itself(y)
+            got = fit.fitted
             assert_allclose(got, expected, rtol=1e-9, atol=1e-9, err_msg=str(bandwidth))
 
 
@@ -250,7 +250,7 @@ def test_with_itself_a_row_is_one_of_its_nearest(k, kernel, data):
     (fit,) = fits_of([KNearest(k)], *data, kernel)
     model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
     assert_allclose(fit.leverages, np.diag(model.attention_weights_), rtol=1e-9, atol=1e-12)
-    assert_allclose(fit.with_itself(y), model.predict(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(fit.fitted, model.predict(X), rtol=1e-9, atol=1e-9)
 
 
 # -- empty neighbourhoods ---------------------------------------------------------------------

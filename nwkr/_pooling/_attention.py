@@ -13,7 +13,7 @@ from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._pairs import Pairs, places
-from nwkr._pooling._rows import row_blocks, weights_in_rows
+from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
@@ -46,6 +46,10 @@ class Attention:
         For each query, the number of the key that it leaves out; -1 for none.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
         Factors of the bandwidth, by query or by key, not both.
+    counts : ndarray of shape (n_keys,) or None, default=None
+        As how many rows each key counts, for whoever asks; pooling does not.
+    unit : float, default=1.0
+        As how many rows a total of 1 counts.
     empty : {"nearest", "mean"} or None, default=None
         What a query gets if no key has weight for it: the mean of its nearest keys, the mean
         of all keys, or nothing.
@@ -68,6 +72,8 @@ class Attention:
     leave_out: np.ndarray | None = None
     query_widths: np.ndarray | None = None
     key_widths: np.ndarray | None = None
+    counts: np.ndarray | None = None
+    unit: float = 1.0
     empty: str | None = None
     blocks: Blocks | None = None
     algorithm: str = "auto"
@@ -107,6 +113,7 @@ class Attention:
                 weights=part.weights[cols],
                 leave_out=None if part.leave_out is None else places(part.leave_out, cols),
                 key_widths=_some(part.key_widths, cols),
+                counts=_some(part.counts, cols),
                 blocks=None,
             )
         return part
@@ -177,10 +184,39 @@ class Attention:
             attend_blocks(around, self.kernel, show, empty=self.empty, n_jobs=self.n_jobs)
 
     @one_blas_thread()
+    def visit_changes(
+        self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+    ) -> None:
+        """Show the weights, and how they change with the squared distance.
+
+        The metric has to be euclidean, the kernel one with a derivative.
+
+        Parameters
+        ----------
+        visit : callable
+            Called as ``visit(rows, cols, weights, changes)`` as in :meth:`visit`; changes are
+            derivatives of the weights, but for their sum, by the squared scaled distance.
+        """
+        pairs = self._pairs()
+
+        def show_part(part):
+            for exactly in in_rows(pairs, self.kernel, np.r_[part], self.empty):
+                cols = np.arange(len(self.weights))[exactly.cols]
+                weights = exactly.weights() * self.weights[cols]
+                changes = exactly.derivatives() * self.weights[cols]
+                changes[weights == 0] = 0
+                if pairs.key_factors is not None:
+                    changes *= pairs.key_factors[cols]
+                total = weights.sum(axis=1, keepdims=True)
+                total[total == 0] = 1
+                visit(exactly.rows, cols, weights / total, changes / total)
+
+        each(show_part, row_blocks(*pairs.shape), self.n_jobs)
+
     def bandwidth_slopes(
-        self, values: np.ndarray, sums: PooledSums, loss_slopes: np.ndarray
+        self, values: np.ndarray, factors: np.ndarray, shift: np.ndarray
     ) -> np.ndarray:
-        """Derivatives of a loss of the pooled values by the logarithm of each bandwidth.
+        """Derivatives of a loss by the logarithm of each bandwidth, through the weights.
 
         The metric has to be euclidean, the kernel one with a derivative.
 
@@ -188,10 +224,11 @@ class Attention:
         ----------
         values : ndarray of shape (n_keys, n_values)
             Values.
-        sums : PooledSums
-            What :meth:`pool` gave for these.
-        loss_slopes : ndarray of shape (n_queries, n_values)
-            Derivatives of the loss by the pooled values.
+        factors : ndarray of shape (n_queries, 1 + n_values)
+            The derivative of the loss by the weight that a query gives to a key is the sum of
+            these times 1 and the key's values; 0 where no key has weight.
+        shift : ndarray of shape (n_queries,)
+            Logarithm of the scale that those weights are divided by, as pooling has it.
 
         Returns
         -------
@@ -202,14 +239,14 @@ class Attention:
         around = self._neighbourhoods(pairs, tol=0.0)
         if around is None:
             total = bandwidth_slopes(
-                pairs, self.kernel, weighted_values, sums, loss_slopes, self.n_jobs
+                pairs, self.kernel, weighted_values, factors, shift, self.n_jobs
             )
         else:
 
             def add(rows, cols, part):
                 values_of_part = np.take(weighted_values, cols, axis=1)
                 return bandwidth_slopes(
-                    part, self.kernel, values_of_part, sums.take(rows), loss_slopes[rows], n_jobs=1
+                    part, self.kernel, values_of_part, factors[rows], shift[rows], n_jobs=1
                 )
 
             total = sum_blocks(around, add, self.n_jobs)
@@ -217,7 +254,6 @@ class Attention:
         by_column[self._counted] = total
         return by_column
 
-    @one_blas_thread()
     def gradients(self, values: np.ndarray) -> np.ndarray:
         """Derivatives of the pooled values by each column of the query.
 
@@ -260,7 +296,7 @@ class Attention:
     @property
     def scales(self) -> np.ndarray:
         """The bandwidth of each column, for the euclidean metric."""
-        return np.asarray(self.bandwidth)
+        return np.atleast_1d(self.bandwidth)
 
     @property
     def _counted(self) -> np.ndarray:

@@ -1,9 +1,10 @@
 """How a loss of the pooled values changes with the bandwidth of each column.
 
-With the pooled value ``f`` of a query, its total ``T`` and the derivative ``g`` of the loss
-by ``f``, a pair adds ``g (v - f) w K'(u2) / T`` times the change of its ``u2``, which is
-``-2 (q - k)^2`` in the logarithm of a column's bandwidth (q and k in units of it). Summed
-over pairs with the square expanded, that is one product with the keys for all columns.
+A loss depends on the bandwidth through the weights. Where its derivative by the weight of a key
+is a sum of the key's values times the query's *factors*, a pair adds this sum times K'(u2) times
+the change of its ``u2``, which is ``-2 (q - k)^2`` in the logarithm of a column's bandwidth (q
+and k in units of it). Summed over pairs with the square expanded, that is one product with the
+keys for all columns.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import numpy as np
 
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows
-from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, slices
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
 from nwkr.kernels import Kernel
@@ -24,8 +24,8 @@ def bandwidth_slopes(
     pairs: Pairs,
     kernel: Kernel,
     values: np.ndarray,
-    sums: PooledSums,
-    loss_slopes: np.ndarray,
+    factors: np.ndarray,
+    shift: np.ndarray,
     n_jobs: int | None = None,
 ) -> np.ndarray:
     """Derivatives of a loss by the logarithm of each bandwidth.
@@ -38,10 +38,11 @@ def bandwidth_slopes(
         A kernel that has a derivative.
     values : ndarray of shape (1 + n_values, n_keys)
         Key weights, and the values times these.
-    sums : PooledSums
-        What pooling them gave.
-    loss_slopes : ndarray of shape (n_queries, n_values)
-        Derivatives of the loss by the pooled values.
+    factors : ndarray of shape (n_queries, 1 + n_values)
+        Factors of 1 and of the values in the derivatives of the loss by the weights of a query,
+        which are divided by ``exp(shift)``; 0 where no key has weight.
+    shift : ndarray of shape (n_queries,)
+        Logarithm of the scale of the weights.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -51,11 +52,7 @@ def bandwidth_slopes(
         One for each column whose bandwidth is neither 0 nor infinite.
     """
     queries, keys = pairs.centred
-    # What stands in for weights does not change with the bandwidth.
-    reached = (sums.total > 0) & ~np.isneginf(sums.shift)
-    slopes = loss_slopes * np.where(reached, 1 / np.where(reached, sums.total, 1), 0)[:, None]
-    factors = np.column_stack([-(slopes * np.nan_to_num(sums.finish())).sum(axis=1), slopes])
-    far = reached & (sums.shift != 0)
+    far = (shift != 0) & factors.any(axis=1)
     factors_by_tiles = np.where(far[:, None], 0, factors)
     tiles = Tiles(pairs, kernel, np.float64)
     blocks = slices(pairs.shape[0], QUERIES_PER_TILE)

@@ -1,0 +1,168 @@
+r"""Fits as weighted sums of the targets: effective weights, residuals and leverages, key by key.
+
+A local line is linear in the targets, as the mean is: :math:`f(q) = \sum_i l_i y_i` with the
+effective weights
+
+.. math:: l_i = a_i \, (1 + (x_i - \bar x)' u), \qquad u = (C + R)^{-1} (q - \bar x)
+
+and the attention weights :math:`a_i`. They sum to 1, and may be negative. For constants they are
+the attention weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nwkr._local import LocalFit
+
+__all__ = ["LocalRows", "surface_gradients", "visit_rows"]
+
+
+class LocalRows:
+    """Some queries of a fit, seen from some keys.
+
+    Parameters
+    ----------
+    fit : LocalFit
+        The fit.
+    rows : ndarray of shape (n_rows,)
+        Numbers of the queries.
+    cols : ndarray of shape (n_cols,)
+        Numbers of the keys; no other has weight for these queries.
+    weights : ndarray of shape (n_rows, n_cols)
+        Attention weights.
+    """
+
+    def __init__(self, fit: LocalFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
+        self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
+        columns, spread = fit.lines.columns, fit.lines.spread
+        queries = fit.attention.queries[rows][:, columns]
+        # From near these queries, so that no digit is lost far from the common centre.
+        centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
+        self._keys = (fit.attention.keys[cols][:, columns] - centre) / spread
+        self._means = (queries - centre) / spread - fit.offset[rows]
+
+    @property
+    def effective(self) -> np.ndarray:
+        """Effective weights, of shape (n_rows, n_cols); 0 where no key has weight."""
+        effective = self.weights * (1 + self.along(self.fit.directions[self.rows]))
+        effective[~self.weights.any(axis=1)] = 0
+        return effective
+
+    @property
+    def leverages(self) -> np.ndarray:
+        """Effective weight of each key in a fit at its own place, (n_rows, n_cols).
+
+        The window stays the query's: without the key, the fit at the query is less by its
+        effective weight times its residual, over 1 minus this.
+        """
+        leverages = self.weights.copy()
+        for number, row in enumerate(self.rows):
+            apart = self._keys - self._means[number]
+            forms = np.einsum("ij,jk,ik->i", apart, self.fit.inverse(row), apart)
+            leverages[number] *= 1 + forms
+        return leverages
+
+    def residuals(self, targets: np.ndarray, number: int) -> np.ndarray:
+        """How far each key lies above the line of each query.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_keys,)
+            The output of all keys.
+        number : int
+            Which output.
+
+        Returns
+        -------
+        residuals : ndarray of shape (n_rows, n_cols)
+            Residuals.
+        """
+        residuals = targets[self.cols] - self.fit.mean[self.rows, number, None]
+        residuals -= self.along(self.fit.scaled_slopes[self.rows, :, number])
+        return residuals
+
+    def moved(self, targets: np.ndarray, number: int) -> np.ndarray:
+        """The targets of the keys, moved to each query along its line.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_keys,)
+            The output of all keys.
+        number : int
+            Which output.
+
+        Returns
+        -------
+        moved : ndarray of shape (n_rows, n_cols)
+            The predictions, and the residuals added.
+        """
+        return self.fit.predictions[self.rows, number, None] + self.residuals(targets, number)
+
+    def along(self, coefficients: np.ndarray) -> np.ndarray:
+        """Differences of keys and local means times coefficients of the columns.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (n_rows, n_slopes)
+            Coefficients of each query.
+
+        Returns
+        -------
+        products : ndarray of shape (n_rows, n_cols)
+            Their products.
+        """
+        offset = np.einsum("ij,ij->i", self._means, coefficients)
+        return coefficients @ self._keys.T - offset[:, None]
+
+
+def visit_rows(fit: LocalFit, visit: Callable[[LocalRows], None]) -> None:
+    """Show the rows of a fit, a block of queries at a time, from several threads.
+
+    Parameters
+    ----------
+    fit : LocalFit
+        The fit.
+    visit : callable
+        Called with each block, once for each query.
+    """
+    fit.attention.visit(lambda rows, cols, weights: visit(LocalRows(fit, rows, cols, weights)))
+
+
+def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
+    """Derivatives of the predictions by each column of the query.
+
+    The line's own slope, and how it changes as the weights do.
+
+    Parameters
+    ----------
+    fit : LocalFit
+        The fit.
+    targets : ndarray of shape (n_keys, n_outputs)
+        Targets.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_features, n_outputs)
+        Derivatives; NaN where no key has weight and nothing stands in.
+    """
+    attention, bandwidth = fit.attention, fit.attention.scales
+    counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
+    gradients = np.zeros((len(fit.mean), len(bandwidth), targets.shape[1]))
+    gradients[:, fit.lines.columns] = fit.slopes
+    gradients[np.isnan(fit.mean).any(axis=1)] = np.nan
+
+    def add(rows, cols, weights, changes):
+        seen = LocalRows(fit, rows, cols, weights)
+        changes = changes * (1 + seen.along(fit.directions[rows]))
+        keys = attention.keys[cols][:, counted]
+        shares = [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
+        for number, row in enumerate(rows):
+            apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+            for output, share in enumerate(shares):
+                gradients[row, counted, output] += 2 * (share[number] @ apart)
+
+    attention.visit_changes(add)
+    return gradients

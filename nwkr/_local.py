@@ -1,0 +1,335 @@
+r"""What is fitted in a window: a constant, or a line whose slopes are drawn towards 0.
+
+With the kernel weights :math:`w_i` of a query :math:`q` (sample weights included, counted in rows)
+and their sum :math:`W`, a local line minimises
+
+.. math:: \sum_i w_i \, (y_i - a - b'(x_i - q))^2 + \text{ridge} \sum_j D_j b_j^2,
+          \qquad D_j = \frac{1}{1 / b_j^2 + 1 / s_j^2}
+
+with the bandwidth :math:`b_j` of a column and its variance :math:`s_j^2`. :math:`D_j` is the
+variance of a column within the window, so in an ordinary window ``ridge`` rows say that the slope
+is 0. The fit is made of pooled moments: with the means :math:`\bar x, \bar y`, the covariances
+:math:`C` of the columns and :math:`c` of columns and targets, all under the weights,
+
+.. math:: f(q) = \bar y + (q - \bar x)' \beta,
+          \qquad \beta = (C + \tfrac{\text{ridge}}{W} D)^{-1} c.
+
+A local constant is a line without columns that have slopes, so it needs no code of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nwkr._pooling import Attention, PooledSums
+from nwkr._window import Window
+
+__all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
+
+# Moments about a common centre lose digits where their square is so many times the variance
+# about the local mean; a query beyond it is fitted again about its own mean.
+_LARGEST_LOSS = 2.0**18
+# Directions with less than this share of the largest variance have no slope, where ridge is 0.
+_FLAT = 1e-10
+
+
+@dataclass(frozen=True)
+class LocalLines:
+    """Lines in the columns that have slopes; constants where no column has.
+
+    Attributes
+    ----------
+    ridge : float
+        Rows that say that a slope is 0.
+    columns : ndarray of shape (n_slopes,)
+        Numbers of the columns that have slopes.
+    centre, spread : ndarray of shape (n_slopes,)
+        Mean and standard deviation of these columns over the keys.
+    n_rows : float
+        Number of keys, by weight.
+    """
+
+    ridge: float
+    columns: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
+    n_rows: float
+
+    @classmethod
+    def of(
+        cls, degree: int, ridge: float, keys: np.ndarray, counts: np.ndarray, window: Window
+    ) -> LocalLines:
+        """Lines (degree 1) or constants (degree 0) for some keys.
+
+        Parameters
+        ----------
+        degree : {0, 1}
+            Degree of the local polynomial.
+        ridge : float
+            Rows that say that a slope is 0; constants are what infinitely many leave.
+        keys : ndarray of shape (n_keys, n_features)
+            Keys.
+        counts : ndarray of shape (n_keys,)
+            As how many rows each counts.
+        window : Window
+            The bandwidth; a column where it is 0 has no slope, for all its keys are equal.
+
+        Returns
+        -------
+        lines : LocalLines
+            The lines.
+        """
+        columns = np.arange(keys.shape[1] if degree and np.isfinite(ridge) else 0)
+        if not window.by_query and len(columns):
+            columns = np.flatnonzero(window.bandwidth > 0)
+        n_rows = float(counts.sum())
+        some = keys[:, columns].astype(float)
+        centre = counts @ some / n_rows
+        spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
+        # A constant column has no slope; nor has one that is constant but for rounding.
+        varies = spread > 1e-14 * np.abs(centre)
+        return cls(ridge, columns[varies], centre[varies], spread[varies], n_rows)
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether there are lines, and not only constants."""
+        return len(self.columns) > 0
+
+    def values(self, keys: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """What to pool: the targets, columns, and products of columns with both.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_keys, n_features)
+            Keys.
+        y : ndarray of shape (n_keys, n_outputs)
+            Targets, best of order 1.
+
+        Returns
+        -------
+        values : ndarray of shape (n_keys, n_values)
+            Targets first.
+        """
+        if not self.has_slopes:
+            return y
+        z = self.scaled(keys)
+        first, second = self.products
+        with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), -1)
+        return np.hstack([y, z, z[:, first] * z[:, second], with_y])
+
+    def fit(
+        self, attention: Attention, values: np.ndarray, sums: PooledSums | None = None
+    ) -> LocalFit:
+        """Fit a line at each query.
+
+        Parameters
+        ----------
+        attention : Attention
+            Queries and keys.
+        values : ndarray of shape (n_keys, n_values)
+            What :meth:`values` gave.
+        sums : PooledSums or None, default=None
+            What pooling them gives, if it is known.
+
+        Returns
+        -------
+        fit : LocalFit
+            The lines.
+        """
+        sums = attention.pool(values) if sums is None else sums
+        n_slopes = len(self.columns)
+        n_outputs = (values.shape[1] - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
+        ends = np.cumsum([n_outputs, n_slopes, n_slopes * (n_slopes + 1) // 2])
+        y_mean, z_mean, squares, with_y = np.split(sums.finish(), ends, axis=1)
+        first, second = self.products
+        covariance = np.empty((len(y_mean), n_slopes, n_slopes))
+        covariance[:, first, second] = covariance[:, second, first] = squares
+        covariance -= z_mean[:, :, None] * z_mean[:, None, :]
+        with_y = with_y.reshape(len(y_mean), n_slopes, n_outputs)
+        with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
+        moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
+        trust, penalty = self._trust(attention, sums), self._penalty(attention)
+        if n_slopes:
+            self._count_anew(attention, values[:, :n_outputs], z_mean, trust, penalty, *moments[1:])
+        return LocalFit(self, attention, sums, *moments, trust, penalty)
+
+    def _trust(self, attention, sums):
+        """The share of the rows in a window among these and those that say: no slope."""
+        # What stands in where no key has weight has no slope, as far away.
+        reached = (sums.total > 0) & ~np.isneginf(sums.shift)
+        if self.ridge == 0:
+            return reached.astype(float)
+        with np.errstate(over="ignore"):
+            mass = np.exp(np.where(reached, sums.shift, 0)) * sums.total * attention.unit
+        return np.where(reached, mass / (mass + self.ridge), 0.0)
+
+    def _penalty(self, attention):
+        """The variance of each column within the window, in units of its variance."""
+        width2 = np.square(attention.scales[self.columns])[None]
+        if attention.query_widths is not None:
+            width2 = width2 * np.square(attention.query_widths)[:, None]
+        with np.errstate(over="ignore", divide="ignore"):
+            within = 1 / (1 / width2 + 1 / self._variance(attention))
+        # A column that is constant without the key has no slope, whatever the penalty.
+        penalty = np.where(within > 0, within / np.square(self.spread), 1.0)
+        return np.broadcast_to(penalty, (len(attention.queries), len(self.columns)))
+
+    def _variance(self, attention):
+        """The variance of each column among the keys that a query does not leave out."""
+        variance = np.square(self.spread)[None]
+        if attention.leave_out is None or attention.counts is None:
+            return variance
+        leaving, out = attention.leave_out >= 0, attention.leave_out
+        weights = np.where(leaving, attention.counts[out], 0.0)[:, None]
+        rest = np.maximum(self.n_rows - weights, np.finfo(float).tiny)
+        apart = np.square(np.take(attention.keys, out, axis=0)[:, self.columns] - self.centre)
+        return np.maximum(self.n_rows / rest * (variance - weights / rest * apart), 1e-300)
+
+    def _count_anew(self, attention, y, z_mean, trust, penalty, covariance, with_y, offset):
+        """Moments about the local mean, where those about the common centre lost digits."""
+        diagonal = np.einsum("njj->nj", covariance)
+        level = trust[:, None] * diagonal + (1 - trust)[:, None] * penalty
+        lost = trust[:, None] * (diagonal + z_mean**2) > _LARGEST_LOSS * level
+        again = np.flatnonzero(lost.any(axis=1))
+
+        def add(rows, cols, weights):
+            keys, targets = attention.keys[cols][:, self.columns], y[cols]
+            for row, shares in zip(again[rows], weights):
+                # From the heaviest key, so that nothing is lost however far the centre is.
+                heaviest = shares.argmax()
+                apart = (keys - keys[heaviest]) / self.spread
+                mean = shares @ apart
+                of_query = attention.queries[row, self.columns] - keys[heaviest]
+                offset[row] = of_query / self.spread - mean
+                apart = shares[:, None] * (apart - mean)
+                covariance[row] = apart.T @ ((keys - keys[heaviest]) / self.spread)
+                with_y[row] = apart.T @ (targets - targets[heaviest])
+
+        if len(again):
+            attention.take(again).visit(add)
+
+    def scaled(self, X: np.ndarray) -> np.ndarray:
+        """The columns that have slopes, about their centre and in units of their spread."""
+        return (X[:, self.columns] - self.centre) / self.spread
+
+    @property
+    def products(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the two columns in each product of columns."""
+        return np.triu_indices(len(self.columns))
+
+
+@dataclass(frozen=True)
+class LocalFit:
+    """Lines at queries, in units of the columns' spread.
+
+    Attributes
+    ----------
+    lines : LocalLines
+        What they are lines in.
+    attention : Attention
+        Queries and keys.
+    sums : PooledSums
+        What pooling gave.
+    mean : ndarray of shape (n_queries, n_outputs)
+        Mean of the targets in the window.
+    covariance : ndarray of shape (n_queries, n_slopes, n_slopes)
+        Covariance of the columns there.
+    with_y : ndarray of shape (n_queries, n_slopes, n_outputs)
+        Covariance of columns and targets there.
+    offset : ndarray of shape (n_queries, n_slopes)
+        From the mean of the columns to the query.
+    trust : ndarray of shape (n_queries,)
+        ``W / (W + ridge)`` with the rows ``W`` in the window: how far a slope is believed.
+    penalty : ndarray of shape (n_queries, n_slopes)
+        Variance of the columns within the window, which a slope is measured by.
+    """
+
+    lines: LocalLines
+    attention: Attention
+    sums: PooledSums
+    mean: np.ndarray
+    covariance: np.ndarray
+    with_y: np.ndarray
+    offset: np.ndarray
+    trust: np.ndarray
+    penalty: np.ndarray
+
+    @cached_property
+    def _solved(self):
+        """Slopes, (n_queries, n_slopes, n_outputs), and the same solved for the offset."""
+        right = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
+        left, right = self._system(), self.trust[:, None, None] * right
+        unknown = np.isnan(self.sums.total) | ~(self.sums.total > 0)  # and nothing stands in
+        left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
+        if self.lines.ridge > 0:
+            solved = np.linalg.solve(left, right)
+        else:
+            # Of all lines that fit alike, that of the smallest slopes: the limit of a penalty.
+            unit = np.sqrt(self.penalty)[:, :, None]
+            left /= unit * unit.swapaxes(1, 2)
+            solved = np.linalg.pinv(left, rcond=_FLAT, hermitian=True) @ (right / unit) / unit
+        return solved[:, :, :-1], solved[:, :, -1]
+
+    def take(self, rows: np.ndarray) -> LocalFit:
+        """The fit at some queries."""
+        return LocalFit(
+            self.lines,
+            self.attention.take(rows),
+            self.sums.take(rows),
+            self.mean[rows],
+            self.covariance[rows],
+            self.with_y[rows],
+            self.offset[rows],
+            self.trust[rows],
+            self.penalty[rows],
+        )
+
+    def _system(self, rows=slice(None)):
+        """The matrix that is solved for slopes, ``trust * (C + ridge / W D)``."""
+        trust, penalty = self.trust[rows], self.penalty
+        left = trust[..., None, None] * self.covariance[rows]
+        penalty = (
+            penalty[rows] if len(penalty) > 1 else np.broadcast_to(penalty[0], left.shape[:-1])
+        )
+        diagonal = np.arange(left.shape[-1])
+        left[..., diagonal, diagonal] += (1 - trust)[..., None] * penalty
+        return left
+
+    def inverse(self, row: int) -> np.ndarray:
+        """Inverse of ``C + ridge / W D`` at a query, of shape (n_slopes, n_slopes)."""
+        trust, left = self.trust[row], self._system(row)
+        if self.lines.ridge > 0:
+            return trust * np.linalg.inv(left)
+        return trust * np.linalg.pinv(left, rcond=_FLAT, hermitian=True)
+
+    @property
+    def scaled_slopes(self) -> np.ndarray:
+        """Slopes by the columns' spread, of shape (n_queries, n_slopes, n_outputs)."""
+        return self._solved[0]
+
+    @property
+    def directions(self) -> np.ndarray:
+        """What effective weights change along, of shape (n_queries, n_slopes)."""
+        return self._solved[1]
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The lines at their queries, of shape (n_queries, n_outputs)."""
+        return self.mean + np.einsum("nj,njm->nm", self.offset, self._solved[0])
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Slopes by unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
+        return self._solved[0] / self.lines.spread[:, None]
+
+    @property
+    def leverage(self) -> np.ndarray:
+        """Effective weight of a key at its own place, relative to its share of the weights."""
+        return 1 + np.einsum("nj,nj->n", self.offset, self._solved[1])
+
+
+CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0), np.empty(0), 0.0)
+"""Nothing but means."""

@@ -1,0 +1,75 @@
+"""How a loss of local fits changes with the bandwidths: through the weights, and the penalty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._local import LocalFit
+
+__all__ = ["bandwidth_slopes"]
+
+
+def bandwidth_slopes(
+    fit: LocalFit,
+    values: np.ndarray,
+    by_prediction: np.ndarray,
+    by_leverage: np.ndarray | None = None,
+) -> np.ndarray:
+    """Derivatives of a loss by the logarithm of each bandwidth.
+
+    The loss changes with the weight of a key by the key's effective weight times its residual,
+    ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights, and with
+    the leverage by the square of the first factor: both are sums of what was pooled.
+
+    Parameters
+    ----------
+    fit : LocalFit
+        The fit.
+    values : ndarray of shape (n_keys, n_values)
+        What was pooled.
+    by_prediction : ndarray of shape (n_queries, n_outputs)
+        Derivatives of the loss by the predictions.
+    by_leverage : ndarray of shape (n_queries,) or None, default=None
+        Derivatives of the loss by the leverages of the queries, times the total of the weights
+        and over the share that a query has of them at its own place.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_features,)
+        Derivatives; 0 where the bandwidth is 0 or infinite.
+    """
+    lines, attention, direction = fit.lines, fit.attention, fit.directions
+    reached = (fit.sums.total > 0) & ~np.isneginf(fit.sums.shift)
+    total = np.where(reached, fit.sums.total, 1)[:, None]
+    by_prediction = np.where(reached[:, None], by_prediction, 0)
+    slope = np.einsum("njm,nm->nj", fit.scaled_slopes, by_prediction)
+    mean = lines.scaled(attention.queries) - fit.offset
+    level = (1 - np.einsum("nj,nj->n", mean, direction))[:, None]
+    rest = np.einsum("nj,nj->n", mean, slope) - (by_prediction * fit.mean).sum(axis=1)
+    rest = rest[:, None]
+    of_one, of_y = level * rest, level * by_prediction
+    of_z = rest * direction - level * slope
+    of_squares = -_folded(direction, slope, *lines.products)
+    of_both = (direction[:, :, None] * by_prediction[:, None, :]).reshape(len(level), -1)
+    of_penalty = -direction * slope
+    if by_leverage is not None:
+        strength = np.where(reached, by_leverage, 0)[:, None] / total
+        of_one = of_one - strength * np.square(level)
+        of_z = of_z - strength * 2 * level * direction
+        of_squares = of_squares - strength * _folded(direction, direction, *lines.products)
+        of_penalty = of_penalty - strength * np.square(direction)
+    factors = np.hstack([of_one, of_y, of_z, of_squares, of_both]) / total
+    factors[~reached] = 0
+    found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
+
+    # The penalty is the variance within the window, which depends on the bandwidth.
+    strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=fit.trust > 0)
+    share = fit.penalty * np.square(lines.spread / attention.scales[lines.columns])
+    found[lines.columns] += (strength[:, None] * of_penalty * 2 * fit.penalty * share).sum(axis=0)
+    return found
+
+
+def _folded(ours, theirs, first, second):
+    """Coefficients of the products of columns in the product of two linear forms."""
+    products = ours[:, first] * theirs[:, second]
+    return np.where(first == second, products, products + ours[:, second] * theirs[:, first])

@@ -1,0 +1,169 @@
+"""The fit as a linear smoother: what each target counts, local slopes, standard errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._effective import visit_rows
+
+__all__ = ["LinearSmoother"]
+
+
+class LinearSmoother(NadarayaWatsonBase):
+    """Regression whose predictions are weighted sums of the targets."""
+
+    _values: np.ndarray
+    _scale: np.ndarray
+    _one_output: bool
+
+    def effective_weights(self, X=None, *, sparse_output=False, top_k=None):
+        r"""Weights of the training targets in the predictions for `X`.
+
+        A local line is linear in the targets: with the attention weights :math:`a_i`,
+
+        .. math:: f(q) = \sum_i l_i\, y_i, \qquad
+                  l_i = a_i \, \big(1 + (x_i - \bar x)' (C + R)^{-1} (q - \bar x)\big)
+
+        where :math:`\bar x` and :math:`C` are mean and covariance of the columns under the
+        attention weights, and :math:`R` the penalty. The weights sum to 1, and those of rows on
+        the far side of the window may be negative. With ``degree=0`` they are the attention
+        weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None, default=None
+            Rows to predict. None stands for the training rows, each left out of its own
+            prediction.
+        sparse_output : bool, default=False
+            Whether to return a sparse matrix, built without a dense one.
+        top_k : int or None, default=None
+            Keep the `top_k` weights of each row that are largest in size; the rest becomes 0.
+
+        Returns
+        -------
+        weights : ndarray or CSR array of shape (n_queries, n_train)
+            Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not between 1 and the number of training rows; if a query has no
+            weight and ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0, degree=1, ridge=0.1)
+        >>> model.fit([[0], [1], [3]], [0, 1, 2]).effective_weights([[-0.5]]).round(2)
+        array([[ 1.32, -0.31, -0.01]])
+        """
+        check_is_fitted(self)
+        self._check_top_k(top_k)
+        attention = self._attention(X)
+        return self._matrix(attention, effective=True, sparse_output=sparse_output, top_k=top_k)
+
+    def local_slopes(self, X):
+        r"""Slopes of the local lines: how the target changes with each feature around a query.
+
+        This is the coefficient :math:`\beta_j` of the line that is fitted in the window, an
+        estimate of the slope of the regression function. The derivative of the fitted surface,
+        which changes with the window, too, is `gradient`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows, as in `predict`.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
+            Slopes, in units of `y` by units of the column; 0 for a column that is constant or
+            whose bandwidth is 0, and where no row has weight, for what stands in has no slope.
+
+        Raises
+        ------
+        ValueError
+            If ``degree=0``; if a query has no weight and ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0, degree=1, ridge=0.0)
+        >>> model.fit([[0], [1], [3]], [0, 2, 6]).local_slopes([[0.5]]).round(6)
+        array([[2.]])
+        """
+        check_is_fitted(self)
+        if not self._degree:
+            raise ValueError(
+                "local_slopes needs degree=1, which fits a line in each window; got degree=0. "
+                "gradient gives the derivative of the prediction for both."
+            )
+        fit = self._fit_lines(self._attention(X))
+        self._refuse_empty(fit.sums.total > 0)
+        slopes = np.zeros((len(fit.mean), self.n_features_in_, self._values.shape[1]))
+        slopes[:, self._lines.columns] = self._scale * fit.slopes
+        slopes[~(fit.sums.total > 0)] = np.nan
+        return slopes[:, :, 0] if self._one_output else slopes
+
+    def standard_error(self, X):
+        r"""Standard error of the prediction: how far it would vary with other noise.
+
+        With the effective weights :math:`l_i` and the residuals of the training rows, each
+        predicted without itself, it is the estimate HC3 of MacKinnon and White,
+
+        .. math:: \sqrt{\textstyle\sum_i l_i^2\, (y_i - f_{-i}(x_i))^2},
+
+        which lets the noise differ from place to place. It does not know the bias that smoothing
+        has where the regression function bends.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows, as in `predict`.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_queries,) or (n_queries, n_outputs)
+            Standard errors, in the units of `y`.
+
+        Raises
+        ------
+        ValueError
+            If a query or a training row has no weight and ``handle_empty="error"``.
+
+        References
+        ----------
+        J. G. MacKinnon, H. White, "Some Heteroskedasticity-Consistent Covariance Matrix
+        Estimators with Improved Finite Sample Properties", *Journal of Econometrics* 29(3),
+        1985. `doi:10.1016/0304-4076(85)90158-7 <https://doi.org/10.1016/0304-4076(85)90158-7>`_
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> X = np.arange(20.0).reshape(-1, 1)
+        >>> model = NadarayaWatsonRegressor(bandwidth=2.0).fit(X, X.ravel() % 3)
+        >>> model.standard_error([[9.5]]).round(2)
+        array([0.38])
+        """
+        check_is_fitted(self)
+        residuals = self._values - self._pooled(None)[self._rows]
+        fit = self._fit_lines(self._attention(X))
+        self._refuse_empty(fit.sums.total > 0)
+        errors = np.full(fit.mean.shape, np.nan)
+
+        def add(seen):
+            some = seen.weights.any(axis=1)
+            squares = np.square(residuals[seen.cols])
+            # What is not known of a row counts only where the row does.
+            counted = np.where(np.isnan(squares), 0, squares)
+            unknown = (seen.effective != 0) @ np.isnan(squares)
+            found = np.sqrt(np.square(seen.effective) @ counted)
+            found[unknown > 0] = np.nan
+            errors[seen.rows[some]] = found[some]
+
+        visit_rows(fit, add)
+        errors *= self._scale
+        return errors[:, 0] if self._one_output else errors
