@@ -149,13 +149,13 @@ def kernel_weights(kernel, u):
 
 
 def distances_of(A, B, metric, bandwidth):
-    """Distances, squares of those in columns that have to match, and errors of rounding."""
+    """Distances, squares of those in columns that have to match, absolute and relative errors."""
     single = np.float32 in (np.asarray(A).dtype, np.asarray(B).dtype)
     A, B = np.asarray(A, float), np.asarray(B, float)
     digits = 1e-6 if single else 1e-12
     if metric != "euclidean":
         D = number(A if metric == "precomputed" else pairwise_distances(A, B, metric=metric))
-        return D, 0 * D, digits * D + (1e-14 if metric == "cosine" else 0)
+        return D, 0 * D, digits * D + (1e-14 if metric == "cosine" else 0), digits
     squares, error = number(np.zeros((len(A), len(B)))), 0
     apart = squares
     for a, b, width in zip(A.T, B.T, np.broadcast_to(bandwidth, A.shape[1])):
@@ -167,7 +167,7 @@ def distances_of(A, B, metric, bandwidth):
             # Sums are about a centre, which a shift leaves behind.
             farthest = np.abs(np.concatenate([a, b]) - np.median(b)).max()
             error = error + (6e-8 if single else 4e-16) * farthest / width
-    return root(squares), apart, digits * root(squares) + error
+    return root(squares), apart, digits * root(squares) + error, digits
 
 
 def nearest_width(distances, weights, k):
@@ -188,7 +188,7 @@ def plain_attention(problem, Q):
     varies = isinstance(bandwidth, KNearest | Adaptive)
     scale, width = (bandwidth, 1.0) if problem["metric"] == "euclidean" else (1.0, bandwidth)
     scale, width = (getattr(bandwidth, "base", 1.0), 1.0) if varies else (scale, width)
-    D, apart, error = distances_of(Q, X, problem["metric"], scale)
+    D, apart, error, digits = distances_of(Q, X, problem["metric"], scale)
     width = number(width)
     if isinstance(bandwidth, KNearest):
         width = [[nearest_width(row, weights * of, bandwidth.k)] for row, of in zip(D, counted)]
@@ -215,7 +215,7 @@ def plain_attention(problem, Q):
         np.where(within, kernel_weights(kernel, np.where(u > s, u - s, 0)), 0) * weights
         for s in (0, slack, -slack)
     )
-    off = abs(low - high)
+    off = abs(low - high) + digits * K
     reached = (K > 0).any(axis=1)
     doubtful = (off > 0).any(axis=1) & ~reached
     for q in np.flatnonzero(~reached):
@@ -223,7 +223,8 @@ def plain_attention(problem, Q):
         near = (far <= far.min()).astype(bool) if empty == "nearest" else counted[q]
         nearly = far <= far.min() * (1 + 1e-9) + np.min(slack)
         doubtful[q] |= empty == "nearest" and nearly.sum() > near.sum()
-        K[q], off[q] = np.where(near, weights, 0), 0
+        K[q] = np.where(near, weights, 0)
+        off[q] = digits * K[q]
     return K, off, reached, doubtful
 
 

@@ -139,12 +139,12 @@ def test_attention_is_what_is_pooled(kernel, problem):
 def test_memory_is_that_of_tiles(name, bandwidth, rng):
     """All weights at once would be 72 MB; far queries are no exception."""
     keys = rng.normal(size=(3000, 2))
+    problem = {"kernel": KERNELS[name], "bandwidth": np.full(2, bandwidth), "empty": "nearest"}
+    problem |= {"queries": keys.copy(), "keys": keys, "weights": np.ones(3000), "n_jobs": 1}
+    pool(keys[:, :1], **problem)  # without AVX-512 a first call compiles
     tracemalloc.start()
     try:
-        pool(
-            keys[:, :1], queries=keys.copy(), keys=keys, kernel=KERNELS[name],
-            bandwidth=np.full(2, bandwidth), weights=np.ones(3000), n_jobs=1, empty="nearest",
-        )  # fmt: skip
+        pool(keys[:, :1], **problem)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
