@@ -10,13 +10,13 @@ from scipy.optimize import minimize
 __all__ = ["descend"]
 
 # By what factor a feature's bandwidth may leave the rule of thumb.
+
 _FARTHEST = 1e3
 # A column of no more different values than this is apart in all others when its bandwidth is
 # narrow: no slope leads out of there.
 _FEW = 5
-# Beyond this multiple of the rule of thumb all rows may look alike, and no slope leads back;
-# beyond that one it reaches across the data, and may as well be off.
-_WIDE, _ACROSS = 2.0, 8.0
+# Beyond this multiple of the rule of thumb it reaches across the data, and may as well be off.
+_ACROSS = 8.0
 
 
 def descend(
@@ -64,7 +64,10 @@ def descend(
     ).clip(max=farthest)
     few = range_of_few > -np.inf
     origin = np.where(few, range_of_few, common)
-    start = np.where(few, range_of_few, np.minimum(common, np.log(_WIDE)))
+    # Where the common candidate is so wide that all rows look alike no slope leads back; squared
+    # distances grow with the number of features.
+    wide = np.log(max(2, np.sqrt(len(common)) / 2))
+    start = np.where(few, range_of_few, np.minimum(common, wide))
 
     def bandwidth_of(x):
         bandwidth = rule.copy()
@@ -86,7 +89,7 @@ def descend(
     found = minimize(
         penalised, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
     )
-    across = np.where(few, range_of_few, np.log(_ACROSS))
+    across = np.where(few, range_of_few - np.log(2), np.log(_ACROSS))
     x, value = _switch_off(penalised, found.x, found.fun, across)
     # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
     cost = 2 * (len(x) - 1) / n_rows
@@ -101,14 +104,17 @@ def _range_of_few(column, scale):
 
 
 def _switch_off(objective, x, value, across):
-    """Let bandwidths beyond some run out to infinity, as long as that is no worse."""
-    for feature in np.argsort(across - x):
-        if x[feature] < across[feature]:
-            break
+    """Let bandwidths beyond some run out to infinity, the widest first, if that is no worse."""
+    order = np.argsort(across - x)
+    order = order[x[order] >= across[order]]
+    together = len(order)
+    while together:  # many at once, for there may be many
         off = x.copy()
-        off[feature] = np.inf
+        off[order[:together]] = np.inf
         without = objective(off)[0]
-        if without > value:
-            break
-        x, value = off, without
+        if without <= value:
+            x, value, order = off, without, order[together:]
+            together = min(together, len(order))
+        else:
+            together //= 2
     return x, value

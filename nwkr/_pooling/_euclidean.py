@@ -39,7 +39,9 @@ def euclidean_pairs(queries, keys, bandwidth) -> EuclideanPairs:
     pairs : EuclideanPairs
         The pairs.
     """
-    matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(_extent(queries), _extent(keys))
+    matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), _largest(keys))
+    if matched.any():  # a look at each column takes longer than one at all numbers
+        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(_extent(queries), _extent(keys))
     counted = ~matched & np.isfinite(bandwidth)
     of_matched = (queries[:, matched], keys[:, matched]) if matched.any() else None
     if not counted.all():
@@ -210,6 +212,10 @@ class EuclideanPairs(Pairs):
         rows = np.concatenate(self._matched)
         labels = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
         return np.split(labels, [self.shape[0]])
+
+
+def _largest(X):
+    return max(X.max(initial=0), -X.min(initial=0))
 
 
 def _extent(X):
