@@ -2,7 +2,8 @@
 
 from nwkr import bandwidths, displays, kernels
 from nwkr._classifier import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
-from nwkr._regressor import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr._regressor import NadarayaWatsonRegressor
+from nwkr._regressor_cv import NadarayaWatsonRegressorCV
 
 __version__ = "0.1.0"
 

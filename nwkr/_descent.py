@@ -10,8 +10,9 @@ from scipy.optimize import minimize
 __all__ = ["descend"]
 
 # By what factor a feature's bandwidth may leave the rule of thumb.
-
 _FARTHEST = 1e3
+# So many features are tried without, whatever their bandwidth.
+_TRIED_ALONE = 32
 # A column of no more different values than this is apart in all others when its bandwidth is
 # narrow: no slope leads out of there.
 _FEW = 5
@@ -25,7 +26,7 @@ def descend(
     rule: np.ndarray,
     candidate: np.ndarray | None,
     shrinkage: float,
-    n_rows: float,
+    n_rows: float = np.inf,
 ) -> np.ndarray | None:
     """Find one bandwidth for each feature, of least penalised deviance.
 
@@ -42,8 +43,10 @@ def descend(
         A feature of few values is drawn to their range, for which no rule stands.
     shrinkage : float
         How strongly they are drawn to it.
-    n_rows : float
-        Number of rows that the deviance is the mean of.
+    n_rows : float, default=inf
+        Number of rows that the deviance is the mean of; infinite for a criterion that counts
+        the cost of more bandwidths itself. On that one features are tried without, too, however
+        narrow their bandwidths are.
 
     Returns
     -------
@@ -85,12 +88,32 @@ def descend(
         of_penalty, its_slopes = penalty(x)
         return deviance + of_penalty, slopes[free] + its_slopes
 
-    bounds = [(-farthest, farthest)] * len(start)
-    found = minimize(
-        penalised, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-8}
-    )
+    def descend_from(x):
+        moving = np.isfinite(x)
+
+        def of_moving(some):
+            value, slopes = penalised(np.where(moving, _filled(moving, some), np.inf))
+            return value, slopes[moving]
+
+        found = minimize(
+            of_moving,
+            x[moving],
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-farthest, farthest)] * np.count_nonzero(moving),
+            options={"ftol": 1e-8},
+        )
+        x = np.where(moving, _filled(moving, found.x), np.inf)
+        return _switch_off(penalised, x, found.fun, across)
+
     across = np.where(few, range_of_few - np.log(2), np.log(_ACROSS))
-    x, value = _switch_off(penalised, found.x, found.fun, across)
+    x, value = descend_from(start)
+    if np.isinf(n_rows):  # leave-one-out would take many features for better than they are
+        without, value_without = _switch_off_each(penalised, x, value, across)
+        if value_without < value:  # the others find another place
+            x, value = without, value_without
+            if np.isfinite(x).any():
+                x, value = descend_from(x)
     # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
     cost = 2 * (len(x) - 1) / n_rows
     worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
@@ -118,3 +141,22 @@ def _switch_off(objective, x, value, across):
         else:
             together //= 2
     return x, value
+
+
+def _switch_off_each(objective, x, value, across):
+    """Let bandwidths run out to infinity one by one, the widest first, where that is better."""
+    order = np.argsort(across - x)
+    for feature in order[np.isfinite(x[order])][:_TRIED_ALONE]:
+        off = x.copy()
+        off[feature] = np.inf
+        without = objective(off)[0]
+        if without < value:
+            x, value = off, without
+    return x, value
+
+
+def _filled(where, numbers):
+    """An array that has these numbers where it is told, and 0 elsewhere."""
+    filled = np.zeros(len(where))
+    filled[where] = numbers
+    return filled

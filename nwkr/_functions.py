@@ -38,6 +38,9 @@ def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):  # the weights are looked at
             weights = np.asarray(function(u))
     except (TypeError, ValueError) as error:
+        # An array has no truth; any other ValueError is the function's own.
+        if isinstance(error, ValueError) and "truth value" not in str(error):
+            raise
         raise TypeError(
             f"kernel must take an array of scaled distances, as in np.where(u < 1, 1.0, 0.0); "
             f"{name} raised: {error}"

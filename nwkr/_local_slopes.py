@@ -63,7 +63,9 @@ def bandwidth_slopes(
     found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
 
     # The penalty is the variance within the window, which depends on the bandwidth.
-    strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=fit.trust > 0)
+    # Slopes fall as the trust does: where it is next to nothing, so is what they add.
+    some = fit.trust > 1e-100
+    strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=some)
     share = fit.penalty * np.square(lines.spread / attention.scales[lines.columns])
     found[lines.columns] += (strength[:, None] * of_penalty * 2 * fit.penalty * share).sum(axis=0)
     return found

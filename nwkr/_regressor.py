@@ -14,12 +14,10 @@ from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._local import LocalLines
-from nwkr._scoring import squared_error
-from nwkr._search import BandwidthSearch
 from nwkr._smoother import LinearSmoother
 from nwkr._validation import Interval
 
-__all__ = ["NadarayaWatsonRegressor", "NadarayaWatsonRegressorCV"]
+__all__ = ["NadarayaWatsonRegressor"]
 
 
 class NadarayaWatsonRegressor(
@@ -191,6 +189,10 @@ class NadarayaWatsonRegressor(
     def _degree(self):
         return self.degree
 
+    @property
+    def _fits_lines(self):
+        return bool(self.degree)
+
     def _choose_lines(self):
         if self._degree and self._metric != "euclidean":
             raise ValueError(
@@ -201,7 +203,7 @@ class NadarayaWatsonRegressor(
 
     def _validate_training(self, X, y):
         X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True)
-        if self._degree:
+        if self._fits_lines:
             X = X.astype(float, copy=False)  # moments of lines need the digits
         return X, y.astype(float, copy=False)
 
@@ -231,146 +233,3 @@ class NadarayaWatsonRegressor(
         for name, y in zip(names, self._y.T):
             output = {"output": [name] * len(row)} if self._y.shape[1] > 1 else {}
             yield output, y, weight * y[row]
-
-
-class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
-    r"""Nadaraya-Watson regression that chooses its bandwidth by leave-one-out.
-
-    Every candidate predicts each training row from all others, exactly, all candidates in one
-    pass over the distances; the best is kept. It is a :class:`NadarayaWatsonRegressor` in all
-    else.
-
-    Parameters
-    ----------
-    kernel : str, Kernel or callable, default="gaussian"
-        Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
-        of the non-negative scaled distance that returns weights of the same shape.
-    bandwidths : "auto" or list, default="auto"
-        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonRegressor`.
-        "auto" tries multiples of Scott's rule of thumb, a factor sqrt 2 apart, and goes on
-        while the best is at an end.
-    per_feature : bool, default=False
-        Whether to go on from the best candidate to one bandwidth for each feature, by
-        following the slopes of the loss (L-BFGS-B). A feature of few values starts as wide as their
-        range. A feature may run out to `inf`, which switches it off. What is found is kept where it
-        gains more than chance would, by Akaike's reckoning: n_samples times the gain in the
-        logarithm of the loss is more than 2 for each bandwidth beyond the first.
-    shrinkage : float, default=0.01
-        How strongly the features' bandwidths are drawn to the candidate they start from: the
-        sum of squares of ``log(bandwidth / candidate)``, times this, is added to the logarithm
-        of the loss. A feature of few values is drawn to their range. 0 is no restraint.
-    scoring : str, callable or None, default=None
-        What makes a bandwidth the best. None is the mean squared error; else the name of a
-        scorer of scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which
-        greater is better, of all leave-one-out predictions together; or "aicc" or "gcv",
-        which judge the fit and its degrees of freedom, beside the number of rows, instead.
-    cv : int, cross-validation generator, iterable or None, default=None
-        None leaves each training row out of its own prediction, exactly and without refits.
-        Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
-    subsample : int, "auto" or None, default="auto"
-        How many training rows, drawn at random, are predicted (from all others). "auto" is
-        all up to 20,000 rows and 5,000 beyond; None is always all.
-    random_state : int, RandomState instance or None, default=None
-        What draws them.
-    metric : str or callable, default="euclidean"
-        As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
-    metric_params : dict or None, default=None
-        As of :class:`NadarayaWatsonRegressor`.
-    handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
-        As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
-        with "nan" and "error" one that leaves a row without weight is never chosen.
-    algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        As of :class:`NadarayaWatsonRegressor`.
-    tol : float, default=0.0
-        As of :class:`NadarayaWatsonRegressor`.
-    n_jobs : int or None, default=None
-        Number of threads. None takes as many as BLAS may use at the moment, -1 all
-        processors. The result does not depend on it.
-
-    Attributes
-    ----------
-    bandwidth_ : ndarray of shape (n_features,), float, or KNearest
-        The best bandwidth.
-    best_score_ : float
-        Its score.
-    cv_results_ : dict
-        One entry for each candidate, and one for the bandwidth per feature: "bandwidth",
-        "score", "effective_dof" (the trace of the smoother) and "empty_share" (the share of
-        rows that no other row has weight for); the first two only unless ``cv=None``.
-    n_queries_ : int
-        Number of training rows that were predicted.
-    kernel_ : Kernel
-        The kernel in use.
-    algorithm_ : {"dense", "blocks", "lattice"}
-        The algorithm in use for as many queries as training rows; "auto" decides anew by the
-        number of queries.
-    attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions; computed when it is read.
-    n_features_in_ : int
-        Number of features seen by `fit`.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
-
-    See Also
-    --------
-    NadarayaWatsonRegressor : The same with a given bandwidth.
-    sklearn.linear_model.RidgeCV : Ridge regression with the same kind of search.
-
-    References
-    ----------
-    W. Härdle, J. S. Marron, "Optimal Bandwidth Selection in Nonparametric Regression Function
-    Estimation", *Annals of Statistics* 13(4), 1985.
-    `doi:10.1214/aos/1176349748 <https://doi.org/10.1214/aos/1176349748>`_
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from nwkr import NadarayaWatsonRegressorCV
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
-    >>> round(model.score(None, y), 2)  # R2 of the leave-one-out predictions
-    0.48
-    """
-
-    _plain_class = NadarayaWatsonRegressor
-    _default_scoring = "neg_mean_squared_error"
-    degree, ridge = 0, np.inf
-
-    def __init__(
-        self,
-        kernel="gaussian",
-        bandwidths="auto",
-        *,
-        per_feature=False,
-        shrinkage=0.01,
-        scoring=None,
-        cv=None,
-        subsample="auto",
-        random_state=None,
-        metric="euclidean",
-        metric_params=None,
-        handle_empty="nearest",
-        algorithm="auto",
-        tol=0.0,
-        n_jobs=None,
-    ):
-        self.kernel = kernel
-        self.bandwidths = bandwidths
-        self.per_feature = per_feature
-        self.shrinkage = shrinkage
-        self.scoring = scoring
-        self.cv = cv
-        self.subsample = subsample
-        self.random_state = random_state
-        self.metric = metric
-        self.metric_params = metric_params
-        self.handle_empty = handle_empty
-        self.algorithm = algorithm
-        self.tol = tol
-        self.n_jobs = n_jobs
-
-    def _deviance(self, predictions, values, weights):
-        scale = self._scale / max(self._scale.max(), np.finfo(float).tiny)
-        loss, slopes = squared_error(scale * predictions, scale * values, weights)
-        with np.errstate(divide="ignore", invalid="ignore"):  # nothing is left to explain
-            return np.log(loss), scale * slopes / loss

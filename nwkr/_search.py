@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
 from sklearn.base import is_regressor
-from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._counts import count_rows
 from nwkr._descent import descend
+from nwkr._folds import scores_over_folds
 from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
-from nwkr._scoring import CRITERIA, as_scorer, in_units_of, score_predictions, unit_of
+from nwkr._objective import by_criterion
+from nwkr._progress import Progress
+from nwkr._ranking import best_of, level, scores_of
+from nwkr._scoring import CRITERIA, in_units_of, score_predictions, unit_of
 from nwkr._validation import Interval, StrOptions
-from nwkr._window import FixedWindow, resolve_window, sees_rows
-
-try:
-    from sklearn.callback import CallbackSupportMixin as _Callbacks
-except ImportError:  # before scikit-learn 1.9
-
-    class _Callbacks:  # type: ignore[no-redef]
-        """Nothing to support."""
-
+from nwkr._window import FixedWindow, resolve_window
 
 __all__ = ["BandwidthSearch"]
 
@@ -40,6 +33,9 @@ _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
 _FINE = 0.1
 # All rows are scored up to this number; beyond it, so many.
 _ALL, _SOME = 20_000, 5_000
+# Criteria of the fit are followed on so many rows; the bandwidth for all is narrower by the power
+# of the number of rows that the rule of thumb has, or by a multiple nearby.
+_ROWS_OF_DESCENT, _NEARBY = 2_000, range(-3, 4)
 
 
 @dataclass(frozen=True)
@@ -55,13 +51,13 @@ class _Problem:
     n_rows_for_each: float  # that is predicted
 
 
-class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
+class BandwidthSearch(Progress, NadarayaWatsonBase):
     """A bandwidth from the training rows, each predicted without itself."""
 
     _parameter_constraints: dict = {
         **NadarayaWatsonBase._parameter_constraints,
         "bandwidths": [StrOptions({"auto"}), "array-like"],
-        "per_feature": ["boolean"],
+        "per_feature": ["boolean", StrOptions({"auto"})],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
         "scoring": [str, callable, None],
         "cv": ["cv_object"],
@@ -73,9 +69,28 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
     _plain_class: type[NadarayaWatsonBase]  # the same without a search
     _default_scoring: str
 
+    def _comparable(self, residuals):
+        """Residuals of the values in units that make the outputs comparable."""
+        return residuals
+
     @abstractmethod
     def _deviance(self, predictions, values, weights):
         """Twice the mean negative log-likelihood, but for a constant, and its slopes."""
+
+    @property
+    def _degrees(self):
+        """Degrees of what is fitted in a window that are to be compared."""
+        return (0,)
+
+    @property
+    def _penalty(self):
+        """How many rows say that a slope is 0."""
+        return np.inf
+
+    @property
+    def _criterion(self):
+        """The criterion of the fit that a descent goes down; None for leave-one-out."""
+        return None
 
     def _choose_window(self, X, y, sample_weight):
         self._check_search()
@@ -88,22 +103,56 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
         self._arrange(rule)
         weight = sample_weight[self._rows]
         problem = self._problem(y[self._rows], _of_mean_1(weight), distances)
-        if isinstance(self.bandwidths, str):
-            tried = self._climb(problem, rule)
-        else:
-            tried = self._try(
-                problem, [self._resolve(b, weight, distances) for b in self.bandwidths]
-            )
-        if self.per_feature:
-            start = _best(tried, self.scoring)[0]
-            tried += self._try(problem, self._descend(problem, rule, start))
-        window = _best(tried, self.scoring)[0]
-        self.best_score_ = self._in_units_of_y(problem, _scores(tried).max())
+        candidates = None
+        if not isinstance(self.bandwidths, str):
+            candidates = [self._resolve(b, weight, distances) for b in self.bandwidths]
+        tried = []
+        for degree in self._degrees:
+            if candidates is None:
+                found = self._climb(problem, rule, degree)
+            else:
+                found = self._try(problem, candidates, degree)
+            if self._goes_by_feature(rule):
+                start = best_of(found, self.scoring)[0]
+                windows = self._descend(problem, rule, start, degree)
+                found += self._try(problem, windows, degree)
+            tried += found
+        window, best = best_of(tried, self.scoring)
+        self._keep_results(problem, tried, best)
+        return window
+
+    def _keep_results(self, problem, tried, best):
+        self._note_best(best)
+        self.best_score_ = self._in_units_of_y(problem, best["score"])
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
         self.cv_results_["score"] = [
             self._in_units_of_y(problem, score) for score in self.cv_results_["score"]
         ]
-        return window
+
+    def _goes_by_feature(self, rule):
+        """Whether to look for one bandwidth for each feature."""
+        if self.per_feature != "auto":
+            return self.per_feature
+        varying = np.isfinite(rule.bandwidth).sum() > 1
+        return bool(varying and isinstance(self.bandwidths, str) and not self._per_feature_lacks())
+
+    def _per_feature_lacks(self):
+        """What keeps bandwidths from being one for each feature; None if nothing does."""
+        criteria = list(CRITERIA) if self._default_scoring == "neg_mean_squared_error" else []
+        for name, allowed in (
+            ("cv", [None]),
+            ("metric", ["euclidean"]),
+            ("scoring", [None, self._default_scoring, *criteria]),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                return (
+                    f"{name} from {allowed}, for it follows the slopes of the leave-one-out loss; "
+                    f"got {name}={value!r}"
+                )
+        if self.kernel_.derivative is None:
+            return f"a kernel with a derivative; got kernel {self.kernel_.name!r}, which has none"
+        return None
 
     def _check_search(self):
         if not isinstance(self.bandwidths, str) and len(self.bandwidths) == 0:
@@ -114,24 +163,10 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
                 f"scoring={self.scoring!r} is a criterion of regression with cv=None; choose "
                 f"another scoring."
             )
-        if not self.per_feature:
+        if self.per_feature == "auto" or not self.per_feature:
             return
-        for name, allowed in (
-            ("cv", [None]),
-            ("metric", ["euclidean"]),
-            ("scoring", [None, self._default_scoring]),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(
-                    f"per_feature=True needs {name} from {allowed}, for it follows the slopes of "
-                    f"the leave-one-out loss; got {name}={value!r}."
-                )
-        if self.kernel_.derivative is None:
-            raise ValueError(
-                f"per_feature=True needs a kernel with a derivative; got kernel "
-                f"{self.kernel_.name!r}, which has none."
-            )
+        if lacks := self._per_feature_lacks():
+            raise ValueError(f"per_feature=True needs {lacks}.")
 
     def _resolve(self, bandwidth, sample_weight, distances=None):
         return resolve_window(
@@ -168,7 +203,7 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             attention = attention.replace(queries=distances[rows], metric="precomputed")
         unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
         return _Problem(
-            LeaveOneOut(attention, self._values),
+            LeaveOneOut(attention, self._values, self._penalty),
             y[rows] / unit if unit != 1 else y[rows],
             unit,
             self._values[rows],
@@ -177,18 +212,22 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
             n_keys / len(rows),
         )
 
-    def _try(self, problem, windows):
+    def _try(self, problem, windows, degree, multiples=None):
         """Windows, each with what is known of it."""
+        multiples = [np.nan] * len(windows) if multiples is None else multiples
         with self._step(f"{len(windows)} bandwidths"):
-            fits = problem.leave_one_out.fits(windows)
+            fits = problem.leave_one_out.fits(windows, degree)
             return [
-                (window, self._result(problem, window, fit)) for window, fit in zip(windows, fits)
+                (window, self._result(problem, window, fit, degree, multiple))
+                for window, fit, multiple in zip(windows, fits, multiples)
             ]
 
-    def _result(self, problem, window, fit: Fit) -> dict[str, Any]:
+    def _result(self, problem, window, fit: Fit, degree, multiple) -> dict[str, Any]:
         trace = problem.n_rows_for_each * fit.leverages.sum()
         return {
             "bandwidth": window.name,
+            "degree": degree,
+            "multiple": multiple,
             "score": self._score(problem, fit, trace),
             "effective_dof": trace,
             "empty_share": fit.empty_share,
@@ -216,17 +255,19 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
     def _in_units_of_y(self, problem, score):
         return in_units_of(problem.unit, self.scoring or self._default_scoring, score)
 
-    def _climb(self, problem, rule):
+    def _climb(self, problem, rule, degree):
         """Multiples of the rule of thumb, farther and farther while the best is the last."""
         if not np.isfinite(rule.bandwidth).any():  # constant data: nothing to choose
-            return self._try(problem, [rule])
+            return self._try(problem, [rule], degree, [1.0])
 
         def rungs(numbers):
-            return self._try(problem, [FixedWindow(rule.bandwidth * 2 ** (n / 2)) for n in numbers])
+            multiples = [2 ** (number / 2) for number in numbers]
+            windows = [FixedWindow(rule.bandwidth * multiple) for multiple in multiples]
+            return self._try(problem, windows, degree, multiples)
 
         tried, low, high = rungs(_LADDER), _LADDER.start, _LADDER.stop
         for _ in range(_EXTENSIONS):
-            scores = _scores(tried)
+            scores = scores_of(tried)
             best = len(tried) - 1 - scores[::-1].argmax()
             # A row far away makes the rule of thumb so wide that all others count alike.
             coarse = tried[0][1]["effective_dof"] < _FINE * problem.n_samples
@@ -240,114 +281,109 @@ class BandwidthSearch(_Callbacks, NadarayaWatsonBase):
 
     def _at_the_mean(self, tried):
         """Whether all rows count alike, and wider windows change nothing."""
-        return _level(tried) and tried[-1][1]["effective_dof"] < 1 + 1e-6
+        less, least = (result["effective_dof"] for _, result in tried)
+        limit = 1 if tried[-1][1]["degree"] == 0 else less
+        return level(tried) and least < limit + 1e-6
 
     def _at_the_nearest(self, tried):
         """Whether only the nearest rows count, and narrower windows change nothing."""
         n_rows = len(np.unique(self._keys, axis=0))
-        return _level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
+        return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
-    def _descend(self, problem, rule, start):
+    def _descend(self, problem, rule, start, degree):
         """One bandwidth for each feature, if that is worth them."""
-        weights = problem.sample_weight / problem.sample_weight.sum()
+        candidate = np.asarray(start.bandwidth) if isinstance(start, FixedWindow) else None
+        criterion = self._criterion
+        if criterion is None:
+            weights = problem.sample_weight / problem.sample_weight.sum()
 
-        def objective(bandwidth):
-            window = FixedWindow(bandwidth)
-            with self._step("slopes"):
-                (fit,) = problem.leave_one_out.fits([window])
+            def by_leave_one_out(bandwidth):
+                (fit,) = problem.leave_one_out.fits([FixedWindow(bandwidth)], degree)
                 if np.isnan(fit.predictions).any():
                     return np.inf, np.zeros_like(bandwidth)
                 deviance, changes = self._deviance(fit.predictions, problem.values, weights)
-                if np.isneginf(deviance):
-                    return -np.inf, np.zeros_like(bandwidth)
-                return deviance, fit.slopes(changes)
+                slopes = fit.slopes(changes) if np.isfinite(deviance) else np.zeros_like(bandwidth)
+                return deviance, slopes
 
-        candidate = np.asarray(start.bandwidth) if isinstance(start, FixedWindow) else None
+            objective, n_rows = self._in_steps(by_leave_one_out), count_rows(weights)
+            found = descend(
+                objective, self._keys, rule.bandwidth, candidate, self.shrinkage, n_rows
+            )
+            return [] if found is None else [FixedWindow(found)]
+
+        some, leave_one_out = self._some_rows(problem)
+        attention, targets = leave_one_out.attention, leave_one_out.targets
+        weights = attention.weights / attention.weights.sum()
+
+        def by_fit(bandwidth):
+            (fit,) = leave_one_out.fits([FixedWindow(bandwidth)], degree)
+            if np.isnan(fit.fitted).any():
+                return np.inf, np.zeros_like(bandwidth)
+            residuals = self._comparable(fit.fitted - targets)
+            return by_criterion(criterion, fit, residuals, weights, len(weights))
+
+        n_varying = np.isfinite(rule.bandwidth).sum()
+        wider = (len(self._rows) / len(weights)) ** (1 / (n_varying + 4))
         found = descend(
-            objective, self._keys, rule.bandwidth, candidate, self.shrinkage, count_rows(weights)
+            self._in_steps(by_fit),
+            attention.keys,
+            wider * rule.bandwidth,
+            None if candidate is None else wider * candidate,
+            self.shrinkage,
         )
-        return [] if found is None else [FixedWindow(found)]
+        if found is None:
+            return []
+        nearby = _NEARBY if some else (0,)
+        return [FixedWindow(found / wider * 2 ** (number / 2)) for number in nearby]
+
+    def _some_rows(self, problem):
+        """Whether a descent takes some of the rows only, and these, each left out of the rest."""
+        n_keys = len(self._rows)
+        drawn = np.argsort(self._rows)  # so that the rows are the same in any order
+        if n_keys > _ROWS_OF_DESCENT:
+            order = check_random_state(self.random_state).permutation(n_keys)
+            drawn = np.sort(drawn[order[:_ROWS_OF_DESCENT]])
+        else:
+            drawn = np.sort(drawn)
+        attention = self._without_window(self._keys, np.arange(n_keys))
+        if n_keys > len(drawn):
+            attention = attention.take(drawn, drawn)
+        leave_one_out = LeaveOneOut(attention, self._values[drawn], self._penalty)
+        return n_keys > len(drawn), leave_one_out
 
     def _cross_validate(self, X, y, sample_weight, rule):
         """The search of scikit-learn, over splits of the rows."""
         candidates = self.bandwidths
         if isinstance(candidates, str):
             candidates = [rule.bandwidth * 2 ** (number / 2) for number in _LADDER]
-        if self.cv is None or isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
+        if isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
             # Splits that are given number all rows; others may leave out what is absent.
             X, y, sample_weight = self._keys, y[self._rows], sample_weight[self._rows]
-        names = set(self._plain_class._get_param_names()) - {"bandwidth"}
+        names = set(self._plain_class._get_param_names()) & set(self._get_param_names())
         plain = self._plain_class(**{name: getattr(self, name) for name in names})
-        distances = None
-        if not any(sees_rows(bandwidth) for bandwidth in candidates):
-            distances = distances_worth_keeping(X, self._metric)
-        if distances is not None:
-            X = distances
-            plain.set_params(metric="precomputed", metric_params=None)
-        weighted = np.ptp(sample_weight) > 0
-        scorer = as_scorer(self.scoring or self._default_scoring, weighted)
-        # Routing has the weights count in the scores too, whatever the caller has set.
-        with config_context(enable_metadata_routing=weighted):
-            search = GridSearchCV(
-                plain.set_fit_request(sample_weight=True) if weighted else plain,
-                {"bandwidth": list(candidates)},
-                scoring=scorer,
-                cv=self.cv,
-                refit=False,
-            ).fit(X, y, **({"sample_weight": sample_weight} if weighted else {}))
+        grid, scoring = self._grid(list(candidates)), self.scoring or self._default_scoring
+        params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, self.cv)
         counted = sample_weight[sample_weight > 0]
-        windows = [self._resolve(b, counted) for b in candidates]
-        scores = search.cv_results_["mean_test_score"]
+        windows = [self._resolve(p["bandwidth"], counted) for p in params]
         self.n_queries_ = len(X)
-        self.cv_results_ = {"bandwidth": [window.name for window in windows], "score": scores}
-        tried = [(window, {"score": score}) for window, score in zip(windows, scores)]
-        window, best = _best(tried, self.scoring)
+        tried = [
+            (window, {"bandwidth": window.name, "degree": p.get("degree", 0), "score": score})
+            for window, p, score in zip(windows, params, scores)
+        ]
+        window, best = best_of(tried, self.scoring)
         self.best_score_ = best["score"]
+        self.cv_results_ = {name: [result[name] for _, result in tried] for name in best}
+        self._note_best(best)
         return window
 
-    def _begin_fit(self):
-        if hasattr(self, "_init_callback_context"):
-            context = self._init_callback_context(max_subtasks=None)
-            context.call_on_fit_task_begin(estimator=self)
+    def _grid(self, bandwidths):
+        """What scikit-learn's search compares."""
+        return {"bandwidth": bandwidths}
 
-    def _end_fit(self):
-        if hasattr(self, "_callback_fit_ctx"):
-            self._callback_fit_ctx.call_on_fit_task_end(estimator=self)
-
-    @contextmanager
-    def _step(self, name):
-        """A step of the search, for callbacks to follow."""
-        if not hasattr(self, "_callback_fit_ctx"):
-            yield
-            return
-        context = self._callback_fit_ctx.subcontext(task_name=name)
-        context.call_on_fit_task_begin(estimator=self)
-        yield
-        context.call_on_fit_task_end(estimator=self)
+    def _note_best(self, best):
+        """Keep what else was found with the best bandwidth."""
 
 
 def _of_mean_1(weights):
     shares = weights / weights.max()
     return shares / shares.mean()
-
-
-def _best(tried, scoring):
-    """The window with the best score; of equal ones the last, which of a ladder is the widest."""
-    scores = _scores(tried)
-    if np.isneginf(scores).all():
-        raise ValueError(
-            f"No bandwidth has a score by scoring={scoring!r}: it is not a number or minus "
-            f"infinity, or there are rows that no other row has weight for. Choose larger "
-            f"bandwidths, handle_empty='nearest' or 'mean', or another scoring."
-        )
-    return tried[len(tried) - 1 - scores[::-1].argmax()]
-
-
-def _scores(tried):
-    scores = np.array([result["score"] for _, result in tried], dtype=float)
-    return np.where(np.isnan(scores), -np.inf, scores)
-
-
-def _level(tried):
-    first, second = _scores(tried)
-    return bool(first == second or np.isclose(first, second, rtol=1e-9, atol=0))

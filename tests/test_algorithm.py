@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import predict
 from sklearn.base import clone
@@ -16,7 +17,6 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
     _base,
     _descent,
 )

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from oracles import attention
 
-from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonRegressor
 from nwkr.bandwidths import KNearest
 
 

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose
 from oracles import nearest_widths
 from scipy.spatial.distance import cdist
@@ -12,7 +13,6 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr._pooling import Attention
 from nwkr.bandwidths import Adaptive, KNearest

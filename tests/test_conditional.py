@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from oracles import attention, attention_by_distance, nearest_widths
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import NotFittedError
@@ -13,7 +14,6 @@ from sklearn.exceptions import NotFittedError
 from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr import _quantiles as quantiles_module
 from nwkr.bandwidths import Adaptive, KNearest

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from oracles import (
     PROFILES,
     adaptive_factors,
@@ -15,7 +16,7 @@ from oracles import (
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KernelDensity
 
-from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 

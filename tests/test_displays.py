@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from matplotlib.colors import PowerNorm, to_rgb
+from means import NadarayaWatsonRegressorCV
 from scipy.integrate import trapezoid
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -20,7 +21,6 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
     displays,
 )
 from nwkr.bandwidths import Adaptive, KNearest

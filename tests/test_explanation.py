@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from means import NadarayaWatsonRegressorCV
 from oracles import attention, slope
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -13,7 +14,6 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS, Kernel

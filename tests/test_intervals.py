@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from oracles import attention
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
-from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonRegressor
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
 

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES
 from scipy.spatial.distance import cdist
@@ -23,7 +24,6 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS

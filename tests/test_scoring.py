@@ -5,13 +5,14 @@ from math import inf
 import numpy as np
 import pytest
 import sklearn
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, criterion, slope
 from sklearn import metrics
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.fixes import parse_version
 
-from nwkr import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonClassifierCV
 from nwkr._scoring import (
     CRITERIA,
     aicc,

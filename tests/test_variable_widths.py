@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import adaptive_factors, attention_by_distance, nearest_widths, scaled_distances
 from sklearn.base import clone
@@ -16,7 +17,6 @@ from sklearn.utils.estimator_checks import check_param_validation, parametrize_w
 from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 

@@ -9,10 +9,11 @@ from types import ModuleType
 import mpmath
 import numpy as np
 import pytest
+from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import predict, predict_extended
 
-from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr import NadarayaWatsonRegressor
 from nwkr._pooling import _exponential
 from nwkr._pooling._compiled import compile_exp2
 from nwkr._pooling._exponential import LOWEST, exponential_for, exponential_in_use

@@ -1,0 +1,62 @@
+"""What a descent goes down: losses of the rows' fits, and their slopes by bandwidth."""
+
+from __future__ import annotations
+
+from math import inf, log
+
+import numpy as np
+
+from nwkr._leave_one_out import Fit
+from nwkr._scoring import CRITERIA
+
+__all__ = ["by_criterion"]
+
+
+def by_criterion(
+    name: str,
+    fit: Fit,
+    residuals: np.ndarray,
+    weights: np.ndarray,
+    n_samples: float,
+    n_rows_for_each: float = 1.0,
+) -> tuple[float, np.ndarray]:
+    """Logarithm of a criterion of the fit, and its slopes.
+
+    Parameters
+    ----------
+    name : {"aicc", "gcv"}
+        The criterion.
+    fit : Fit
+        The rows, fitted with themselves.
+    residuals : ndarray of shape (n_rows, n_outputs)
+        Fitted values less the targets, in units that make the outputs comparable.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows, of sum 1.
+    n_samples : float
+        Number of all rows.
+    n_rows_for_each : float, default=1
+        As how many rows each counts in the trace.
+
+    Returns
+    -------
+    value : float
+        The criterion; GCV by its logarithm.
+    slopes : ndarray of shape (n_features,)
+        Derivatives by the logarithm of each bandwidth.
+    """
+    mean_square = float(weights @ np.square(residuals).sum(axis=1))
+    trace = n_rows_for_each * float(fit.leverages.sum())
+    value = CRITERIA[name](mean_square, trace, n_samples)
+    if name == "gcv":
+        value = log(value) if value > 0 else -inf
+    nothing = np.zeros(len(fit.whole.attention.scales))
+    if not np.isfinite(value):
+        return value, nothing
+    if name == "gcv":
+        by_trace = 2 / (n_samples - trace)
+    else:
+        rest = 1 - (trace + 2) / n_samples
+        by_trace = (2 - 2 / n_samples) / (n_samples * rest**2)
+    by_fitted = 2 * weights[:, None] * residuals / mean_square
+    by_leverage = np.full(len(weights), n_rows_for_each * by_trace)
+    return value, fit.slopes_of_fitted(by_fitted, by_leverage)

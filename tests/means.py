@@ -1,0 +1,53 @@
+"""The regressor's search over means alone, by leave-one-out throughout: what plain formulas have.
+
+Lines, and the descent on criteria of the fit, have tests of their own (`test_search_of_lines.py`).
+"""
+
+import nwkr
+
+
+class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
+    """With other defaults."""
+
+    def __init__(
+        self,
+        kernel="gaussian",
+        bandwidths="auto",
+        *,
+        degrees=(0,),
+        per_feature=False,
+        ridge=1.0,
+        shrinkage=0.01,
+        scoring=None,
+        cv=None,
+        subsample="auto",
+        random_state=None,
+        metric="euclidean",
+        metric_params=None,
+        handle_empty="nearest",
+        algorithm="auto",
+        tol=0.0,
+        n_jobs=None,
+    ):
+        super().__init__(
+            kernel,
+            bandwidths,
+            degrees=degrees,
+            per_feature=per_feature,
+            ridge=ridge,
+            shrinkage=shrinkage,
+            scoring=scoring,
+            cv=cv,
+            subsample=subsample,
+            random_state=random_state,
+            metric=metric,
+            metric_params=metric_params,
+            handle_empty=handle_empty,
+            algorithm=algorithm,
+            tol=tol,
+            n_jobs=n_jobs,
+        )
+
+    @property
+    def _criterion(self):
+        return None if self.scoring is None else super()._criterion

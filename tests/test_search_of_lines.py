@@ -1,0 +1,268 @@
+"""The search with no parameter set: means and lines, one bandwidth and one for each feature."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import local_line, slope
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from test_local_lines import CARS
+
+from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr._leave_one_out import LeaveOneOut
+from nwkr._objective import by_criterion
+from nwkr._pooling import Attention
+from nwkr._window import FixedWindow
+from nwkr.kernels import KERNELS
+
+DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(50, 3))
+    y = np.column_stack([np.sin(2 * X[:, 0]) + X[:, 1], rng.normal(size=50)])
+    return X, y, rng.integers(1, 4, 50).astype(float)
+
+
+# -- the criteria and their slopes --------------------------------------------------------
+
+
+def test_aicc_of_r_np():
+    """np 0.60-20, regtype "ll", cv.aic, of the braking distances of R's cars."""
+    model = NadarayaWatsonRegressorCV(
+        bandwidths=[10.517451803], degrees=(1,), ridge=0.0, scoring="aicc"
+    )
+    assert_allclose(model.fit(CARS[:, :1], CARS[:, 1]).best_score_, -6.549059039, rtol=1e-9)
+
+
+def test_gcv_of_locfit():
+    model = NadarayaWatsonRegressorCV("epanechnikov", [6.0], degrees=(1,), ridge=0.0, scoring="gcv")
+    assert_allclose(model.fit(CARS[:, :1], CARS[:, 1]).best_score_, -252.635714938513, rtol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_slopes_are_differences(name, degree, data):
+    """Of AICc, GCV and leave-one-out, by each bandwidth."""
+    X, y, weights = data
+    attention = Attention(
+        X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
+        unit=weights.max(), empty="nearest",
+    )  # fmt: skip
+    leave_one_out = LeaveOneOut(attention, y, 0.7)
+    shares = weights / weights.sum()
+
+    def fit_at(log_bandwidth):
+        return leave_one_out.fits([FixedWindow(np.exp(log_bandwidth))], degree)[0]
+
+    at = np.log([2.1, 1.6, 2.6])
+    for criterion in ("aicc", "gcv"):
+
+        def value(x, criterion=criterion):
+            fit = fit_at(x)
+            return by_criterion(criterion, fit, fit.fitted - y, shares, 50)[0]
+
+        fit = fit_at(at)
+        got = by_criterion(criterion, fit, fit.fitted - y, shares, 50)[1]
+        assert_allclose(got, slope(value, at), rtol=1e-5, atol=1e-7)
+
+    def error(x):
+        return shares @ np.square(fit_at(x).predictions - y).sum(axis=1)
+
+    fit = fit_at(at)
+    got = fit.slopes(2 * shares[:, None] * (fit.predictions - y))
+    assert_allclose(got, slope(error, at), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "boxcar"])
+def test_leverages_and_fits_are_those_of_the_linear_system(name, data):
+    X, y, weights = data
+    attention = Attention(
+        X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
+        unit=weights.max(), empty="nearest",
+    )  # fmt: skip
+    (fit,) = LeaveOneOut(attention, y, 0.7).fits([FixedWindow(np.full(3, 2.5))], 1)
+    counts = np.array([local_line(X, y, row, name, 2.5, 0.7, weights)[0] for row in X])
+    assert_allclose(fit.leverages, np.diag(counts), rtol=1e-9)
+    assert_allclose(fit.fitted, counts @ y, rtol=1e-9, atol=1e-10)
+
+
+# -- what is chosen -----------------------------------------------------------------------
+
+
+def test_defaults():
+    parameters = inspect.signature(NadarayaWatsonRegressorCV).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    assert defaults["degrees"] == (0, 1)
+    assert defaults["per_feature"] == "auto"
+    assert (defaults["ridge"], defaults["shrinkage"]) == (1.0, 0.02)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_mean_squared_error", "aicc", "gcv"])
+def test_the_best_candidate_is_kept(scoring, data):
+    X, y, weights = data
+    model = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y, weights)
+    table = pd.DataFrame(model.cv_results_)
+    assert set(table.degree) == {0, 1}
+    assert model.best_score_ == table.score.max()
+    best = table.loc[table.score.idxmax()]
+    assert model.degree_ == best.degree
+    assert_array_equal(model.bandwidth_, best.bandwidth)
+    plain = NadarayaWatsonRegressor(bandwidth=model.bandwidth_, degree=model.degree_)
+    plain.fit(X, y, weights)
+    assert_allclose(model.predict(X), plain.predict(X), rtol=1e-12)
+    if scoring in (None, "neg_mean_squared_error"):
+        score = -np.average(np.square(y - plain.predict(None)).mean(axis=1), weights=weights)
+        assert_allclose(model.best_score_, score)
+
+
+def test_scores_are_those_of_leave_one_out(data):
+    X, y, _ = data
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    for candidate in pd.DataFrame(model.cv_results_).iloc[::7].itertuples():
+        plain = NadarayaWatsonRegressor(bandwidth=candidate.bandwidth, degree=candidate.degree)
+        residuals = y - plain.fit(X, y).predict(None)
+        assert_allclose(candidate.score, -np.mean(residuals**2), rtol=1e-9)
+        trace = np.trace(plain.effective_weights(X))
+        assert_allclose(candidate.effective_dof, trace, rtol=1e-8)
+
+
+def test_multiples_are_of_the_rule(data):
+    X, y, _ = data
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    rule = NadarayaWatsonRegressor().fit(X, y).bandwidth_
+    for multiple, bandwidth in zip(model.cv_results_["multiple"], model.cv_results_["bandwidth"]):
+        if not np.isnan(multiple):
+            assert_allclose(bandwidth, multiple * rule)
+    assert np.isnan(model.cv_results_["multiple"]).sum() == 2  # for each feature, each degree
+
+
+def test_a_line_is_found_to_be_one(rng):
+    """Nothing is better than ridge regression, which endless windows are."""
+    X = rng.normal(size=(200, 3))
+    y = X @ [1.0, 2.0, -1.0] + 0.1 * rng.normal(size=200)
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    assert model.degree_ == 1
+    peer = make_pipeline(StandardScaler(), Ridge(1.0)).fit(X, y)
+    assert np.abs(model.predict(X) - peer.predict(X)).max() < 0.1
+
+
+def test_a_linear_column_runs_out_to_infinity(rng):
+    X = rng.uniform(-2, 2, size=(300, 2))
+    y = np.sin(3 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=300)
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    assert model.degree_ == 1
+    assert np.isinf(model.bandwidth_[1])
+    assert model.bandwidth_[0] < 1
+
+
+def test_columns_without_influence_are_smoothed_over(rng):
+    """Five yes-or-no columns beside one that counts cost next to nothing."""
+    X = np.column_stack([rng.uniform(-2, 2, 200), rng.integers(0, 2, (200, 5))])
+    y = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=200)
+    grid = np.linspace(-1.9, 1.9, 50)
+    queries = np.column_stack([grid, np.tile([0, 1, 0, 1, 1], (50, 1))])
+    alone = NadarayaWatsonRegressorCV().fit(X[:, :1], y).predict(queries[:, :1])
+    among = NadarayaWatsonRegressorCV().fit(X, y).predict(queries)
+    errors = [np.sqrt(np.mean((got - np.sin(2 * grid)) ** 2)) for got in (alone, among)]
+    assert errors[1] < 1.5 * errors[0] + 0.01
+
+
+def test_a_step_is_not_drawn_as_a_line(rng):
+    """Where a target does not slope, means are as good: either may be chosen, both are close."""
+    X = rng.uniform(size=(300, 1))
+    y = (X[:, 0] > 0.5) + 0.05 * rng.normal(size=300)
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    assert model.score(None, y) > 0.95
+
+
+def test_diabetes_is_as_accurate_as_the_best_of_its_kind():
+    """Ridge regression has 0.482 here, nearest neighbours tuned 0.44, forests 0.43."""
+    X, y = load_diabetes(return_X_y=True)
+    folds = KFold(5, shuffle=True, random_state=0)
+    assert cross_val_score(NadarayaWatsonRegressorCV(), X, y, cv=folds).mean() > 0.48
+
+
+def test_friedman_is_as_accurate_as_the_best_of_its_kind():
+    X, y = make_friedman1(400, noise=1.0, random_state=0)
+    folds = KFold(4, shuffle=True, random_state=0)
+    assert cross_val_score(NadarayaWatsonRegressorCV(), X, y, cv=folds).mean() > 0.88
+
+
+# -- in all circumstances -----------------------------------------------------------------
+
+
+def test_the_search_is_deterministic(data):
+    X, y, _ = data
+    models = [NadarayaWatsonRegressorCV(n_jobs=n).fit(X, y) for n in (1, 2, None)]
+    for model in models[1:]:
+        assert_array_equal(model.bandwidth_, models[0].bandwidth_)
+        assert model.cv_results_["score"] == models[0].cv_results_["score"]
+
+
+def test_many_rows_are_searched_by_some(rng, monkeypatch):
+    from nwkr import _search
+
+    X = rng.normal(size=(1000, 3))
+    y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=1000)
+    by_all = NadarayaWatsonRegressorCV().fit(X, y)
+    monkeypatch.setattr(_search, "_ROWS_OF_DESCENT", 300)
+    by_some = NadarayaWatsonRegressorCV().fit(X, y)
+    assert_array_equal(by_some.bandwidth_, clone(by_some).fit(X, y).bandwidth_)
+    assert by_some.best_score_ > 1.05 * by_all.best_score_
+    # The order of the rows does not matter, whether or not they are put in blocks.
+    blocks = NadarayaWatsonRegressorCV(algorithm="blocks").fit(X, y)
+    assert_allclose(blocks.bandwidth_, by_some.bandwidth_, rtol=1e-2)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
+def test_other_metrics_have_means_alone(metric, data):
+    X, y, _ = data
+    rows = np.abs(X[:, None] - X).sum(axis=2) if metric == "precomputed" else X
+    model = NadarayaWatsonRegressorCV(metric=metric).fit(rows, y)
+    assert model.degree_ == 0
+    with pytest.raises(ValueError, match="degree=1 needs metric='euclidean'"):
+        NadarayaWatsonRegressorCV(metric=metric, degrees=(1,)).fit(rows, y)
+
+
+@pytest.mark.parametrize("degrees", [(), (2,), (0, 1.5), (True,), "01", ("0",)])
+def test_impossible_degrees(degrees, data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match="degrees"):
+        NadarayaWatsonRegressorCV(degrees=degrees).fit(X, y)
+
+
+@pytest.mark.parametrize("name", sorted(set(KERNELS) - set(DIFFERENTIABLE)))
+def test_kernels_without_slopes_have_one_bandwidth(name, data):
+    X, y, _ = data
+    model = NadarayaWatsonRegressorCV(name).fit(X, y)
+    assert not np.isnan(model.cv_results_["multiple"]).any()
+
+
+def test_splits_compare_degrees_too(data):
+    X, y, _ = data
+    model = NadarayaWatsonRegressorCV(bandwidths=[0.5, 1.0, 4.0], cv=4).fit(X, y)
+    table = pd.DataFrame(model.cv_results_)
+    assert len(table) == 6
+    best = table.loc[table.score.idxmax()]
+    assert model.degree_ == best.degree
+    plain = NadarayaWatsonRegressor(bandwidth=best.bandwidth, degree=int(best.degree))
+    assert_allclose(
+        cross_val_score(plain, X, y, cv=4, scoring="neg_mean_squared_error").mean(), best.score
+    )
+
+
+def test_every_method_is_that_of_the_degree(data):
+    X, y, weights = data
+    model = NadarayaWatsonRegressorCV(degrees=(1,)).fit(X, y, weights)
+    plain = NadarayaWatsonRegressor(bandwidth=model.bandwidth_, degree=1).fit(X, y, weights)
+    for method in ("local_slopes", "standard_error", "gradient", "effective_sample_size"):
+        assert_allclose(getattr(model, method)(X[:5]), getattr(plain, method)(X[:5]), rtol=1e-9)
