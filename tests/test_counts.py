@@ -24,12 +24,12 @@ def test_whole_weights_are_copies(rng):
     assert_allclose(as_counts(weights), weights, rtol=1e-14)
 
 
-@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-3, 0.02, 1 / 50])
+@pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e-3, 0.02, 1 / 50])
 def test_weights_that_share_something_out(scale, rng):
     assert_allclose(count_rows(np.full(50, scale)), 50, rtol=1e-12)
     uneven = rng.uniform(0.5, 1.5, 50)
     effective = uneven.sum() ** 2 / (uneven**2).sum()
-    assert_allclose(count_rows(uneven * scale), effective, rtol=1e-2 if scale < 1e-310 else 1e-12)
+    assert_allclose(count_rows(uneven * scale), effective, rtol=1e-12)
     counts = as_counts(uneven * scale)
     assert_allclose(counts.sum(), count_rows(uneven * scale), rtol=1e-12)
     # One row among many that hardly count.
@@ -57,7 +57,7 @@ def test_rules_count_rows(rule, data):
 
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS, ids=str)
-@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-3, 1 / 60])
+@pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e-3, 1 / 60])
 def test_small_weights_all_alike_do_not_matter(scale, bandwidth, data):
     X, y, Q = data
     plain = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, y)
@@ -70,7 +70,7 @@ def test_small_weights_all_alike_do_not_matter(scale, bandwidth, data):
 
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS, ids=str)
-@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e300, 1e307])
+@pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e300, 1e307])
 def test_weights_of_any_scale(scale, bandwidth, data):
     X, y, Q = data
     weights = np.linspace(1, 2, 60) * scale
@@ -81,7 +81,7 @@ def test_weights_of_any_scale(scale, bandwidth, data):
     for class_weight in (None, "balanced", {0: 1.0, 1: 5.0}):
         model = NadarayaWatsonClassifier(bandwidth=0.4, class_weight=class_weight)
         one = model.fit(X, labels, weights / scale).predict_proba(Q)
-        assert_allclose(model.fit(X, labels, weights).predict_proba(Q), one, rtol=1e-2)
+        assert_allclose(model.fit(X, labels, weights).predict_proba(Q), one, rtol=1e-9)
 
 
 def test_intervals_of_uneven_weights_count_the_effective_rows(data):
