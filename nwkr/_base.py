@@ -122,6 +122,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             terms = Terms(self._metric, self.kernel_, window.name, window.varies)
             check_algorithm(self.algorithm, terms)
             self._window = self._window.take(self._arrange(self._window))
+            self._window = self._window.prepared(self._keys, self._metric)
             self._lines = self._choose_lines()
             self.algorithm_ = self._choose_algorithm()
         self._end_fit()

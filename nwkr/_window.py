@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from nwkr._counts import as_counts, count_rows
+from nwkr._nearest import NearRows
 from nwkr._pooling import Attention, distances_between
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
@@ -30,6 +31,9 @@ __all__ = [
 _PAIRS_AT_ONCE = 2**22
 # Bandwidths further apart share no distances: squares of their ratio would be out of range.
 _LARGEST_RATIO = 1e100
+# Widths are 0 below that, in their unit, and the unit is no smaller beside the largest number:
+# squares would be out of range.
+_LEAST_SQUARED, _LEAST_UNIT = 2.0**-500, 480
 
 
 class Window(ABC):
@@ -62,6 +66,10 @@ class Window(ABC):
 
     def take(self, rows: np.ndarray) -> Window:
         """The window for some of its training rows, or for all in another order."""
+        return self
+
+    def prepared(self, keys: np.ndarray, metric: str | Callable) -> Window:
+        """The window with what takes long to make, and is the same for all queries."""
         return self
 
     def multiple_of(self, other: Window) -> float | None:
@@ -153,15 +161,21 @@ class NearestWindow(Window):
         What gives the width.
     counts : ndarray of shape (n_keys,)
         As how many rows each training row counts: the sample weights, scaled to be counts.
+    near_rows : NearRows or None, default=None
+        The training rows, arranged for the search; None to arrange them at each call.
     """
 
     bandwidth: KNearest
     counts: np.ndarray
+    near_rows: NearRows | None = None
     by_query = True
 
     def at(self, attention: Attention) -> Attention:
         """The attention with this window, from one that has none."""
-        keys, euclidean = attention.keys, attention.metric == "euclidean"
+        keys, near_rows = attention.keys, self.near_rows
+        euclidean = attention.metric == "euclidean"
+        if euclidean and near_rows is None:
+            near_rows = NearRows(keys)
         widths = self.bandwidth.query_widths(
             attention.queries,
             keys,
@@ -169,16 +183,31 @@ class NearestWindow(Window):
             attention.metric,
             attention.leave_out,
             attention.n_jobs,
+            near_rows,
         )
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
-        # In units of the data, as a power of 2: squares of the widths stay in range.
-        unit = np.ldexp(1.0, np.frexp(np.abs(keys).max())[1])
-        return attention.replace(bandwidth=np.full(keys.shape[1], unit), query_widths=widths / unit)
+        assert near_rows is not None
+        unit = _unit_of(widths, max(near_rows.extent, np.abs(attention.queries).max(initial=0)))
+        widths = np.where(widths >= _LEAST_SQUARED * unit, widths / unit, 0)
+        return attention.replace(bandwidth=np.full(keys.shape[1], unit), query_widths=widths)
 
     def take(self, rows: np.ndarray) -> Window:
         """The window for some of its training rows, or for all in another order."""
-        return replace(self, counts=self.counts[rows])
+        return replace(self, counts=self.counts[rows], near_rows=None)
+
+    def prepared(self, keys: np.ndarray, metric: str | Callable) -> Window:
+        """The window with what takes long to make, and is the same for all queries."""
+        return replace(self, near_rows=NearRows(keys) if metric == "euclidean" else None)
+
+
+def _unit_of(widths, extent):
+    """A power of 2 half way between the least width and the largest number of a row.
+
+    So squares of both are in range, if they can be. Scaled by it, numbers keep all digits.
+    """
+    largest, least = np.frexp([extent, widths[widths > 0].min(initial=extent)])[1]
+    return np.ldexp(1.0, max((largest + least) // 2, largest - _LEAST_UNIT))
 
 
 def resolve_window(

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import gen_batches
 
 from nwkr._counts import count_rows
-from nwkr._pooling import Attention, distances_between, in_blocks, one_blas_thread
+from nwkr._nearest import NearRows, euclidean_widths, widths_under_metric
+from nwkr._pooling import Attention, in_blocks, one_blas_thread
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -24,7 +23,6 @@ _ROUNDING = 1e-12
 # The standard deviation of normal data is their interquartile range over this; where it is so
 # many times more, a few rows far away make it.
 _NORMAL_RANGE, _GROSS = 1.349, 5.0
-_NEIGHBOURS_AT_ONCE = 2**20
 
 
 class RuleOfThumb:
@@ -150,7 +148,9 @@ class KNearest:
     k: int
 
     @one_blas_thread()
-    def query_widths(self, queries, keys, sample_weight, metric, leave_out, n_jobs=None):
+    def query_widths(
+        self, queries, keys, sample_weight, metric, leave_out, n_jobs=None, near_rows=None
+    ):
         """Width of each query.
 
         Parameters
@@ -167,6 +167,8 @@ class KNearest:
             For each query, the number of the training row that does not count.
         n_jobs : int or None, default=None
             Number of threads.
+        near_rows : NearRows or None, default=None
+            The training rows, if they have been arranged, for the euclidean metric.
 
         Returns
         -------
@@ -178,39 +180,28 @@ class KNearest:
         ValueError
             If fewer than `k` rows are left.
         """
-        leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
-        left = sample_weight.sum() - np.append(sample_weight, 0)[leave_out]
-        wanted = np.minimum(self.k, left) * (1 - _ROUNDING)
+        total, leaves_out = sample_weight.sum(), leave_out is not None
+        counted = np.full(len(queries), total)
+        if leaves_out:
+            counted = total - np.append(sample_weight, 0)[leave_out]
+        else:
+            leave_out = np.full(len(queries), -1)
+        wanted = np.minimum(self.k, counted) * (1 - _ROUNDING)
         # Uneven weights may count as fewer rows than there are: then all are within the width.
-        left = max(left.min(initial=np.inf), len(keys) - bool((leave_out >= 0).any()))
+        left = max(counted.min(initial=np.inf), len(keys) - bool((leave_out >= 0).any()))
         if left < self.k * (1 - _ROUNDING):
             raise ValueError(
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
             )
         if metric != "euclidean":
-            return _nearest_widths(queries, keys, sample_weight, metric, leave_out, wanted)
-        # In the range of the data, for the search expands squares.
-        centre, extent = _range(keys)
-        queries, keys = (queries - centre) / extent, (keys - centre) / extent
-        search = NearestNeighbors(n_jobs=n_jobs).fit(_as_float64(keys))
-        widths = np.empty(len(queries))
-        pending, n_neighbors = np.arange(len(queries)), min(self.k + 1, len(keys))
-        while len(pending):
-            unresolved = []
-            for part in gen_batches(len(pending), max(1, _NEIGHBOURS_AT_ONCE // n_neighbors)):
-                rows = pending[part]
-                found = search.kneighbors(_as_float64(queries[rows]), n_neighbors)[1]
-                counts = np.where(found == leave_out[rows, None], 0, sample_weight[found])
-                enough = counts.cumsum(axis=1) >= wanted[rows, None]
-                enough[:, -1] |= n_neighbors == len(keys)
-                done, last = enough[:, -1], enough.argmax(axis=1)
-                rows, last = rows[done], (np.flatnonzero(done), last[done])
-                apart = queries[rows] - keys[found[last]]
-                widths[rows] = extent * np.sqrt((apart**2).sum(axis=1))
-                unresolved.append(pending[part][~done])
-            pending, n_neighbors = np.concatenate(unresolved), min(2 * n_neighbors, len(keys))
-        return widths
+            return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
+        if near_rows is None:
+            near_rows = NearRows(keys)
+        n_near = self.k + leaves_out
+        return euclidean_widths(
+            near_rows, n_near, queries, sample_weight, wanted, leave_out, n_jobs
+        )
 
 
 @dataclass(frozen=True)
@@ -300,26 +291,6 @@ RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 """The rules that have a name."""
 
 
-def _nearest_widths(queries, keys, weights, metric, leave_out, wanted):
-    """Distance of each query to the key up to which keys have the weight that is wanted.
-
-    To the farthest that counts, if all together have less. All pairs are compared: a tree would
-    need the triangle inequality, which not every metric has.
-    """
-    widths = np.empty(len(queries))
-    for rows in gen_batches(len(queries), max(1, _NEIGHBOURS_AT_ONCE // len(keys))):
-        distances = distances_between(queries[rows], keys, metric)
-        leaving = np.flatnonzero(leave_out[rows] >= 0)
-        distances[leaving, leave_out[rows][leaving]] = np.inf
-        order = distances.argsort(axis=1)
-        distances = np.take_along_axis(distances, order, axis=1)
-        n_counted = np.isfinite(distances).sum(axis=1)
-        short = (weights[order].cumsum(axis=1) < wanted[rows, None]).sum(axis=1)
-        last = np.minimum(short, n_counted - 1)
-        widths[rows] = np.where(n_counted > 0, distances[np.arange(len(last)), last], 0)
-    return widths
-
-
 def _spread(X, weights):
     """Weighted standard deviation of each column, robustly; exactly 0 where it is constant."""
     lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
@@ -346,13 +317,3 @@ def _quartile_range(X, weights):
             low, high = column[order[places]].astype(float)
         ranges[number] = high - low if high - low > _ROUNDING * max(-low, high) else 0
     return ranges
-
-
-def _range(X):
-    """Centre and greatest extent of the columns; extent 1 where all are constant."""
-    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-    return lowest / 2 + highest / 2, float((highest - lowest).max()) or 1.0
-
-
-def _as_float64(X):
-    return np.asarray(X, dtype=float)

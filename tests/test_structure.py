@@ -56,6 +56,7 @@ ORDER = [
     "nwkr._scoring",
     "nwkr._window",
     "nwkr.bandwidths",
+    "nwkr._nearest",
     "nwkr._pooling",
     "nwkr._pooling._attention",
     "nwkr._pooling._ways",

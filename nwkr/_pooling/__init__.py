@@ -41,7 +41,7 @@ from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._metric import Metric, distances_between
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import one_blas_thread
+from nwkr._pooling._threads import each, one_blas_thread, slices
 from nwkr._pooling._way import Terms
 from nwkr._pooling._ways import check_algorithm
 
@@ -53,7 +53,9 @@ __all__ = [
     "Terms",
     "check_algorithm",
     "distances_between",
+    "each",
     "in_blocks",
     "one_blas_thread",
     "places",
+    "slices",
 ]

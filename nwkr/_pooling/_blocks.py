@@ -115,7 +115,8 @@ class _Group:
             sums += self.dense.sums
         if self.own is not None:
             sums[0] -= self.own
-        uncertain = sums[:, :, 0] == 0 if self.dense is None else self.dense.uncertain(sums)
+        # Where moments overflow, there are none.
+        uncertain = ~(sums[:, :, 0] > 0) if self.dense is None else self.dense.uncertain(sums)
         if self.own is not None:
             uncertain[0] |= (np.abs(self.own) > _MOST_TAKEN_BACK * np.abs(sums[0])).any(axis=1)
         return sums, uncertain

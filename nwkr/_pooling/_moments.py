@@ -1,8 +1,8 @@
 """Moments: what blocks of keys within the support add, without looking at a pair.
 
 There a kernel ``(1 - u2) ** power`` is a polynomial. With q and k in units of the bandwidth
-from a common centre, ``1 - (q - k)^2`` is the product of ``(q, q^2, 1)`` with
-``(2 k, -1, 1 - k^2)``, and a power of it the product of their tensor powers. So a sum over keys
+from a common centre, ``1 - (q - k)^2`` is the product of ``(q, q^2 - 1, 1)`` with
+``(2 k, -1, -k^2)``, and a power of it the product of their tensor powers. So a sum over keys
 takes no more than the sum of the keys' tensor powers, their moments. These are about the centre
 of the block, and are moved to the queries' own: far from both, digits would be lost.
 
@@ -55,6 +55,8 @@ class Moments:
         assert kernel.power is not None
         self._pairs, self._power = pairs, kernel.power
         self._inverse = 1 / (pairs.bandwidth * multiple)
+        # The 1 is on the side whose squares have factors, or digits would be lost beside these.
+        self._one_of_keys = float(pairs.key_factors is not None)
         self._largest_factor = 1.0 if pairs.key_factors is None else float(pairs.key_factors.max())
         sizes, n_columns = [len(starts) - 1 for starts in levels], len(pairs.columns)
         self._first = np.cumsum([0, *sizes])  # of each level
@@ -74,9 +76,11 @@ class Moments:
         keys = (keys - np.repeat(self._centres[blocks], sizes, axis=0)) * self._inverse
         factors = self._pairs.key_factors
         factors = np.ones(len(keys)) if factors is None else factors[cols]
-        squares = factors * np.einsum("ij,ij->i", keys, keys)
+        with np.errstate(over="ignore"):  # of rows so far from others that powers find no room
+            squares = factors * np.einsum("ij,ij->i", keys, keys)
+        ones = self._one_of_keys - squares
         features = _powers(
-            np.column_stack([2 * factors[:, None] * keys, -factors, 1 - squares]), self._power
+            np.column_stack([2 * factors[:, None] * keys, -factors, ones]), self._power
         )
         for number, column in enumerate(values[:, cols]):
             self._moments[blocks, :, number] = np.add.reduceat(
@@ -151,17 +155,18 @@ class Moments:
         squares = np.einsum("ij,ij->i", queries, queries)
         return _powers(
             np.column_stack(
-                [factors[:, None] * queries, factors * squares + (factors - 1), factors]
+                [factors[:, None] * queries, factors * squares - (1 - self._one_of_keys), factors]
             ),
             self._power,
         )
 
 
 def _powers(rows, power):
-    """Tensor powers of rows, flattened."""
+    """Tensor powers of rows, flattened; without meaning where they overflow."""
     powers = np.ones((len(rows), 1))
-    for _ in range(power):
-        powers = (powers[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(power):
+            powers = (powers[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
     return powers
 
 

@@ -67,7 +67,8 @@ class Pairs:
         """Squared scaled distances by the plain formula, in float64."""
         u2 = self._base_squares(rows, cols)
         if self.query_factors is not None:
-            u2 *= self.query_factors[rows][:, None]
+            with np.errstate(over="ignore"):  # of what is far beside a narrow width
+                u2 *= self.query_factors[rows][:, None]
             # The width is the distance to some key: keys at that distance must get exactly 1.
             u2[np.abs(u2 - 1) < _TIE_TOLERANCE] = 1
         if self.key_factors is not None:

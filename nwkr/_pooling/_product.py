@@ -34,7 +34,8 @@ class Product:
         self._keys[n_columns] = 1
         np.multiply(k2, factor, out=self._keys[n_columns + 1])
         if by_query is not None:
-            self._queries *= by_query
+            with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
+                self._queries *= by_query
         if by_key is not None:
             self._keys *= by_key
             self._keys[n_columns + 1] += offset  # where the queries have 1

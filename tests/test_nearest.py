@@ -1,0 +1,179 @@
+"""The k-th nearest row lies at the edge of its window, wherever rows are."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import attention_by_distance, nearest_widths, scaled_distances
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr._nearest import NearRows, euclidean_widths
+from nwkr.bandwidths import KNearest
+
+DRAWS = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "lognormal": lambda rng, shape: np.exp(2 * rng.normal(size=shape)),
+    "cauchy": lambda rng, shape: rng.standard_cauchy(shape),
+    "shifted": lambda rng, shape: 1e6 + rng.normal(size=shape),
+    # Of which the outlier itself sees all others as far as each other, but for rounding.
+    "beside an outlier": lambda rng, shape: np.concatenate(
+        [np.full((1, shape[1]), 1e12), rng.normal(size=(shape[0] - 1, shape[1]))]
+    ),
+}
+
+
+def widths_of(near, queries, k, counts=None, leave_out=None):
+    counts = np.ones(len(near)) if counts is None else counts
+    leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
+    wanted = np.full(len(queries), k * (1 - 1e-12))
+    return euclidean_widths(near, min(k + 1, len(near)), queries, counts, wanted, leave_out)
+
+
+# -- the same rows as scikit-learn's neighbours -----------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32])
+@pytest.mark.parametrize("n_features", [1, 2, 8, 20])
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_boxcar_is_the_neighbours_regressor(draw, n_features, dtype, rng):
+    if draw == "shifted" and dtype == np.float32:
+        pytest.skip("such rows are on a grid of 1/16, full of ties")
+    X, Q = (DRAWS[draw](rng, (300, n_features)).astype(dtype) for _ in range(2))
+    Q = Q[1:]
+    y = rng.normal(size=(300, 2))
+    model = NadarayaWatsonRegressor("boxcar", KNearest(10)).fit(X, y)
+    # In float64, as scikit-learn would round float32.
+    other = KNeighborsRegressor(10, algorithm="kd_tree").fit(X.astype(float), y)
+    assert_allclose(model.predict(Q), other.predict(Q.astype(float)), rtol=1e-9, atol=1e-12)
+    others = y[other.kneighbors(return_distance=False)].mean(axis=1)
+    assert_allclose(model.predict(None)[1:], others[1:], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_boxcar_is_the_neighbours_classifier(draw, rng):
+    X, Q = (DRAWS[draw](rng, (300, 1)) for _ in range(2))
+    y = rng.integers(0, 3, 300)
+    ours = NadarayaWatsonClassifier("boxcar", KNearest(7)).fit(X, y).predict_proba(Q)
+    theirs = KNeighborsClassifier(7, algorithm="kd_tree").fit(X, y).predict_proba(Q)
+    assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_so_it_is_in_blocks(n_features, rng):
+    X, Q = rng.standard_cauchy((20_000, n_features)), rng.standard_cauchy((300, n_features))
+    y = rng.normal(size=20_000)
+    model = NadarayaWatsonRegressor("boxcar", KNearest(10)).fit(X, y)
+    assert model.algorithm_ == "blocks"
+    other = KNeighborsRegressor(10, algorithm="kd_tree").fit(X, y)
+    assert_allclose(model.predict(Q), other.predict(Q), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("draw", DRAWS)
+def test_where_the_nearest_is_at_the_edge_it_stands_in(draw, algorithm, rng):
+    X, Q = (DRAWS[draw](rng, (300, 1)) for _ in range(2))
+    y = rng.normal(size=300)
+    for kernel in ("epanechnikov", "triangular", "tricube"):
+        model = NadarayaWatsonRegressor(kernel, KNearest(1), algorithm=algorithm).fit(X, y)
+        nearest = np.abs(Q - X.T).argmin(axis=1)
+        assert_allclose(model.predict(Q), y[nearest], rtol=1e-12)
+        apart = np.abs(X - X.T) + np.diag(np.full(300, np.inf))
+        assert_allclose(model.predict(None)[1:], y[apart.argmin(axis=1)][1:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 1e6, -(2.0**40)])
+@pytest.mark.parametrize("n_features", [1, 2, 3, 17])
+def test_rows_that_tie_count_wherever_the_grid_is(n_features, shift, rng):
+    X = rng.integers(0, 5, (200, n_features)) + shift
+    y = rng.normal(size=200)
+    model = NadarayaWatsonRegressor("boxcar", KNearest(6)).fit(X, y)
+    D = scaled_distances(X, X, 1.0)
+    for queries, left_out in ((X, None), (None, np.arange(200))):
+        inside = nearest_widths(D, 6, left_out=left_out)[:, None] >= D
+        if left_out is not None:
+            np.fill_diagonal(inside, False)
+        assert_array_equal(model.attention_weights(queries) > 0, inside)
+
+
+# -- outliers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outlier", [1e6, 1e14, 1e100])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("k", [5, 300])
+def test_an_outlier_is_no_ones_unit(k, algorithm, outlier, kernel, rng):
+    X, y = rng.normal(size=(1_000, 1)), rng.normal(size=1_000)
+    X[0] = outlier
+    Q = np.append(rng.normal(size=(100, 1)), [[outlier]], axis=0)
+    model = NadarayaWatsonRegressor(kernel, KNearest(k), algorithm=algorithm).fit(X, y)
+    D = np.abs(Q - X.T)
+    with np.errstate(over="ignore"):
+        u = np.minimum(D / nearest_widths(D, k)[:, None], 1e10)
+    expected = attention_by_distance(u, 1.0, kernel, 1.0, None, "nearest") @ y
+    found = model.predict(Q)
+    # The outlier sees all others as far as each other, but for rounding.
+    assert_allclose(found[:-1], expected[:-1], rtol=1e-9, atol=1e-9)
+    assert np.isfinite(found[-1])
+
+
+# -- the search ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 15, 16, 40])
+@pytest.mark.parametrize("draw", DRAWS)
+def test_widths_are_distances_by_the_plain_formula(draw, n_features, rng):
+    X, Q = (DRAWS[draw](rng, (200, n_features)) for _ in range(2))
+    # Processors that fuse products and sums may round each square once less.
+    rtol = n_features * np.finfo(float).eps
+    near, D = NearRows(X), cdist(Q, X)
+    for k in (1, 4, 200):
+        assert_allclose(widths_of(near, Q, k), np.sort(D, axis=1)[:, k - 1], rtol=rtol)
+    counts, left_out = rng.integers(1, 9, 200).astype(float), np.arange(200)
+    for k in (1, 30):
+        expected = nearest_widths(cdist(X, X), k, counts, left_out)
+        assert_allclose(widths_of(near, X, k, counts, left_out), expected, rtol=rtol)
+
+
+@pytest.mark.parametrize("n_features", [2, 20])
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1.0, 1e150, 1e300])
+def test_rows_and_queries_at_any_scale(scale, n_features, rng):
+    X, Q = rng.normal(size=(50, n_features)), rng.normal(size=(10, n_features))
+    expected = np.sort(cdist(Q, X), axis=1)[:, 3]
+    near = NearRows(X * scale)
+    assert_allclose(widths_of(near, Q * scale, 4), expected * scale, rtol=1e-12)
+    far = np.full((1, n_features), 1e305)  # whatever the rows are
+    assert_allclose(widths_of(NearRows(X), far, 4), 1e305 * np.sqrt(n_features), rtol=1e-12)
+
+
+def test_rows_are_found_through_their_rounding(rng):
+    """In many columns, far from all that is near: a product proposes, and has few digits."""
+    X = rng.normal(size=(400, 30)) * 1e-6
+    X[:200] += 1e4
+    X[0] = 1e9
+    expected = np.sort(cdist(X, X), axis=1)[:, 5]
+    assert_allclose(widths_of(NearRows(X), X, 6), expected, rtol=1e-14)
+
+
+def test_rows_are_arranged_once_and_not_pickled(rng, monkeypatch):
+    X, y = rng.normal(size=(500, 2)), rng.normal(size=500)
+    model = NadarayaWatsonRegressor("boxcar", KNearest(5)).fit(X, y)
+    expected = model.predict(X[:20] + 0.1)
+    loaded = pickle.loads(pickle.dumps(model))
+    size = len(pickle.dumps(NearRows(X)))
+    assert size < 1.1 * len(pickle.dumps(X))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("once more")
+
+    monkeypatch.setattr("nwkr._nearest.cKDTree", refuse)
+    for one in (model, loaded):
+        before, window = dict(vars(one)), dict(vars(one._window))
+        assert_array_equal(one.predict(X[:20] + 0.1), expected)
+        assert_array_equal(one.predict(None), model.predict(None))
+        assert {name: id(value) for name, value in vars(one).items()} == {
+            name: id(value) for name, value in before.items()
+        }
+        assert vars(one._window) == window
