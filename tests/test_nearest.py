@@ -119,6 +119,18 @@ def test_an_outlier_is_no_ones_unit(k, algorithm, outlier, kernel, rng):
     assert np.isfinite(found[-1])
 
 
+@pytest.mark.parametrize("outlier", [1e6, 1e14])
+def test_an_outlier_costs_moments_no_digits(outlier, rng):
+    """Windows so wide that blocks of rows are added without looking at them."""
+    X, y = rng.normal(size=(4_000, 1)), rng.normal(size=4_000)
+    X[0] = outlier
+    Q = rng.normal(size=(100, 1))
+    model = NadarayaWatsonRegressor("epanechnikov", KNearest(1_500), algorithm="blocks").fit(X, y)
+    D = np.abs(Q - X.T)
+    expected = attention_by_distance(D, np.sort(D)[:, [1_499]], "epanechnikov") @ y
+    assert_allclose(model.predict(Q), expected, rtol=1e-9, atol=1e-9)
+
+
 # -- the search ---------------------------------------------------------------------------------
 
 
