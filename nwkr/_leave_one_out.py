@@ -59,8 +59,7 @@ class Fit:
     @property
     def empty_share(self) -> float:
         """Share of the rows that no other row has weight for."""
-        sums = self.without.sums
-        return float(np.mean(~(sums.total > 0) | np.isneginf(sums.shift)))
+        return float(np.mean(~self.without.sums.reached))
 
     def slopes(self, by_prediction: np.ndarray) -> np.ndarray:
         """Derivatives by the logarithm of each bandwidth of a loss of the predictions.

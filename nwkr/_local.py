@@ -159,7 +159,7 @@ class LocalLines:
     def _trust(self, attention, sums):
         """The share of the rows in a window among these and those that say: no slope."""
         # What stands in where no key has weight has no slope, as far away.
-        reached = (sums.total > 0) & ~np.isneginf(sums.shift)
+        reached = sums.reached
         if self.ridge == 0:
             return reached.astype(float)
         with np.errstate(over="ignore"):

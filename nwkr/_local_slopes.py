@@ -39,7 +39,7 @@ def bandwidth_slopes(
         Derivatives; 0 where the bandwidth is 0 or infinite.
     """
     lines, attention, direction = fit.lines, fit.attention, fit.directions
-    reached = (fit.sums.total > 0) & ~np.isneginf(fit.sums.shift)
+    reached = fit.sums.reached
     total = np.where(reached, fit.sums.total, 1)[:, None]
     by_prediction = np.where(reached[:, None], by_prediction, 0)
     slope = np.einsum("njm,nm->nj", fit.scaled_slopes, by_prediction)

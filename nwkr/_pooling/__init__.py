@@ -14,7 +14,9 @@
       |
     _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
       |                                and the sums with the query
-    _tiles      _rows                  some pairs, in the cache; rows of weights, exactly
+    _tiles      _exactly               some pairs, in the cache; what these are uncertain of
+      |
+    _rows                              rows of weights, exactly
       |
     _metric                            pairs under any metric
       |
@@ -22,7 +24,7 @@
       |
     _pairs      _product               what all pairs can be asked; the product
       |
-    _sums       _threads               results that merge; threads
+    _sums  _twofold  _threads          results that merge; what rounding takes; threads
       |
     _exponential                       the quickest exponential on this processor,
       |

@@ -17,9 +17,10 @@ import numpy as np
 
 from nwkr._pooling._dense import Dense, Visit
 from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._exactly import pool_exactly
 from nwkr._pooling._moments import Moments
 from nwkr._pooling._neighbourhoods import Neighbourhoods
-from nwkr._pooling._rows import in_rows, stand_in, weights_in_rows
+from nwkr._pooling._rows import weights_in_rows
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
@@ -56,9 +57,8 @@ def pool_blocks(
         # These differ from one bandwidth to the next, and are worth more than shared distances.
         alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
-    shift = np.zeros((len(multiples), around.pairs.shape[0]))
-    sums = np.zeros((*shift.shape, len(values)))
-    uncertain = np.zeros(shift.shape, bool)
+    sums = np.zeros((len(multiples), around.pairs.shape[0], len(values)))
+    uncertain = np.zeros(sums.shape[:2], bool)
     moments = None
     if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
@@ -70,14 +70,9 @@ def pool_blocks(
         for group in groups:
             sums[:, group.rows], uncertain[:, group.rows] = group.finish(sums.shape)
 
-    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
-
-    def pool_exactly(part):
-        again = part[uncertain[:, part].any(axis=0)]
-        cols, pairs = around.part(again, around.all_of(again, multiples, nearest))
-        for exactly in in_rows(pairs, kernel, np.arange(len(again)), nearest, max(multiples)):
-            of_these = np.take(values, cols[exactly.cols], axis=1)
-            exactly.replace(sums, shift, again[exactly.rows], uncertain, of_these, multiples)
+    def pairs_of(queries, empty):
+        cols, pairs = around.part(queries, around.all_of(queries, multiples, empty))
+        return pairs, np.arange(len(queries)), cols
 
     # Threads would only wait for each other at what is quick: that is done before and after.
     parts = around.of_queries(rows, around.visited(multiples))
@@ -85,12 +80,18 @@ def pool_blocks(
     for groups in _rounds(map(prepare, around.in_groups(parts))):
         pool_round(groups)
         groups.clear()  # or they would stay until the next are made
-    if uncertain.any():
-        parts = [part for part in around.of_queries(rows) if uncertain[:, part].any()]
-        each(pool_exactly, parts, n_jobs)
-    if empty == "mean":
-        stand_in(sums, np.isneginf(shift), values, around.pairs.leave_out)
-    return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+    return pool_exactly(
+        sums,
+        uncertain,
+        around.of_queries(rows) if uncertain.any() else [],
+        pairs_of,
+        kernel,
+        values,
+        multiples,
+        leave_out=around.pairs.leave_out,
+        empty=empty,
+        n_jobs=n_jobs,
+    )
 
 
 @dataclass

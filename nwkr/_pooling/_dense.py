@@ -3,7 +3,7 @@
 A tile is three array operations: a product that gives squared distances, the kernel's
 profile in place, and a product with the values. Sums are kept, the tile is not.
 
-What the tiles cannot tell is left to rows of weights (`_rows.py`): queries so far from all keys
+What the tiles cannot tell is left to rows of weights (`_exactly.py`): queries so far from all keys
 that the weights underflow, or so near the edge of the support that rounding shows.
 """
 
@@ -15,9 +15,9 @@ from math import isclose
 
 import numpy as np
 
+from nwkr._pooling._exactly import pool_exactly
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._product import pick
-from nwkr._pooling._rows import in_rows, stand_in
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, scratch, slices
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
@@ -156,21 +156,19 @@ def pool_dense(
     dense = Dense(pairs, kernel, values, multiples)
     visits = [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)]
     each(dense.pool, visits, n_jobs)
-    sums = dense.sums
-    shift, uncertain = np.zeros(sums.shape[:2]), dense.uncertain(sums)
-
-    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
-
-    def pool_exactly(rows):
-        again = rows.start + np.flatnonzero(uncertain[:, rows].any(axis=0))
-        for exactly in in_rows(pairs, kernel, again, nearest, max(multiples)):
-            of_these = pick(values, exactly.cols, axis=1)
-            exactly.replace(sums, shift, exactly.rows, uncertain, of_these, multiples)
-
-    each(pool_exactly, [visit.rows for visit in visits if uncertain[:, visit.rows].any()], n_jobs)
-    if empty == "mean":
-        stand_in(sums, np.isneginf(shift), values, pairs.leave_out)
-    return [PooledSums(*parts) for parts in zip(shift, sums[:, :, 0], sums[:, :, 1:])]
+    sums, uncertain = dense.sums, dense.uncertain(dense.sums)
+    return pool_exactly(
+        sums,
+        uncertain,
+        [np.r_[visit.rows] for visit in visits],
+        lambda queries, empty: (pairs, queries, None),
+        kernel,
+        values,
+        multiples,
+        leave_out=pairs.leave_out,
+        empty=empty,
+        n_jobs=n_jobs,
+    )
 
 
 def _chains(multiples, log_linear):

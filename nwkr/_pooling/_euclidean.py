@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import slices
+from nwkr._pooling._twofold import exact_product, exact_sum
 
 __all__ = ["EuclideanPairs", "euclidean_pairs"]
 
@@ -149,6 +150,22 @@ class EuclideanPairs(Pairs):
             beyond[far, reached] = factors[far] * of_far[reached]
         return beyond
 
+    def rounded_off(self, u2, rows, cols):
+        if self.key_factors is not None:
+            return super().rounded_off(u2, rows, cols)  # as in beyond_closest
+        queries, keys, inverse_square = self._in_range
+        total, rest = np.zeros((2, len(rows)))
+        for column, others, factor in zip(queries[rows].T, keys[cols].T, inverse_square):
+            apart, low = exact_sum(column, -others)
+            square, off = exact_product(apart, apart)
+            square, more = exact_product(square, factor)
+            total, carried = exact_sum(total, square)
+            rest += carried + more + factor * (off + 2 * apart * low)
+        if self.query_factors is not None:
+            total, more = exact_product(total, self.query_factors[rows])
+            rest = more + self.query_factors[rows] * rest
+        return (total - u2) + rest
+
     @cached_property
     def _in_range(self):
         """Columns divided by powers of 2, which is exact, so that squares stay in range."""
@@ -197,7 +214,9 @@ class EuclideanPairs(Pairs):
         queries, keys = self._matched
         # Divided by a power of 2, which is exact, so that squares stay in range.
         _, exponent = np.frexp(max(_extent(keys).max(initial=0), _extent(queries[rows]).max()))
-        return cdist(np.ldexp(queries[rows], -exponent), np.ldexp(keys[cols], -exponent))
+        distances = cdist(np.ldexp(queries[rows], -exponent), np.ldexp(keys[cols], -exponent))
+        with np.errstate(over="ignore"):
+            return np.minimum(np.ldexp(distances, exponent), np.finfo(float).max)
 
     def mismatched(self, rows, cols=slice(None)):
         if self._matched is None:

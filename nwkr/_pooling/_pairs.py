@@ -79,6 +79,13 @@ class Pairs:
         """``u2 - closest``: squared scaled distances beyond those of the closest key."""
         return u2 - closest
 
+    def rounded_off(self, u2: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """What rounding took from squared scaled distances, each of one query and one key.
+
+        As sharp as :meth:`beyond_closest`: where that is a plain difference, nothing.
+        """
+        return np.zeros(len(u2))
+
     def product(self, factor: float, offset: float = 0.0) -> Product | None:
         """``factor * u2 + offset`` by matrix products, if possible."""
         return None
@@ -108,7 +115,7 @@ class Pairs:
         return slice(None)
 
     def mismatch_distances(self, rows, cols=slice(None)) -> np.ndarray | None:
-        """Distances in the columns with bandwidth 0, in any unit; None if there are none."""
+        """Distances in the columns with bandwidth 0; None if there are none."""
         return None
 
     def mismatched(self, rows, cols=slice(None)) -> np.ndarray | None:

@@ -14,10 +14,12 @@ from math import ceil
 import numpy as np
 
 from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._sums import MEAN_RANK, PooledSums
 from nwkr._pooling._threads import slices
+from nwkr._pooling._twofold import exact_product
 from nwkr.kernels import Kernel
 
-__all__ = ["Rows", "in_rows", "row_blocks", "stand_in", "weights_in_rows"]
+__all__ = ["Rows", "in_rows", "row_blocks", "weights_in_rows"]
 
 _PAIRS_PER_BLOCK = 2**18
 _ROWS_TOGETHER = 64  # at least, look for their keys
@@ -109,14 +111,13 @@ class Rows:
         self.rows, self.cols = rows, cols
         self._pairs, self._kernel, self._empty = pairs, kernel, empty
         u2 = pairs.squared_distances(rows, cols)
-        apart, self._matched = pairs.mismatched(rows, cols), np.full(len(u2), True)
+        apart, self._coarse = pairs.mismatched(rows, cols), np.zeros(len(u2))
         coarse = pairs.mismatch_distances(rows, cols) if empty == "nearest" else None
         if coarse is not None:
             pairs.exclude_self(coarse, rows, cols, fill=np.inf)
-            nearest = coarse.min(axis=1, initial=np.inf)
+            self._coarse = coarse.min(axis=1, initial=np.inf)
             # Where all are infinitely far, none is the nearest.
-            apart = (coarse > nearest[:, None]) | np.isinf(coarse)
-            self._matched = nearest == 0
+            apart = (coarse > self._coarse[:, None]) | np.isinf(coarse)
         if apart is not None:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, cols, fill=np.inf)
@@ -133,15 +134,14 @@ class Rows:
         weights[unreached] = self._weights_of_unreached(unreached)
         return weights
 
-    def sums(
-        self, values: np.ndarray, multiple: float = 1.0, part=slice(None)
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sums(self, values: np.ndarray, multiple: float = 1.0, part=slice(None)) -> PooledSums:
         """Sums of the weights times the values.
 
         Parameters
         ----------
-        values : ndarray of shape (n_values, n_cols)
-            Values, of which the first are positive; always the same for these rows.
+        values : ndarray of shape (1 + n_values, n_cols)
+            Key weights, which are positive, and the values times these; always the same for
+            these rows.
         multiple : float, default=1.0
             Factor of the bandwidth.
         part : slice or ndarray, default=slice(None)
@@ -149,48 +149,47 @@ class Rows:
 
         Returns
         -------
-        sums : ndarray of shape (n_rows, n_values)
-            Sums, times ``exp(-shift)``.
-        shift : ndarray of shape (n_rows,)
-            Logarithm of each row's scale; ``-inf`` for a row without weight.
+        sums : PooledSums
+            The sums.
         """
         numbers = np.arange(len(self.rows))[part]
         near = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
         near = np.flatnonzero(near & self._within[numbers])
-        sums, shift = np.zeros((len(numbers), len(values))), np.full(len(numbers), -np.inf)
-        weights, scale = self._kernel_weights(numbers[near], multiple)
+        sums, log_scale, remainder = (
+            np.zeros((len(numbers), len(values))),
+            *np.zeros((2, len(numbers))),
+        )
+        weights, log_scale[near] = self._kernel_weights(numbers[near], multiple)
         sums[near] = weights @ values.T
-        shift[near] = np.where(sums[near, 0] > 0, scale, -np.inf)
-        unreached = np.isneginf(shift)
+        if self._kernel.log_slope is not None and len(near):
+            remainder[near] = self._remainder(numbers[near], multiple, log_scale[near])
+        rank = np.column_stack([self._coarse[numbers], np.full(len(numbers), -np.inf)])
+        unreached = ~(sums[:, 0] > 0)
         if unreached.any():
             if self._sums_of_unreached is None:  # alike for all multiples
                 self._sums_of_unreached = self._weights_of_unreached() @ values.T
             sums[unreached] = self._sums_of_unreached[numbers[unreached]]
-        shift[~self._matched[numbers]] = -np.inf  # weights among what stands in
-        return sums, shift
+            log_scale[unreached] = remainder[unreached] = 0
+            rank[unreached, 1] = self._closest[numbers[unreached]]
+            if self._empty == "mean":
+                rank[unreached] = MEAN_RANK
+        return PooledSums(log_scale, sums[:, 0], sums[:, 1:], remainder, rank)
 
-    def replace(self, sums, shift, numbers, uncertain, values, multiples):
-        """Put sums of these rows, by their numbers, where sums are uncertain.
+    def _remainder(self, numbers, multiple, log_scale):
+        """What rounding took from the logarithms, which are linear in the squared distances."""
+        square, rest = (part[numbers] for part in self._reference)
+        slope = self._kernel.log_slope / multiple**2
+        logarithm, more = exact_product(square, slope)
+        remainder = (logarithm - log_scale) + (more + slope * rest)
+        return np.where(np.isfinite(remainder), remainder, 0)
 
-        Parameters
-        ----------
-        sums : ndarray of shape (n_multiples, n_queries, n_values)
-            Sums, to be changed.
-        shift : ndarray of shape (n_multiples, n_queries)
-            Their shifts, to be changed.
-        numbers : ndarray of shape (n_rows,)
-            What numbers these rows have there.
-        uncertain : ndarray of bool, of shape (n_multiples, n_queries)
-            Where.
-        values : ndarray of shape (n_values, n_cols)
-            Values.
-        multiples : sequence of float
-            Factors of the bandwidth.
-        """
-        for number, multiple in enumerate(multiples):
-            part = np.flatnonzero(uncertain[number, numbers])
-            these = numbers[part]
-            sums[number, these], shift[number, these] = self.sums(values, multiple, part)
+    @cached_property
+    def _reference(self):
+        """Squared distances of the closest keys, seen sharply, and what rounding took from them."""
+        nearest, every = self._excess.argmin(axis=1), np.arange(len(self.rows))
+        square, keys = self._u2[every, nearest], np.arange(self._pairs.shape[1])[self.cols][nearest]
+        with np.errstate(over="ignore", invalid="ignore"):  # where no key counts
+            return square, self._pairs.rounded_off(square, self.rows, keys)
 
     def derivatives(self) -> np.ndarray:
         """Derivatives of the weights by the squared distance.
@@ -250,32 +249,3 @@ class Rows:
         weights = np.full(u2.shape, 1.0 if self._empty == "mean" else 0.0)
         self._pairs.exclude_self(weights, self.rows[part], self.cols)
         return weights
-
-
-def stand_in(
-    sums: np.ndarray, lone: np.ndarray, values: np.ndarray, leave_out: np.ndarray | None
-) -> None:
-    """Put sums of all values where no key has weight.
-
-    Parameters
-    ----------
-    sums : ndarray of shape (n_multiples, n_queries, n_values)
-        Sums, to be changed.
-    lone : ndarray of bool, of shape (n_multiples, n_queries)
-        Where.
-    values : ndarray of shape (n_values, n_keys)
-        Values.
-    leave_out : ndarray of shape (n_queries,) or None
-        For each query, the number of the key that it leaves out; -1 for none.
-    """
-    everything = values.sum(axis=1, keepdims=True)
-    if leave_out is None or not lone.any():
-        leave_out, others = np.full(lone.shape[1], -1), everything
-    else:
-        # What comes before and what comes after: a difference could lose all its digits.
-        before, after = (np.cumsum(side, axis=1) for side in (values, values[:, ::-1]))
-        others = np.hstack([np.zeros_like(values), everything])
-        others[:, 1:-1] += before[:, :-1]
-        others[:, :-2] += after[:, -2::-1]
-    for of_multiple, alone in zip(sums, lone):
-        of_multiple[alone] = others[:, leave_out[alone]].T

@@ -1,0 +1,112 @@
+"""Sums that tiles are uncertain of, made again from rows of weights; and what stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._product import pick
+from nwkr._pooling._rows import in_rows
+from nwkr._pooling._sums import MEAN_RANK, PooledSums
+from nwkr._pooling._threads import each
+from nwkr.kernels import Kernel
+
+__all__ = ["pool_exactly"]
+
+
+def pool_exactly(
+    sums: np.ndarray,
+    uncertain: np.ndarray,
+    parts: Sequence[np.ndarray],
+    pairs_of: Callable[[np.ndarray, str | None], tuple[Pairs, np.ndarray, np.ndarray | None]],
+    kernel: Kernel,
+    values: np.ndarray,
+    multiples: Sequence[float],
+    *,
+    leave_out: np.ndarray | None = None,
+    empty: str | None = None,
+    n_jobs: int | None = None,
+) -> list[PooledSums]:
+    """Make again what is uncertain.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_multiples, n_queries, 1 + n_values)
+        What tiles found; it is changed.
+    uncertain : ndarray of bool, of shape (n_multiples, n_queries)
+        Which of these to make again.
+    parts : sequence of ndarray
+        Numbers of queries, those in one array for one thread; together all that are uncertain.
+    pairs_of : callable
+        ``pairs_of(queries, empty)`` gives pairs with all keys that may count for some queries,
+        and with those that stand in as `empty` says; what numbers the queries have there; and
+        the numbers of the keys, None for all.
+    kernel : Kernel
+        The kernel.
+    values : ndarray of shape (1 + n_values, n_keys)
+        Key weights, and the values times these.
+    multiples : sequence of float
+        Factors of the bandwidth.
+    leave_out : ndarray of shape (n_queries,) or None, default=None
+        For each query, the number of the key that it leaves out; -1 for none.
+    empty : {"nearest", "mean"} or None, default=None
+        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    pooled : list of PooledSums
+        Total and weighted sums of each query, for each multiple.
+    """
+    n_queries = sums.shape[1]
+    pooled = [PooledSums(np.zeros(n_queries), part[:, 0], part[:, 1:]) for part in sums]
+    for number in np.flatnonzero(uncertain.any(axis=1)):
+        rank = np.repeat(pooled[number].rank, n_queries, axis=0)
+        pooled[number] = replace(pooled[number], remainder=np.zeros(n_queries), rank=rank)
+    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
+
+    def make_again(part):
+        again = part[uncertain[:, part].any(axis=0)]
+        pairs, rows, cols = pairs_of(again, nearest)
+        for exactly in in_rows(pairs, kernel, rows, nearest, max(multiples)):
+            these, again = np.split(again, [len(exactly.rows)])
+            keys = exactly.cols if cols is None else cols[exactly.cols]
+            of_these = pick(values, keys, axis=1)
+            for of_multiple, wanted, multiple in zip(pooled, uncertain, multiples):
+                some = np.flatnonzero(wanted[these])
+                of_multiple.put(these[some], exactly.sums(of_these, multiple, some))
+
+    each(make_again, [part for part in parts if uncertain[:, part].any()], n_jobs)
+    if empty == "mean":
+        _put_mean(pooled, uncertain, values, leave_out)
+    return pooled
+
+
+def _put_mean(pooled, uncertain, values, leave_out):
+    """Put sums over all keys where none has weight."""
+    lone = [wanted & ~sums.reached for sums, wanted in zip(pooled, uncertain)]
+    if not np.any(lone):
+        return
+    others = everything = values.sum(axis=1, keepdims=True)
+    if leave_out is None:
+        leave_out = np.full(len(lone[0]), -1)
+    else:
+        # What comes before and what comes after: a difference could lose all its digits.
+        before, after = (np.cumsum(side, axis=1) for side in (values, values[:, ::-1]))
+        others = np.hstack([np.zeros_like(values), everything])
+        others[:, 1:-1] += before[:, :-1]
+        others[:, :-2] += after[:, -2::-1]
+    for of_multiple, alone in zip(pooled, lone):
+        rows = np.flatnonzero(alone)
+        total, *weighted = others[:, leave_out[rows]]
+        mean = PooledSums(
+            np.zeros(len(rows)),
+            total,
+            np.reshape(weighted, (len(weighted), len(rows))).T,
+            rank=np.array([MEAN_RANK]),
+        )
+        of_multiple.put(rows, mean)

@@ -1,0 +1,34 @@
+"""Sums and products together with what rounding takes from them, as two numbers.
+
+For the logarithms of weights far from all keys, which are huge, and whose differences count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["exact_product", "exact_sum"]
+
+_HALVES = 2.0**27 + 1
+
+
+def exact_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of two numbers, and what rounding took from it (Knuth)."""
+    total = a + b
+    b_counted = total - a
+    return total, (a - (total - b_counted)) + (b - b_counted)
+
+
+def exact_product(a: np.ndarray, b: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Product of two numbers, and what rounding took from it (Dekker)."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    rest = a_high * b_high - product + a_high * b_low + a_low * b_high + a_low * b_low
+    return product, rest
+
+
+def _halves(a):
+    """Two numbers of half as many digits that add up to this one."""
+    spread = _HALVES * a
+    high = spread - (spread - a)
+    return high, a - high
