@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._intervals import check_coverage
+from nwkr._targets import Targets
 
 __all__ = ["ConfidenceBands"]
 
@@ -19,10 +20,7 @@ _NUMBERS_AT_ONCE = 2**24  # of resampled residuals
 class ConfidenceBands(NadarayaWatsonBase):
     """Regression with bands around its curve."""
 
-    _values: np.ndarray
-    _centre: np.ndarray
-    _scale: np.ndarray
-    _one_output: bool
+    _targets: Targets
 
     def predict_band(self, X, coverage=0.95, n_bootstrap=200, random_state=None):
         r"""Confidence bands of the curve, by the wild bootstrap.
@@ -123,9 +121,7 @@ class ConfidenceBands(NadarayaWatsonBase):
         return tuple(self._around(fit.predictions, w) for w in _half_widths(sizes, coverage))
 
     def _around(self, mean, widths):
-        ends = [self._centre + self._scale * (mean + side * widths) for side in (-1, 1)]
-        band = np.stack(ends, axis=1)
-        return band[:, :, 0] if self._one_output else band
+        return self._targets.decode(np.stack([mean - widths, mean + widths], axis=1))
 
 
 def _half_widths(sizes, coverage):

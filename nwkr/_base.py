@@ -62,11 +62,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _encode(self, y, sample_weight):
-        """Return the values to pool, (n_samples, n_values), and the rows' weights."""
-
-    @abstractmethod
-    def _decode(self, pooled):
-        """Return what is predicted, given pooled values."""
+        """Return the targets, and the rows' weights."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     @one_blas_thread()
@@ -104,13 +100,13 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             X, y = self._validate_training(X, y)
             sample_weight = validate_weights(sample_weight, X)
             check_metric(self._metric, X)
-            values, key_weights = self._encode(y, sample_weight / sample_weight.max())
+            self._targets, key_weights = self._encode(y, sample_weight / sample_weight.max())
 
             # A row without weight is absent everywhere.
             key_weights = key_weights / key_weights.max()
             rows = np.flatnonzero(key_weights)
             self._X, self._rows = X, rows
-            self._values, self._key_weights = values[rows], key_weights[rows]
+            self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
             self._counts = as_counts(sample_weight[rows])
             self.kernel_ = get_kernel(self.kernel)
             # As how many rows the heaviest counts at its own place, where its weight is 1.

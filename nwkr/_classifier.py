@@ -14,6 +14,7 @@ from nwkr._explanation import Explanation
 from nwkr._input import by_name, validate_rows
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
+from nwkr._targets import ClassTargets
 from nwkr._validation import StrOptions
 
 __all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonClassifierCV"]
@@ -187,7 +188,7 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
             If a query has no weight and ``handle_empty="error"``.
         """
         check_is_fitted(self)
-        return self._decode(self._pooled(X))
+        return self._targets.decode(self._pooled(X))
 
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
@@ -221,19 +222,17 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
             check_classification_targets(y)
         return X, y
 
-    def _decode(self, pooled):
-        return pooled / pooled.sum(axis=1, keepdims=True)
-
     def _encode(self, y, sample_weight):
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        one_hot = np.equal.outer(codes, np.arange(len(self.classes_))).astype(float)
-        weights = sample_weight * self._class_weights(one_hot, sample_weight, y)[codes]
+        targets = ClassTargets.of(y)
+        self.classes_ = targets.classes
+        of_classes = self._class_weights(targets.values, sample_weight, y)
+        weights = sample_weight * of_classes[targets.codes]
         if not (weights > 0).any():
             raise ValueError(
                 f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
                 f"which none has."
             )
-        return one_hot, weights
+        return targets, weights
 
     def _class_weights(self, one_hot, sample_weight, y):
         if self.class_weight == "balanced":
@@ -246,11 +245,6 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
                 f"class_weight must hold non-negative weights; got {self.class_weight!r}."
             )
         return weights
-
-    def _contributions(self, row, weight):
-        y = np.empty(len(self._X), self.classes_.dtype)
-        y[self._rows] = self.classes_[self._values.argmax(axis=1)]
-        yield {}, y, weight
 
 
 class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):

@@ -11,6 +11,7 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import visit_rows
 from nwkr._quantiles import pooled_quantiles, quantiles_about
 from nwkr._spread import local_variance
+from nwkr._targets import Targets
 
 __all__ = ["ConditionalDistribution", "check_numbers"]
 
@@ -18,10 +19,7 @@ __all__ = ["ConditionalDistribution", "check_numbers"]
 class ConditionalDistribution(NadarayaWatsonBase):
     """Regression whose predictions are distributions, of which the mean is one number."""
 
-    _y: np.ndarray
-    _one_output: bool
-    _centre: np.ndarray
-    _scale: np.ndarray
+    _targets: Targets
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         r"""Predict quantiles of the target.
@@ -74,13 +72,15 @@ class ConditionalDistribution(NadarayaWatsonBase):
         if self._lines.has_slopes:
             fit = self._fit_lines(attention)
             found = [
-                self._decode_output(*f)
+                self._targets.decode_output(*f)
                 for f in enumerate(quantiles_about(fit, self._values, quantiles))
             ]
         else:
-            found = [pooled_quantiles(attention, y, quantiles) for y in self._y[self._rows].T]
+            found = [
+                pooled_quantiles(attention, y, quantiles) for y in self._targets.y[self._rows].T
+            ]
         self._refuse_empty(~np.isnan(found[0]).any(axis=1))
-        return found[0] if self._one_output else np.stack(found, axis=2)
+        return self._targets.as_they_came(np.stack(found, axis=2))
 
     def predict_cdf(self, X, thresholds):
         r"""Predict the probability that the target is at most a threshold.
@@ -121,7 +121,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
             return self._cdf_about_lines(X, thresholds)
         steps, places = np.unique(thresholds, return_inverse=True)
         # Shares between the thresholds: their sums can neither decrease nor exceed 1.
-        between = [np.searchsorted(steps, y) for y in self._y[self._rows].T]
+        between = [np.searchsorted(steps, y) for y in self._targets.y[self._rows].T]
         values = np.hstack([np.equal.outer(b, np.arange(len(steps) + 1)) for b in between])
         sums = self._attention(X).pool(values.astype(float))
         self._refuse_empty(sums.total > 0)
@@ -129,7 +129,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         below = shares.cumsum(axis=2)
         below /= below[:, :, -1:]
         cdf = below[:, :, places.ravel()].transpose(0, 2, 1)
-        return cdf[:, :, 0] if self._one_output else cdf
+        return self._targets.as_they_came(cdf)
 
     def _cdf_about_lines(self, X, thresholds):
         """Shares of the attention weights whose targets, moved along the line, are no larger."""
@@ -140,23 +140,20 @@ class ConditionalDistribution(NadarayaWatsonBase):
         def add(seen):
             some = np.flatnonzero(seen.weights.any(axis=1))
             for output, column in enumerate(self._values.T):
-                moved = self._decode_output(output, seen.moved(column, output))
+                moved = self._targets.decode_output(output, seen.moved(column, output))
                 for number, threshold in enumerate(thresholds):
                     shares = np.where(moved <= threshold, seen.weights, 0).sum(axis=1)
                     cdf[seen.rows[some], number, output] = np.minimum(shares, 1)[some]
 
         visit_rows(fit, add)
-        return cdf[:, :, 0] if self._one_output else cdf
-
-    def _decode_output(self, output, values):
-        return self._centre[output] + self._scale[output] * values
+        return self._targets.as_they_came(cdf)
 
     def _predict_with_std(self, X):
         """Predictions, and the standard deviation of what they are the mean of."""
         fit, variance = local_variance(self._lines, self._attention(X), self._values)
         self._refuse_empty(fit.sums.total > 0)
-        std = self._scale * np.sqrt(np.maximum(variance, 0))
-        return self._decode(fit.predictions), std.ravel() if self._one_output else std
+        std = self._targets.decode_sizes(np.sqrt(np.maximum(variance, 0)))
+        return self._targets.decode(fit.predictions), std
 
 
 def check_numbers(name: str, numbers: Any, lowest: float, highest: float) -> np.ndarray:

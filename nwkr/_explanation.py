@@ -64,8 +64,8 @@ class Explanation(NadarayaWatsonBase):
         labels = self._row_names if X is None else names_of_rows(X)
         columns = {"query": _named(query, labels), "row": _named(row, self._row_names)}
         tables = [
-            pd.DataFrame(columns | output | {"weight": weight, "value": y[row], "contribution": c})
-            for output, y, c in self._contributions(row, weight)
+            pd.DataFrame(columns | output | {"weight": weight, "value": y, "contribution": c})
+            for output, y, c in self._targets.contributions(row, weight)
         ]
         # All outputs of a query together, and the rows of each in their order.
         number = np.repeat(np.arange(len(tables)), len(query))
@@ -134,15 +134,7 @@ class Explanation(NadarayaWatsonBase):
         else:
             slopes = attention.gradients(self._values)
         self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
-        return self._decode_slopes(slopes)
-
-    def _decode_slopes(self, slopes):
-        """Slopes of what is predicted, given those of pooled values."""
-        return slopes
-
-    def _contributions(self, row, weight):
-        """For each output its name, the rows' targets, and what these contribute."""
-        raise NotImplementedError
+        return self._targets.decode_sizes(slopes)
 
     def _largest_weights(self, attention, top_k):
         """Numbers of queries and training rows, and their weights, the largest first."""

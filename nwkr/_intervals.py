@@ -112,9 +112,9 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
             )
         limits = self._jackknife(self._attention(X), coverage, method == "scaled")
         with np.errstate(invalid="ignore"):  # infinity times the scale of a constant
-            decoded = self._centre + self._scale * limits
-        limits = np.where(np.isinf(limits), limits, decoded)
-        return limits[:, :, 0] if self._one_output else limits
+            decoded = self._targets.decode(limits)
+        limits = self._targets.as_they_came(limits)
+        return np.where(np.isinf(limits), limits, decoded)
 
     def _jackknife(self, attention, coverage, scaled):
         """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""

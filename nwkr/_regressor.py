@@ -15,6 +15,7 @@ from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._local import LocalLines
 from nwkr._smoother import LinearSmoother
+from nwkr._targets import Targets
 from nwkr._validation import Interval
 
 __all__ = ["NadarayaWatsonRegressor"]
@@ -178,7 +179,7 @@ class NadarayaWatsonRegressor(
             If a query has no weight and ``handle_empty="error"``.
         """
         check_is_fitted(self)
-        return self._predict_with_std(X) if return_std else self._decode(self._pooled(X))
+        return self._predict_with_std(X) if return_std else self._targets.decode(self._pooled(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -207,29 +208,5 @@ class NadarayaWatsonRegressor(
             X = X.astype(float, copy=False)  # moments of lines need the digits
         return X, y.astype(float, copy=False)
 
-    def _decode(self, pooled):
-        y = self._centre + self._scale * pooled
-        return y.ravel() if self._one_output else y
-
-    def _decode_slopes(self, slopes):
-        slopes = self._scale * slopes
-        return slopes[:, :, 0] if self._one_output else slopes
-
     def _encode(self, y, sample_weight):
-        self._one_output = y.ndim == 1
-        y = self._y = y.reshape(len(y), -1).copy()
-        # About the centre of their range, so that no digit is lost to a common offset, and a
-        # constant is reproduced exactly; in units of it, so that none overflows.
-        present = y[sample_weight > 0]
-        lowest, highest = present.min(axis=0), present.max(axis=0)
-        self._scale = highest / 2 - lowest / 2
-        self._centre = lowest + self._scale
-        with np.errstate(over="ignore"):  # of rows that are absent
-            values = (y - self._centre) / np.where(self._scale > 0, self._scale, 1)
-        return values, sample_weight
-
-    def _contributions(self, row, weight):
-        names = self._output_names or range(self._y.shape[1])
-        for name, y in zip(names, self._y.T):
-            output = {"output": [name] * len(row)} if self._y.shape[1] > 1 else {}
-            yield output, y, weight * y[row]
+        return Targets.of(y, sample_weight, self._output_names), sample_weight

@@ -208,10 +208,10 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.degree_ = best["degree"]
 
     def _comparable(self, residuals):
-        return self._scale / max(self._scale.max(), np.finfo(float).tiny) * residuals
+        return self._targets.comparable * residuals
 
     def _deviance(self, predictions, values, weights):
-        scale = self._scale / max(self._scale.max(), np.finfo(float).tiny)
+        scale = self._targets.comparable
         loss, slopes = squared_error(scale * predictions, scale * values, weights)
         with np.errstate(divide="ignore", invalid="ignore"):  # nothing is left to explain
             return np.log(loss), scale * slopes / loss

@@ -237,7 +237,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         if np.isnan(fit.predictions).any():  # as is what the estimator would do
             return -np.inf
         if self.scoring in CRITERIA:
-            fitted = self._decode(fit.fitted) / problem.unit
+            fitted = self._targets.decode(fit.fitted) / problem.unit
             residuals = problem.y - fitted
             squares = residuals.reshape(len(residuals), -1) ** 2
             mean = np.average(squares.mean(axis=1), weights=problem.sample_weight)
@@ -246,7 +246,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         return score_predictions(
             self.scoring or self._default_scoring,
             problem.y,
-            self._decode(fit.predictions) / problem.unit,
+            self._targets.decode(fit.predictions) / problem.unit,
             None if alike else problem.sample_weight,
             getattr(self, "classes_", None),
             problem.leave_one_out.attention.queries,

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import visit_rows
+from nwkr._targets import Targets
 
 __all__ = ["LinearSmoother"]
 
@@ -14,9 +15,7 @@ __all__ = ["LinearSmoother"]
 class LinearSmoother(NadarayaWatsonBase):
     """Regression whose predictions are weighted sums of the targets."""
 
-    _values: np.ndarray
-    _scale: np.ndarray
-    _one_output: bool
+    _targets: Targets
 
     def effective_weights(self, X=None, *, sparse_output=False, top_k=None):
         r"""Weights of the training targets in the predictions for `X`.
@@ -103,9 +102,9 @@ class LinearSmoother(NadarayaWatsonBase):
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)
         slopes = np.zeros((len(fit.mean), self.n_features_in_, self._values.shape[1]))
-        slopes[:, self._lines.columns] = self._scale * fit.slopes
+        slopes[:, self._lines.columns] = fit.slopes
         slopes[~(fit.sums.total > 0)] = np.nan
-        return slopes[:, :, 0] if self._one_output else slopes
+        return self._targets.decode_sizes(slopes)
 
     def standard_error(self, X):
         r"""Standard error of the prediction: how far it would vary with other noise.
@@ -165,5 +164,4 @@ class LinearSmoother(NadarayaWatsonBase):
             errors[seen.rows[some]] = found[some]
 
         visit_rows(fit, add)
-        errors *= self._scale
-        return errors[:, 0] if self._one_output else errors
+        return self._targets.decode_sizes(errors)

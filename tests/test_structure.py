@@ -52,6 +52,7 @@ ORDER = [
     "nwkr._metrics",
     "nwkr._leave_one_out",
     "nwkr._local_slopes",
+    "nwkr._targets",
     "nwkr._local",
     "nwkr._scoring",
     "nwkr._window",

@@ -1,0 +1,120 @@
+"""Targets as values, and back: centre and scale, one output or several, classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ClassTargets", "Contribution", "Targets"]
+
+Contribution = tuple[dict[str, Any], np.ndarray, np.ndarray]
+"""Labels of an output, the targets of some rows, and what these contribute to predictions."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Numbers to predict.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n_samples, n_outputs)
+        The targets as they came.
+    centre, scale : ndarray of shape (n_outputs,)
+        Middle and half the extent of their range. Values are about the centre, so that no digit
+        is lost to a common offset, and a constant is reproduced exactly; and in units of the
+        scale, so that none overflows.
+    one_output : bool
+        Whether they came as one column without a second axis.
+    names : list or None, default=None
+        Names of the outputs.
+    """
+
+    y: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    one_output: bool
+    names: list | None = None
+
+    @classmethod
+    def of(cls, y: np.ndarray, sample_weight: np.ndarray, names: list | None = None) -> Targets:
+        """Targets of rows, whose range is that of the rows with weight."""
+        one_output, y = y.ndim == 1, y.reshape(len(y), -1).copy()
+        present = y[sample_weight > 0]
+        lowest, highest = present.min(axis=0), present.max(axis=0)
+        scale = highest / 2 - lowest / 2
+        return cls(y, lowest + scale, scale, one_output, names)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The values to pool, of shape (n_samples, n_outputs) and order 1."""
+        with np.errstate(over="ignore"):  # of rows that are absent
+            return (self.y - self.centre) / np.where(self.scale > 0, self.scale, 1)
+
+    @property
+    def comparable(self) -> np.ndarray:
+        """Factors that bring the values of all outputs into one unit, of shape (n_outputs,)."""
+        return self.scale / max(self.scale.max(), np.finfo(float).tiny)
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """Targets that values stand for; the last axis is that of the outputs."""
+        return self.as_they_came(self.centre + self.scale * values)
+
+    def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
+        """Differences, slopes and deviations of targets, from those of values."""
+        return self.as_they_came(self.scale * sizes)
+
+    def decode_output(self, number: int, values: np.ndarray) -> np.ndarray:
+        """Targets of one output, in an array of any shape."""
+        return self.centre[number] + self.scale[number] * values
+
+    def as_they_came(self, numbers: np.ndarray) -> np.ndarray:
+        """Without a last axis for the outputs, if the targets came without."""
+        return numbers[..., 0] if self.one_output else numbers
+
+    def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:
+        """What some rows, with these weights, contribute to each output."""
+        names = self.names or range(self.y.shape[1])
+        for name, y in zip(names, self.y.T):
+            labels = {"output": [name] * len(row)} if self.y.shape[1] > 1 else {}
+            yield labels, y[row], weight * y[row]
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Classes to predict the probabilities of.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    codes : ndarray of shape (n_samples,)
+        The number of each row's class.
+    """
+
+    classes: np.ndarray
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, y: np.ndarray) -> ClassTargets:
+        """Targets of labelled rows."""
+        return cls(*np.unique(y, return_inverse=True))
+
+    @property
+    def values(self) -> np.ndarray:
+        """The values to pool, one-hot classes of shape (n_samples, n_classes)."""
+        return np.equal.outer(self.codes, np.arange(len(self.classes))).astype(float)
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """Probabilities that pooled values stand for, but for rounding; rows sum to 1."""
+        return values / values.sum(axis=1, keepdims=True)
+
+    def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
+        """Slopes of probabilities, which are those of the values."""
+        return sizes
+
+    def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:
+        """What some rows contribute to their class: their weights."""
+        yield {}, self.classes[self.codes[row]], weight
