@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import nwkr
 from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
@@ -299,7 +300,7 @@ def test_losses_are_drawn_as_losses(data):
     X, y = data
     model = NadarayaWatsonRegressorCV().fit(X[["age"]], y)
     display = BandwidthDisplay.from_estimator(model)
-    x, losses = display.line_.get_data()
+    x, losses = display.lines_[0].get_data()
     np.testing.assert_allclose(x, np.ravel(model.cv_results_["bandwidth"]))
     np.testing.assert_allclose(losses, -np.array(model.cv_results_["score"]))
     assert display.ax_.get_xlabel() == "bandwidth (age)"
@@ -324,7 +325,7 @@ def test_scores_are_named(data, scoring, cv, sign, name):
     model = NadarayaWatsonRegressorCV(scoring=scoring, cv=cv, bandwidths=[2, 8, 32]).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     finite = np.isfinite(model.cv_results_["score"])
-    drawn = display.line_.get_ydata()
+    drawn = display.lines_[0].get_ydata()
     np.testing.assert_allclose(drawn, sign * np.array(model.cv_results_["score"])[finite])
     assert display.ax_.get_ylabel() == name
     assert display.best_.get_ydata() == pytest.approx(sign * model.best_score_)
@@ -343,7 +344,7 @@ def test_degrees_of_freedom_stand_above_their_bandwidths(data):
     X, y = data
     model = NadarayaWatsonRegressorCV(bandwidths=[8, 2, 4]).fit(X[["age"]], y)
     display = BandwidthDisplay.from_estimator(model)
-    np.testing.assert_allclose(display.line_.get_xdata(), [2, 4, 8])
+    np.testing.assert_allclose(display.lines_[0].get_xdata(), [2, 4, 8])
     np.testing.assert_allclose(display.dof_axis_.get_xticks(), [2, 4, 8])
     drawn = [float(text.get_text()) for text in display.dof_axis_.get_xticklabels()]
     expected = [
@@ -358,19 +359,69 @@ def test_a_bandwidth_for_each_feature_stands_apart(data):
     model = NadarayaWatsonRegressorCV(per_feature=True).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     tried = model.cv_results_["bandwidth"]
-    assert len(display.line_.get_xdata()) == len(tried) - 1
+    assert len(display.lines_[0].get_xdata()) == len(tried) - 1
     finite = tried[-1][np.isfinite(tried[-1])]
-    assert display.refined_.get_xdata() == pytest.approx(np.prod(finite) ** (1 / len(finite)))
-    assert display.refined_.get_ydata() == pytest.approx(-model.cv_results_["score"][-1])
+    assert display.refined_[0].get_xdata() == pytest.approx(np.prod(finite) ** (1 / len(finite)))
+    assert display.refined_[0].get_ydata() == pytest.approx(-model.cv_results_["score"][-1])
     assert display.best == np.argmax(model.cv_results_["score"])
     assert display.best_.get_label() == "chosen: one for each feature"
+
+
+def test_means_and_lines_have_a_line_each(data):
+    model = nwkr.NadarayaWatsonRegressorCV().fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    results = pd.DataFrame(model.cv_results_)
+    for degree, (name, line, diamond) in enumerate(
+        zip(["mean", "line"], display.lines_, display.refined_, strict=True)
+    ):
+        ladder = results[(results.degree == degree) & results.multiple.notna()]
+        np.testing.assert_allclose(line.get_ydata(), -ladder.score)
+        assert line.get_label() == name
+        (found,) = -results[(results.degree == degree) & results.multiple.isna()].score
+        assert diamond.get_ydata() == pytest.approx(found)
+        assert diamond.get_label() == f"{name}, one for each feature"
+        assert line.get_color() == diamond.get_color()
+    assert len({line.get_color() for line in display.lines_}) == 2
+    assert display.best_.get_ydata() == pytest.approx(-model.best_score_)
+    assert display.best_.get_label().startswith(f"chosen: {['mean', 'line'][model.degree_]}, ")
+    ticks = display.dof_axis_.get_xticks()
+    assert set(ticks) <= set(display.lines_[model.degree_].get_xdata())
+
+
+def test_degrees_share_the_places_of_bandwidths_that_are_no_numbers(data):
+    bandwidths = ["scott", 0.5, KNearest(5)]
+    model = nwkr.NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    for line in display.lines_:
+        np.testing.assert_array_equal(line.get_xdata(), range(3))
+    assert len(display.ax_.get_xticks()) == 3
+    assert display.refined_ == []
+
+
+def test_what_was_given_is_not_what_was_found(data):
+    model = nwkr.NadarayaWatsonRegressorCV(bandwidths=[3, 9], per_feature=True).fit(*data)
+    display = BandwidthDisplay.from_estimator(model)
+    assert [len(line.get_xdata()) for line in display.lines_] == [2, 2]
+    assert [len(line.get_xdata()) for line in display.refined_] == [1, 1]
+
+
+def test_all_features_switched_off_stand_at_the_end():
+    display = BandwidthDisplay(
+        bandwidths=[1.0, 2.0, np.array([np.inf, np.inf])],
+        scores=[3.0, 2.0, 1.0],
+        best=2,
+        refined=[False, False, True],
+    ).plot()
+    assert display.ax_.get_xscale() == "log"
+    np.testing.assert_allclose(display.lines_[0].get_xdata(), [1, 2])
+    np.testing.assert_allclose(display.refined_[0].get_xydata(), [[4, 1]])
 
 
 def test_one_bandwidth_for_all_features_is_just_that(data):
     display = BandwidthDisplay.from_estimator(
         NadarayaWatsonRegressorCV(bandwidths=[3, 9]).fit(*data)
     )
-    np.testing.assert_allclose(display.line_.get_xdata(), [3, 9])
+    np.testing.assert_allclose(display.lines_[0].get_xdata(), [3, 9])
     assert display.ax_.get_xlabel() == "bandwidth"
 
 
@@ -379,7 +430,7 @@ def test_numbers_of_neighbours(data):
     display = BandwidthDisplay.from_estimator(
         NadarayaWatsonRegressorCV("tricube", bandwidths).fit(*data)
     )
-    np.testing.assert_array_equal(display.line_.get_xdata(), [2, 5, 12])
+    np.testing.assert_array_equal(display.lines_[0].get_xdata(), [2, 5, 12])
     assert display.ax_.get_xlabel() == "k, the number of nearest rows"
 
 
@@ -387,8 +438,8 @@ def test_all_else_stands_side_by_side(data):
     bandwidths = [Adaptive(10.0, 0.5), 0, "scott", np.inf, KNearest(5)]
     model = NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
-    np.testing.assert_array_equal(display.line_.get_xdata(), range(5))
-    assert display.line_.get_linestyle() == "None"
+    np.testing.assert_array_equal(display.lines_[0].get_xdata(), range(5))
+    assert display.lines_[0].get_linestyle() == "None"
     names = [text.get_text() for text in display.ax_.get_xticklabels()]
     assert names[:2] + names[3:] == ["Adaptive(10.0, 0.5)", "0", "inf", "KNearest(5)"]
     assert display.ax_.get_xscale() == "linear"
@@ -401,7 +452,7 @@ def test_what_has_no_score_is_not_drawn():
         best=3,
         effective_dof=[9.0, 8.0, 3.0, 2.0],
     ).plot()
-    np.testing.assert_allclose(display.line_.get_xydata(), [[3, 5], [4, 4]])
+    np.testing.assert_allclose(display.lines_[0].get_xydata(), [[3, 5], [4, 4]])
     np.testing.assert_allclose(display.dof_axis_.get_xticks(), [3, 4])
 
 

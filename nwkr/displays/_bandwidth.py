@@ -7,10 +7,13 @@ import re
 import numpy as np
 
 from nwkr.bandwidths import KNearest
-from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib
+from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib
 from nwkr.displays._reading import names_of_features, reach
 
 __all__ = ["BandwidthDisplay"]
+
+_NAMES = {0: "mean", 1: "line"}
+_FOR_EACH = "one for each feature"
 
 
 class BandwidthDisplay:
@@ -18,10 +21,10 @@ class BandwidthDisplay:
 
     :meth:`from_estimator` makes and draws one.
 
-    Numbers are drawn on a scale of logarithms. Where there is one for each feature, their
-    geometric mean is (of those that are neither 0 nor infinite), and
-    :class:`~nwkr.bandwidths.KNearest` by its `k`. All else, and mixtures, stand side by side
-    in the order in which they were tried.
+    Means and local lines have a line each. Numbers are drawn on a logarithmic scale: one bandwidth
+    for each feature by the geometric mean of those that are neither 0 nor infinite (at the end of
+    the scale if there are none), :class:`~nwkr.bandwidths.KNearest` by its `k`. All else, and
+    mixtures, stand side by side in the order in which they were tried.
 
     Parameters
     ----------
@@ -35,22 +38,24 @@ class BandwidthDisplay:
         What the scores are.
     effective_dof : array-like of shape (n_candidates,) or None, default=None
         Their effective degrees of freedom.
-    refined : bool, default=False
-        Whether the last candidate is where the search for one bandwidth for each feature
-        ended; it is then drawn apart.
+    degrees : array-like of shape (n_candidates,) or None, default=None
+        What each candidate fits in a window: 0 the mean, 1 a line. None is the mean for all.
+    refined : array-like of bool of shape (n_candidates,) or None, default=None
+        Which candidates the search for one bandwidth for each feature found. They are drawn
+        apart. None is none.
     feature_name : str or None, default=None
         Name of the feature, where there is one only.
 
     Attributes
     ----------
-    line_ : matplotlib Line2D
-        Scores of the candidates.
-    refined_ : matplotlib Line2D or None
-        The candidate with one bandwidth for each feature, if `refined`.
+    lines_ : list of matplotlib Line2D
+        Scores of the candidates, a line for each degree.
+    refined_ : list of matplotlib Line2D
+        Candidates with one bandwidth for each feature, for each degree that has some.
     best_ : matplotlib Line2D
         The ring around the chosen one.
     dof_axis_ : matplotlib Axes or None
-        The upper axis, of degrees of freedom.
+        The upper axis: degrees of freedom of the candidates of the chosen degree.
     ax_ : matplotlib Axes
         Axes with the plot.
     figure_ : matplotlib Figure
@@ -81,7 +86,8 @@ class BandwidthDisplay:
         best,
         score_name="score",
         effective_dof=None,
-        refined=False,
+        degrees=None,
+        refined=None,
         feature_name=None,
     ):
         self.bandwidths = bandwidths
@@ -89,6 +95,7 @@ class BandwidthDisplay:
         self.best = best
         self.score_name = score_name
         self.effective_dof = effective_dof
+        self.degrees = degrees
         self.refined = refined
         self.feature_name = feature_name
 
@@ -128,15 +135,15 @@ class BandwidthDisplay:
                 f"searched for a bandwidth."
             )
         scores = np.array(results["score"], dtype=float)
-        best = len(scores) - 1 - np.where(np.isnan(scores), -np.inf, scores)[::-1].argmax()
         score_name, sign = _name_of_score(model)
         display = cls(
             bandwidths=results["bandwidth"],
             scores=sign * scores,
-            best=int(best),
+            best=_best(model, scores),
             score_name=score_name,
             effective_dof=results.get("effective_dof"),
-            refined=model.per_feature,
+            degrees=results["degree"],
+            refined=_refined(model),
             feature_name=names_of_features(estimator)[0] if model.n_features_in_ == 1 else None,
         )
         return display.plot(ax, **kwargs)
@@ -165,21 +172,26 @@ class BandwidthDisplay:
         self.figure_ = ax.figure
         from matplotlib.lines import Line2D
 
-        places, numeric = _places(self.bandwidths)
         scores = np.asarray(self.scores, dtype=float)
-        common = slice(len(scores) - 1) if self.refined else slice(None)
-        along = np.argsort(places[common], kind="stable")
-        along = along[np.isfinite(scores[along])]
-        style = {"color": COLORS[0], "marker": "o", "markersize": 5}
-        if not numeric:
-            style["linestyle"] = "none"
-        (self.line_,) = ax.plot(places[along], scores[along], **merged(Line2D, style, line_kwargs))
-        self.refined_ = None
-        if self.refined:
-            (self.refined_,) = ax.plot(
-                places[-1], scores[-1], "D", color=COLORS[1], label="one for each feature"
+        places, numeric = _places(self.bandwidths, self._degrees, self._found)
+        self.lines_, self.refined_ = [], []
+        for degree in self._compared:
+            color, name = COLORS[degree], _NAMES[degree] if len(self._compared) > 1 else None
+            drawn = self._along(degree, places)
+            style = {"color": color, "marker": "o", "markersize": 5, "label": name}
+            style["linestyle"] = LINES[degree] if numeric else "none"
+            self.lines_ += ax.plot(
+                places[drawn], scores[drawn], **merged(Line2D, style, line_kwargs)
             )
+            found = self._found & (self._degrees == degree) & np.isfinite(scores)
+            if found.any():
+                label = ", ".join(filter(None, [name, _FOR_EACH]))
+                self.refined_ += ax.plot(
+                    places[found], scores[found], "D", color=color, label=label
+                )
         chosen = self._in_words(self.best)
+        if len(self._compared) > 1:
+            chosen = f"{_NAMES[self._degrees[self.best]]}, {chosen}"
         (self.best_,) = ax.plot(
             places[self.best],
             scores[self.best],
@@ -194,20 +206,39 @@ class BandwidthDisplay:
             ax.set_xscale("log")
             _ticks_of_logarithms(ax, places)
         else:
-            words = [self._in_words(number) for number in range(len(places))]
-            ax.set_xticks(places, words, rotation=30, ha="right")
+            words = {place: self._in_words(number) for number, place in enumerate(places)}
+            ax.set_xticks(list(words), list(words.values()), rotation=30, ha="right")
         ax.set(xlabel=self._name_of_bandwidths(numeric), ylabel=self.score_name)
         _look_closer(ax, scores[np.isfinite(scores)], scores[self.best])
         ax.legend()
         self.dof_axis_ = None
+        along = self._along(self._degrees[self.best], places)
         if self.effective_dof is not None and len(along):
             freedom = np.asarray(self.effective_dof)
             self.dof_axis_ = _upper_axis(ax, places[along], freedom[along], numeric)
         return self
 
+    @property
+    def _degrees(self):
+        return np.array([0] * len(self.scores) if self.degrees is None else self.degrees)
+
+    @property
+    def _compared(self):
+        return sorted(set(self._degrees.tolist()))
+
+    @property
+    def _found(self):
+        return np.array([False] * len(self.scores) if self.refined is None else self.refined)
+
+    def _along(self, degree, places):
+        """Numbers of the candidates of the line of a degree, from the left."""
+        numbers = np.flatnonzero((self._degrees == degree) & ~self._found)
+        numbers = numbers[np.isfinite(np.asarray(self.scores, dtype=float)[numbers])]
+        return numbers[np.argsort(places[numbers], kind="stable")]
+
     def _in_words(self, number):
-        if self.refined and number == len(self.bandwidths) - 1:
-            return "one for each feature"
+        if self._found[number]:
+            return _FOR_EACH
         bandwidth = self.bandwidths[number]
         if _is_numeric(bandwidth):
             return f"{_typical(bandwidth):.3g}"
@@ -222,6 +253,28 @@ class BandwidthDisplay:
             return f"bandwidth ({self.feature_name})"
         alike = all(np.allclose(bandwidth, np.mean(bandwidth)) for bandwidth in self.bandwidths)
         return "bandwidth" if alike else "bandwidth (geometric mean of features)"
+
+
+def _best(model, scores):
+    """The number of the candidate that the search kept: the last of the best."""
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    return int(len(scores) - 1 - scores[::-1].argmax())
+
+
+def _refined(model):
+    """Which candidates follow, for each degree, those that are given or multiples of a rule."""
+    results = model.cv_results_
+    if "multiple" not in results:
+        return [False] * len(results["score"])
+    if isinstance(model.bandwidths, str):
+        return list(np.isnan(results["multiple"]))
+    degrees = np.array(results["degree"])
+    return list(_numbers_within(degrees) >= len(model.bandwidths))
+
+
+def _numbers_within(degrees):
+    """How many candidates of the same degree come before each."""
+    return np.array([(degrees[:number] == degrees[number]).sum() for number in range(len(degrees))])
 
 
 def _name_of_score(model):
@@ -247,15 +300,17 @@ def _typical(bandwidth):
     return np.exp(np.log(between).mean()) if len(between) else bandwidth.mean()
 
 
-def _places(bandwidths):
+def _places(bandwidths, degrees, found):
     """Where candidates are drawn, and whether these places are numbers on a log scale."""
     if all(isinstance(bandwidth, KNearest) for bandwidth in bandwidths):
         return np.array([float(bandwidth.k) for bandwidth in bandwidths]), True
     if all(_is_numeric(bandwidth) for bandwidth in bandwidths):
-        places = np.array([_typical(bandwidth) for bandwidth in bandwidths])
-        if (places > 0).all() and np.isfinite(places).all():
-            return places, True
-    return np.arange(len(bandwidths), dtype=float), False
+        places = np.array([_typical(bandwidth) for bandwidth in bandwidths], dtype=float)
+        between = (places > 0) & np.isfinite(places)
+        if between.any() and between[~found].all():
+            low, high = places[between].min() / 2, places[between].max() * 2
+            return np.clip(places, low, high), True
+    return _numbers_within(degrees).astype(float), False
 
 
 def _look_closer(ax, scores, best, farthest=10):
