@@ -100,7 +100,8 @@ class ClassTargets:
     @classmethod
     def of(cls, y: np.ndarray) -> ClassTargets:
         """Targets of labelled rows."""
-        return cls(*np.unique(y, return_inverse=True))
+        classes, codes = np.unique(y, return_inverse=True)
+        return cls(classes, codes.astype(np.int32))
 
     @property
     def values(self) -> np.ndarray:
