@@ -138,7 +138,7 @@ class LeaveOneOut:
             values = lines.values(attention.keys, self.targets)
             # Where the width depends on whether the row is there, it is another pooling.
             whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None
-            each = zip(numbers, multiples, attention.pool_each(values, multiples))
+            each = zip(numbers, multiples, lines.careful(attention).pool_each(values, multiples))
             for number, multiple, sums in each:
                 scaled = attention.replace(bandwidth=multiple * attention.bandwidth)
                 fits[number] = _fit(lines, scaled, values, sums, whole)

@@ -32,6 +32,8 @@ __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 # Moments about a common centre lose digits where their square is so many times the variance
 # about the local mean; a query beyond it is fitted again about its own mean.
 _LARGEST_LOSS = 2.0**18
+# A line magnifies the relative errors of the sums that it is made of by less than this.
+_SUMS_IN_LINES = 64
 # Directions with less than this share of the largest variance have no slope, where ridge is 0.
 _FLAT = 1e-10
 
@@ -120,6 +122,12 @@ class LocalLines:
         with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), -1)
         return np.hstack([y, z, z[:, first] * z[:, second], with_y])
 
+    def careful(self, attention: Attention) -> Attention:
+        """The attention, with errors of sums so small that those of lines are as asked."""
+        return (
+            attention.replace(tol=attention.tol / _SUMS_IN_LINES) if self.has_slopes else attention
+        )
+
     def fit(
         self, attention: Attention, values: np.ndarray, sums: PooledSums | None = None
     ) -> LocalFit:
@@ -139,7 +147,7 @@ class LocalLines:
         fit : LocalFit
             The lines.
         """
-        sums = attention.pool(values) if sums is None else sums
+        sums = self.careful(attention).pool(values) if sums is None else sums
         n_slopes = len(self.columns)
         n_outputs = (values.shape[1] - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
         ends = np.cumsum([n_outputs, n_slopes, n_slopes * (n_slopes + 1) // 2])

@@ -29,10 +29,10 @@ __all__ = ["BandwidthSearch"]
 # "auto" tries the rule of thumb times these powers of sqrt 2, and goes on by as many rungs,
 # as often, while the best of them is the last.
 _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
-# Degrees of freedom, by row, that the narrowest should leave.
-_FINE = 0.1
-# All rows are scored up to this number; beyond it, so many.
-_ALL, _SOME = 20_000, 5_000
+# The ladder goes on downwards until its narrowest window has this many degrees of freedom a row.
+_LEAST_FREEDOM = 0.1
+# With subsample="auto" all rows are scored up to the first number, beyond it the second.
+_MOST_ROWS_SCORED, _ROWS_DRAWN = 20_000, 5_000
 # Criteria of the fit are followed on so many rows; the bandwidth for all is narrower by the power
 # of the number of rows that the rule of thumb has, or by a multiple nearby.
 _ROWS_OF_DESCENT, _NEARBY = 2_000, range(-3, 4)
@@ -188,7 +188,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             )
         wanted = self.subsample
         if wanted == "auto":
-            wanted = n_keys if n_keys <= _ALL else _SOME
+            wanted = n_keys if n_keys <= _MOST_ROWS_SCORED else _ROWS_DRAWN
         rows = np.arange(n_keys)
         if wanted is not None and wanted < n_keys:
             by_number = np.argsort(self._rows)  # so that the rows are the same in any order
@@ -270,7 +270,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             scores = scores_of(tried)
             best = len(tried) - 1 - scores[::-1].argmax()
             # A row far away makes the rule of thumb so wide that all others count alike.
-            coarse = tried[0][1]["effective_dof"] < _FINE * problem.n_samples
+            coarse = tried[0][1]["effective_dof"] < _LEAST_FREEDOM * problem.n_samples
             if best == len(tried) - 1 and not self._at_the_mean(tried[-2:]):
                 tried, high = tried + rungs(range(high, high + _RUNGS)), high + _RUNGS
             elif (best == 0 or coarse) and not self._at_the_nearest(tried[:2]):

@@ -1370,9 +1370,9 @@ def test_all_rows(subsample, data):
 
 
 def test_subsample_auto_takes_some_of_very_many(monkeypatch, data):
-    assert (_search._ALL, _search._SOME) == (20_000, 5_000)
-    monkeypatch.setattr(_search, "_ALL", 30)
-    monkeypatch.setattr(_search, "_SOME", 8)
+    assert (_search._MOST_ROWS_SCORED, _search._ROWS_DRAWN) == (20_000, 5_000)
+    monkeypatch.setattr(_search, "_MOST_ROWS_SCORED", 30)
+    monkeypatch.setattr(_search, "_ROWS_DRAWN", 8)
     X, y, _ = data
     assert NadarayaWatsonRegressorCV().fit(X[:30], y[:30]).n_queries_ == 30
     assert NadarayaWatsonRegressorCV().fit(X[:31], y[:31]).n_queries_ == 8
