@@ -24,18 +24,30 @@ def ladder(X, n_bandwidths):
     return [rule * 2 ** (j / 2) for j in range(-n_bandwidths // 2 - 1, n_bandwidths // 2 - 1)]
 
 
-def per_feature(n, n_rounds):
+# What R np 0.60 is published to take for a bandwidth for each feature at n = 5,000.
+R_NP_SECONDS = 157
+MEANS = {"degrees": (0,), "per_feature": False}
+
+
+def per_feature(n, n_rounds, degree):
     """A bandwidth for each feature, by gradient and by statsmodels' simplex."""
-    print(f"\nA bandwidth for each feature, n = {n}, d = 2: s")
+    kind = ("means", "lines")[degree]
+    print(f"\nA bandwidth for each feature, {kind}, n = {n}, d = 2: s")
     X, y, _ = make_data(n, 2)
-    model = NadarayaWatsonRegressorCV(per_feature=True, shrinkage=0)
+    model = NadarayaWatsonRegressorCV(
+        degrees=(degree,),
+        per_feature=True,
+        ridge=0.0,
+        shrinkage=0,
+        scoring="neg_mean_squared_error",
+    )
     found = {}
 
     def ours():
         found["nwkr"] = model.fit(X, y).bandwidth_
 
     def theirs():
-        kernel_reg = KernelReg([y], [*X.T], "cc", reg_type="lc", bw="cv_ls")
+        kernel_reg = KernelReg([y], [*X.T], "cc", reg_type=("lc", "ll")[degree], bw="cv_ls")
         found["statsmodels"] = np.asarray(kernel_reg.bw)
 
     seconds = take_turns({"nwkr": ours, "statsmodels": theirs}, n_rounds)
@@ -43,18 +55,29 @@ def per_feature(n, n_rounds):
     show_ratio("statsmodels / nwkr", seconds["statsmodels"] / seconds["nwkr"], at_least=60)
     losses = {}
     for name, bandwidth in found.items():
-        fitted = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, y)
+        fitted = NadarayaWatsonRegressor(bandwidth=np.abs(bandwidth), degree=degree, ridge=0.0)
+        fitted.fit(X, y)
         losses[name] = np.mean((y - fitted.predict(None)) ** 2)
         print(f"  {name + ' found':<30}{bandwidth}, loss {losses[name]:.9f}")
     # The simplex stops within a thousandth of its minimum.
     show_ratio("loss, nwkr / statsmodels", losses["nwkr"] / losses["statsmodels"], at_most=1.0)
 
 
+def no_knob(n, n_features):
+    """The search with no parameter set: means and lines, one bandwidth and one for each feature."""
+    print(f"\nNo parameter set, n = {n}, d = {n_features}: s")
+    X, y, _ = make_data(n, n_features)
+    seconds = take_turns({"nwkr": lambda: NadarayaWatsonRegressorCV().fit(X, y)}, 1)
+    show_times(seconds, 1)
+    if n == 5_000:
+        show_ratio("R np, as published / nwkr", R_NP_SECONDS / seconds["nwkr"], at_least=10)
+
+
 def many_bandwidths(n, n_rounds):
     """Exact leave-one-out of 12 bandwidths, beside one prediction."""
     print(f"\n12 bandwidths left out one by one, n = {n}, d = 3: s")
     X, y, queries = make_data(n, 3)
-    search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12))
+    search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12), **MEANS)
     plain = NadarayaWatsonRegressor().fit(X, y)
     seconds = take_turns(
         {"12 bandwidths": lambda: search.fit(X, y), "one predict": lambda: plain.predict(queries)},
@@ -69,7 +92,7 @@ def grid_search(n, n_rounds):
     print(f"\n20 bandwidths, n = {n}, d = 5: s")
     X, y, _ = make_data(n, 5)
     bandwidths = ladder(X, 20)
-    search = NadarayaWatsonRegressorCV(bandwidths=bandwidths)
+    search = NadarayaWatsonRegressorCV(bandwidths=bandwidths, **MEANS)
     grid = GridSearchCV(
         NadarayaWatsonRegressor(),
         {"bandwidth": bandwidths},
@@ -90,7 +113,7 @@ def memory(n):
     """Peak of the arrays in a search over 12 bandwidths."""
     print(f"\nPeak extra memory of 12 bandwidths, n = {n}, d = 3: MB")
     X, y, _ = make_data(n, 3)
-    search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12))
+    search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12), **MEANS)
     tracemalloc.start()
     search.fit(X, y)
     show_ratio("arrays (tracemalloc)", tracemalloc.get_traced_memory()[1] / 1e6)
@@ -106,7 +129,10 @@ def main():
         grid_search(200 if quick else 1_000, 5)
         many_bandwidths(2_000 if quick else 20_000, 5)
         memory(2_000 if quick else 20_000)
-        per_feature(200 if quick else 1_000, 3)
+        per_feature(200 if quick else 1_000, 3, degree=0)
+        per_feature(100 if quick else 500, 3, degree=1)
+        for n, n_features in [(300, 2)] if quick else [(5_000, 2), (5_000, 10), (100_000, 5)]:
+            no_knob(n, n_features)
 
 
 if __name__ == "__main__":
