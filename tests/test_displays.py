@@ -758,6 +758,15 @@ def test_bars_have_the_colours_of_classes(classes):
     assert f"prediction: {model.predict([[2.0, 1.0]])[0]} (" in display.ax_.get_title("left")
 
 
+def test_weights_of_lines_are_called_effective(data):
+    X, y = data[0], data[1]
+    for degree, name in ((0, "attention weight"), (1, "effective weight")):
+        model = NadarayaWatsonRegressor(degree=degree).fit(X, y)
+        display = ExplanationDisplay.from_estimator(model, X[:1])
+        assert display.ax_.get_xlabel() == name
+        np.testing.assert_allclose(display.weights, model.explain(X[:1], top_k=10)["weight"])
+
+
 def test_explanation_behind_a_pipeline(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=1.0)).fit(X, y)

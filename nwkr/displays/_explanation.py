@@ -21,13 +21,15 @@ class ExplanationDisplay:
     rows : list of length n_rows
         Names or numbers of the training rows, from the largest weight on.
     weights : ndarray of shape (n_rows,)
-        Attention weights.
+        Attention weights; effective weights of a fit of lines.
     values : ndarray of shape (n_rows,)
         Targets of the rows.
     prediction : float or label
         What is predicted.
     classes : ndarray of shape (n_classes,) or None, default=None
         Classes, for bars in their colours.
+    degree : {0, 1}, default=0
+        Whether the weights are of means, or the effective ones of lines.
 
     Attributes
     ----------
@@ -56,9 +58,10 @@ class ExplanationDisplay:
     [51, 2, 341]
     """
 
-    def __init__(self, *, rows, weights, values, prediction, classes=None):
+    def __init__(self, *, rows, weights, values, prediction, classes=None, degree=0):
         self.rows = rows
         self.weights = weights
+        self.degree = degree
         self.values = values
         self.prediction = prediction
         self.classes = classes
@@ -111,6 +114,7 @@ class ExplanationDisplay:
             values=table["value"].to_numpy(),
             prediction=prediction.item(),
             classes=model.classes_ if is_classifier(model) else None,
+            degree=getattr(model, "degree_", getattr(model, "degree", 0)),
         )
         return display.plot(ax, **kwargs)
 
@@ -152,7 +156,8 @@ class ExplanationDisplay:
         ax.set_yticks(places, [str(row) for row in self.rows])
         ax.invert_yaxis()
         ax.margins(x=0.15)
-        ax.set(xlabel="attention weight", ylabel="training row")
+        name = "effective weight" if self.degree else "attention weight"
+        ax.set(xlabel=name, ylabel="training row")
         share = f"{np.sum(self.weights):.0%} of the weight shown"
         ax.set_title(
             f"prediction: {_in_words(self.prediction)} ({share})", loc="left", fontsize="medium"
