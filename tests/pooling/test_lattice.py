@@ -48,7 +48,7 @@ def plain_sums(problem, weighted_values, factor=1.0):
 def assert_right(lattice, expected, tol):
     """What is certified is within the tolerance: totals, and pooled values of order 1."""
     sums, certified = lattice.pool(n_jobs=1)
-    assert_array_equal(sums.shift, 0)
+    assert_array_equal(sums.log_scale, 0)
     tol = max(tol, 1e-12)
     total, pooled = expected[certified, 0], expected[certified, 1:] / expected[certified, :1]
     assert_allclose(sums.total[certified], total, rtol=tol)
