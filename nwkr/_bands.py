@@ -5,19 +5,21 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from nwkr._base import NadarayaWatsonBase
 from nwkr._intervals import check_coverage
+from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
 __all__ = ["ConfidenceBands"]
 
-_NUMBERS_AT_ONCE = 2**24  # of resampled residuals
+# Of resampled residuals so many at once, each of which is held in so many bytes.
+_NUMBERS_AT_ONCE, _BYTES_PER_NUMBER = 2**24, 32
 
 
-class ConfidenceBands(NadarayaWatsonBase):
+class ConfidenceBands(LeaveOneOutResiduals):
     """Regression with bands around its curve."""
 
     _targets: Targets
@@ -96,23 +98,24 @@ class ConfidenceBands(NadarayaWatsonBase):
         counts = isinstance(n_bootstrap, Integral) and not isinstance(n_bootstrap, bool)
         if not counts or n_bootstrap < 1:
             raise ValueError(f"n_bootstrap must be a positive integer; got {n_bootstrap!r}.")
-        residuals = self._values - self._pooled(None)[self._rows]
+        residuals = self._residuals().copy()
         unknown = np.isnan(residuals).any(axis=1, keepdims=True)
         residuals[unknown[:, 0]] = 0
-        random = check_random_state(random_state)
-        signs = random.choice([-1.0, 1.0], size=(n_bootstrap, len(residuals)))
-        signs = signs[:, self._rows.argsort().argsort()]  # whatever order the rows are kept in
+        random, both = check_random_state(random_state), np.array([-1, 1], np.int8)
+        places = self._rows.argsort().argsort()  # whatever order the rows are kept in
 
         attention = self._attention(X)
         fit = self._fit_lines(attention)
         self._refuse_empty(fit.sums.total > 0)
-        n_values, n_queries = residuals.shape[1], len(fit.mean)
+        (n_rows, n_values), n_queries = residuals.shape, len(fit.mean)
         sizes = np.empty((n_queries, n_values, n_bootstrap))
         # Some resamples at a time: each is an output to be fitted, of all training rows.
-        at_once = max(1, _NUMBERS_AT_ONCE // (len(residuals) * n_values))
+        numbers = n_rows * n_values * (1 + len(self._lines.columns))
+        memory = get_config()["working_memory"] * 2**20 // _BYTES_PER_NUMBER
+        at_once = max(1, int(min(_NUMBERS_AT_ONCE, memory) // numbers))
         for some in gen_batches(n_bootstrap, at_once):
-            resampled = signs[some].T[:, None, :] * residuals[:, :, None]
-            resampled = resampled.reshape(len(residuals), -1)
+            signs = random.choice(both, size=(some.stop - some.start, n_rows))[:, places]
+            resampled = (signs.T[:, None, :] * residuals[:, :, None]).reshape(n_rows, -1)
             values = self._lines.values(attention.keys, resampled)
             deviations = self._lines.fit(attention, values).predictions
             sizes[:, :, some] = np.abs(deviations).reshape(n_queries, n_values, -1)

@@ -8,7 +8,6 @@ from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +20,9 @@ from nwkr._input import (
     validate_rows,
     validate_weights,
 )
+from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
+from nwkr._matrices import DenseMatrix, SparseMatrix
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._pooling import Attention, Terms, check_algorithm, in_blocks, one_blas_thread
 from nwkr._validation import Interval, StrOptions, _fit_context
@@ -111,7 +112,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.kernel_ = get_kernel(self.kernel)
             # As how many rows the heaviest counts at its own place, where its weight is 1.
             self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
-            self._blocks = None
+            self._blocks, self._kept = None, Kept()
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = copy(self._window.bandwidth)
             window = self._window
@@ -313,35 +314,27 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _matrix(self, attention, *, effective=False, sparse_output=False, top_k=None):
         """The weights of all training rows, (n_queries, n_train)."""
         shape = len(attention.queries), len(self._X)
-        dense = None if sparse_output else np.zeros(shape)
-        parts = []
+        matrix = (SparseMatrix if sparse_output else DenseMatrix)(shape)
         reached = np.empty(shape[0], bool)
 
         def keep(rows, cols, weights):
-            reached[rows] = weights.any(axis=1)
-            if self.handle_empty == "nan" and not reached[rows].all():
-                every = np.zeros((len(rows), len(self._rows)))
-                every[:, cols] = weights
-                cols, weights = np.arange(len(self._rows)), every
-                weights[~reached[rows]] = np.nan
+            reached[rows] = of_rows = weights.any(axis=1)
             if top_k is not None and top_k < weights.shape[1]:
                 _keep_largest(weights, top_k)
-            cols = self._rows[cols]
-            if dense is not None:
-                dense[np.ix_(rows, cols)] = weights
-                return
-            row, col = weights.nonzero()
-            parts.append((weights[row, col], rows[row], cols[col]))
+            if self.handle_empty == "nan" and not of_rows.all():
+                rows, weights = rows[of_rows], weights[of_rows]
+            matrix.put(rows, self._rows[cols], weights)
 
         if effective:
             self._visit_effective(attention, keep)
         else:
             attention.visit(keep)
         self._refuse_empty(reached)
-        if dense is not None:
-            return dense
-        weights, row, col = (np.concatenate(part) for part in zip(*parts))
-        return sparse.coo_array((weights, (row, col)), shape=shape).tocsr()
+        if self.handle_empty == "nan":
+            cols = np.sort(self._rows)[:top_k]
+            for row in np.flatnonzero(~reached):
+                matrix.put(np.array([row]), cols, np.full((1, len(cols)), np.nan))
+        return matrix.finish()
 
     def _refuse_empty(self, reached):
         if self.handle_empty == "error" and not reached.all():

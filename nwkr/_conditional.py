@@ -70,17 +70,13 @@ class ConditionalDistribution(NadarayaWatsonBase):
         quantiles = check_numbers("quantiles", quantiles, 0, 1)
         attention = self._attention(X)
         if self._lines.has_slopes:
-            fit = self._fit_lines(attention)
-            found = [
-                self._targets.decode_output(*f)
-                for f in enumerate(quantiles_about(fit, self._values, quantiles))
-            ]
+            values = quantiles_about(self._fit_lines(attention), self._values, quantiles)
+            found = self._targets.decode(values)
         else:
-            found = [
-                pooled_quantiles(attention, y, quantiles) for y in self._targets.y[self._rows].T
-            ]
-        self._refuse_empty(~np.isnan(found[0]).any(axis=1))
-        return self._targets.as_they_came(np.stack(found, axis=2))
+            values = pooled_quantiles(attention, self._targets.y[self._rows], quantiles)
+            found = self._targets.as_they_came(values)
+        self._refuse_empty(~np.isnan(values).any(axis=(1, 2)))
+        return found
 
     def predict_cdf(self, X, thresholds):
         r"""Predict the probability that the target is at most a threshold.

@@ -12,6 +12,7 @@ from nwkr._density import LocalDensity
 from nwkr._effective import LocalRows
 from nwkr._jackknife import FitsWithoutEach, jackknife_limits
 from nwkr._local import CONSTANTS
+from nwkr._residuals import LeaveOneOutResiduals
 from nwkr.kernels import KERNELS
 
 __all__ = ["PredictionIntervals", "check_coverage"]
@@ -20,7 +21,7 @@ _METHODS = "jackknife+", "scaled", "quantile"
 _PAIRS_AT_ONCE, _PAIRS_POOLED_AT_ONCE = 2**16, 2**22
 
 
-class PredictionIntervals(ConditionalDistribution, LocalDensity):
+class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResiduals):
     """Regression with intervals around its predictions."""
 
     def predict_interval(self, X, coverage=0.9, method="jackknife+"):
@@ -119,13 +120,9 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
     def _jackknife(self, attention, coverage, scaled):
         """Lower and upper ends, (n_queries, 2, n_values), in units of the values."""
         targets, n_outputs = self._values, self._values.shape[1]
-        left_out = self._attention(None).take(self._rows)
-        residuals = np.abs(targets - self._fit_lines(left_out).predictions)
-        self._refuse_empty(~np.isnan(residuals).any(axis=1))
-        squares = None
+        residuals, squares = np.abs(self._residuals()), None
         if scaled:
-            squares = _known(residuals**2)
-            scale = np.sqrt(left_out.pool(squares).finish())
+            squares, scale = self._residual_sizes()
             beside_none = np.where(residuals == 0, 0, np.inf)
             residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
         fit = self._fit_lines(attention)
@@ -196,12 +193,6 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity):
 
 def _batches(n, size):
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def _known(squares):
-    """Squares of residuals, their mean in the place of those that are not known."""
-    known = ~np.isnan(squares[:, 0])
-    return np.where(known[:, None], squares, squares[known].sum(axis=0) / max(1, known.sum()))
 
 
 def check_coverage(coverage):

@@ -1,10 +1,12 @@
 """Quantiles of values under the weights of each query.
 
-First the share is pooled that each of some bins of the sorted values has, which is cheap; the
-weights themselves are looked at only in the bin that holds the quantile.
+For many queries first the share is pooled that each of some bins of the sorted values has, which is
+cheap; the weights themselves are looked at only in the bin that holds the quantile.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 
@@ -15,6 +17,10 @@ from nwkr._pooling import Attention
 __all__ = ["pooled_quantiles", "quantiles_about"]
 
 _BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
+# Up to so many queries, or pairs by output, bins cost more than they save.
+_FEW, _FEW_PAIRS = 64, 2**21
+# Up to one key of so many, it is quicker to sort them than to pick them out of all.
+_SPARSE = 16
 # By how much, of it, a sum of weights may miss a share by rounding. So much of the weights may
 # also be rounding at either end: that of keys at the very edge of the window, for one.
 _ROUNDING = 1e-12
@@ -27,61 +33,91 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     ----------
     attention : Attention
         The queries, and the keys that have the values.
-    y : ndarray of shape (n_keys,)
+    y : ndarray of shape (n_keys, n_outputs)
         Values.
     quantiles : ndarray of shape (n_quantiles,)
         Quantiles.
 
     Returns
     -------
-    found : ndarray of shape (n_queries, n_quantiles)
+    found : ndarray of shape (n_queries, n_quantiles, n_outputs)
         Some of the values; NaN where no key has weight.
     """
     # What is compared with numbers takes all digits.
     attention = attention.replace(keys=attention.keys.astype(float, copy=False))
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
-    found = np.full((len(attention.queries), len(quantiles)), np.nan)
-    order = y.argsort(kind="stable")
-    rank = order.argsort()
-    pending = np.arange(len(found))
-
-    def look(rows, keys, wanted):
-        """Find the quantiles of some queries among some keys, in the order of their numbers."""
-
-        def find(numbers, cols, weights):
-            in_order = rank[keys[cols]].argsort()
-            values = y[keys[cols[in_order]]]
-            sums = weights[:, in_order].cumsum(axis=1)
-            for place, shares in enumerate(wanted[numbers].T):
-                some = np.flatnonzero(~np.isnan(shares) & (sums[:, -1] > 0))
-                found[rows[numbers[some]], place] = values[_reaching(sums[some], shares[some])]
-
-        attention.take(rows, keys).visit(find)
-
-    n_bins = min(_BINS, len(y) // _KEYS_PER_BIN)
-    if n_bins > 1:
-        bins = np.array_split(order, n_bins)
-        ends = _pool_bins(attention, bins)
-        pending = np.flatnonzero(~np.isnan(ends[:, -1]))
-        ends = ends[pending]
-        holding = np.column_stack([_reaching(ends, share) for share in wanted])
-        starts = np.hstack([np.zeros((len(ends), 1)), ends[:, :-1]])
-        for number, keys in enumerate(bins):
-            here = holding == number
-            some = np.flatnonzero(here.any(axis=1))
-            if len(some):
-                start, end = starts[some, number, None], ends[some, number, None]
-                with np.errstate(divide="ignore", invalid="ignore"):  # where it is not here
-                    within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
-                look(pending[some], np.sort(keys), np.where(here[some], within, np.nan))
-        # Where the product and the plain formula disagree, by rounding, on what has weight.
-        pending = pending[np.isnan(found[pending]).any(axis=1)]
-    if len(pending):
-        look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
+    found = np.full((len(attention.queries), len(quantiles), y.shape[1]), np.nan)
+    n_bins, n_pairs = min(_BINS, len(y) // _KEYS_PER_BIN), len(found) * len(y)
+    # Weights that are looked at serve all outputs; bins are of one.
+    if n_bins > 1 and len(found) > _FEW and n_pairs > _FEW_PAIRS * y.shape[1]:
+        for output, column in enumerate(y.T):
+            _look_in_bins(attention, column, n_bins, wanted, found[:, :, output])
+    else:
+        _look(attention, y, np.tile(wanted, (len(found), 1)), found)
     return found
 
 
-def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -> list[np.ndarray]:
+def _look(attention, y, wanted, found):
+    """Find quantiles by the weights themselves.
+
+    `wanted`, of shape (n_queries, n_quantiles), are shares of the weights, NaN for what is not to
+    be found.
+    """
+    order = cache(lambda output: y[:, output].argsort(kind="stable"))
+
+    def find(rows, cols, weights):
+        if not len(cols):
+            return
+        for output, values in enumerate(y.T):
+            if len(cols) < len(y) // _SPARSE:
+                in_order = values[cols].argsort(kind="stable")
+            else:  # all have been sorted
+                place = np.full(len(y), -1)
+                place[cols] = np.arange(len(cols))
+                in_order = place[order(output)]
+                in_order = in_order[in_order >= 0]
+            sums = np.take(weights, in_order, axis=1).cumsum(axis=1)
+            values = values[cols[in_order]]
+            # A search in each row is quicker than a comparison with all sums for each quantile.
+            limits = wanted[rows] * sums[:, -1:]
+            reaching = np.array([row.searchsorted(limit) for row, limit in zip(sums, limits)])
+            row, number = np.nonzero(~np.isnan(limits) & (sums[:, -1:] > 0))
+            found[rows[row], number, output] = values[reaching[row, number]]
+
+    attention.visit(find)
+
+
+def _look_in_bins(attention, y, n_bins, wanted, found):
+    """Find quantiles of one output: the bins that hold them first, and there by the weights."""
+    order = y.argsort(kind="stable")
+    bins = np.array_split(order, n_bins)
+    ends = _pool_bins(attention, bins)
+    pending = np.flatnonzero(~np.isnan(ends[:, -1]))
+    ends = ends[pending]
+    holding = np.column_stack([_reaching(ends, share) for share in wanted])
+    starts = np.hstack([np.zeros((len(ends), 1)), ends[:, :-1]])
+
+    def look(rows, keys, wanted):
+        among = np.full((*wanted.shape, 1), np.nan)
+        _look(attention.take(rows, keys), y[keys, None], wanted, among)
+        row, number = np.nonzero(~np.isnan(among[:, :, 0]))
+        found[rows[row], number] = among[row, number, 0]
+
+    for number, keys in enumerate(bins):
+        here = holding == number
+        some = np.flatnonzero(here.any(axis=1))
+        if len(some):
+            start, end = starts[some, number, None], ends[some, number, None]
+            with np.errstate(divide="ignore", invalid="ignore"):  # where it is not here
+                within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
+            look(pending[some], np.sort(keys), np.where(here[some], within, np.nan))
+    # Where the product and the plain formula disagree, by rounding, on what has weight.
+    pending = pending[np.isnan(found[pending]).any(axis=1)]
+    if len(pending):
+        look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
+
+
+def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Quantiles of the targets around local lines.
 
     Each target is moved to the query along its line; then as for :func:`pooled_quantiles`.
@@ -97,11 +133,11 @@ def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -
 
     Returns
     -------
-    found : list of ndarray, each of shape (n_queries, n_quantiles)
-        For each output; NaN where no key has weight.
+    found : ndarray of shape (n_queries, n_quantiles, n_outputs)
+        Quantiles; NaN where no key has weight.
     """
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
-    found = [np.full((len(fit.mean), len(quantiles)), np.nan) for _ in targets.T]
+    found = np.full((len(fit.mean), len(quantiles), targets.shape[1]), np.nan)
 
     def find(seen):
         some = np.flatnonzero(seen.weights.any(axis=1))
@@ -113,7 +149,7 @@ def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -
             for place, share in enumerate(wanted):
                 reaching = _reaching(sums, share)[:, None]
                 reached = np.take_along_axis(moved, reaching, axis=1)[:, 0]
-                found[output][seen.rows[some], place] = reached
+                found[seen.rows[some], place, output] = reached
 
     visit_rows(fit, find)
     return found

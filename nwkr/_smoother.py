@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import visit_rows
+from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
 __all__ = ["LinearSmoother"]
 
 
-class LinearSmoother(NadarayaWatsonBase):
+class LinearSmoother(LeaveOneOutResiduals):
     """Regression whose predictions are weighted sums of the targets."""
 
     _targets: Targets
@@ -148,7 +148,7 @@ class LinearSmoother(NadarayaWatsonBase):
         array([0.38])
         """
         check_is_fitted(self)
-        residuals = self._values - self._pooled(None)[self._rows]
+        residuals = self._residuals()
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)
         errors = np.full(fit.mean.shape, np.nan)

@@ -1,9 +1,12 @@
 """Confidence bands: what is resampled, and that they hold the smoothed curve."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from means import NadarayaWatsonRegressorCV
 from oracles import attention
+from sklearn import config_context
 
 from nwkr import NadarayaWatsonRegressor
 from nwkr.bandwidths import KNearest
@@ -130,3 +133,20 @@ def test_resamples_are_counted(wrong, rng):
     X, y, Q = make_data(rng)
     with pytest.raises(ValueError, match="n_bootstrap must be a positive integer; got"):
         NadarayaWatsonRegressor().fit(X, y).predict_band(Q, n_bootstrap=wrong)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_resamples_are_held_a_few_at_a_time(degree, rng):
+    X, y, Q = make_data(rng, n=4000)
+    model = NadarayaWatsonRegressor(bandwidth=0.5, degree=degree, n_jobs=1).fit(X, y)
+    expected = model.predict_band(Q, n_bootstrap=200, random_state=0)
+    with config_context(working_memory=1):
+        tracemalloc.start()
+        try:
+            got = model.predict_band(Q, n_bootstrap=200, random_state=0)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 5e6  # a sign of every row in every resample, in float64, takes 6.4e6
+    for band, of_all in zip(got, expected):
+        np.testing.assert_allclose(band, of_all, rtol=1e-12)

@@ -276,6 +276,26 @@ def test_sparse_is_built_without_a_dense_matrix(rng):
     assert peak < weights.shape[0] * weights.shape[1] * 8 / 3
 
 
+@pytest.mark.parametrize("cols", ["one block", "many blocks"])
+def test_sparse_rows_beside_a_row_of_nan_stay_sparse(cols, rng):
+    X = rng.uniform(size=(3000, 1))
+    algorithm = "dense" if cols == "one block" else "blocks"
+    model = NadarayaWatsonRegressor("boxcar", 1e-3, handle_empty="nan", algorithm=algorithm)
+    model.set_params(n_jobs=1).fit(X, X[:, 0])
+    queries = X[::2].copy()
+    model.attention_weights(queries, sparse_output=True)
+    queries[::100] = 5.0
+    tracemalloc.start()
+    try:
+        weights = model.attention_weights(queries, sparse_output=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert weights.nnz > 15 * 3000
+    assert peak < 10e6  # a fifth of which are the 15 rows of NaN; all rows would take 36e6
+    assert_array_equal(np.isnan(weights.sum(axis=1)), queries[:, 0] == 5)
+
+
 @pytest.mark.parametrize("top_k", [1, np.int64(4), 29, 30])
 def test_top_k_keeps_the_largest_as_they_are(Estimator, kernel, top_k, data):
     X, y, queries = data

@@ -25,12 +25,11 @@ QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 @contextmanager
 def bins_of(n_keys):
     """Have quantiles be sought in bins of so many keys."""
-    before = quantiles_module._KEYS_PER_BIN
-    quantiles_module._KEYS_PER_BIN = n_keys
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantiles_module, "_KEYS_PER_BIN", n_keys)
+        patch.setattr(quantiles_module, "_FEW", 0)
+        patch.setattr(quantiles_module, "_FEW_PAIRS", 0)
         yield
-    finally:
-        quantiles_module._KEYS_PER_BIN = before
 
 
 def make_data(rng, n=60, n_outputs=None):
@@ -425,3 +424,35 @@ def test_a_classifier_has_none_of_these():
     for name in ("predict_quantiles", "predict_cdf", "predict_interval", "predict_band"):
         assert not hasattr(NadarayaWatsonClassifier, name)
         assert hasattr(NadarayaWatsonRegressorCV, name)
+
+
+@pytest.mark.parametrize("bandwidth", [0.01, 10.0])
+def test_quantiles_of_one_query_take_the_memory_of_its_weights(bandwidth, rng):
+    X, y = rng.uniform(size=(60_000, 1)), rng.standard_normal(60_000)
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth, n_jobs=1).fit(X, y)
+    expected = weighted_quantiles(model.attention_weights([[0.5]]), y, [0.3])
+    tracemalloc.start()
+    try:
+        found = model.predict_quantiles([[0.5]], 0.3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, expected)
+    assert peak < 20 * y.nbytes
+
+
+def test_quantiles_of_many_outputs_take_one_pass_over_the_weights(rng):
+    X, Y, Q = rng.uniform(size=(300, 2)), rng.standard_normal((300, 40)), rng.uniform(size=(80, 2))
+    n_calls = []
+
+    def metric(a, b):
+        n_calls.append(1)
+        return np.abs(a - b).sum()
+
+    model = NadarayaWatsonRegressor(bandwidth=0.1, metric=metric).fit(X, Y)
+    n_calls.clear()
+    found = model.predict_quantiles(Q, [0.2, 0.6])
+    assert len(n_calls) <= 80 * 300
+    for output in (0, 39):
+        alone = NadarayaWatsonRegressor(bandwidth=0.1, metric="manhattan").fit(X, Y[:, output])
+        np.testing.assert_array_equal(found[:, :, output], alone.predict_quantiles(Q, [0.2, 0.6]))

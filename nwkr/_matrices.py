@@ -1,0 +1,89 @@
+"""Matrices of weights, dense or sparse, from blocks of their rows that come in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["DenseMatrix", "SparseMatrix"]
+
+
+class DenseMatrix:
+    """An ndarray, written block by block.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    """
+
+    def __init__(self, shape: tuple[int, int]):
+        self._matrix = np.zeros(shape)
+
+    def put(self, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray) -> None:
+        """Put weights at some rows, each of which comes once, and some columns.
+
+        Parameters
+        ----------
+        rows, cols : ndarray of shape (n_rows,) and (n_cols,)
+            Their numbers.
+        weights : ndarray of shape (n_rows, n_cols)
+            The weights; all others of these rows are 0.
+        """
+        self._matrix[np.ix_(rows, cols)] = weights
+
+    def finish(self) -> np.ndarray:
+        """The matrix."""
+        return self._matrix
+
+
+class SparseMatrix:
+    """A CSR array, of which nothing is held but the entries, and these hardly twice.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    """
+
+    def __init__(self, shape: tuple[int, int]):
+        self._shape = shape
+        self._parts: list[tuple[np.ndarray, ...]] = []
+
+    def put(self, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray) -> None:
+        """Put weights at some rows, each of which comes once, and some columns.
+
+        Parameters
+        ----------
+        rows, cols : ndarray of shape (n_rows,) and (n_cols,)
+            Their numbers.
+        weights : ndarray of shape (n_rows, n_cols)
+            The weights; all others of these rows are 0.
+        """
+        if (cols[1:] < cols[:-1]).any():
+            order = cols.argsort()
+            cols, weights = cols[order], weights[:, order]
+        counted = weights != 0
+        cols = cols.astype(_index_type(self._shape[1]))
+        entries = np.broadcast_to(cols, weights.shape)[counted], weights[counted]
+        self._parts.append((rows, np.count_nonzero(counted, axis=1), *entries))
+
+    def finish(self) -> sparse.csr_array:
+        """The matrix; what was put is given up on the way."""
+        starts = np.zeros(self._shape[0] + 1, np.int64)
+        for rows, sizes, _, _ in self._parts:
+            starts[1 + rows] = sizes
+        np.cumsum(starts, out=starts)
+        n_entries = starts[-1]
+        index_type = _index_type(max(n_entries, *self._shape))
+        indices, data = np.empty(n_entries, index_type), np.empty(n_entries)
+        while self._parts:
+            rows, sizes, cols, weights = self._parts.pop()
+            places = np.repeat(starts[rows] - (sizes.cumsum() - sizes), sizes)
+            places += np.arange(len(places))
+            indices[places], data[places] = cols, weights
+        return sparse.csr_array((data, indices, starts.astype(index_type)), shape=self._shape)
+
+
+def _index_type(largest):
+    return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
