@@ -6,6 +6,7 @@ READING_ORDER = [
     "plot_unit_sphere_attention.py",
     "plot_parzen_classifier.py",
     "plot_naive_width_overfits.py",
+    "plot_local_lines.py",
     "plot_choosing_the_bandwidth.py",
     "plot_tuning_on_real_data.py",
     "plot_variable_widths.py",

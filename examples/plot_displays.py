@@ -48,14 +48,15 @@ plt.show()
 # ----------
 # Of the diabetes data we take the body mass index alone, and then all ten features. Every
 # candidate has predicted each patient from all others. The ring is around the one that was chosen;
-# the upper axis says how many degrees of freedom a fit with that bandwidth has. On the right the
-# search went on to one bandwidth for each feature, which is the diamond.
+# the upper axis shows the degrees of freedom. On the left all candidates are means. On the right,
+# where nothing is set, the search compares means with local lines, and goes on to one bandwidth for
+# each feature: the diamonds. The degrees of freedom are those of the lines, which were chosen.
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 y = y.rename("progression")
-by_bmi = NadarayaWatsonRegressorCV().fit(X[["bmi"]], y)
+by_bmi = NadarayaWatsonRegressorCV(degrees=(0,)).fit(X[["bmi"]], y)
 by_all = make_pipeline(
-    StandardScaler().set_output(transform="pandas"), NadarayaWatsonRegressorCV(per_feature=True)
+    StandardScaler().set_output(transform="pandas"), NadarayaWatsonRegressorCV()
 ).fit(X, y)
 
 left, right = panels(2)

@@ -2,7 +2,7 @@
 Explaining a prediction
 =======================
 
-Why 188? A Nadaraya-Watson prediction has a plain answer: it is the mean of what these rows
+Why 187? A Nadaraya-Watson prediction has a plain answer: it is the mean of what these rows
 measured, with these weights. We take one prediction for a patient apart, down to the last part, and
 ask how much there is behind it.
 """
@@ -12,7 +12,8 @@ ask how much there is behind it.
 # ----------------------
 # The diabetes data hold ten measurements of each of 442 patients, and how far their disease had
 # progressed a year later. The model learns one bandwidth for each measurement from all patients but
-# number 17. A wide bandwidth means that a measurement hardly counts.
+# number 17. A wide bandwidth means that a measurement hardly counts. With ``degrees=(0,)`` every
+# prediction is a mean, so that the weights are shares; those of a local line may be negative.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +25,7 @@ from nwkr.displays import ExplanationDisplay
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 patient, others = X.loc[[17]], X.drop(index=17)
-model = NadarayaWatsonRegressorCV(per_feature=True).fit(others, y[others.index])
+model = NadarayaWatsonRegressorCV(degrees=(0,)).fit(others, y[others.index])
 
 spreads = dict(zip(X, (model.bandwidth_ / others.std()).round(1)))
 print("Bandwidths, in standard deviations:", spreads)
@@ -49,7 +50,7 @@ np.testing.assert_allclose(everything["weight"].sum(), 1)
 # ---------------
 # The rows can be looked up. Here are those eight below the patient, in the measurements with the
 # smallest bandwidths, which count most. They do look alike; and yet their disease progressed by
-# anything from 122 to 311. What the ten measurements leave open is a lot.
+# anything from 67 to 311. What the ten measurements leave open is a lot.
 
 counted = others.columns[np.argsort(model.bandwidth_ / others.std())[:4]]
 alike = others.loc[table["row"], counted].assign(progression=y[table["row"]])

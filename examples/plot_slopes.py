@@ -37,7 +37,7 @@ def true_slope(x):
 rng = np.random.default_rng(0)
 x = rng.uniform(0, 5, 300)
 y = truth(x) + rng.normal(scale=0.5, size=300)
-chosen = NadarayaWatsonRegressorCV().fit(x[:, None], y)
+chosen = NadarayaWatsonRegressorCV(degrees=(0,)).fit(x[:, None], y)
 width = chosen.bandwidth_.item()
 wider = NadarayaWatsonRegressor(bandwidth=2 * width).fit(x[:, None], y)
 fits = [
@@ -65,7 +65,8 @@ plt.show()
 
 # %%
 # At the ends there are rows to one side only, and a weighted mean levels off there. Slopes tend to
-# 0, whatever the truth.
+# 0, whatever the truth. Local lines (``degree=1``) do not; their coefficients are estimates of the
+# slope, too, which ``local_slopes`` returns.
 #
 # It is the slope of the fit to the last digit; differences of predictions only come near.
 
@@ -99,7 +100,7 @@ def true_gradient(X):
 
 X = rng.uniform(-2.5, 2.5, (1000, 2))
 z = surface(X) + rng.normal(scale=0.2, size=1000)
-model = NadarayaWatsonRegressorCV().fit(X, z)
+model = NadarayaWatsonRegressorCV(degrees=(0,), per_feature=False).fit(X, z)
 display = PredictionDisplay.from_estimator(model, X)
 places = np.stack(np.meshgrid(*[np.linspace(-2, 2, 9)] * 2), axis=-1).reshape(-1, 2)
 for slopes, color, thickness in [

@@ -45,7 +45,10 @@ kinds = {
 
 
 def fit_each(rows):
-    return {name: NadarayaWatsonRegressorCV(*kind).fit(*rows) for name, kind in kinds.items()}
+    return {
+        name: NadarayaWatsonRegressorCV(*kind, degrees=(0,)).fit(*rows)
+        for name, kind in kinds.items()
+    }
 
 
 def chosen(model):
@@ -112,8 +115,8 @@ for name, pairs in errors.items():
 # ---------------
 # Quantities that cannot be negative tend to crowd near zero, and to have a long tail. So do these
 # two, measured on tumours of the breast. A width for the crowd leaves the tail to single rows, and
-# one for the tail blurs the crowd. Taking logarithms is one cure, where they are called for;
-# widths that vary need no such knowledge. ``KNearest`` has one distance for both features, which
+# one for the tail blurs the crowd. Log-transforming skewed columns helps; widths that vary do
+# without. ``KNearest`` has one distance for both features, which
 # are therefore divided by their spread.
 
 cancer = load_breast_cancer(as_frame=True)

@@ -266,9 +266,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     per_feature : bool, default=False
         Whether to go on from the best candidate to one bandwidth for each feature, by
         following the slopes of the loss (L-BFGS-B). A feature of few values starts as wide as their
-        range. A feature may run out to `inf`, which switches it off. What is found is kept where it
-        gains more than chance would, by Akaike's reckoning: n_samples times the gain in twice the
-        loss is more than 2 for each bandwidth beyond the first.
+        range. A feature may run out to `inf`, which switches it off. What is found is kept only if
+        AIC prefers it: 2 per extra bandwidth.
     shrinkage : float, default=0.01
         How strongly the features' bandwidths are drawn to the candidate they start from: the
         sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the loss.
@@ -284,7 +283,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         How many training rows, drawn at random, are predicted (from all others). "auto" is
         all up to 20,000 rows and 5,000 beyond; None is always all.
     random_state : int, RandomState instance or None, default=None
-        What draws them.
+        Seed for drawing the subsample.
     metric : str or callable, default="euclidean"
         As of :class:`NadarayaWatsonClassifier`; "euclidean" if `per_feature`.
     metric_params : dict or None, default=None

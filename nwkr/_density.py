@@ -92,7 +92,7 @@ class LocalDensity(NadarayaWatsonBase):
         as discrete: only rows that are equal in it count, and it has no width to divide by.
         For :class:`~nwkr.bandwidths.KNearest` the bandwidth is the query's, which makes it the
         estimate of Loftsgaarden and Quesenberry; for :class:`~nwkr.bandwidths.Adaptive` each
-        training row's, which makes it Abramson's. `handle_empty` has no say.
+        training row's, which makes it Abramson's. `handle_empty` is ignored.
 
         Parameters
         ----------

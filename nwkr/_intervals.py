@@ -75,9 +75,9 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
         *"quantile"* promises nothing: it is about right where windows hold many rows, and too
         narrow where they hold few.
 
-        A row of sample weight w counts as w residuals, and is left out as a whole. What is
-        without weight once a row is left out is as `handle_empty` says; with "nan" such a row
-        counts as unboundedly far off. For :class:`~nwkr.bandwidths.KNearest` each row that is
+        A row of sample weight w counts as w residuals, and is left out as a whole. If leaving a
+        row out empties a neighbourhood, `handle_empty` applies; with "nan" the residual is
+        infinite. For :class:`~nwkr.bandwidths.KNearest` each row that is
         within the width is left out by pooling anew, which takes `k` times as long.
 
         References

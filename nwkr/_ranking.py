@@ -30,8 +30,8 @@ def best_of(tried, scoring):
     scores = scores_of(tried)
     if np.isneginf(scores).all():
         raise ValueError(
-            f"No bandwidth has a score by scoring={scoring!r}: it is not a number or minus "
-            f"infinity, or there are rows that no other row has weight for. Choose larger "
+            f"No bandwidth has a score: by scoring={scoring!r} every candidate scored NaN or -inf, "
+            f"or left rows without neighbours. Choose larger "
             f"bandwidths, handle_empty='nearest' or 'mean', or another scoring."
         )
     return tried[len(tried) - 1 - scores[::-1].argmax()]

@@ -58,7 +58,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         all up to 20,000 rows and 5,000 beyond; None is always all. The descent on AICc or GCV
         is on 2,000 rows at most, and its outcome is tried in multiples.
     random_state : int, RandomState instance or None, default=0
-        Seed for drawing them.
+        Seed for drawing the subsample.
     metric : str or callable, default="euclidean"
         As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
     metric_params : dict or None, default=None

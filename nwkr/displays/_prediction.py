@@ -276,7 +276,7 @@ def _shown(features, names):
         features = [features]
     if len(features) not in (1, 2):
         raise ValueError(
-            f"features must be one or two of {names}, for a plot has no more directions; got "
+            f"Plots show one or two features: features must be one or two of {names}; got "
             f"{len(features)} of them."
         )
     return [feature_number(feature, names, "features") for feature in features]
