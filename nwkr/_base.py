@@ -6,6 +6,7 @@ from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from copy import copy
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -33,7 +34,7 @@ from nwkr.kernels import get_kernel
 __all__ = ["NadarayaWatsonBase"]
 
 # Rows from which on it is worth while to know which of them are near.
-_MANY = 8192
+_MANY = 1024
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -56,6 +57,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "tol": [Interval(Real, 0, 0.1, closed="both")],
         "n_jobs": [None, Interval(Integral, None, None, closed="neither")],
     }
+
+    _fitted: Any  # the training rows as keys, and their window
 
     @abstractmethod
     def _validate_training(self, X, y):
@@ -112,7 +115,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.kernel_ = get_kernel(self.kernel)
             # As how many rows the heaviest counts at its own place, where its weight is 1.
             self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
-            self._blocks, self._kept = None, Kept()
+            self._blocks, self._fitted, self._kept = None, None, Kept()
             self._window = self._choose_window(X, y, sample_weight)
             self.bandwidth_ = copy(self._window.bandwidth)
             window = self._window
@@ -120,6 +123,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             check_algorithm(self.algorithm, terms)
             self._window = self._window.take(self._arrange(self._window))
             self._window = self._window.prepared(self._keys, self._metric)
+            self._fitted = self._prepare()
             self._lines = self._choose_lines()
             self.algorithm_ = self._choose_algorithm()
         self._end_fit()
@@ -200,6 +204,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _keys(self):
+        if self._fitted is not None:
+            return self._fitted.keys
         if self._blocks is None and len(self._rows) == len(self._X):
             return self._X
         if self._metric == "precomputed":
@@ -287,7 +293,24 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _attend(self, queries, leave_out=None, **options):
         """Queries that attend to the training rows."""
-        return self._window.at(self._without_window(queries, leave_out, **options))
+        attention = self._without_window(queries, leave_out, **options)
+        fitted = self._fitted
+        if self._window.by_query:
+            return self._window.at(attention.replace(prepared=fitted.prepared))
+        return attention.replace(
+            weights=fitted.weights,
+            unit=fitted.unit,
+            bandwidth=fitted.bandwidth,
+            key_widths=fitted.key_widths,
+            prepared=fitted.prepared,
+        )
+
+    def _prepare(self):
+        """The training rows and their window, with all that does not depend on the queries."""
+        if self._window.by_query:  # each has its own width, of which nothing is known yet
+            options = {"bandwidth": np.ones(self._X.shape[1]), "query_widths": np.empty(0)}
+            return self._without_window(self._X[:0], **options).prepare()
+        return self._window.at(self._without_window(self._X[:0])).prepare()
 
     def _attention(self, X):
         """The attention of `X`, or of the training rows without themselves for None."""

@@ -6,9 +6,15 @@
       |
     _way                               what a way is, and what it is asked to pool
       |
+    _costs                             what it costs, by processor
+      |
     _blocks     _lattice               only pairs that matter; no pairs, for a Gaussian
       |
+    _visits                            which keys each block of queries meets
+      |
     _neighbourhoods  _moments          which blocks matter; blocks that are within the support
+      |
+    _prepared                          what follows from the keys alone, made once
       |
     _boxes                             rows in k-d order, in blocks
       |

@@ -10,14 +10,22 @@ import numpy as np
 
 from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks
+from nwkr._pooling._euclidean import centre_of, extent_of
 from nwkr._pooling._gradients import query_gradients
+from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._pairs import Pairs, places
+from nwkr._pooling._prepared import (
+    Prepared,
+    corners_of,
+    light_weight,
+)
 from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
-from nwkr._pooling._way import Problem, Terms, neighbourhoods
+from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._way import Problem, Terms
 from nwkr._pooling._ways import choose, pool_by_ways
 from nwkr.kernels import Kernel
 
@@ -61,6 +69,8 @@ class Attention:
         Relative error that a total may have; 0 stands for rounding.
     n_jobs : int or None, default=None
         Number of threads; the result does not depend on it.
+    prepared : Prepared or None, default=None
+        What :meth:`prepare` has found out.
     """
 
     queries: np.ndarray
@@ -79,10 +89,47 @@ class Attention:
     algorithm: str = "auto"
     tol: float = 0.0
     n_jobs: int | None = None
+    prepared: Prepared | None = None
 
     def replace(self, **changes: Any) -> Attention:
         """The same with other attributes."""
-        return replace(self, **changes)
+        prepared, changed = self.prepared, set()
+        if prepared is not None:
+            changed = {name for name in changes if not _is(changes[name], getattr(self, name))}
+            if changed & {"keys", "weights", "metric", "blocks"}:
+                prepared = None
+            elif changed & {"kernel", "bandwidth", "key_widths", "tol"}:
+                prepared = replace(prepared, share={}, n_within=None)
+        return replace(self, **{"prepared": prepared} | changes)
+
+    @one_blas_thread()
+    def prepare(self) -> Attention:
+        """The same, with all that follows from keys and window alone: for few queries at a time."""
+        if self.metric != "euclidean" or self.blocks is None:
+            return self
+        bandwidth = np.broadcast_to(self.bandwidth, self.keys.shape[1:])
+        counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
+        corners = corners_of(self.keys[:0])
+        if len(counted) <= MOST_COLUMNS:
+            corners[:, counted] = corners_of(self.keys[:, counted])
+        around = self._problem(self._pairs(), np.empty((len(self.keys), 0))).around
+        if around is None:
+            return self
+        share: dict[bool, float] = {}
+        n_within = None
+        if self.query_widths is None:
+            share = {by_moments: around.share_of(by_moments) for by_moments in (False, True)}
+            n_within = around.n_within()
+        prepared = Prepared(
+            extent_of(self.keys),
+            centre_of(self.keys),
+            around.masses,
+            light_weight(self.weights),
+            corners,
+            share,
+            n_within,
+        )
+        return self.replace(prepared=prepared)
 
     def take(self, rows: np.ndarray | None = None, cols: np.ndarray | None = None) -> Attention:
         """The same for some of the queries and some of the keys.
@@ -150,7 +197,7 @@ class Attention:
             Total and weighted sums, for each multiple.
         """
         least = min(multiples)
-        problem = self._problem(self._pairs(least), self._weighted(values))
+        problem = self._problem(self._pairs(least), values, least)
         return pool_by_ways(self.algorithm, problem, [multiple / least for multiple in multiples])
 
     @one_blas_thread()
@@ -290,7 +337,7 @@ class Attention:
     @one_blas_thread()
     def way(self, values: np.ndarray) -> str:
         """Name the way that :meth:`pool` takes for these values: "dense", "blocks", "lattice"."""
-        problem = self._problem(self._pairs(), self._weighted(values))
+        problem = self._problem(self._pairs(), values)
         return choose(self.algorithm, problem)[0].name
 
     @property
@@ -311,22 +358,36 @@ class Attention:
             self.leave_out,
             self.query_widths,
             self.key_widths,
+            self.prepared,
         )
 
     def _weighted(self, values):
         return np.vstack([self.weights, self.weights * values.T])
 
-    def _problem(self, pairs, values):
+    def _problem(self, pairs, values, multiple=1.0):
+        prepared = self.prepared
+        if multiple != 1 and prepared is not None:
+            prepared = replace(prepared, share={}, n_within=None)
         varies = self.query_widths is not None or self.key_widths is not None
         terms = Terms(self.metric, self.kernel, self.bandwidth, varies)
-        return Problem(terms, pairs, values, self.blocks, self.tol, self.empty, self.n_jobs)
+        weighted = WeightedValues(self.weights, values)
+        return Problem(
+            terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared
+        )
 
     def _neighbourhoods(self, pairs, tol=None):
         """Neighbourhoods of blocks; None where all pairs are to be looked at."""
         if self.algorithm == "dense":
             return None
-        tol = self.tol if tol is None else tol
-        return neighbourhoods(pairs, self.kernel, self.weights, self.blocks, tol)
+        attention = self if tol is None else self.replace(tol=tol)
+        return attention._problem(pairs, np.empty((len(self.keys), 0))).around
+
+
+def _is(value, other):
+    """Whether a value is another, or numbers equal to it."""
+    if value is other:
+        return True
+    return isinstance(value, int | float | np.ndarray) and np.array_equal(value, other)
 
 
 def _some(array, numbers):

@@ -23,11 +23,14 @@ from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._rows import weights_in_rows
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
+from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._visits import visits
 from nwkr.kernels import Kernel
 
 __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
 _KEYS_PER_ROUND = 2**19
+_FEW_PARTS = 4
 # A sum without what is taken back has digits enough if that is no more than so many times it.
 _MOST_TAKEN_BACK = 2.0**10
 
@@ -35,7 +38,7 @@ _MOST_TAKEN_BACK = 2.0**10
 def pool_blocks(
     around: Neighbourhoods,
     kernel: Kernel,
-    values: np.ndarray,
+    values: WeightedValues,
     *,
     rows: np.ndarray | None = None,
     multiples: Sequence[float] = (1.0,),
@@ -50,6 +53,8 @@ def pool_blocks(
     ----------
     around : Neighbourhoods
         Queries and keys.
+    values : WeightedValues
+        Key weights, and the values times these.
     rows : ndarray of shape (n_rows,) or None, default=None
         Numbers of the queries to pool for, all by default; the others get nothing.
     """
@@ -62,7 +67,7 @@ def pool_blocks(
     moments = None
     if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
-        moments = Moments(around.pairs, kernel, values, levels, multiples[0])
+        moments = Moments(around.pairs, kernel, values.all, levels, multiples[0])
 
     def pool_round(groups):
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
@@ -76,6 +81,8 @@ def pool_blocks(
 
     # Threads would only wait for each other at what is quick: that is done before and after.
     parts = around.of_queries(rows, around.visited(multiples))
+    if len(parts) > _FEW_PARTS:
+        values.all  # noqa: B018 - they are weighted once, not for each part again
     prepare = partial(_prepare, around, kernel, values, multiples, moments)
     for groups in _rounds(map(prepare, around.in_groups(parts))):
         pool_round(groups)
@@ -133,16 +140,16 @@ def _prepare(around, kernel, values, multiples, moments, parts):
             group.own = _of_keys(values, around.pairs.leave_out[group.rows])
     if len(found.blocks):
         cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)
-        values_of_group = np.take(values, cols, axis=1)
+        values_of_group = values.take(cols)
         group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
-        group.visits = around.visits(found, group.sizes, multiples)
+        group.visits = visits(around, found, group.sizes, multiples)
         group.n_keys = len(cols)
     return group
 
 
 def _of_keys(values, numbers):
     """Values of keys, of shape (n_numbers, n_values); 0 for number -1."""
-    return np.where(numbers < 0, 0, np.take(values, numbers, axis=1)).T
+    return np.where(numbers < 0, 0, values.take(numbers)).T
 
 
 def _rounds(groups):

@@ -118,7 +118,8 @@ class Boxes:
     """
 
     def __init__(self, pairs, blocks):
-        self.corners = blocks.lower[pairs.columns], blocks.upper[pairs.columns]
+        which = pairs.columns if len(pairs.columns) < len(blocks.lower) else slice(None)
+        self.corners = blocks.lower[which], blocks.upper[which]
         self._inverse = (1 / pairs.bandwidth)[:, None, None]
         self._key_factors = None
         if pairs.key_factors is not None:

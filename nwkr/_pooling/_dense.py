@@ -21,6 +21,7 @@ from nwkr._pooling._product import pick
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, scratch, slices
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import Kernel
 
 __all__ = ["Dense", "Visit", "pool_dense"]
@@ -131,7 +132,7 @@ class Dense:
 def pool_dense(
     pairs: Pairs,
     kernel: Kernel,
-    values: np.ndarray,
+    values: WeightedValues,
     *,
     multiples: Sequence[float] = (1.0,),
     empty: str | None = None,
@@ -143,6 +144,8 @@ def pool_dense(
 
     Parameters
     ----------
+    values : WeightedValues
+        Key weights, and the values times these.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
@@ -153,7 +156,7 @@ def pool_dense(
     sums : list of PooledSums
         Total and weighted sums of each query, for each multiple.
     """
-    dense = Dense(pairs, kernel, values, multiples)
+    dense = Dense(pairs, kernel, values.all, multiples)
     visits = [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)]
     each(dense.pool, visits, n_jobs)
     sums, uncertain = dense.sums, dense.uncertain(dense.sums)

@@ -12,7 +12,7 @@ from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import slices
 from nwkr._pooling._twofold import exact_product, exact_sum
 
-__all__ = ["EuclideanPairs", "euclidean_pairs"]
+__all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
 
 # Above this, the difference of two squared distances has lost digits that a weight would show.
 _DIGITS_LOST_ABOVE = 2.0**14
@@ -25,7 +25,7 @@ _GREATEST_SQUARE = 1e300
 _PAIRS_AT_ONCE = 2**18
 
 
-def euclidean_pairs(queries, keys, bandwidth) -> EuclideanPairs:
+def euclidean_pairs(queries, keys, bandwidth, prepared=None) -> EuclideanPairs:
     """Pair queries with keys under the euclidean metric.
 
     Parameters
@@ -34,22 +34,31 @@ def euclidean_pairs(queries, keys, bandwidth) -> EuclideanPairs:
         Queries and keys.
     bandwidth : ndarray of shape (n_features,)
         Scale of each column: 0 where they have to match, infinite where they do not count.
+    prepared : Prepared or None, default=None
+        What is known of the keys.
 
     Returns
     -------
     pairs : EuclideanPairs
         The pairs.
     """
-    matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), _largest(keys))
+    largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
+    matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
     if matched.any():  # a look at each column takes longer than one at all numbers
-        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(_extent(queries), _extent(keys))
+        of_keys = extent_of(keys) if prepared is None else prepared.extent
+        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries), of_keys)
     counted = ~matched & np.isfinite(bandwidth)
     of_matched = (queries[:, matched], keys[:, matched]) if matched.any() else None
     if not counted.all():
         queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
-    # The median resists outliers; a thousand rows are enough, as the centre need not be exact.
-    centre = np.median(keys[:: 1 + len(keys) // 1000], axis=0)
+    centre = centre_of(keys) if prepared is None else prepared.centre[counted]
     return EuclideanPairs(queries, keys, bandwidth, centre, np.flatnonzero(counted), of_matched)
+
+
+def centre_of(keys: np.ndarray) -> np.ndarray:
+    """A point near most keys, of shape (n_columns,)."""
+    # The median resists outliers; a thousand rows are enough, as the centre need not be exact.
+    return np.median(keys[:: 1 + len(keys) // 1000], axis=0)
 
 
 class EuclideanPairs(Pairs):
@@ -213,7 +222,7 @@ class EuclideanPairs(Pairs):
             return None
         queries, keys = self._matched
         # Divided by a power of 2, which is exact, so that squares stay in range.
-        _, exponent = np.frexp(max(_extent(keys).max(initial=0), _extent(queries[rows]).max()))
+        _, exponent = np.frexp(max(extent_of(keys).max(initial=0), extent_of(queries[rows]).max()))
         distances = cdist(np.ldexp(queries[rows], -exponent), np.ldexp(keys[cols], -exponent))
         with np.errstate(over="ignore"):
             return np.minimum(np.ldexp(distances, exponent), np.finfo(float).max)
@@ -237,6 +246,7 @@ def _largest(X):
     return max(X.max(initial=0), -X.min(initial=0))
 
 
-def _extent(X):
+def extent_of(X: np.ndarray) -> np.ndarray:
+    """The greatest absolute number in each column, of shape (n_columns,)."""
     # Over the rows of all columns at once, which are short, it takes thirty times as long.
-    return np.array([np.abs(column).max() for column in X.T], float)
+    return np.array([np.abs(column).max(initial=0) for column in X.T], float)

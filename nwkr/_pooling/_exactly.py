@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from nwkr._pooling._pairs import Pairs
-from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._sums import MEAN_RANK, PooledSums
 from nwkr._pooling._threads import each
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import Kernel
 
 __all__ = ["pool_exactly"]
@@ -23,7 +23,7 @@ def pool_exactly(
     parts: Sequence[np.ndarray],
     pairs_of: Callable[[np.ndarray, str | None], tuple[Pairs, np.ndarray, np.ndarray | None]],
     kernel: Kernel,
-    values: np.ndarray,
+    values: WeightedValues,
     multiples: Sequence[float],
     *,
     leave_out: np.ndarray | None = None,
@@ -46,7 +46,7 @@ def pool_exactly(
         the numbers of the keys, None for all.
     kernel : Kernel
         The kernel.
-    values : ndarray of shape (1 + n_values, n_keys)
+    values : WeightedValues
         Key weights, and the values times these.
     multiples : sequence of float
         Factors of the bandwidth.
@@ -75,7 +75,7 @@ def pool_exactly(
         for exactly in in_rows(pairs, kernel, rows, nearest, max(multiples)):
             these, again = np.split(again, [len(exactly.rows)])
             keys = exactly.cols if cols is None else cols[exactly.cols]
-            of_these = pick(values, keys, axis=1)
+            of_these = values.take(keys)
             for of_multiple, wanted, multiple in zip(pooled, uncertain, multiples):
                 some = np.flatnonzero(wanted[these])
                 of_multiple.put(these[some], exactly.sums(of_these, multiple, some))
@@ -86,11 +86,12 @@ def pool_exactly(
     return pooled
 
 
-def _put_mean(pooled, uncertain, values, leave_out):
+def _put_mean(pooled, uncertain, weighted_values, leave_out):
     """Put sums over all keys where none has weight."""
     lone = [wanted & ~sums.reached for sums, wanted in zip(pooled, uncertain)]
     if not np.any(lone):
         return
+    values = weighted_values.all
     others = everything = values.sum(axis=1, keepdims=True)
     if leave_out is None:
         leave_out = np.full(len(lone[0]), -1)

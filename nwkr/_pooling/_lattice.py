@@ -10,8 +10,9 @@ relative error of :math:`2 e^{-\pi^2 / (2 s^2)}` for spacing s. All terms are po
 error is relative for every pair, in the tails as in the middle.
 
 Each hop is cut off at a distance c. What a pair loses is less than :math:`2 e^{-c^2}` for each
-column, so a total that is large beside the loss of all keys is right. The few others are for
-another way of pooling to answer.
+column, and less than :math:`e^{-2 c^2}` if the two reach no point in common. So a total that is
+large beside the loss of the keys around is right. The few others are for another way of pooling
+to answer, as are those near keys that the lattice does not hold, for which it would be too large.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from math import ceil, e, exp, log, log2, pi, prod, sqrt
 import numpy as np
 from sklearn import get_config
 
+from nwkr._pooling._costs import costs_of
 from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._prepared import corners_of, light_weight
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
@@ -31,7 +34,7 @@ __all__ = ["MOST_COLUMNS", "Lattice"]
 MOST_COLUMNS = 4
 _LEAST_TOL = 1e-12  # as exact as it gets
 _ROUNDING = 2.0**-45
-_LEAST_TOTAL = 1.0  # what the cut-off is chosen for
+_FOR_ROW = 2.5e-7  # seconds, at least
 _SHARE_OF_MEMORY = 4  # scikit-learn's working memory, divided by what all points may take
 _WIDTHS = (4, 8, 16, 32)  # of a cell, in points
 _CELLS_AT_ONCE = 256  # unless they have too many points
@@ -40,7 +43,7 @@ _NUMBERS_AT_ONCE = 2**18  # in a product of weights
 
 
 class Lattice:
-    """A lattice that is wide enough for the keys.
+    """A lattice that is wide enough for most keys.
 
     Parameters
     ----------
@@ -54,6 +57,17 @@ class Lattice:
         Factor of the bandwidth.
     tol : float, default=0.0
         Relative error that a total may have; 0 stands for rounding.
+    box : tuple of two, each ndarray of shape (n_columns,), or None, default=None
+        The corners between which the keys are that it holds, all by default.
+    light : float or None, default=None
+        A weight that few keys are below: its cut-off is for a query near one such key.
+
+    Attributes
+    ----------
+    seconds : float
+        What pooling takes.
+    fits_in_memory : bool
+        Whether it does.
     """
 
     def __init__(
@@ -63,20 +77,28 @@ class Lattice:
         values: np.ndarray,
         multiple: float = 1.0,
         tol: float = 0.0,
+        box: tuple[np.ndarray, np.ndarray] | None = None,
+        light: float | None = None,
     ):
         assert kernel.log_slope is not None
         self._pairs, self._values = pairs, values
         self._bandwidth = pairs.bandwidth * (multiple / sqrt(-2 * kernel.log_slope))
-        self._lowest = pairs.keys.min(axis=0).astype(float)
+        if box is None:
+            lowest, *_, highest = corners_of(pairs.keys)
+            box = lowest, highest
+        self._lowest, highest = box
         n_columns, mass = len(self._bandwidth), float(values[0].sum())
         # A quarter each for spacing and cut-off: a prediction has the errors of two sums.
         self._tol = max(tol, _LEAST_TOL)
         self._spacing = pi / sqrt(2 * log(8 * n_columns / self._tol))
-        cut_off = sqrt(log(8 * n_columns * max(mass, 1) / (self._tol * _LEAST_TOTAL)))
-        self._lost = 2 * n_columns * exp(-(cut_off**2)) * mass
+        light = light_weight(values[0]) if light is None else light
+        cut_off = sqrt(log(8 * n_columns * max(mass, light) / (self._tol * light)))
+        self._lost = 2 * n_columns * exp(-(cut_off**2))
+        # And what rounding may hide in differences of masses.
+        self._lost_afar = (exp(-2 * cut_off**2) + 1e-15 * self._lost) * mass
         self._margin = ceil(cut_off / self._spacing)
         with np.errstate(over="ignore"):  # of what is too large in any case
-            extents = (pairs.keys.max(axis=0) - self._lowest) / self._bandwidth / self._spacing
+            extents = (highest - self._lowest) / self._bandwidth / self._spacing
             costs = [self._seconds(width, extents) for width in _WIDTHS]
         self.seconds = min(costs)
         self._width = _WIDTHS[costs.index(self.seconds)]
@@ -88,6 +110,11 @@ class Lattice:
         self.fits_in_memory = prod(outer) * last * len(values) * 8 <= memory
         self._shape = (*outer, len(values), last)
 
+    @staticmethod
+    def least_seconds(pairs: EuclideanPairs) -> float:
+        """What any lattice takes at least."""
+        return sum(pairs.shape) * _FOR_ROW
+
     def _seconds(self, width, extents):
         """What pooling takes, on one thread of the machine that the constants are from."""
         n_values, n_columns = len(self._values), len(extents)
@@ -95,7 +122,7 @@ class Lattice:
         n_points = float(reached) ** n_columns * n_values
         n_rows = sum(self._pairs.shape)
         n_cells = min(n_rows, prod(extents // width + 1))
-        for_row = 2.5e-7 + 0.8e-9 * n_columns * reached + 0.07e-9 * n_points
+        for_row = _FOR_ROW + costs_of(self._pairs).number * n_columns * reached + 0.07e-9 * n_points
         return n_rows * for_row + n_cells * (1e-4 + 2e-9 * n_points)
 
     def pool(self, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
@@ -114,12 +141,15 @@ class Lattice:
             Which of them are as exact as they have to be.
         """
         lattice = np.zeros(self._shape)
-        self._spread(lattice, n_jobs)
-        return self._gather(lattice, n_jobs)
+        losses = self._spread(lattice, n_jobs)
+        return self._gather(lattice, losses, n_jobs)
 
     def _spread(self, lattice, n_jobs):
-        """From keys to lattice points."""
+        """From keys to lattice points; gives what is lost for the queries of each cell."""
         cells, members, places = self._by_cell(self._pairs.keys)
+        losses = self._losses(cells, members, places)
+        held = (cells >= 0).all(axis=1)
+        cells, members = cells[held], [rows for rows, here in zip(members, held) if here]
         size = self._reached ** (len(self._bandwidth) - 1), len(self._values) * self._reached
         found: dict[int, np.ndarray] = {}
 
@@ -140,11 +170,32 @@ class Lattice:
             for number in numbers:
                 part = lattice[self._around(cells[number])]
                 part += found.pop(number).reshape(part.shape)
+        return losses
 
-    def _gather(self, lattice, n_jobs):
+    def _losses(self, cells, members, places):
+        """What the sums for each cell's queries lose, of the keys that reach the same points."""
+        masses, missing = np.zeros((2, *self._n_cells.astype(int)))
+        for cell, rows in zip(cells, members):
+            if (cell >= 0).all():
+                masses[tuple(cell.astype(int))] = self._values[0][rows].sum()
+            else:  # keys that it does not hold, each at the cell that is nearest
+                nearest = (places[rows] // self._width).clip(0, self._n_cells - 1).astype(int)
+                missing[tuple(nearest.T)] = 1
+        reach = 1 + ceil(2 * self._margin / self._width)
+        for axis, size in enumerate(masses.shape):
+            cell = np.arange(size)
+            first, last = (cell - reach).clip(0), (cell + reach + 1).clip(max=size)
+            masses, missing = (
+                np.take(sums, last, axis) - np.take(sums, first, axis)
+                for sums in (np.insert(m.cumsum(axis), 0, 0, axis) for m in (masses, missing))
+            )
+        return np.where(missing > 0, np.inf, self._lost * masses)
+
+    def _gather(self, lattice, losses, n_jobs):
         """From lattice points to queries."""
         n_queries, _ = self._pairs.shape
-        sums, own = np.zeros((n_queries, len(self._values))), np.zeros(n_queries)
+        sums = np.zeros((n_queries, len(self._values)))
+        own, lost = np.zeros(n_queries), np.zeros(n_queries)
         cells, members, places = self._by_cell(self._pairs.queries)
 
         def gather_cell(number):
@@ -155,6 +206,7 @@ class Lattice:
                 left = np.dot(_products(outer, len(rows)), part)
                 left = left.reshape(len(rows), -1, self._reached)
                 sums[rows] = np.einsum("nvp,np->nv", left, last)
+                lost[rows] = losses[tuple(cells[number].astype(int))]
                 own[rows] = prod(np.einsum("np,np->n", one, one) for one in (*outer, last))
 
         within = [
@@ -171,7 +223,7 @@ class Lattice:
             sums -= own[:, None] * self._values[:, leave_out].T
         scale = (sqrt(pi / 2) / self._spacing) ** len(self._bandwidth)
         sums /= scale
-        error = self._lost + _ROUNDING * together / scale
+        error = lost + self._lost_afar + _ROUNDING * together / scale
         certified = error <= self._tol / 4 * sums[:, 0]
         return PooledSums(np.zeros(n_queries), sums[:, 0], sums[:, 1:]), certified
 

@@ -29,6 +29,7 @@ def pairs_of(
     leave_out=None,
     query_widths=None,
     key_widths=None,
+    prepared=None,
 ) -> Pairs:
     """Pair queries with keys under a metric.
 
@@ -46,6 +47,8 @@ def pairs_of(
         For each query, the number of the key that it leaves out; -1 for none.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
         Factors of the bandwidth, by query or by key, not both.
+    prepared : Prepared or None, default=None
+        What is known of the keys, if the metric is euclidean.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def pairs_of(
     """
     pairs: Pairs
     if metric == "euclidean":
-        pairs = euclidean_pairs(queries, keys, bandwidth)
+        pairs = euclidean_pairs(queries, keys, bandwidth, prepared)
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None

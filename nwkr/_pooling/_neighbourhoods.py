@@ -13,13 +13,13 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from nwkr._pooling._boxes import Blocks, Boxes, in_blocks, runs
-from nwkr._pooling._dense import Visit
+from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
 from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._prepared import Masses, Prepared
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
-__all__ = ["Neighbourhoods", "Surroundings"]
+__all__ = ["MARGIN", "Neighbourhoods", "Surroundings"]
 
 _BLOCKS_PER_GROUP = 8
 _QUERIES_PER_BLOCK, _QUERIES_PER_GROUP = 512, 8192
@@ -29,13 +29,14 @@ _MOST = 0.5  # of the keys: any block visits these
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
-_MARGIN = 1 + 1e-9
+MARGIN = 1 + 1e-9
 # Moments take that many blocks' worth of keys within the support of a query, of which some are
 # asked.
 _BLOCKS_WITHIN, _PROBES = 6, 16
 # Blocks are within a support where no weight is below this: rounding does not show in sums.
 _LEAST_WEIGHT = 2.0**-10
 _MOST_MOMENTS = 64  # of a block: more take as long as its pairs
+_PAIRS_PER_MOMENT = 2  # that take as long as one of a key
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Neighbourhoods:
         The blocks of the keys.
     tol : float, default=0.0
         Relative error that a total may have; half of it may be left out.
+    prepared : Prepared or None, default=None
+        What is known of the keys.
     """
 
     def __init__(
@@ -85,9 +88,15 @@ class Neighbourhoods:
         weights: np.ndarray,
         blocks: Blocks,
         tol: float = 0.0,
+        prepared: Prepared | None = None,
     ):
-        self.pairs, self.blocks, self._kernel = pairs, blocks, kernel
-        self.groups = blocks.groups(_BLOCKS_PER_GROUP)
+        self.pairs, self.blocks, self.kernel = pairs, blocks, kernel
+        self._prepared = prepared
+        if prepared is None:
+            self.masses = Masses(blocks, weights, _BLOCKS_PER_GROUP)
+        else:
+            self.masses = prepared.masses
+        self.groups = self.masses.groups
         self._boxes, self._group_boxes = (
             Boxes(pairs, level) for level in (self.blocks, self.groups)
         )
@@ -97,49 +106,59 @@ class Neighbourhoods:
             and pairs.leaves_itself_out
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
-        self._within = kernel.support**2 / _MARGIN
+        self._within = kernel.support**2 / MARGIN
         if kernel.power:
             self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
-        self._by_moments: dict[float, bool] = {}
+        self._n_within: dict[float, float] = {}
+        self._shares: dict[tuple[float, bool], float] = {}
         self._parts: dict[int, list[np.ndarray]] = {}
-        starts = self.groups.starts[:-1]
-        self._mass = np.add.reduceat(weights, starts)
+        self._mass = self.masses.of_groups
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
-            self._mass = self._mass - np.maximum.reduceat(weights, starts)
+            self._mass = self._mass - self.masses.heaviest
         # Half of it, for a prediction has the errors of two sums.
-        self._share = max(tol / 2, _LEAST_SHARE[pairs.dtype])
-        self._log_share = np.log(self._share / weights.sum())
-        self._block_mass = np.add.reduceat(weights, blocks.starts[:-1])
+        self.least_share = max(tol / 2, _LEAST_SHARE[pairs.dtype])
+        self._log_share = np.log(self.least_share / self.masses.total)
         # Without one of these, nothing is known of a kernel from what it is elsewhere.
-        self._falls = np.isfinite(kernel.support) or kernel.log_profile is not None
+        self.falls = np.isfinite(kernel.support) or kernel.log_profile is not None
         self._several = np.diff(self.groups.starts) > 1
 
     def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
         """Whether what is within the support is added by moments, which takes enough of it."""
         if not self._has_moments or len(multiples) > 1:
             return False
-        multiple = multiples[0]
-        if multiple not in self._by_moments:
+        n_within = self.n_within(multiples[0])
+        n_queries, n_keys = self.pairs.shape
+        moments = (len(self.pairs.columns) + 2) ** (self.kernel.power or 0)
+        if n_queries * n_within < n_keys * moments * _PAIRS_PER_MOMENT:
+            return False  # to make them takes longer than the pairs do
+        return n_within >= _BLOCKS_WITHIN * n_keys / len(self.blocks)
+
+    def n_within(self, multiple: float = 1.0) -> float:
+        """About how many keys are in groups that are wholly within a support."""
+        prepared = self._prepared
+        if multiple == 1 and prepared is not None and prepared.n_within is not None:
+            return prepared.n_within
+        if multiple not in self._n_within:
             probes = np.linspace(0, len(self.groups) - 1, _PROBES).astype(int)
             lower, upper = self._group_boxes.corners
             _, farthest = self._group_boxes.distances(
                 lower[:, probes], upper[:, probes], self._typical_factors()
             )
             within = (farthest <= self._within * multiple**2) @ np.diff(self.groups.starts)
-            enough = _BLOCKS_WITHIN * self.blocks.starts[-1] / len(self.blocks)
-            self._by_moments[multiple] = bool(within.mean() >= enough)
-        return self._by_moments[multiple]
+            self._n_within[multiple] = float(within.mean())
+        return self._n_within[multiple]
 
     def _typical_factors(self):
         factors = self.pairs.query_factors
         factor = 1.0 if factors is None else float(np.median(factors))
         return factor, factor
 
-    @staticmethod
-    def queries_per_block(n_queries: int) -> int:
+    def queries_per_block(self, n_queries: int) -> int:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
-        return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK)
+        # The more keys there are in a box beside its queries, the more is a smaller box worth.
+        at_most = int(_QUERIES_PER_BLOCK * sqrt(n_queries / self.pairs.shape[1]))
+        return max(min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK, at_most), 1)
 
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
@@ -181,7 +200,7 @@ class Neighbourhoods:
 
     def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
         """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
-        if not np.isfinite(self._kernel.support):
+        if not np.isfinite(self.kernel.support):
             return 0.0  # sums tell what each row needs, wherever its block ends
         share = self.share(max(multiples))
         return share * self.blocks.starts[-1] if share < _MOST else 0.0
@@ -281,11 +300,11 @@ class Neighbourhoods:
 
     def _reach(self, nearest, farthest, mass, multiple):
         """Squared scaled distance from which on no key matters."""
-        kernel = self._kernel
-        if self.pairs.must_match or not self._falls:
+        kernel = self.kernel
+        if self.pairs.must_match or not self.falls:
             return np.inf
         if np.isfinite(kernel.support):
-            return (kernel.support * multiple) ** 2 * _MARGIN
+            return (kernel.support * multiple) ** 2 * MARGIN
         assert kernel.log_profile is not None
         # The total is at least this.
         some = mass > 0
@@ -297,61 +316,6 @@ class Neighbourhoods:
         nothing = kernel.log_weights(nearest / multiple**2) < log_total + self._log_share
         return nearest[nothing].min(initial=np.inf)
 
-    def visits(
-        self, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
-    ) -> list[Visit]:
-        """Who meets whom, numbered as they come: so many queries in each part, and all keys.
-
-        Parameters
-        ----------
-        found : Surroundings
-            What matters to the parts.
-        sizes : ndarray of shape (n_parts,)
-            How many queries each of them has.
-        multiples : sequence of float
-            Factors of the bandwidth.
-
-        Returns
-        -------
-        visits : list of Visit
-            For each part that visits any block.
-        """
-        several = len(multiples) > 1
-        n_keys = np.diff(self.blocks.starts)[found.blocks]
-        starts, visits = n_keys.cumsum() - n_keys, []
-        for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
-            numbers, needed = np.flatnonzero(visited), None
-            if several or not np.isfinite(self._kernel.support):
-                # What is near may make the rest needless.
-                numbers = numbers[np.argsort(nearest[numbers])]
-                needed = self._needed(found.blocks[numbers], nearest[numbers], multiples)
-            if len(numbers):
-                keys = runs(starts[numbers], n_keys[numbers])
-                visits.append(Visit(slice(end - size, end), keys, needed))
-        return visits
-
-    def _needed(self, blocks, nearest, multiples):
-        """How many keys are needed, if those of some blocks come nearest first."""
-        if self.pairs.must_match or not self._falls:
-            return None
-        ends = np.append(0, np.diff(self.blocks.starts)[blocks].cumsum())
-        # The most that each block and all after it can add to a total.
-        tails = np.zeros((len(multiples), len(blocks) + 1))
-        for tail, multiple in zip(tails, multiples):
-            weights = self._kernel.weights(nearest / (multiple**2 * _MARGIN))
-            tail[:-1] = np.cumsum((self._block_mass[blocks] * weights)[::-1])[::-1]
-        narrowest_first = np.argsort(multiples)
-
-        def needed(totals):
-            least = self._share * totals.min(axis=1)
-            counts = np.array(
-                [ends[np.searchsorted(-tail, -rest)] for tail, rest in zip(tails, least)]
-            )
-            counts[narrowest_first] = np.maximum.accumulate(counts[narrowest_first])
-            return counts
-
-        return needed
-
     def nearest(self, rows: np.ndarray) -> np.ndarray:
         """Numbers of the blocks that the nearest keys of some queries are among."""
         if self.pairs.must_match:
@@ -362,7 +326,7 @@ class Neighbourhoods:
         if self.pairs.leave_out is not None:
             farthest = farthest[self._several]
         (nearest,), _ = self._boxes.distances(*box)
-        return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * _MARGIN)
+        return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * MARGIN)
 
     @cached_property
     def _typical_boxes(self):
@@ -372,10 +336,27 @@ class Neighbourhoods:
 
     def share(self, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
+        return self.share_of(self.by_moments([multiple]), multiple)
+
+    def share_of(self, by_moments: bool, multiple: float = 1.0) -> float:
+        """That share, if moments are used or not."""
+        prepared = self._prepared
+        if multiple == 1 and prepared is not None and by_moments in prepared.share:
+            return prepared.share[by_moments]
+        key = multiple, by_moments
+        if key not in self._shares:
+            self._shares[key] = self._find_share(multiple, by_moments)
+        return self._shares[key]
+
+    def _find_share(self, multiple, by_moments):
         n_keys, (lower, upper) = self.blocks.starts[-1], self._typical_boxes
         factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
+        if self.pairs.query_factors is not None and self.pairs.shape[0] <= _PROBES:
+            # Widths vary, and these are all: they tell for themselves.
+            lower = upper = self.pairs.queries.T.astype(float)
+            factors = (self.pairs.query_factors[:, None],) * 2
         nearest, farthest = self._boxes.distances(lower, upper, factors)
-        ends, by_moments = np.isfinite(self._kernel.support), self.by_moments([multiple])
+        ends = np.isfinite(self.kernel.support)
         if ends or by_moments:
             visited = np.ones(nearest.shape, bool)
             if ends:

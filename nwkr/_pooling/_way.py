@@ -15,10 +15,17 @@ from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._metric import Metric
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._prepared import (
+    Prepared,
+    boxes_within,
+    corners_of,
+    light_weight,
+)
 from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import Kernel
 
-__all__ = ["Problem", "Terms", "Way", "neighbourhoods"]
+__all__ = ["Problem", "Terms", "Way"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Problem:
         How queries attend to keys.
     pairs : Pairs
         Queries and keys.
-    values : ndarray of shape (1 + n_values, n_keys)
+    values : WeightedValues
         Key weights, and the values times these.
     blocks : Blocks or None, default=None
         The blocks of the keys, if these are in k-d order.
@@ -63,15 +70,18 @@ class Problem:
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
         Number of threads.
+    prepared : Prepared or None, default=None
+        What is known of the keys.
     """
 
     terms: Terms
     pairs: Pairs
-    values: np.ndarray
+    values: WeightedValues
     blocks: Blocks | None = None
     tol: float = 0.0
     empty: str | None = None
     n_jobs: int | None = None
+    prepared: Prepared | None = None
 
     @property
     def kernel(self) -> Kernel:
@@ -81,16 +91,26 @@ class Problem:
     @cached_property
     def around(self) -> Neighbourhoods | None:
         """Neighbourhoods of blocks, if there can be any."""
-        return neighbourhoods(self.pairs, self.kernel, self.values[0], self.blocks, self.tol)
+        pairs = self.pairs
+        if self.blocks is None or not isinstance(pairs, EuclideanPairs) or not len(pairs.columns):
+            return None
+        weights = self.values.weights
+        return Neighbourhoods(pairs, self.kernel, weights, self.blocks, self.tol, self.prepared)
 
+    @cached_property
+    def boxes(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        """Corners of boxes around the keys, of all and of fewer and fewer: what share is beyond."""
+        assert isinstance(self.pairs, EuclideanPairs)
+        if self.prepared is None:
+            corners = corners_of(self.pairs.keys)
+        else:
+            corners = self.prepared.corners[:, self.pairs.columns]
+        return boxes_within(corners)
 
-def neighbourhoods(
-    pairs: Pairs, kernel: Kernel, weights: np.ndarray, blocks: Blocks | None, tol: float = 0.0
-) -> Neighbourhoods | None:
-    """Neighbourhoods of blocks, if there can be any."""
-    if blocks is None or not isinstance(pairs, EuclideanPairs) or not len(pairs.columns):
-        return None
-    return Neighbourhoods(pairs, kernel, weights, blocks, tol)
+    @cached_property
+    def light(self) -> float:
+        """A weight that few keys are below."""
+        return light_weight(self.values.weights) if self.prepared is None else self.prepared.light
 
 
 class Way(ABC):
@@ -111,6 +131,10 @@ class Way(ABC):
     def refusal(self, terms: Terms) -> str | None:
         """What it needs that these terms lack, whichever the queries and keys; None if nothing."""
 
+    def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
+        """Whether it serves these queries and keys, on terms that it does not refuse."""
+        return True
+
     @abstractmethod
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
         """What pooling takes, on one thread: only proportions count.
@@ -118,7 +142,7 @@ class Way(ABC):
         Parameters
         ----------
         problem : Problem
-            What to pool, on terms that it does not refuse.
+            What to pool, which it serves.
         multiple : float
             Factor of the bandwidth,
         n_together : int
@@ -127,7 +151,7 @@ class Way(ABC):
         Returns
         -------
         seconds : float
-            Seconds; infinite if it cannot serve these queries and keys.
+            Seconds.
         """
 
     @abstractmethod

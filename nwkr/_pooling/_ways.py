@@ -7,11 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from nwkr._pooling._blocks import pool_blocks
+from nwkr._pooling._costs import costs_of
 from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
+
+# Seconds for a number of what is done once with all keys.
+_FOR_NUMBER = 2e-9
+# What takes less is not worth a choice.
+_QUICK = 5e-4
+# How many queries are near keys that a lattice does not hold, for each of these.
+_NEAR_BEYOND = 3.0
 
 __all__ = [
     "WAYS",
@@ -36,7 +44,10 @@ class DenseWay(Way):
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
         """All pairs, of which several bandwidths share the distances."""
         n_queries, n_keys = problem.pairs.shape
-        return n_queries * n_keys * _for_pair(problem.kernel, n_together)
+        for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
+        # All keys are put in units of the bandwidth, and all values are weighted.
+        for_key = (8 + len(problem.values)) * _FOR_NUMBER / n_together
+        return n_keys * (n_queries * for_pair + for_key)
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
         """Pool over all pairs."""
@@ -61,13 +72,17 @@ class BlocksWay(Way):
             return f"metric='euclidean', whose distances have bounds; got metric={terms.metric!r}"
         return None
 
+    def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
+        """Whether there are blocks."""
+        return problem.around is not None
+
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
         """The pairs that matter, and what it takes to find them."""
         around = problem.around
-        if around is None:
-            return np.inf
+        assert around is not None
         n_queries, n_keys = problem.pairs.shape
-        share, for_pair = around.share(multiple), _for_pair(problem.kernel, n_together)
+        share = around.share(multiple)
+        for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
         n_groups, n_columns = len(around.groups), len(around.pairs.columns)
         n_blocks = n_queries / around.queries_per_block(n_queries)
         for_block = 3e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
@@ -114,26 +129,50 @@ class LatticeWay(Way):
         return None
 
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """What the lattice takes, if it fits in memory."""
+        """What the lattice takes, and blocks for the queries near keys that it does not hold."""
+        return self._lattice(problem, multiple)[1]
+
+    def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
+        """Whether there is one that fits in memory."""
         pairs = problem.pairs
         if problem.around is None or not isinstance(pairs, EuclideanPairs):
-            return np.inf
+            return False
         if pairs.must_match or not pairs.leaves_itself_out:
-            return np.inf
-        lattice = Lattice(pairs, problem.kernel, problem.values, multiple, problem.tol)
-        return lattice.seconds if lattice.fits_in_memory else np.inf
+            return False
+        return self._lattice(problem, multiple)[1] < np.inf
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
         """Pool over the lattice, and by blocks where it does not certify the sums."""
         return [self._pool_one(problem, multiple) for multiple in multiples]
 
     def _pool_one(self, problem, multiple):
-        lattice = Lattice(problem.pairs, problem.kernel, problem.values, multiple, problem.tol)
-        sums, certified = lattice.pool(problem.n_jobs)
+        sums, certified = self._lattice(problem, multiple)[0].pool(problem.n_jobs)
         rest = np.flatnonzero(~certified)
         if not len(rest):
             return sums
         return sums.where(certified, _BLOCKS.pool(problem, [multiple], rest)[0])
+
+    @staticmethod
+    def _lattice(problem, multiple):
+        """The best lattice, of all keys or of most, and the seconds that it and blocks take."""
+        by_blocks = _BLOCKS.seconds(problem, multiple, 1)
+        best: tuple[Lattice | None, float] = None, np.inf
+        for lowest, highest, share_beyond in problem.boxes:
+            beyond = min(1.0, _NEAR_BEYOND * share_beyond) * by_blocks
+            if best[1] <= beyond:
+                break
+            lattice = Lattice(
+                problem.pairs,
+                problem.kernel,
+                problem.values.all,
+                multiple,
+                problem.tol,
+                (lowest, highest),
+                problem.light,
+            )
+            if lattice.fits_in_memory and lattice.seconds + beyond < best[1]:
+                best = lattice, lattice.seconds + beyond
+        return best
 
 
 _DENSE, _BLOCKS, _LATTICE = DenseWay(), BlocksWay(), LatticeWay()
@@ -184,20 +223,20 @@ def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
     """
     ways = [way for way in WAYS if way.refusal(problem.terms) is None]
     asked = [way for way in ways if way.name == algorithm]
-    if asked == [_DENSE]:
-        return asked * len(multiples)
+    n_multiples = len(multiples)
+    if not asked and _DENSE.seconds(problem, 1.0, n_multiples) * n_multiples < _QUICK:
+        return [_DENSE] * n_multiples
     seconds = [
-        {way: way.seconds(problem, multiple, len(multiples)) for way in ways}
+        {way: 0.0 for way in asked if way.serves(problem, multiple)}
+        or _seconds(ways, problem, multiple, n_multiples)
         for multiple in multiples
     ]
-    chosen = [
-        next((way for way in asked if times[way] < np.inf), min(times, key=times.__getitem__))
-        for times in seconds
-    ]
+    chosen = [min(times, key=times.__getitem__) for times in seconds]
     # Several bandwidths share distances, so these go together.
     together = [number for number, way in enumerate(chosen) if way.shares]
     if len({chosen[number] for number in together}) > 1 and not set(asked) & set(chosen):
         ways = [way for way in ways if way.shares]
+        ways = [way for way in ways if all(way in seconds[number] for number in together)]
         best = min(ways, key=lambda way: sum(seconds[number][way] for number in together))
         for number in together:
             chosen[number] = best
@@ -226,12 +265,12 @@ def pool_by_ways(
     return [sums[number] for number in range(len(multiples))]
 
 
-def _for_pair(kernel, n_together):
-    """Seconds that a pair takes, for one of several bandwidths.
-
-    Of one thread of a server processor with AVX-512 (NumPy 2.4, OpenBLAS), measured from 1e3 to
-    1e6 rows in 1 to 10 columns.
-    """
-    if kernel.log_slope is not None:  # squares are quicker than exponentials
-        return 1.2e-9 * (0.3 + 0.7 / n_together)
-    return 0.8e-9 if kernel.smooth or kernel.power is not None else 3e-9
+def _seconds(ways, problem, multiple, n_together):
+    """What each way takes that serves, but for those that cannot be the fastest."""
+    seconds: dict[Way, float] = {}
+    for way in ways:
+        if way is _LATTICE and Lattice.least_seconds(problem.pairs) > min(seconds.values()):
+            continue
+        if way.serves(problem, multiple):
+            seconds[way] = way.seconds(problem, multiple, n_together)
+    return seconds

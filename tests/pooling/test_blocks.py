@@ -11,6 +11,7 @@ from nwkr._pooling import _moments, _neighbourhoods, in_blocks
 from nwkr._pooling._blocks import pool_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
@@ -48,6 +49,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 4)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 64)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
+    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_MOMENT", 0)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
     monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 4)
     monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_VISIT", 300)
@@ -291,7 +293,7 @@ def test_some_queries_only(kernel, empty, rows):
     names = ("queries", "keys", "bandwidth", "leave_out")
     pairs = pairs_of(**{name: problem[name] for name in names})
     around = Neighbourhoods(pairs, KERNELS[kernel], problem["weights"], problem["blocks"])
-    values = np.vstack([problem["weights"], problem["weights"] * problem["values"].T])
+    values = WeightedValues(problem["weights"], problem["values"])
     (every,) = pool_blocks(around, KERNELS[kernel], values, empty=empty)
     (some,) = pool_blocks(around, KERNELS[kernel], values, empty=empty, rows=np.array(rows))
     assert_alike(some.take(rows), every.take(rows), rtol=1e-12)

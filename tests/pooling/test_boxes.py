@@ -36,6 +36,7 @@ VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 def small_blocks(monkeypatch):
     """Several levels of them among a few hundred rows."""
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_MOMENT", 0)
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
     monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
     monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)

@@ -7,12 +7,17 @@ from oracles import PROFILES, scaled_distances
 
 from nwkr._pooling._exactly import pool_exactly
 from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import KERNELS
 
 
-def made_again(sums, uncertain, pairs, *args, **options):
+def made_again(sums, uncertain, pairs, kernel, values, *args, **options):
     """All in one part, from pairs with all keys."""
-    parts = [np.arange(sums.shape[1])]
+    parts, weighted = (
+        [np.arange(sums.shape[1])],
+        WeightedValues(values[0], (values[1:] / values[0]).T),
+    )
+    args = (kernel, weighted, *args)
     return pool_exactly(sums, uncertain, parts, lambda q, _: (pairs, q, None), *args, **options)
 
 

@@ -1,0 +1,60 @@
+"""What pooling costs, by processor: of the constants that ways of pooling are chosen by, a table.
+
+They are seconds of one thread, measured with NumPy 2.4 and OpenBLAS on a server processor, as it
+is and with AVX-512 switched off. Only their proportions count, and nothing is timed when a way is
+chosen: the same machine always chooses alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nwkr._pooling._exponential import exponential_for
+from nwkr._pooling._pairs import Pairs
+from nwkr.kernels import Kernel
+
+__all__ = ["Costs", "costs_of"]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds for each of what pooling does most.
+
+    Attributes
+    ----------
+    gaussian, exponential, power, other : float
+        A pair in a tile: of a kernel whose log-weights are linear in the squared distance, of one
+        with other log-weights, of a power of ``1 - u2``, of any other.
+    square : float
+        A pair of a Gaussian for a bandwidth more, by a square.
+    number : float
+        A weight between a row and a column of a lattice.
+    """
+
+    gaussian: float
+    exponential: float
+    power: float
+    other: float
+    square: float
+    number: float
+
+    def for_pair(self, kernel: Kernel, n_together: int = 1) -> float:
+        """Seconds that a pair takes, for one of several bandwidths that share the distances."""
+        if kernel.log_slope is not None:
+            return self.square + (self.gaussian - self.square) / n_together
+        if kernel.log_profile is not None:
+            return self.exponential
+        return self.other if kernel.power is None else self.power
+
+
+# By the exponential in use.
+_COSTS = {
+    "numpy, AVX-512": Costs(1.2e-9, 3.8e-9, 1.1e-9, 3.5e-9, 0.4e-9, 0.8e-9),
+    "compiled": Costs(1.8e-9, 5.1e-9, 1.6e-9, 4.6e-9, 0.5e-9, 5e-9),
+    "numpy": Costs(3.5e-9, 6.6e-9, 1.6e-9, 4.6e-9, 0.5e-9, 5e-9),
+}
+
+
+def costs_of(pairs: Pairs) -> Costs:
+    """The constants for a call, on this processor."""
+    return _COSTS[exponential_for(pairs.dtype, pairs.call_size).name]

@@ -1,0 +1,126 @@
+"""What follows from the keys alone: made once, so that a query touches only what is near it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nwkr._pooling._boxes import Blocks
+
+__all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight"]
+
+# What share of the keys may be left out at either end of a column.
+_TRIMS = (0.0, 1e-4, 1e-3, 1e-2)
+# Few weights are below this quantile.
+_LIGHT, _LIGHTEST = 0.05, 1e-12
+
+
+class Masses:
+    """Groups of blocks, and the weights of the keys in each.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks of the keys.
+    weights : ndarray of shape (n_keys,)
+        Positive weights of the keys.
+    per_group : int
+        How many blocks a group has.
+
+    Attributes
+    ----------
+    groups : Blocks
+        Neighbouring blocks together.
+    of_groups, of_blocks : ndarray of shape (n_groups,) and (n_blocks,)
+        Sums of weights.
+    heaviest : ndarray of shape (n_groups,)
+        The greatest weight in each group.
+    total : float
+        The sum of all.
+    """
+
+    def __init__(self, blocks: Blocks, weights: np.ndarray, per_group: int):
+        self.groups = blocks.groups(per_group)
+        starts = self.groups.starts[:-1]
+        self.of_groups = np.add.reduceat(weights, starts)
+        self.heaviest = np.maximum.reduceat(weights, starts)
+        self.of_blocks = np.add.reduceat(weights, blocks.starts[:-1])
+        self.total = weights.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What follows from the keys alone, and how many of them matter to a query.
+
+    Attributes
+    ----------
+    extent, centre : ndarray of shape (n_features,)
+        The greatest absolute number in each column, and about the median.
+    masses : Masses
+        Groups of blocks, and the weights in each.
+    light : float
+        Few weights are less.
+    corners : ndarray of shape (n_corners, n_features)
+        Numbers that more and more keys are beyond, from the lower end of each column and from the
+        upper one: first the least, last the greatest. NaN for columns that no lattice is in.
+    share : dict
+        What share of the keys matters to a query: by whether moments are used.
+    n_within : float or None
+        How many keys are wholly within a support; None if it is not known, as is `share`.
+    """
+
+    extent: np.ndarray
+    centre: np.ndarray
+    masses: Masses
+    light: float
+    corners: np.ndarray
+    share: dict[bool, float]
+    n_within: float | None = None
+
+
+def light_weight(weights: np.ndarray) -> float:
+    """A weight that few are below: some keys tell."""
+    some = weights[:: 1 + len(weights) // 1000]
+    return max(float(np.quantile(some, _LIGHT)), _LIGHTEST)
+
+
+def corners_of(keys: np.ndarray) -> np.ndarray:
+    """Numbers that more and more keys are beyond, from either end of each column.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_keys, n_columns)
+        The keys.
+
+    Returns
+    -------
+    corners : ndarray of shape (n_corners, n_columns)
+        The least number of each column, and what the first few keys are below; then what the last
+        few are above, and the greatest. NaN where there are no keys.
+    """
+    if not len(keys):
+        return np.full((2 * len(_TRIMS), keys.shape[1]), np.nan)
+    n_left_out = [int(trim * len(keys)) for trim in _TRIMS]
+    places = [*n_left_out, *(len(keys) - 1 - n for n in reversed(n_left_out))]
+    return np.array([np.partition(column, places)[places] for column in keys.T], float).T
+
+
+def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Boxes around keys, of all and of fewer and fewer.
+
+    Parameters
+    ----------
+    corners : ndarray of shape (n_corners, n_columns)
+        What :func:`corners_of` gave, of some columns.
+
+    Returns
+    -------
+    boxes : list of tuple
+        The corners of each, of shape (n_columns,), and what share of the keys may be outside.
+    """
+    n_columns = corners.shape[1]
+    return [
+        (corners[number], corners[-1 - number], 2 * n_columns * trim)
+        for number, trim in enumerate(_TRIMS)
+    ]

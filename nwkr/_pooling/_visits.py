@@ -1,0 +1,70 @@
+"""Visits: which keys each block of queries meets, nearest first where the rest may be needless."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nwkr._pooling._boxes import runs
+from nwkr._pooling._dense import Visit
+from nwkr._pooling._neighbourhoods import MARGIN, Neighbourhoods, Surroundings
+
+__all__ = ["visits"]
+
+
+def visits(
+    around: Neighbourhoods, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
+) -> list[Visit]:
+    """Who meets whom, numbered as they come: so many queries in each part, and all keys.
+
+    Parameters
+    ----------
+    around : Neighbourhoods
+        Queries and keys.
+    found : Surroundings
+        What matters to the parts.
+    sizes : ndarray of shape (n_parts,)
+        How many queries each of them has.
+    multiples : sequence of float
+        Factors of the bandwidth.
+
+    Returns
+    -------
+    visits : list of Visit
+        For each part that visits any block.
+    """
+    several = len(multiples) > 1
+    n_keys = np.diff(around.blocks.starts)[found.blocks]
+    starts, met = n_keys.cumsum() - n_keys, []
+    for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
+        numbers, needed = np.flatnonzero(visited), None
+        if several or not np.isfinite(around.kernel.support):
+            # What is near may make the rest needless.
+            numbers = numbers[np.argsort(nearest[numbers])]
+            needed = _needed(around, found.blocks[numbers], nearest[numbers], multiples)
+        if len(numbers):
+            keys = runs(starts[numbers], n_keys[numbers])
+            met.append(Visit(slice(end - size, end), keys, needed))
+    return met
+
+
+def _needed(around, blocks, nearest, multiples):
+    """How many keys are needed, if those of some blocks come nearest first."""
+    if around.pairs.must_match or not around.falls:
+        return None
+    ends = np.append(0, np.diff(around.blocks.starts)[blocks].cumsum())
+    # The most that each block and all after it can add to a total.
+    tails = np.zeros((len(multiples), len(blocks) + 1))
+    for tail, multiple in zip(tails, multiples):
+        weights = around.kernel.weights(nearest / (multiple**2 * MARGIN))
+        tail[:-1] = np.cumsum((around.masses.of_blocks[blocks] * weights)[::-1])[::-1]
+    narrowest_first = np.argsort(multiples)
+
+    def needed(totals):
+        least = around.least_share * totals.min(axis=1)
+        counts = np.array([ends[np.searchsorted(-tail, -rest)] for tail, rest in zip(tails, least)])
+        counts[narrowest_first] = np.maximum.accumulate(counts[narrowest_first])
+        return counts
+
+    return needed
