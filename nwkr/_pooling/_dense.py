@@ -90,10 +90,15 @@ class Dense:
         thin = self._tiles.rounded and np.isfinite(kernel.support)
         self._least = (_THIN if thin else _FAR)[self._tiles.dtype]
         self.sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
+        self._heaviest = np.ones(pairs.shape[0])  # of the keys that each query meets
 
     def pool(self, visit: Visit) -> None:
         """Pool for the queries of a visit, of which each comes once at most."""
         rows, n_met = visit.rows, 0
+        weights_of_keys = self._values[np.dtype(np.float64)][0]
+        if visit.keys is not None:
+            weights_of_keys = np.take(weights_of_keys, visit.keys)
+        self._heaviest[rows] = weights_of_keys.max()
         sums = np.zeros((len(self._multiples), rows.stop - rows.start, self.sums.shape[2]))
         for cols, tile, most in self._tiles.scan(rows, visit.keys):
             width = tile.shape[1]
@@ -126,7 +131,7 @@ class Dense:
 
     def uncertain(self, sums: np.ndarray) -> np.ndarray:
         """Which sums are of so little weight that they have to be made exactly."""
-        return ~(sums[:, :, 0] > self._least)
+        return ~(sums[:, :, 0] > self._least * self._heaviest)
 
 
 def pool_dense(

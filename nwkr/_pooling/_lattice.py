@@ -174,19 +174,20 @@ class Lattice:
 
     def _losses(self, cells, members, places):
         """What the sums for each cell's queries lose, of the keys that reach the same points."""
-        masses, missing = np.zeros((2, *self._n_cells.astype(int)))
+        reach = 1 + ceil(2 * self._margin / self._width)  # in cells
+        shape = self._n_cells.astype(int) + 2 * reach
+        masses, missing = np.zeros((2, *shape))
         for cell, rows in zip(cells, members):
             if (cell >= 0).all():
-                masses[tuple(cell.astype(int))] = self._values[0][rows].sum()
-            else:  # keys that it does not hold, each at the cell that is nearest
-                nearest = (places[rows] // self._width).clip(0, self._n_cells - 1).astype(int)
-                missing[tuple(nearest.T)] = 1
-        reach = 1 + ceil(2 * self._margin / self._width)
-        for axis, size in enumerate(masses.shape):
-            cell = np.arange(size)
-            first, last = (cell - reach).clip(0), (cell + reach + 1).clip(max=size)
+                masses[tuple(cell.astype(int) + reach)] = self._values[0][rows].sum()
+            else:  # keys that it does not hold
+                beyond = places[rows] // self._width + reach
+                beyond = beyond[((beyond >= 0) & (beyond < shape)).all(axis=1)]
+                missing[tuple(beyond.astype(int).T)] = 1
+        for axis in range(len(shape)):
             masses, missing = (
-                np.take(sums, last, axis) - np.take(sums, first, axis)
+                np.take(sums, np.arange(2 * reach + 1, shape[axis] + 1), axis)
+                - np.take(sums, np.arange(shape[axis] - 2 * reach), axis)
                 for sums in (np.insert(m.cumsum(axis), 0, 0, axis) for m in (masses, missing))
             )
         return np.where(missing > 0, np.inf, self._lost * masses)

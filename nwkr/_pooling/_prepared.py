@@ -12,6 +12,7 @@ __all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight"]
 
 # What share of the keys may be left out at either end of a column.
 _TRIMS = (0.0, 1e-4, 1e-3, 1e-2)
+_NEAR_END = 0.1  # of what is left
 # Few weights are below this quantile.
 _LIGHT, _LIGHTEST = 0.05, 1e-12
 
@@ -119,8 +120,11 @@ def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, floa
     boxes : list of tuple
         The corners of each, of shape (n_columns,), and what share of the keys may be outside.
     """
-    n_columns = corners.shape[1]
-    return [
-        (corners[number], corners[-1 - number], 2 * n_columns * trim)
-        for number, trim in enumerate(_TRIMS)
-    ]
+    n_columns, (least, *_, greatest), boxes = corners.shape[1], corners, []
+    for number, trim in enumerate(_TRIMS):
+        lower, upper = corners[number], corners[-1 - number]
+        # What is near is held as well.
+        near = _NEAR_END * (upper - lower)
+        lower, upper = np.maximum(lower - near, least), np.minimum(upper + near, greatest)
+        boxes.append((lower, upper, 2 * n_columns * trim))
+    return boxes

@@ -216,6 +216,39 @@ def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own, mon
     assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.5
 
 
+@pytest.mark.parametrize("spread", [1.0, 5.0])
+def test_uneven_weights_are_no_obstacle(spread):
+    """What is certain is judged by the weights around each query, not by the heaviest of all."""
+    problem, values = problem_of()
+    values /= values[0]
+    rng = np.random.default_rng(8)
+    weights = np.exp(spread * rng.normal(size=150))
+    values *= weights / weights.max()
+    lattice = Lattice(pairs_of(**problem), GAUSSIAN, values)
+    assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.9
+
+
+def test_a_heavy_key_far_away_is_no_obstacle():
+    problem, values = problem_of(1)
+    problem["keys"][3], values[0, 3] = 40.0, 1.0
+    values[:, np.arange(150) != 3] *= 1e-6
+    lattice = Lattice(pairs_of(**problem), GAUSSIAN, values)
+    assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.9
+
+
+@pytest.mark.parametrize("far", [3.0, 12.0, 1e3, 1e9])
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_keys_that_it_does_not_hold_leave_queries_far_from_them_certain(n_features, far):
+    problem, values = problem_of(n_features, bandwidth=0.3)
+    box = problem["keys"].min(axis=0), problem["keys"].max(axis=0)
+    problem["keys"][3] = box[1] + far
+    lattice = Lattice(pairs_of(**problem), GAUSSIAN, values, box=box)
+    certified = assert_right(lattice, plain_sums(problem, values), 0.0)
+    near = (problem["queries"] > box[1] - 0.5).all(axis=1)
+    assert far > 5 or not certified[near].any()
+    assert far < 100 or certified.mean() > 0.9
+
+
 # -- where there is no lattice ------------------------------------------------------------
 
 
@@ -306,6 +339,24 @@ def test_what_is_not_certified_is_pooled_by_blocks(own, tol):
         together = pool(**problem, algorithm="lattice", tol=tol, n_jobs=n_jobs)
         assert_array_equal(together.total, got.total)
         assert_array_equal(together.weighted, got.weighted)
+
+
+@pytest.mark.parametrize("outliers", ["one", "heavy tails"])
+def test_outliers_leave_the_rest_to_a_lattice(outliers, rng):
+    keys = rng.normal(size=(20_000, 2))
+    if outliers == "one":
+        keys[7] = 1e9
+    else:
+        keys = rng.standard_cauchy(size=keys.shape)
+    order, blocks = in_blocks(keys, np.ones(2))
+    keys, values = keys[order], rng.uniform(-1, 1, size=(len(keys), 1))
+    attention = Attention(keys, keys, np.ones(len(keys)), GAUSSIAN, np.full(2, 0.3), blocks=blocks)
+    attention = attention.replace(empty="nearest", algorithm="lattice")
+    assert attention.way(values) == "lattice"
+    some = rng.integers(0, len(keys), 300)
+    got = attention.pool(values).take(some)
+    expected = attention.take(rows=some).replace(algorithm="dense").pool(values)
+    assert_alike(got, expected)
 
 
 @EACH_WAY

@@ -6,7 +6,7 @@ from engine import algorithm_of, pool, pool_each
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
-from nwkr._pooling import _ways, in_blocks
+from nwkr._pooling import _costs, _lattice, _ways, in_blocks
 from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._sums import PooledSums
@@ -276,3 +276,38 @@ def test_sums_of_either(these, two_sums):
         for row, first in enumerate(these):
             side = ours if first else theirs
             assert_array_equal(getattr(either, name)[row], getattr(side, name)[row])
+
+
+# -- what decides ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exponential", ["numpy, AVX-512", "compiled", "numpy"])
+def test_costs_are_known_for_every_exponential(exponential, kernel):
+    costs = _costs._COSTS[exponential]
+    assert 0 < costs.for_pair(KERNELS[kernel], 8) <= costs.for_pair(KERNELS[kernel])
+    assert costs.for_pair(KERNELS["gaussian"], 8) < costs.for_pair(KERNELS["gaussian"])
+
+
+def test_a_slow_exponential_makes_the_lattice_worth_more(monkeypatch):
+    problem, taken = problem_of(20_000, 3), []
+    for costs in (_costs._COSTS["numpy, AVX-512"], _costs._COSTS["numpy"]):
+        for module in (_lattice, _ways):
+            monkeypatch.setattr(module, "costs_of", lambda pairs, costs=costs: costs)
+        taken.append(way("auto", *problem))
+    assert taken == ["dense", "lattice"]
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov"])
+def test_the_number_of_queries_counts(kernel):
+    """Few keys are enough for a choice, if queries are many."""
+    pairs, *rest = problem_of(1500, 1, 0.01, kernel=kernel)
+    many = pairs_of(np.tile(pairs.queries, (50, 1)), pairs.keys, pairs.bandwidth)
+    assert way("auto", many, *rest) != "dense"
+    one = pairs_of(pairs.queries[:1], pairs.keys, pairs.bandwidth)
+    assert way("auto", one, *rest) == "dense"
+
+
+def test_one_query_among_many_keys_goes_by_blocks(kernel):
+    pairs, *rest = problem_of(200_000, 1, 1e-3, kernel=kernel)
+    one = pairs_of(pairs.queries[:1], pairs.keys, pairs.bandwidth)
+    assert way("auto", one, *rest) == ("blocks" if kernel != "constant" else "dense")

@@ -1,0 +1,92 @@
+"""What is made once: it changes nothing but the time, and nothing is added later."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from nwkr import NadarayaWatsonRegressor
+from nwkr._pooling import Attention, in_blocks
+from nwkr._pooling._prepared import boxes_within, corners_of
+from nwkr._pooling._values import WeightedValues
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS
+
+
+def attention_of(rng, kernel="gaussian", bandwidth=0.2, **options):
+    keys = rng.normal(size=(3000, 2))
+    bandwidth = np.array([bandwidth, 2 * bandwidth])
+    order, blocks = in_blocks(keys, bandwidth)
+    weights = rng.uniform(0.1, 1, len(keys))
+    queries = rng.normal(size=(40, 2))
+    attention = Attention(queries, keys[order], weights, KERNELS[kernel], bandwidth, blocks=blocks)
+    return attention.replace(**options), rng.normal(size=(3000, 2))
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "dense", "blocks"])
+@pytest.mark.parametrize("multiples", [(1.0,), (0.5, 2.0)])
+def test_what_is_prepared_changes_no_bit(kernel, algorithm, multiples, rng):
+    attention, values = attention_of(rng, kernel, algorithm=algorithm, empty="nearest")
+    prepared = attention.replace(queries=attention.queries[:0]).prepare()
+    prepared = prepared.replace(queries=attention.queries)
+    assert prepared.prepared is not None
+    assert prepared.way(values) == attention.way(values)
+    pooled = (side.pool_each(values, multiples) for side in (attention, prepared))
+    for plain, ours in zip(*pooled, strict=True):
+        assert_array_equal(ours.total, plain.total)
+        assert_array_equal(ours.weighted, plain.weighted)
+
+
+CHANGES = {
+    "keys": lambda attention: {"keys": attention.keys + 1},
+    "weights": lambda attention: {"weights": attention.weights / 2},
+    "blocks": lambda attention: {"blocks": None},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_keys_are_not_prepared(name, rng):
+    attention, _ = attention_of(rng)
+    prepared = attention.prepare()
+    assert prepared.replace(**CHANGES[name](attention)).prepared is None
+    assert prepared.replace(bandwidth=attention.bandwidth.copy()).prepared is prepared.prepared
+    other = prepared.replace(bandwidth=attention.bandwidth * 2).prepared
+    assert other.share == {}
+    assert other.masses is prepared.prepared.masses
+
+
+@pytest.mark.parametrize("bandwidth", [0.1, "scott", KNearest(5), Adaptive(0.3)], ids=str)
+@pytest.mark.parametrize("kernel", ["gaussian", "boxcar", "tricube"])
+def test_predict_adds_nothing(kernel, bandwidth, rng):
+    X = rng.normal(size=(2000, 2))
+    model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, X[:, 0])
+    before = pickle.dumps(model)
+    model.predict(X[:1])
+    model.predict(X)
+    assert pickle.dumps(model) == before
+    again = pickle.loads(before)
+    assert_array_equal(again.predict(X[:5]), model.predict(X[:5]))
+
+
+def test_boxes_leave_out_what_is_far_away(rng):
+    keys = rng.normal(size=(50_000, 2))
+    keys[0], keys[1, 1] = 1e9, -1e5
+    (lower, upper, share), *others = boxes_within(corners_of(keys))
+    assert share == 0
+    assert_array_equal(lower, keys.min(axis=0))
+    assert_array_equal(upper, keys.max(axis=0))
+    for lower, upper, share in others:
+        inside = ((keys >= lower) & (keys <= upper)).all(axis=1)
+        assert 1 - share <= inside.mean() < 1
+        assert not inside[:2].any()
+
+
+@pytest.mark.parametrize("cols", [slice(3, 9), np.array([4, 4, 0])])
+def test_some_weighted_values_are_those_of_all(cols, rng):
+    weights, values = rng.uniform(size=20), rng.normal(size=(20, 3))
+    some = WeightedValues(weights, values).take(cols)
+    of_all = WeightedValues(weights, values)
+    assert len(of_all) == 4
+    assert_array_equal(of_all.all, np.vstack([weights, weights * values.T]))
+    assert_array_equal(some, of_all.take(cols))
