@@ -101,10 +101,7 @@ for data, scores in results.items():
         print(f"  {name:22}{score:7.3f}")
 
 # %%
-# The searches are level with their peers on data of this size. A bandwidth for each feature is
-# kept where it is worth it: where rows are as few as Linnerud's twenty, which hold next to nothing
-# that could be learnt (every model is worse than the mean, whose score is 0), or features as many
-# as the thirty of the breast cancer data, the common bandwidth stays.
+# Linnerud's twenty rows hold next to nothing that could be learnt; the mean has a score of 0.
 
 names = [*list(regressors)[:4], "kernel ridge, support vectors", "random forest"]
 fig, axes = plt.subplots(1, len(results), figsize=(10, 3), sharey=True, layout="constrained")
