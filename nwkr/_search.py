@@ -36,6 +36,8 @@ _MOST_ROWS_SCORED, _ROWS_DRAWN = 20_000, 5_000
 # Criteria of the fit are followed on so many rows; the bandwidth for all is narrower by the power
 # of the number of rows that the rule of thumb has, or by a multiple nearby.
 _ROWS_OF_DESCENT, _NEARBY = 2_000, range(-3, 4)
+# Multiples of the rule of thumb that a descent on a criterion may start from.
+_STARTS = 2.0 ** np.arange(-3, 4)
 
 
 @dataclass(frozen=True)
@@ -324,13 +326,13 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
         n_varying = np.isfinite(rule.bandwidth).sum()
         wider = (len(self._rows) / len(weights)) ** (1 / (n_varying + 4))
-        found = descend(
-            self._in_steps(by_fit),
-            attention.keys,
-            wider * rule.bandwidth,
-            None if candidate is None else wider * candidate,
-            self.shrinkage,
-        )
+        objective, scaled = self._in_steps(by_fit), wider * rule.bandwidth
+        # From the multiple that is the best by the criterion itself.
+        starts = [scaled * multiple for multiple in _STARTS]
+        if candidate is not None:
+            starts.append(wider * candidate)
+        start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
+        found = descend(objective, attention.keys, scaled, start, self.shrinkage)
         if found is None:
             return []
         nearby = _NEARBY if some else (0,)
