@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from means import NadarayaWatsonRegressorCV
-from oracles import attention, slope
+from oracles import attention
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -133,15 +133,13 @@ def test_nothing_cannot_be_explained(rng):
 
 
 def differences(predict, Q):
-    """Central differences, (n_queries, n_features, n_values), of many predictions at once."""
-
-    def at(values):
-        return np.array([slope(lambda x: values(x[None])[0], q, 1e-4) for q in Q])
-
-    n_values = predict(Q[:1]).reshape(1, -1).shape[1]
-    return np.stack(
-        [at(lambda x, o=o: predict(x).reshape(len(x), -1)[:, o]) for o in range(n_values)], axis=2
-    )
+    """Central differences of the sixth order, (n_queries, n_features, n_values), of one call."""
+    (n_queries, n_features), step = np.shape(Q), 1e-4
+    reach, factors = np.array([3, 2, 1, -1, -2, -3]), np.array([1, -9, 45, -45, 9, -1]) / 60
+    steps = step * reach[:, None] * np.eye(n_features)[:, None]
+    rows = np.asarray(Q)[:, None, None] + steps
+    values = predict(rows.reshape(-1, n_features)).reshape(n_queries, n_features, len(reach), -1)
+    return np.einsum("qfrv,r->qfv", values, factors) / step
 
 
 @pytest.mark.parametrize(
