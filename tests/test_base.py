@@ -761,8 +761,8 @@ def test_pickles_hold_the_data_and_little_else(Estimator, rng):
     X, y = rng.normal(size=(3000, 4)), rng.integers(3, size=3000)
     model = Estimator().fit(X, y)
     size = len(pickle.dumps(model))
-    # A regressor keeps its targets as they came, besides the values that are pooled.
-    columns = 3 + (len(model.classes_) if hasattr(model, "classes_") else 2)
+    # Targets are kept as they came, besides the values that are pooled.
+    columns = 4 + (len(model.classes_) if hasattr(model, "classes_") else 1)
     boxes = X.nbytes / 8 + len(X)  # of blocks of at least 16 rows
     # Rows are kept as they came, and in the order of their blocks.
     assert size < 2 * X.nbytes + columns * 8 * len(X) + boxes + 4000
