@@ -152,10 +152,12 @@ class MetricPairs(Pairs):
 
     Parameters
     ----------
-    queries, keys, metric
-        As in :func:`distances_between`.
+    queries, keys : ndarray of shape (n_queries, n_features) and (n_keys, n_features)
+        Rows, as in :func:`distances_between`.
     bandwidth : float
         Scale of the distance, from 0 to infinity.
+    metric : str, callable or Metric
+        The metric.
     """
 
     def __init__(self, queries, keys, bandwidth, metric):
