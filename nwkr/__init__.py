@@ -1,7 +1,8 @@
 """Nadaraya-Watson estimation: attention pooling by similarity, for scikit-learn."""
 
 from nwkr import bandwidths, displays, kernels
-from nwkr._classifier import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
+from nwkr._classifier import NadarayaWatsonClassifier
+from nwkr._classifier_cv import NadarayaWatsonClassifierCV
 from nwkr._regressor import NadarayaWatsonRegressor
 from nwkr._regressor_cv import NadarayaWatsonRegressorCV
 

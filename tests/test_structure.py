@@ -29,6 +29,7 @@ ORDER = [
     "nwkr.displays._drawing",
     "nwkr._regressor_cv",
     "nwkr._regressor",
+    "nwkr._classifier_cv",
     "nwkr._classifier",
     "nwkr._bands",
     "nwkr._intervals",
