@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nwkr._classifier import NadarayaWatsonClassifier
+from nwkr._pooling import as_dense
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
 
@@ -151,5 +152,5 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.n_jobs = n_jobs
 
     def _deviance(self, predictions, values, weights):
-        loss, slopes = log_loss(predictions, values, weights)
+        loss, slopes = log_loss(predictions, as_dense(values), weights)
         return 2 * loss, 2 * slopes

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn import get_config
 
 from nwkr._local import LocalFit, LocalLines
 from nwkr._local_slopes import bandwidth_slopes
-from nwkr._pooling import Attention, PooledSums
+from nwkr._pooling import Attention, PooledSums, as_dense
 from nwkr._window import Window
 
 __all__ = ["Fit", "LeaveOneOut"]
+
+_COPIES = 2  # of the sums that are pooled, while they are
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class LeaveOneOut:
     targets: np.ndarray
     ridge: float = np.inf
 
-    def fits(self, windows: Sequence[Window], degree: int = 0) -> list[Fit]:
+    def fits(self, windows: Sequence[Window], degree: int = 0) -> Iterator[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances.
 
         Parameters
@@ -123,47 +126,52 @@ class LeaveOneOut:
         degree : {0, 1}, default=0
             Whether a constant or a line is fitted in a window.
 
-        Returns
-        -------
-        fits : list of Fit
-            One for each window.
+        Yields
+        ------
+        fit : Fit
+            One for each window, in their order. As many share distances as working memory lets.
         """
-        fits: dict[int, Fit] = {}
-        for numbers in _in_proportion(windows):
-            first = windows[numbers[0]]
-            multiples = [windows[number].multiple_of(first) or 1.0 for number in numbers]
-            attention = first.at(self.attention)
-            assert attention.counts is not None
-            lines = LocalLines.of(degree, self.ridge, attention.keys, attention.counts, first)
-            values = lines.values(attention.keys, self.targets)
-            # Where the width depends on whether the row is there, it is another pooling.
-            whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None
-            each = zip(numbers, multiples, lines.careful(attention).pool_each(values, multiples))
-            for number, multiple, sums in each:
-                scaled = attention.replace(bandwidth=multiple * attention.bandwidth)
-                fits[number] = _fit(lines, scaled, values, sums, whole)
-        return [fits[number] for number in range(len(windows))]
+        left = dict(enumerate(windows))
+        pooled: dict[int, tuple] = {}
+        for number in range(len(windows)):
+            if number in left:
+                numbers = [n for n, w in left.items() if w.multiple_of(left[number]) is not None]
+                numbers = numbers[: self._n_together(degree)]
+                together = [left.pop(n) for n in numbers]
+                pooled.update(zip(numbers, self._pool(together, degree)))
+            yield _fit(*pooled.pop(number))
+
+    def _pool(self, windows, degree):
+        """What fits are made of, for windows in proportion."""
+        first = windows[0]
+        multiples = [window.multiple_of(first) or 1.0 for window in windows]
+        attention = first.at(self.attention)
+        assert attention.counts is not None
+        lines = LocalLines.of(degree, self.ridge, attention.keys, attention.counts, first)
+        values = lines.values(attention.keys, self.targets)
+        # Where the width depends on whether the row is there, it is another pooling.
+        whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None
+        sums = lines.careful(attention).pool_each(values, multiples)
+        scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
+        return [(lines, *of_window, values, whole) for of_window in zip(scaled, sums)]
+
+    def _n_together(self, degree):
+        """How many windows may have their sums in memory at once."""
+        n_columns = self.attention.keys.shape[1] if degree else 0
+        n_values = self.targets.shape[1] * (1 + n_columns) + n_columns * (n_columns + 3) // 2
+        n_numbers = len(self.attention.queries) * n_values * _COPIES
+        return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 
-def _fit(lines, attention, values, sums, whole=None):
+def _fit(lines, attention, sums, values, whole):
     """A fit from sums without each row; `whole` is the attention with it, if that differs."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
     if whole is None:
-        whole, itself = attention.replace(leave_out=None), values[left_out]
+        whole, itself = attention.replace(leave_out=None), as_dense(values[left_out])
         with_itself = PooledSums(np.zeros(len(own)), own, own[:, None] * itself).merge(sums)
     else:
         with_itself = whole.pool(values)
     return Fit(
         lines.fit(attention, values, sums), lines.fit(whole, values, with_itself), own, values
     )
-
-
-def _in_proportion(windows) -> Iterator[list[int]]:
-    """Numbers of windows that differ by a factor only."""
-    left = list(range(len(windows)))
-    while left:
-        first = windows[left[0]]
-        group = [number for number in left if windows[number].multiple_of(first) is not None]
-        yield group
-        left = [number for number in left if number not in group]

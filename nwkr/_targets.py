@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 __all__ = ["ClassTargets", "Contribution", "Targets"]
+
+# Up to so many, a product with all is as quick as one with those that are not 0.
+_MANY_CLASSES = 64
 
 Contribution = tuple[dict[str, Any], np.ndarray, np.ndarray]
 """Labels of an output, the targets of some rows, and what these contribute to predictions."""
@@ -104,9 +108,15 @@ class ClassTargets:
         return cls(classes, codes.astype(np.int32))
 
     @property
-    def values(self) -> np.ndarray:
-        """The values to pool, one-hot classes of shape (n_samples, n_classes)."""
-        return np.equal.outer(self.codes, np.arange(len(self.classes))).astype(float)
+    def values(self) -> Any:
+        """The values to pool, one-hot classes of shape (n_samples, n_classes).
+
+        A CSR array if the classes are many, for then they are next to nothing but zeros.
+        """
+        n_rows, n_classes = len(self.codes), len(self.classes)
+        entries = np.ones(n_rows), self.codes.ravel(), np.arange(n_rows + 1)
+        one_hot = sparse.csr_array(entries, shape=(n_rows, n_classes))
+        return one_hot if n_classes > _MANY_CLASSES else one_hot.toarray()
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Probabilities that pooled values stand for, but for rounding; rows sum to 1."""

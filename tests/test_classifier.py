@@ -1,14 +1,18 @@
 """What is particular to classification."""
 
+import pickle
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention
+from sklearn import config_context
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KernelDensity
 from sklearn.utils.class_weight import compute_sample_weight
 
-from nwkr import NadarayaWatsonClassifier
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-13}
@@ -262,3 +266,54 @@ def test_score(kernel, data, rng):
         expected = accuracy_score(names, model.predict(Q), sample_weight=weight)
         assert_allclose(model.score(Q, names, sample_weight=weight), expected)
     assert model.score(queries, names[:20]) == np.mean(model.predict(queries) == names[:20])
+
+
+# -- many classes -------------------------------------------------------------------------
+
+
+def of_many_classes(rng, n=600, n_classes=90):
+    y = np.append(np.arange(n_classes), rng.integers(n_classes, size=n - n_classes))
+    return rng.standard_normal((n_classes, 2))[y] * 3 + rng.standard_normal((n, 2)), y
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean"])
+def test_many_classes_get_their_shares_of_the_weights(handle_empty, algorithm, kernel, rng):
+    X, y = of_many_classes(rng)
+    weights, queries = rng.integers(0, 3, len(X)), 4 * rng.standard_normal((30, 2))
+    model = NadarayaWatsonClassifier(
+        kernel, 0.5, handle_empty=handle_empty, algorithm=algorithm, class_weight="balanced"
+    ).fit(X, y, weights)
+    one_hot = np.equal.outer(y, model.classes_).astype(float)
+    for Q in (queries, None):
+        expected = model.attention_weights(Q) @ one_hot
+        assert_allclose(model.predict_proba(Q), expected, rtol=1e-9, atol=1e-12)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict_proba(queries), model.predict_proba(queries))
+    assert set(again.explain(queries[:2], top_k=3)) >= {"weight"}
+
+
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_a_search_among_many_classes_is_that_of_few(per_feature, rng, monkeypatch):
+    X, y = of_many_classes(rng)
+    options = {"bandwidths": [0.2, 0.4, 0.9], "per_feature": per_feature}
+    found = NadarayaWatsonClassifierCV(**options).fit(X, y)
+    monkeypatch.setattr("nwkr._targets._MANY_CLASSES", 1000)
+    expected = NadarayaWatsonClassifierCV(**options).fit(X, y)
+    assert_allclose(found.cv_results_["score"], expected.cv_results_["score"], rtol=1e-6)
+    assert_allclose(found.bandwidth_, expected.bandwidth_, rtol=1e-3)
+
+
+def test_a_search_among_many_classes_holds_few_of_its_predictions(rng):
+    X, y = of_many_classes(rng, n=3000, n_classes=500)
+    model = NadarayaWatsonClassifierCV(bandwidths=[0.1 * 1.2**k for k in range(12)], n_jobs=1)
+    model.fit(X[:2000], y[:2000])
+    tracemalloc.start()
+    try:
+        with config_context(working_memory=24):
+            model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * 3000 * 500 * 8  # twelve bandwidths alone give as many
+    assert len(pickle.dumps(model)) < 3000 * 500  # a byte for each probability

@@ -50,6 +50,7 @@ from nwkr._pooling._metric import Metric, distances_between
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
+from nwkr._pooling._values import as_dense
 from nwkr._pooling._way import Terms
 from nwkr._pooling._ways import check_algorithm
 
@@ -59,6 +60,7 @@ __all__ = [
     "Metric",
     "PooledSums",
     "Terms",
+    "as_dense",
     "check_algorithm",
     "distances_between",
     "each",

@@ -20,11 +20,12 @@ from nwkr._pooling._prepared import (
     corners_of,
     light_weight,
 )
+from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
-from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr._pooling._way import Problem, Terms
 from nwkr._pooling._ways import choose, pool_by_ways
 from nwkr.kernels import Kernel
@@ -170,7 +171,7 @@ class Attention:
 
         Parameters
         ----------
-        values : ndarray of shape (n_keys, n_values)
+        values : ndarray or CSR array of shape (n_keys, n_values)
             Values, best of order 1.
 
         Returns
@@ -186,7 +187,7 @@ class Attention:
 
         Parameters
         ----------
-        values : ndarray of shape (n_keys, n_values)
+        values : ndarray or CSR array of shape (n_keys, n_values)
             Values, best of order 1.
         multiples : sequence of float
             Positive factors of the bandwidth.
@@ -291,7 +292,7 @@ class Attention:
         else:
 
             def add(rows, cols, part):
-                values_of_part = np.take(weighted_values, cols, axis=1)
+                values_of_part = pick(weighted_values, cols, axis=1)
                 return bandwidth_slopes(
                     part, self.kernel, values_of_part, factors[rows], shift[rows], n_jobs=1
                 )
@@ -318,6 +319,7 @@ class Attention:
             Derivatives, in units of the columns; 0 where the bandwidth is 0 or infinite, NaN
             where no key has weight and nothing stands in.
         """
+        values = as_dense(values)
         exact = self.replace(keys=self.keys.astype(float, copy=False))
 
         def pooled(values, kernel, weights):
@@ -362,7 +364,7 @@ class Attention:
         )
 
     def _weighted(self, values):
-        return np.vstack([self.weights, self.weights * values.T])
+        return WeightedValues(self.weights, values).all
 
     def _problem(self, pairs, values, multiple=1.0):
         prepared = self.prepared

@@ -23,7 +23,7 @@ from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._rows import weights_in_rows
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
-from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr._pooling._visits import visits
 from nwkr.kernels import Kernel
 
@@ -67,7 +67,7 @@ def pool_blocks(
     moments = None
     if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
-        moments = Moments(around.pairs, kernel, values.all, levels, multiples[0])
+        moments = Moments(around.pairs, kernel, as_dense(values.all), levels, multiples[0])
 
     def pool_round(groups):
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
@@ -149,7 +149,7 @@ def _prepare(around, kernel, values, multiples, moments, parts):
 
 def _of_keys(values, numbers):
     """Values of keys, of shape (n_numbers, n_values); 0 for number -1."""
-    return np.where(numbers < 0, 0, values.take(numbers)).T
+    return np.where(numbers < 0, 0, as_dense(values.take(numbers))).T
 
 
 def _rounds(groups):

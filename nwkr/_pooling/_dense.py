@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isclose
+from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from nwkr._pooling._exactly import pool_exactly
 from nwkr._pooling._pairs import Pairs
@@ -21,7 +23,7 @@ from nwkr._pooling._product import pick
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, scratch, slices
 from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
-from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr.kernels import Kernel
 
 __all__ = ["Dense", "Visit", "pool_dense"]
@@ -64,7 +66,7 @@ class Dense:
         Queries and keys.
     kernel : Kernel
         The kernel.
-    values : ndarray of shape (1 + n_values, n_keys)
+    values : ndarray or CSC array of shape (1 + n_values, n_keys)
         Key weights, and the values times these.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth, the least of them 1.
@@ -74,7 +76,7 @@ class Dense:
         self,
         pairs: Pairs,
         kernel: Kernel,
-        values: np.ndarray,
+        values: Any,
         multiples: Sequence[float] = (1.0,),
     ):
         self._pairs, self._kernel = pairs, kernel
@@ -86,20 +88,22 @@ class Dense:
             np.dtype(np.float64): values,
             self._tiles.dtype: values.astype(self._tiles.dtype, copy=False),
         }
+        self._key_weights = as_dense(values[:1])[0]
         self._chains = _chains(multiples, self._tiles.log_linear)
         thin = self._tiles.rounded and np.isfinite(kernel.support)
         self._least = (_THIN if thin else _FAR)[self._tiles.dtype]
-        self.sums = np.zeros((len(multiples), pairs.shape[0], len(values)))
+        self.sums = np.zeros((len(multiples), pairs.shape[0], values.shape[0]))
         self._heaviest = np.ones(pairs.shape[0])  # of the keys that each query meets
 
     def pool(self, visit: Visit) -> None:
         """Pool for the queries of a visit, of which each comes once at most."""
         rows, n_met = visit.rows, 0
-        weights_of_keys = self._values[np.dtype(np.float64)][0]
+        weights_of_keys = self._key_weights
         if visit.keys is not None:
             weights_of_keys = np.take(weights_of_keys, visit.keys)
         self._heaviest[rows] = weights_of_keys.max()
-        sums = np.zeros((len(self._multiples), rows.stop - rows.start, self.sums.shape[2]))
+        shape = len(self._multiples), self.sums.shape[2], rows.stop - rows.start
+        sums = np.zeros(shape).swapaxes(1, 2)  # by value, as products come
         for cols, tile, most in self._tiles.scan(rows, visit.keys):
             width = tile.shape[1]
             counts = [width] * len(sums)
@@ -209,8 +213,11 @@ def _first(cols, weights):
 
 def _add_product(sums, weights, values):
     """Add ``weights @ values.T`` to the sums."""
+    if issparse(values):
+        sums.T[:] += values @ np.ascontiguousarray(weights.T)  # as SciPy takes it
+        return
     if len(values) > 3:
-        sums += weights @ values.T
+        sums.T[:] += values @ weights.T
         return
     # A matrix this thin costs BLAS more than its columns do one by one; and np.dot lets other
     # threads run meanwhile, which @ does not with a vector.

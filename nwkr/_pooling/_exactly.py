@@ -11,7 +11,7 @@ from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._sums import MEAN_RANK, PooledSums
 from nwkr._pooling._threads import each
-from nwkr._pooling._values import WeightedValues
+from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr.kernels import Kernel
 
 __all__ = ["pool_exactly"]
@@ -91,7 +91,7 @@ def _put_mean(pooled, uncertain, weighted_values, leave_out):
     lone = [wanted & ~sums.reached for sums, wanted in zip(pooled, uncertain)]
     if not np.any(lone):
         return
-    values = weighted_values.all
+    values = as_dense(weighted_values.all)
     others = everything = values.sum(axis=1, keepdims=True)
     if leave_out is None:
         leave_out = np.full(len(lone[0]), -1)

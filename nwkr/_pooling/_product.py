@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
+from scipy.sparse import issparse
 
 __all__ = ["Product", "pick"]
 
@@ -103,6 +104,6 @@ def _square(columns):
 
 def pick(array: np.ndarray, which: slice | np.ndarray, axis: int = 0) -> np.ndarray:
     """What a slice or numbers select, of which np.take is quicker about the latter."""
-    if isinstance(which, slice):
+    if isinstance(which, slice) or issparse(array):
         return array[(slice(None),) * axis + (which,)]
     return np.take(array, which, axis=axis)

@@ -156,7 +156,7 @@ class Rows:
         near = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
         near = np.flatnonzero(near & self._within[numbers])
         sums, log_scale, remainder = (
-            np.zeros((len(numbers), len(values))),
+            np.zeros((len(numbers), values.shape[0])),
             *np.zeros((2, len(numbers))),
         )
         weights, log_scale[near] = self._kernel_weights(numbers[near], multiple)

@@ -1,12 +1,18 @@
-"""Values times the weights of their keys: of all, or of those that are looked at."""
+"""Values times the weights of their keys: of all, or of those that are looked at.
+
+Where values are mostly 0, as one-hot classes are if these are many, they are sparse.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from scipy import sparse
 
 from nwkr._pooling._product import pick
 
-__all__ = ["WeightedValues"]
+__all__ = ["WeightedValues", "as_dense"]
 
 
 class WeightedValues:
@@ -16,25 +22,31 @@ class WeightedValues:
     ----------
     weights : ndarray of shape (n_keys,)
         Weights of the keys.
-    values : ndarray of shape (n_keys, n_values)
-        Their values; anything that can be indexed by numbers of keys and has a shape.
+    values : ndarray or CSR array of shape (n_keys, n_values)
+        Their values; anything that can be indexed by numbers of keys and has a shape. If they are
+        sparse, so are these times the weights, by key.
     """
 
-    def __init__(self, weights: np.ndarray, values: np.ndarray):
+    def __init__(self, weights: np.ndarray, values: Any):
         self.weights, self._values = weights, values
-        self._all: np.ndarray | None = None
+        self._all: Any = None
+
+    @property
+    def sparse(self) -> bool:
+        """Whether they are sparse."""
+        return sparse.issparse(self._values)
 
     def __len__(self):
         return 1 + self._values.shape[1]
 
     @property
-    def all(self) -> np.ndarray:
+    def all(self) -> Any:
         """Those of all keys, of shape (1 + n_values, n_keys)."""
         if self._all is None:
             self._all = self._weigh(self.weights, self._values)
         return self._all
 
-    def take(self, cols: slice | np.ndarray) -> np.ndarray:
+    def take(self, cols: slice | np.ndarray) -> Any:
         """Those of some keys, of shape (1 + n_values, n_cols)."""
         if self._all is not None:
             return pick(self._all, cols, axis=1)
@@ -42,7 +54,15 @@ class WeightedValues:
 
     @staticmethod
     def _weigh(weights, values):
+        if sparse.issparse(values):
+            columns = sparse.csr_array(weights[:, None]), values.multiply(weights[:, None])
+            return sparse.hstack(columns, format="csr").T
         weighted = np.empty((1 + values.shape[1], len(weights)))
         weighted[0] = weights
         np.multiply(values.T, weights, out=weighted[1:])
         return weighted
+
+
+def as_dense(values: Any) -> np.ndarray:
+    """Values as an ndarray."""
+    return values.toarray() if sparse.issparse(values) else values

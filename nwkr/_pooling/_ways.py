@@ -139,6 +139,8 @@ class LatticeWay(Way):
             return False
         if pairs.must_match or not pairs.leaves_itself_out:
             return False
+        if problem.values.sparse:  # each point of a lattice would hold them all
+            return False
         return self._lattice(problem, multiple)[1] < np.inf
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
