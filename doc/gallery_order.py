@@ -13,6 +13,7 @@ READING_ORDER = [
     "plot_explanation.py",
     "plot_uncertainty.py",
     "plot_coverage.py",
+    "plot_conditional_density.py",
     "plot_slopes.py",
     "plot_displays.py",
     "plot_consistency.py",

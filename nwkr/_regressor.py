@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._bands import ConfidenceBands
 from nwkr._base import NadarayaWatsonBase
+from nwkr._conditional_density import ConditionalDensity
 from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
@@ -27,6 +28,7 @@ class NadarayaWatsonRegressor(
     PredictionIntervals,
     ConfidenceBands,
     LinearSmoother,
+    ConditionalDensity,
     Explanation,
     NadarayaWatsonBase,
 ):

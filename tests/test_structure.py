@@ -33,6 +33,7 @@ ORDER = [
     "nwkr._classifier",
     "nwkr._bands",
     "nwkr._intervals",
+    "nwkr._conditional_density",
     "nwkr._conditional",
     "nwkr._density",
     "nwkr._smoother",
