@@ -25,6 +25,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",  # formulas without a network
 ]
 exclude_patterns = ["_build", "sg_execution_times.rst", "auto_examples/*.ipynb"]
 templates_path = ["_templates"]
@@ -52,6 +53,8 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = f"nwkr {version}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["nwkr.css"]
 html_sidebars = {page: [] for page in ("index", "adding_a_kernel", "source", "whats_new")}
 html_theme_options = {
     "header_links_before_dropdown": 6,
