@@ -1,7 +1,11 @@
 """Powers of 2, compiled by numba, which is imported when it is first needed.
 
-A number v is split into a whole number k and a rest r of at most 1/2 either way. 2^r is a Taylor
-polynomial; 2^k is a number whose bits are those of k + bias, at the place of the exponent.
+A number v is split into a whole number k and a rest r of at most 1/2 either way. 2^r is a
+Taylor polynomial, cut short as a sum of Chebyshev polynomials, which loses less; 2^k is a number
+whose bits are those of k + bias, at the place of the exponent.
+
+They are raised in place, or on the way from a product of rows to sums over keys: a few hundred
+weights at a time, which never leave the first-level cache.
 """
 
 from __future__ import annotations
@@ -12,11 +16,15 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.polynomial import Chebyshev, Polynomial
 
-__all__ = ["compile_exp2"]
+__all__ = ["compile_exp2", "compile_pool"]
 
-# Number of digits after the point, bias of the exponent, degree for an error of half a digit.
-_FORMATS = {np.dtype(np.float64): (52, 1023, 12), np.dtype(np.float32): (23, 127, 7)}
+# Number of digits after the point, bias of the exponent, degree for an error of a digit.
+_FORMATS = {np.dtype(np.float64): (52, 1023, 10), np.dtype(np.float32): (23, 127, 6)}
+# Keys whose weights are made at once, for one query: with the keys, they fill half a first-level
+# cache at most.
+_KEYS_AT_ONCE = 256
 
 
 def compile_exp2(keep: bool) -> Callable[[np.ndarray, float | None], None]:
@@ -46,12 +54,7 @@ def compile_exp2(keep: bool) -> Callable[[np.ndarray, float | None], None]:
 def _compile(dtype, keep):
     from numba import njit
 
-    n_digits, bias, degree = _FORMATS[dtype]
-    real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
-    # Sums with this are rounded to whole numbers, which their last bits hold with the bias added.
-    magic = real(1.5 * 2.0**n_digits + bias)
-    taylor = [real(log(2) ** i / factorial(i)) for i in range(degree, -1, -1)]
-    highest, others = taylor[0], tuple(taylor[1:])
+    real, whole, n_digits, magic, highest, others = _constants(dtype)
 
     def raise_lines(memory, width, stride, lowest):
         for start in range(0, memory.size, stride):
@@ -70,6 +73,101 @@ def _compile(dtype, keep):
     # Of what fastmath means, only contraction: any other order of sums would undo the magic.
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     return njit(cache=keep, **options)(raise_lines)
+
+
+def compile_pool(dtype: np.dtype, keep: bool) -> Callable[..., None]:
+    """Compile a function that adds sums over keys, with weights that are powers of 2.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Type of the weights, float64 or float32.
+    keep : bool
+        Whether the next process is to find the compiled function on disk.
+
+    Returns
+    -------
+    pool : callable
+        ``pool(queries, keys, values, left_out, lowest, sums)`` adds ``values @ weights.T`` to the
+        sums, of shape (n_values, n_rows), float64, where the weights are 2 to the numbers
+        ``queries @ keys``. The queries have shape (n_rows, n_columns), the keys (n_columns,
+        n_keys), the values (n_values, n_keys); there are at least two columns. Exponents below
+        `lowest` count as `lowest`. The weight of the key at the place that `left_out` tells for
+        each query is 0; -1 is no place, and None is for queries that leave none out.
+    """
+    compiled = _compile_pool(np.dtype(dtype), keep)
+
+    def pool(queries, keys, values, left_out, lowest, sums):
+        # Copies of one layout, or it would be compiled for each that comes.
+        queries, keys, values = (np.array(a, dtype, order="C") for a in (queries, keys, values))
+        places = np.array([] if left_out is None else left_out, np.int64)
+        compiled(queries, keys, values, places, queries.dtype.type(lowest), sums)
+
+    zeros = np.zeros((2, 2))
+    pool(zeros, zeros, zeros, None, -1.0, zeros)  # now, so that any error comes now
+    return pool
+
+
+def _compile_pool(dtype, keep):
+    from numba import njit
+
+    real, whole, n_digits, magic, highest, others = _constants(dtype)
+
+    def pool(queries, keys, values, left_out, lowest, sums):
+        room, n_columns = np.empty(_KEYS_AT_ONCE, queries.dtype), len(keys)
+        for start in range(0, keys.shape[1], _KEYS_AT_ONCE):
+            # Only if lines are known to be contiguous are the loops along them vectorised.
+            some = keys[:, start : start + _KEYS_AT_ONCE].copy()
+            of_some = values[:, start : start + _KEYS_AT_ONCE].copy()
+            line = room[: some.shape[1]]
+            for row in range(len(queries)):
+                q = queries[row]
+                for i in range(line.size):
+                    line[i] = q[0] * some[0, i] + q[1] * some[1, i]
+                # Two columns at a time: half as often are sums so far fetched and put back.
+                for c in range(2, n_columns - 1, 2):
+                    for i in range(line.size):
+                        line[i] += q[c] * some[c, i] + q[c + 1] * some[c + 1, i]
+                if n_columns % 2:
+                    for i in range(line.size):
+                        line[i] += q[n_columns - 1] * some[n_columns - 1, i]
+                for i in range(line.size):
+                    v = lowest if line[i] < lowest else line[i]
+                    k = np.rint(v)
+                    r = v - k
+                    power = highest
+                    for coefficient in others:
+                        power = power * r + coefficient
+                    bits = whole(real(k + magic).view(whole) << n_digits)
+                    line[i] = power * bits.view(real)
+                if left_out.size:
+                    place = left_out[row] - start
+                    if 0 <= place < line.size:
+                        line[place] = 0
+                for number in range(len(of_some)):
+                    total = real(0)
+                    for i in range(line.size):
+                        total += line[i] * of_some[number, i]
+                    sums[number, row] += total
+
+    # Only in another order are sums vectorised. No other order undoes np.rint, as it would undo
+    # the sum with the magic number and its difference.
+    options: dict[str, Any] = {"fastmath": {"contract", "reassoc"}, "error_model": "numpy"}
+    return njit(cache=keep, nogil=True, **options)(pool)
+
+
+def _constants(dtype):
+    """What powers of 2 are made with."""
+    n_digits, bias, degree = _FORMATS[dtype]
+    real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
+    # Sums with this are rounded to whole numbers, which their last bits hold with the bias added.
+    magic = real(1.5 * 2.0**n_digits + bias)
+    # In x = 2 r, which is between -1 and 1. What is beyond the degree is small: so is its rounding.
+    taylor = [(log(2) / 2) ** i / factorial(i) for i in range(degree + 4)]
+    beyond = Polynomial([0.0] * (degree + 1) + taylor[degree + 1 :])
+    rest = beyond.convert(kind=Chebyshev).truncate(degree + 1).convert(kind=Polynomial).coef
+    highest, *others = (real((taylor[i] + rest[i]) * 2.0**i) for i in range(degree, -1, -1))
+    return real, whole, n_digits, magic, highest, tuple(others)
 
 
 def _lines(tile):

@@ -88,6 +88,7 @@ class Dense:
             np.dtype(np.float64): values,
             self._tiles.dtype: values.astype(self._tiles.dtype, copy=False),
         }
+        self._at_once = values.shape[0] <= self._tiles.most_values
         self._key_weights = as_dense(values[:1])[0]
         self._chains = _chains(multiples, self._tiles.log_linear)
         thin = self._tiles.rounded and np.isfinite(kernel.support)
@@ -104,18 +105,28 @@ class Dense:
         self._heaviest[rows] = weights_of_keys.max()
         shape = len(self._multiples), self.sums.shape[2], rows.stop - rows.start
         sums = np.zeros(shape).swapaxes(1, 2)  # by value, as products come
-        for cols, tile, most in self._tiles.scan(rows, visit.keys):
-            width = tile.shape[1]
+        for cols, reach, most in self._tiles.parts(rows, visit.keys):
+            width = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
             counts = [width] * len(sums)
             if visit.needed is not None:
                 counts = np.clip(visit.needed(sums[:, :, 0]) - n_met, 0, width)
                 if not counts.any():
                     break
-            for number, weights in self._weights(tile, most, rows, cols, counts):
-                values = self._values[weights.dtype]
-                _add_product(sums[number], weights, pick(values, _first(cols, weights), axis=1))
+            if not self._pool_at_once(rows, _first(cols, counts[0]), reach, sums):
+                tile = self._tiles.write(rows, cols, reach)
+                for number, weights in self._weights(tile, most, rows, cols, counts):
+                    these = _first(cols, weights.shape[1])
+                    values = pick(self._values[weights.dtype], these, axis=1)
+                    _add_product(sums[number], weights, values)
             n_met += width
         self.sums[:, rows] = sums
+
+    def _pool_at_once(self, rows, cols, reach, sums):
+        """Add the sums of a tile without writing it; tells whether it could."""
+        if not self._at_once:
+            return False
+        values = pick(self._values[self._tiles.dtype], cols, axis=1)
+        return self._tiles.pool(rows, cols, reach, values, sums[0])
 
     def _weights(self, tile, most, rows, cols, counts):
         """Number of each multiple, and its weights in a tile."""
@@ -127,7 +138,7 @@ class Dense:
             if room.base is not tile.base or multiple != 1:
                 scaled = self._tiles.rescale(scaled, multiple, out=room)
             weights = self._tiles.weights(scaled, most / multiple**2)
-            self._pairs.exclude(weights, rows, _first(cols, weights))
+            self._pairs.exclude(weights, rows, _first(cols, weights.shape[1]))
             yield chain[0], weights
             for number in chain[1:]:
                 weights = weights[:, : counts[number]]
@@ -205,9 +216,8 @@ def _chains(multiples, log_linear):
     return chains
 
 
-def _first(cols, weights):
-    """The first of some columns, which weights are for."""
-    width = weights.shape[1]
+def _first(cols, width):
+    """The first of some columns, so many of them."""
     return slice(cols.start, cols.start + width) if isinstance(cols, slice) else cols[:width]
 
 

@@ -129,8 +129,7 @@ class EuclideanPairs(Pairs):
         return np.array_equal(queries, np.take(self.keys, self.leave_out[leaving], axis=0))
 
     @property
-    def must_match(self) -> bool:
-        """Whether some columns have to be equal."""
+    def must_match(self):
         return self._matched is not None
 
     def _base_squares(self, rows, cols):

@@ -14,14 +14,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import e, log2
 
 import numpy as np
 
-from nwkr._pooling._compiled import compile_exp2
+from nwkr._pooling._compiled import compile_exp2, compile_pool
 
-__all__ = ["LOWEST", "Exponential", "exponential_for", "exponential_in_use"]
+__all__ = ["LOWEST", "Exponential", "exponential_for", "exponential_in_use", "pool_for"]
 
 # Exponentials of float64 and float32 below these, which are near the smallest normal numbers, are
 # as good as 0, and slow.
@@ -100,6 +100,24 @@ def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
     return _compiled() or of_numpy
 
 
+def pool_for(dtype: np.dtype, n_pairs: int) -> Callable[..., None] | None:
+    """Product, exponential and sums of a call in one, where the exponential is the compiled one.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Type of the weights, float64 or float32.
+    n_pairs : int
+        Number of pairs of the whole call.
+
+    Returns
+    -------
+    pool : callable or None
+        As :func:`nwkr._pooling._compiled.compile_pool` has it; None where NumPy serves.
+    """
+    return _compiled_pool(dtype) if exponential_for(dtype, n_pairs).compiled else None
+
+
 def exponential_in_use(n_pairs: int = _LEAST_PAIRS) -> str:
     """Name the exponential that serves a call of so many pairs.
 
@@ -143,9 +161,21 @@ def _of_numpy(dtype: np.dtype) -> Exponential:
 @cache
 def _compiled() -> Exponential | None:
     """The compiled exponential; None where it cannot be had."""
+    exp2 = _compile(compile_exp2)
+    return exp2 and Exponential(_COMPILED, log2(e), exp2)
+
+
+@cache
+def _compiled_pool(dtype: np.dtype) -> Callable[..., None] | None:
+    """Compiled sums; None where they cannot be had."""
+    return _compile(partial(compile_pool, dtype))
+
+
+def _compile(compiler):
+    """What some compiler makes; None where it cannot."""
     for keep in (True, False):  # there may be no folder to keep the compiled function in
         # Whatever goes wrong with numba, NumPy serves: it may be missing, too old for this NumPy
         # or Python, or unable to compile.
         with suppress(Exception):
-            return Exponential(_COMPILED, log2(e), compile_exp2(keep))
+            return compiler(keep)
     return None

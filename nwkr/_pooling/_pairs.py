@@ -114,6 +114,11 @@ class Pairs:
         """
         return slice(None)
 
+    @property
+    def must_match(self) -> bool:
+        """Whether some columns have to be equal."""
+        return False
+
     def mismatch_distances(self, rows, cols=slice(None)) -> np.ndarray | None:
         """Distances in the columns with bandwidth 0; None if there are none."""
         return None

@@ -24,6 +24,7 @@ class Product:
         self._dtype = pairs.dtype
         (n_queries, n_keys), n_columns = pairs.shape, len(pairs.columns)
         by_query, by_key = pairs.query_factors, pairs.key_factors
+        self.n_columns = n_columns + 2
         self._queries = np.empty((n_columns + 2, n_queries))
         q2 = _square(pairs.in_units(pairs.queries, self._queries[:n_columns]))
         np.multiply(q2, factor, out=self._queries[n_columns])
@@ -89,13 +90,20 @@ class Product:
 
         `reach` is an upper bound of the squared scaled distances in the tile.
         """
+        sides = self.sides(rows, cols, reach)
+        if sides is None:
+            return False
+        queries, keys = sides
+        np.matmul(queries, keys, out=out, casting="same_kind")
+        return True
+
+    def sides(self, rows, cols, reach):
+        """What a tile is the product of; None if that would be too inexact."""
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
                 queries, keys = self._as_dtype(dtype)
-                keys = pick(keys, cols, axis=1)
-                np.matmul(queries[:, rows].T, keys, out=out, casting="same_kind")
-                return True
-        return False
+                return queries[:, rows].T, pick(keys, cols, axis=1)
+        return None
 
 
 def _square(columns):

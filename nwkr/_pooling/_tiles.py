@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nwkr._pooling._exponential import LOWEST, exponential_for
-from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._exponential import LOWEST, exponential_for, pool_for
+from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._threads import scratch, slices
 from nwkr.kernels import Kernel
 
@@ -17,6 +17,11 @@ QUERIES_PER_TILE = 512
 # A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
 # ones threads wait for the interpreter's lock.
 _PAIRS_PER_TILE = 2**19
+
+# Product, exponential and sums are made at once, by compiled code, for so many columns and values
+# at most: beyond, BLAS is ahead.
+_MOST_COLUMNS = 18
+_MOST_VALUES = 5
 
 # Exponents are clipped, except in tiles where almost none would underflow: squared distances
 # beyond _RARELY times their mean are few.
@@ -71,6 +76,21 @@ class Tiles:
         self.rounded = self._product is not None and not self._jumps
         if self._product is not None:
             self._extents = [self._product.key_extent(cols) for cols in self._columns]
+        self._pool = self._compiled_pool(rescaled)
+
+    def _compiled_pool(self, rescaled):
+        """What makes weights and their sums at once, where that is the quickest."""
+        pairs, product = self._pairs, self._product
+        if product is None or not self.log_linear or product.n_columns > _MOST_COLUMNS:
+            return None
+        if rescaled or pairs.must_match or pairs.exact_queries is not None:
+            return None
+        return pool_for(self.dtype, pairs.call_size)
+
+    @property
+    def most_values(self) -> int:
+        """For how many columns of values :meth:`pool` is there."""
+        return 0 if self._pool is None else _MOST_VALUES
 
     def scan(
         self, rows: slice, keys: np.ndarray | None = None
@@ -93,26 +113,81 @@ class Tiles:
         most : float
             Few of the squared scaled distances in it are larger.
         """
-        height = rows.stop - rows.start
+        for cols, reach, most in self.parts(rows, keys):
+            yield cols, self.write(rows, cols, reach), most
+
+    def parts(
+        self, rows: slice, keys: np.ndarray | None = None
+    ) -> Iterator[tuple[slice | np.ndarray, float, float]]:
+        """Go through the tiles of some queries, without writing them.
+
+        What is not listed is as in :meth:`scan`.
+
+        Yields
+        ------
+        reach : float
+            None of the squared scaled distances in the tile is larger.
+        """
         columns: Sequence[slice | np.ndarray] = self._columns
-        distances, width = self._distances(rows), self._columns[0].stop
+        distances = self._distances(rows)
         if keys is not None:
-            width = min(len(keys), _width(height))
+            width = min(len(keys), _width(rows.stop - rows.start))
             columns = [keys[part] for part in slices(len(keys), width)]
             distances = [(max(reach), max(mean)) for reach, mean in [zip(*distances)]]
             distances *= len(columns)
-        room = scratch("tile", height * width, self.dtype)
         for cols, (reach, mean) in zip(columns, distances):
-            n_cols = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
-            tile = room[: height * n_cols].reshape(height, -1)
-            if not self._by_product(tile, rows, cols, reach):
-                tile = self._pairs.squared_distances(rows, cols)
-                if self._jumps:
-                    tile = self._kernel.weights(tile)
-                elif self._factor != 1:
-                    tile *= self._factor
-                    tile += self._offset
-            yield cols, tile, min(reach, _RARELY * mean)
+            yield cols, reach, min(reach, _RARELY * mean)
+
+    def write(self, rows: slice, cols: slice | np.ndarray, reach: float) -> np.ndarray:
+        """Write one of the parts; it is good until the next one."""
+        height = rows.stop - rows.start
+        n_cols = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
+        tile = scratch("tile", height * n_cols, self.dtype).reshape(height, -1)
+        if not self._by_product(tile, rows, cols, reach):
+            tile = self._pairs.squared_distances(rows, cols)
+            if self._jumps:
+                tile = self._kernel.weights(tile)
+            elif self._factor != 1:
+                tile *= self._factor
+                tile += self._offset
+        return tile
+
+    def pool(
+        self,
+        rows: slice,
+        cols: slice | np.ndarray,
+        reach: float,
+        values: np.ndarray,
+        sums: np.ndarray,
+    ) -> bool:
+        """Add ``weights @ values.T`` of one of the parts to sums, without writing its tile.
+
+        Parameters
+        ----------
+        rows, cols : slice, slice or ndarray
+            Queries and keys.
+        reach : float
+            As in :meth:`parts`.
+        values : ndarray of shape (n_values, n_cols)
+            Values of these keys; :attr:`most_values` at most.
+        sums : ndarray of shape (n_rows, n_values), in Fortran order
+            What is added to.
+
+        Returns
+        -------
+        added : bool
+            Whether it could: only where the product is exact enough in the type of the tiles.
+        """
+        assert self._pool is not None
+        assert self._product is not None
+        sides = self._product.sides(rows, cols, reach)
+        if sides is None or sides[0].dtype != self.dtype:
+            return False
+        leave_out = self._pairs.leave_out
+        left_out = None if leave_out is None else places(leave_out[rows], cols)
+        lowest = LOWEST[self.dtype] * self._exponential.unit
+        self._pool(*sides, values, left_out, lowest, sums.T)
+        return True
 
     def _by_product(self, tile, rows, cols, reach):
         """Write a tile as a product, if that is exact enough; tells whether it did."""

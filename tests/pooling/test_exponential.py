@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import predict, predict_extended
 
 from nwkr import NadarayaWatsonRegressor
-from nwkr._pooling import _exponential
-from nwkr._pooling._compiled import compile_exp2
+from nwkr._pooling import _exponential, _tiles
+from nwkr._pooling._compiled import compile_exp2, compile_pool
 from nwkr._pooling._exponential import LOWEST, exponential_for, exponential_in_use
 
 DTYPES = [np.dtype(np.float64), np.dtype(np.float32)]
@@ -162,6 +162,111 @@ def test_threads_do_not_show(algorithm, rng):
         for n_jobs in (1, 3)
     )
     assert_array_equal(alone.predict(X), several.predict(X))
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_columns", [2, 3, 4, 7])
+@pytest.mark.parametrize("n_keys", [0, 1, 256, 700])
+def test_compiled_sums(n_keys, n_columns, dtype, rng):
+    pool = compile_pool(dtype, True)
+    queries, keys = rng.normal(size=(5, n_columns)), rng.normal(size=(n_columns, n_keys))
+    values, sums = rng.uniform(1, 2, size=(3, n_keys)), rng.uniform(1, 2, size=(3, 5))
+    left_out = np.array([-1, 0, 255, 256, 699])
+    weights = np.exp2(np.maximum(queries @ keys, -2.0))
+    expected = sums + values @ weights.T
+    found = sums.copy()
+    # Neither the order of memory nor gaps in it show.
+    pool(np.asfortranarray(queries, dtype), keys.astype(dtype), values, None, -2.0, found)
+    error = 1e-12 if dtype == np.float64 else 1e-4
+    assert_allclose(found, expected, rtol=error)
+    for row in range(1, 5):
+        weights[row, left_out[row] : left_out[row] + 1] = 0
+    found, wide = sums.copy(), np.repeat(keys, 2, axis=1)[:, ::2]
+    pool(queries, wide, values, left_out, -2.0, found)
+    assert_allclose(found, sums + values @ weights.T, rtol=error)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """A list of how many keys each compiled sum was over."""
+    calls, pool_for = [], _exponential.pool_for
+
+    def counted(*args):
+        pool = pool_for(*args)
+
+        def call(queries, keys, *others):
+            calls.append(keys.shape[1])
+            pool(queries, keys, *others)
+
+        return pool and call
+
+    monkeypatch.setattr(_tiles, "pool_for", counted)
+    return calls
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bandwidth", [0.2, 0.5, 5.0])
+def test_sums_in_one_are_those_of_tiles(
+    bandwidth, weighted, n_outputs, dtype, algorithm, problem, calls, rng, monkeypatch
+):
+    X, y, queries = problem
+    y = y if n_outputs == 1 else np.column_stack([y, y**2, 1 - y])
+    # Weights underflow, and the product is exact enough all the same.
+    queries[:20] *= np.linspace(1, 20 if dtype == np.float64 else 2, 20)[:, None]
+    weight = rng.uniform(0, 3, size=300) if weighted else None
+    X, queries = X.astype(dtype), queries.astype(dtype)
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth, algorithm=algorithm)
+    model.fit(X, y, sample_weight=weight)
+    found = [model.predict(queries)]
+    assert calls
+    calls.clear()
+    found += [model.predict(None)]
+    assert calls
+    monkeypatch.setattr(_tiles, "pool_for", lambda dtype, n_pairs: None)
+    error = 1e-12 if dtype == np.float64 else 1e-3
+    assert_allclose(found[0], model.predict(queries), rtol=error, atol=error)
+    assert_allclose(found[1], model.predict(None), rtol=error, atol=error)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_sums_in_one_leave_a_huge_weight_out(algorithm, calls, rng):
+    """It is not subtracted: a sum with it would have lost all others."""
+    X = rng.normal(size=(400, 2))
+    y = X.sum(axis=1)
+    weight = np.where(np.arange(400) == 7, 1e30, 1)
+    model = NadarayaWatsonRegressor(bandwidth=0.3, algorithm=algorithm)
+    model.fit(X, y, sample_weight=weight)
+    others = np.arange(400) != 7
+    expected = predict(X[[7]], X[others], y[others], "gaussian", 0.3)
+    assert_allclose(model.predict(None)[7], expected[0], rtol=1e-10)
+    assert calls
+
+
+@pytest.mark.usefixtures("compiled")
+def test_sums_in_one_do_not_serve(problem, calls):
+    """Many columns or values, other kernels, rows that have to match, an inexact product."""
+    X, y, queries = problem
+
+    def pool(X, y, queries, kernel="gaussian", bandwidth=0.3):
+        model = NadarayaWatsonRegressor(kernel, bandwidth, algorithm="dense").fit(X, y)
+        expected = predict_extended(queries[:5], X, y, kernel, bandwidth)
+        assert_allclose(model.predict(queries)[:5], expected, rtol=1e-9, atol=1e-9)
+
+    pool(np.tile(X, 9), y, np.tile(queries, 9), bandwidth=2.0)
+    pool(X, y, queries, kernel="epanechnikov", bandwidth=3.0)
+    X[::2], queries[::3] = X[::2] + 1e6, queries[::3] + 1e6
+    pool(X, y, queries)
+    model = NadarayaWatsonRegressor(bandwidth=[0.3, 0.0], algorithm="dense").fit(np.round(X), y)
+    model.predict(np.round(queries))
+    model = NadarayaWatsonRegressor(bandwidth=3.0, algorithm="dense")
+    model.fit(X[1::2], np.outer(y[1::2], np.arange(5))).predict(queries)
+    assert not calls
 
 
 def without_numba():
