@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import e, log2
 from pathlib import Path
 from time import perf_counter, sleep
@@ -26,6 +27,7 @@ import scipy
 import sklearn
 from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from nwkr import NadarayaWatsonRegressor
@@ -38,6 +40,7 @@ except ImportError:
     torch = None
 
 N_THREADS = 2
+ONE_ROW = (1_000, 3), (10_000, 3), (100_000, 3), (1_000_000, 2)  # rows and columns
 TILE = 512, 1024  # queries and keys, as nwkr has them
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 # NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
@@ -246,6 +249,27 @@ def latency(n_rounds, n=100):
     show_ratio("nwkr / KernelRidge", seconds["nwkr"] / seconds["KernelRidge"], at_most=1.5)
 
 
+def one_row(n_rounds, sizes):
+    """Predict of a single row, as a server does it, where windows are small."""
+    print("\npredict of one row, windows of a few neighbours: ms")
+    for n, d in sizes:
+        X, y, queries = make_data(n, d)
+        models = {
+            "nwkr, gaussian": NadarayaWatsonRegressor("gaussian", 0.01),
+            "nwkr, epanechnikov": NadarayaWatsonRegressor("epanechnikov", 0.1),
+            "KNeighborsRegressor": KNeighborsRegressor(),
+        }
+        contestants = {
+            name: partial(model.fit(X, y).predict, queries[:1]) for name, model in models.items()
+        }
+        seconds = take_turns(contestants, n_rounds, pause=0)
+        print(f"\nn = {n}, d = {d}")
+        show_times(seconds, 1e3)
+        for name in list(models)[:2]:
+            at_most = 2 if n > 100_000 else 1
+            show_ratio(f"{name}: ms", seconds[name] * 1e3, at_most=at_most)
+
+
 def memory(n):
     """Peak extra memory of fit + predict, in a process of its own."""
     print(f"\nPeak extra memory of fit + predict, n = m = {n}, d = 3: MB")
@@ -310,6 +334,7 @@ def main():
         show_machine(n)
         dense(n, n_rounds, ("float64", "float32"))
         latency(n_rounds=20 if options.quick else 500)
+        one_row(20 if options.quick else 200, ((1_000, 3),) if options.quick else ONE_ROW)
         memory(5 * n)
         kernels(n, 3)
         if options.slow_exp:

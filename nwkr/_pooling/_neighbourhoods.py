@@ -25,6 +25,7 @@ _BLOCKS_PER_GROUP = 8
 _QUERIES_PER_BLOCK, _QUERIES_PER_GROUP = 512, 8192
 # Blocks are made smaller down to this, while they visit more pairs than would be worth it.
 _FEWEST_QUERIES, _PAIRS_PER_VISIT = 128, 2**22
+_FEWER_ARE_ALONE = 4
 _MOST = 0.5  # of the keys: any block visits these
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
@@ -158,7 +159,9 @@ class Neighbourhoods:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
         # The more keys there are in a box beside its queries, the more is a smaller box worth.
         at_most = int(_QUERIES_PER_BLOCK * sqrt(n_queries / self.pairs.shape[1]))
-        return max(min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK, at_most), 1)
+        if at_most < _FEWER_ARE_ALONE:
+            return 1
+        return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK, at_most)
 
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
