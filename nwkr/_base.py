@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from contextlib import contextmanager
 from copy import copy
 from numbers import Integral, Real
 from typing import Any
@@ -26,6 +25,7 @@ from nwkr._local import CONSTANTS
 from nwkr._matrices import DenseMatrix, SparseMatrix
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._pooling import Attention, Terms, check_algorithm, in_blocks, one_blas_thread
+from nwkr._restored import restored_on_error
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
@@ -61,15 +61,14 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     _fitted: Any  # the training rows as keys, and their window
 
     @abstractmethod
-    def _validate_training(self, X, y):
-        """Return `X` and `y` checked, and set what scikit-learn keeps of their form."""
+    def _validate_training(self, X, y, *, reset=True):
+        """Return `X` and `y` checked; set what scikit-learn keeps of their form, or compare."""
 
     @abstractmethod
-    def _encode(self, y, sample_weight):
-        """Return the targets, and the rows' weights."""
+    def _encode(self, y, sample_weight, classes=None):
+        """Return the targets, of these classes if they are known, and the rows' weights."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @one_blas_thread()
     def fit(self, X, y, sample_weight=None):
         """Remember the training rows, and resolve kernel and bandwidth.
 
@@ -97,37 +96,48 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         ValueError
             If a parameter or the data are not as described. The estimator is then as it was.
         """
+        return self._fit(X, y, sample_weight)
+
+    @one_blas_thread()
+    def _fit(self, X, y, sample_weight, classes=None):
+        """Check the data and remember them."""
         self._begin_fit()
-        with _as_it_was_on_error(self):
+        with restored_on_error(self):
             self._metric = resolve_metric(self.metric, self.metric_params)
             self._row_names, self._output_names = names_of_rows(X), names_of_columns(y)
             X, y = self._validate_training(X, y)
             sample_weight = validate_weights(sample_weight, X)
             check_metric(self._metric, X)
-            self._targets, key_weights = self._encode(y, sample_weight / sample_weight.max())
-
-            # A row without weight is absent everywhere.
-            key_weights = key_weights / key_weights.max()
-            rows = np.flatnonzero(key_weights)
-            self._X, self._rows = X, rows
-            self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
-            self._counts = as_counts(sample_weight[rows])
-            self.kernel_ = get_kernel(self.kernel)
-            # As how many rows the heaviest counts at its own place, where its weight is 1.
-            self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
-            self._blocks, self._fitted, self._kept = None, None, Kept()
-            self._window = self._choose_window(X, y, sample_weight)
-            self.bandwidth_ = copy(self._window.bandwidth)
-            window = self._window
-            terms = Terms(self._metric, self.kernel_, window.name, window.varies)
-            check_algorithm(self.algorithm, terms)
-            self._window = self._window.take(self._arrange(self._window))
-            self._window = self._window.prepared(self._keys, self._metric)
-            self._fitted = self._prepare()
-            self._lines = self._choose_lines()
-            self.algorithm_ = self._choose_algorithm()
+            self._fit_rows(X, y, sample_weight, classes)
         self._end_fit()
         return self
+
+    def _fit_rows(self, X, y, sample_weight, classes=None):
+        """Remember rows that have been checked."""
+        shares = sample_weight / sample_weight.max()
+        self._targets, key_weights = self._encode(y, shares, classes)
+
+        # A row without weight is absent everywhere.
+        key_weights = key_weights / key_weights.max()
+        rows = np.flatnonzero(key_weights)
+        self._X, self._rows = X, rows
+        self._sample_weight = None if (sample_weight == 1).all() else sample_weight
+        self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
+        self._counts = as_counts(sample_weight[rows])
+        self.kernel_ = get_kernel(self.kernel)
+        # As how many rows the heaviest counts at its own place, where its weight is 1.
+        self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
+        self._blocks, self._fitted, self._kept = None, None, Kept()
+        self._window = self._choose_window(X, y, sample_weight)
+        self.bandwidth_ = copy(self._window.bandwidth)
+        window = self._window
+        terms = Terms(self._metric, self.kernel_, window.name, window.varies)
+        check_algorithm(self.algorithm, terms)
+        self._window = self._window.take(self._arrange(self._window))
+        self._window = self._window.prepared(self._keys, self._metric)
+        self._fitted = self._prepare()
+        self._lines = self._choose_lines()
+        self.algorithm_ = self._choose_algorithm()
 
     def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
         """Weights of the training rows in the predictions for `X`.
@@ -367,17 +377,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                 f"larger bandwidth, a kernel of wider support, or handle_empty from 'nearest', "
                 f"'mean', 'nan'."
             )
-
-
-@contextmanager
-def _as_it_was_on_error(estimator):
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def _keep_largest(weights, top_k):

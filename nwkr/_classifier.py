@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,13 +13,16 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._density import LocalDensity
 from nwkr._explanation import Explanation
 from nwkr._input import by_name, validate_rows
+from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._targets import ClassTargets
-from nwkr._validation import StrOptions
+from nwkr._validation import StrOptions, _fit_context
 
 __all__ = ["NadarayaWatsonClassifier"]
 
 
-class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, NadarayaWatsonBase):
+class NadarayaWatsonClassifier(
+    ClassifierMixin, LocalDensity, Explanation, FitInBatches, NadarayaWatsonBase
+):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
     The probability of a class is its share of the weights around the query:
@@ -135,6 +139,61 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
+    @available_if(takes_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Fit on a batch of rows, besides those that came before.
+
+        After some batches the estimator is what `fit` makes of all their rows, to the bit. It takes
+        a bandwidth that is a number, or one for each feature; the attribute does not exist with any
+        other. A call takes about as long as `fit` on all rows so far, which pools nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that are going to come. It has to be passed on the first call, unless `fit`
+            came before, and may be left out later. A class without rows has probability 0.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not as described, or of another form than those that came before; if
+            `classes` are not passed on the first call, or are others later. The estimator is then
+            as it was.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonClassifier
+        >>> model = NadarayaWatsonClassifier(bandwidth=1.0)
+        >>> _ = model.partial_fit([[0], [1]], ["a", "b"], classes=["a", "b", "c"])
+        >>> model.partial_fit([[3]], ["c"]).predict_proba([[2]]).round(3)
+        array([[0.1 , 0.45, 0.45]])
+        """
+        first = not hasattr(self, "classes_")
+        if classes is None and first:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: all that are going to "
+                "come, for instance classes=np.unique(y)."
+            )
+        known = self.classes_ if classes is None else np.unique(classes)
+        if not first and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes must be those of the first call, {self.classes_.tolist()}; got "
+                f"{known.tolist()}."
+            )
+        return (self._fit if first else self._append)(X, y, sample_weight, known)
+
     def predict(self, X):
         """Predict class labels.
 
@@ -214,14 +273,14 @@ class NadarayaWatsonClassifier(ClassifierMixin, LocalDensity, Explanation, Nadar
         tags.classifier_tags.poor_score = self.kernel == "constant"
         return tags
 
-    def _validate_training(self, X, y):
-        X, y = validate_rows(self, X, y)
+    def _validate_training(self, X, y, *, reset=True):
+        X, y = validate_rows(self, X, y, reset=reset)
         with by_name({"y": y}):
             check_classification_targets(y)
         return X, y
 
-    def _encode(self, y, sample_weight):
-        targets = ClassTargets.of(y)
+    def _encode(self, y, sample_weight, classes=None):
+        targets = ClassTargets.of(y, classes)
         self.classes_ = targets.classes
         of_classes = self._class_weights(targets.values, sample_weight, y)
         weights = sample_weight * of_classes[targets.codes]

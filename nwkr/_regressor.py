@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._bands import ConfidenceBands
@@ -15,9 +16,10 @@ from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._local import LocalLines
+from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._smoother import LinearSmoother
 from nwkr._targets import Targets
-from nwkr._validation import Interval
+from nwkr._validation import Interval, _fit_context
 
 __all__ = ["NadarayaWatsonRegressor"]
 
@@ -30,6 +32,7 @@ class NadarayaWatsonRegressor(
     LinearSmoother,
     ConditionalDensity,
     Explanation,
+    FitInBatches,
     NadarayaWatsonBase,
 ):
     r"""Nadaraya-Watson kernel regression: attention pooling by similarity.
@@ -154,6 +157,48 @@ class NadarayaWatsonRegressor(
         self.tol = tol
         self.n_jobs = n_jobs
 
+    @available_if(takes_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Fit on a batch of rows, besides those that came before.
+
+        After some batches the estimator is what `fit` makes of all their rows, to the bit. It takes
+        a bandwidth that is a number, or one for each feature; the attribute does not exist with any
+        other. A call takes about as long as `fit` on all rows so far, which pools nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data are not as described, or of another form than those that came before. The
+            estimator is then as it was.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0)
+        >>> model.partial_fit([[0], [1]], [0, 1]).predict([[2]]).round(3)
+        array([0.818])
+        >>> model.partial_fit([[3]], [2]).predict([[2]]).round(3)
+        array([1.349])
+        """
+        if not hasattr(self, "bandwidth_"):
+            return self._fit(X, y, sample_weight)
+        return self._append(X, y, sample_weight)
+
     def predict(self, X, *, return_std=False):
         r"""Predict targets, the means of their conditional distributions.
 
@@ -204,11 +249,11 @@ class NadarayaWatsonRegressor(
             )
         return LocalLines.of(self._degree, self.ridge, self._keys, self._counts, self._window)
 
-    def _validate_training(self, X, y):
-        X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True)
+    def _validate_training(self, X, y, *, reset=True):
+        X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         if self._fits_lines:
             X = X.astype(float, copy=False)  # moments of lines need the digits
         return X, y.astype(float, copy=False)
 
-    def _encode(self, y, sample_weight):
+    def _encode(self, y, sample_weight, classes=None):
         return Targets.of(y, sample_weight, self._output_names), sample_weight

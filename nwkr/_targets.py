@@ -52,6 +52,11 @@ class Targets:
         return cls(y, lowest + scale, scale, one_output, names)
 
     @property
+    def given(self) -> np.ndarray:
+        """The targets in the form in which they came."""
+        return self.as_they_came(self.y)
+
+    @property
     def values(self) -> np.ndarray:
         """The values to pool, of shape (n_samples, n_outputs) and order 1."""
         with np.errstate(over="ignore"):  # of rows that are absent
@@ -102,10 +107,24 @@ class ClassTargets:
     codes: np.ndarray
 
     @classmethod
-    def of(cls, y: np.ndarray) -> ClassTargets:
-        """Targets of labelled rows."""
-        classes, codes = np.unique(y, return_inverse=True)
+    def of(cls, y: np.ndarray, classes: np.ndarray | None = None) -> ClassTargets:
+        """Targets of labelled rows, of classes that are sorted, if they are known."""
+        if classes is None:
+            classes, codes = np.unique(y, return_inverse=True)
+        else:
+            unknown = ~np.isin(y, classes)
+            if unknown.any():
+                raise ValueError(
+                    f"y must be of the classes that were passed on the first call, "
+                    f"{classes.tolist()}; got {np.unique(y[unknown]).tolist()}."
+                )
+            codes = np.searchsorted(classes, y)
         return cls(classes, codes.astype(np.int32))
+
+    @property
+    def given(self) -> np.ndarray:
+        """The labels in the form in which they came."""
+        return self.classes[self.codes]
 
     @property
     def values(self) -> Any:
