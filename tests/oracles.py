@@ -36,6 +36,19 @@ def scaled_distances(Q, X, bandwidth):
     return np.sqrt((((Q[:, None, :] - X[None, :, :]) / bandwidth) ** 2).sum(axis=2))
 
 
+def distances_of_kinds(Q, X, bandwidth, gap, is_label):
+    """(n_queries, n_train): scaled distances with missing values and labels, column by column."""
+    squares = np.zeros((len(Q), len(X)))
+    for q, k, b, g, label in zip(np.asarray(Q, float).T, X.T, bandwidth, gap, is_label):
+        q = q[:, None]
+        apart = (q != k) * 1.0 if label else (q - k) ** 2
+        apart = np.where(np.isnan(q) | np.isnan(k), g, apart)
+        apart[np.isnan(q) & np.isnan(k)] = 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squares += np.where(apart > 0, apart / b**2, 0)
+    return np.sqrt(squares)
+
+
 def attention(Q, X, kernel, bandwidth, sample_weight=1.0, leave_self_out=False, empty="nan"):
     """(n_queries, n_train): rows sum to 1; `empty` says what rows without weight become."""
     u = scaled_distances(Q, X, bandwidth)

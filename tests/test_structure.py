@@ -86,6 +86,7 @@ ORDER = [
     "nwkr._pooling._metric",
     "nwkr._pooling._euclidean",
     "nwkr._pooling._pairs",
+    "nwkr._pooling._kinds",
     "nwkr._pooling._twofold",
     "nwkr._pooling._values",
     "nwkr._pooling._product",

@@ -30,6 +30,8 @@
       |
     _pairs      _product               what all pairs can be asked; the product
       |
+    _kinds                             labels, and numbers that may be missing
+      |
     _sums  _twofold  _threads          results that merge; what rounding takes; threads
       |
     _exponential                       the quickest exponential on this processor,
@@ -46,6 +48,7 @@ It speaks attention's language, in which the estimators' words are:
 
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
+from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._metric import Metric, distances_between
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
@@ -57,6 +60,7 @@ from nwkr._pooling._ways import check_algorithm
 __all__ = [
     "Attention",
     "Blocks",
+    "Kinds",
     "Metric",
     "PooledSums",
     "Terms",

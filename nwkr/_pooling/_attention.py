@@ -12,14 +12,11 @@ from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._euclidean import centre_of, extent_of
 from nwkr._pooling._gradients import query_gradients
+from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._pairs import Pairs, places
-from nwkr._pooling._prepared import (
-    Prepared,
-    corners_of,
-    light_weight,
-)
+from nwkr._pooling._prepared import Prepared, corners_of, light_weight
 from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
 from nwkr._pooling._slopes import bandwidth_slopes
@@ -51,6 +48,8 @@ class Attention:
         Scale of each column for the euclidean metric, of the distance for all others.
     metric : str or callable, default="euclidean"
         "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers, for the euclidean metric.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
@@ -80,6 +79,7 @@ class Attention:
     kernel: Kernel
     bandwidth: np.ndarray | float = 1.0
     metric: str | Callable = "euclidean"
+    kinds: Kinds | None = None
     leave_out: np.ndarray | None = None
     query_widths: np.ndarray | None = None
     key_widths: np.ndarray | None = None
@@ -97,7 +97,7 @@ class Attention:
         prepared, changed = self.prepared, set()
         if prepared is not None:
             changed = {name for name in changes if not _is(changes[name], getattr(self, name))}
-            if changed & {"keys", "weights", "metric", "blocks"}:
+            if changed & {"keys", "weights", "metric", "blocks", "kinds"}:
                 prepared = None
             elif changed & {"kernel", "bandwidth", "key_widths", "tol"}:
                 prepared = replace(prepared, share={}, n_within=None)
@@ -122,8 +122,9 @@ class Attention:
             share = {by_moments: around.share_of(by_moments) for by_moments in (False, True)}
             n_within = around.n_within()
         prepared = Prepared(
-            extent_of(self.keys),
-            centre_of(self.keys),
+            extent_of(self.keys, self.kinds),
+            centre_of(self.keys, self.kinds),
+            None if self.kinds is None else self.kinds.special(self.keys),
             around.masses,
             light_weight(self.weights),
             corners,
@@ -361,6 +362,7 @@ class Attention:
             self.query_widths,
             self.key_widths,
             self.prepared,
+            self.kinds,
         )
 
     def _weighted(self, values):
@@ -371,7 +373,7 @@ class Attention:
         if multiple != 1 and prepared is not None:
             prepared = replace(prepared, share={}, n_within=None)
         varies = self.query_widths is not None or self.key_widths is not None
-        terms = Terms(self.metric, self.kernel, self.bandwidth, varies)
+        terms = Terms(self.metric, self.kernel, self.bandwidth, varies, pairs.kinds is None)
         weighted = WeightedValues(self.weights, values)
         return Problem(
             terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from nwkr._pooling._kinds import Kinds, Products
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import slices
@@ -25,7 +26,7 @@ _GREATEST_SQUARE = 1e300
 _PAIRS_AT_ONCE = 2**18
 
 
-def euclidean_pairs(queries, keys, bandwidth, prepared=None) -> EuclideanPairs:
+def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> EuclideanPairs:
     """Pair queries with keys under the euclidean metric.
 
     Parameters
@@ -36,29 +37,54 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None) -> EuclideanPairs:
         Scale of each column: 0 where they have to match, infinite where they do not count.
     prepared : Prepared or None, default=None
         What is known of the keys.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers.
 
     Returns
     -------
     pairs : EuclideanPairs
         The pairs.
     """
+    if kinds is not None:
+        special = kinds.special(keys) if prepared is None else prepared.special
+        if (special | kinds.special(queries)).any():
+            return _pairs_of_kinds(queries, keys, bandwidth, prepared, kinds)
     largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
     matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
     if matched.any():  # a look at each column takes longer than one at all numbers
         of_keys = extent_of(keys) if prepared is None else prepared.extent
         matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries), of_keys)
     counted = ~matched & np.isfinite(bandwidth)
-    of_matched = (queries[:, matched], keys[:, matched]) if matched.any() else None
+    of_matched = (queries[:, matched], keys[:, matched], None) if matched.any() else None
     if not counted.all():
         queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
     centre = centre_of(keys) if prepared is None else prepared.centre[counted]
     return EuclideanPairs(queries, keys, bandwidth, centre, np.flatnonzero(counted), of_matched)
 
 
-def centre_of(keys: np.ndarray) -> np.ndarray:
+def _pairs_of_kinds(queries, keys, bandwidth, prepared, kinds):
+    of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
+    matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
+    counted = np.flatnonzero(~matched & np.isfinite(bandwidth))
+    centre = centre_of(keys, kinds) if prepared is None else prepared.centre
+    centre = np.nan_to_num(np.where(np.isnan(centre), kinds.centre(queries), centre))
+    of_matched = (queries[:, matched], keys[:, matched], kinds.take(matched))
+    return EuclideanPairs(
+        queries[:, counted],
+        keys[:, counted],
+        bandwidth[counted],
+        centre[counted],
+        counted,
+        of_matched if matched.any() else None,
+        kinds.take(counted),
+    )
+
+
+def centre_of(keys: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
     """A point near most keys, of shape (n_columns,)."""
     # The median resists outliers; a thousand rows are enough, as the centre need not be exact.
-    return np.median(keys[:: 1 + len(keys) // 1000], axis=0)
+    some = keys[:: 1 + len(keys) // 1000]
+    return np.median(some, axis=0) if kinds is None else kinds.centre(some)
 
 
 class EuclideanPairs(Pairs):
@@ -74,15 +100,20 @@ class EuclideanPairs(Pairs):
         A point near queries and keys.
     columns : ndarray of shape (n_columns,)
         Their numbers among the features.
-    matched : tuple of ndarray or None, default=None
-        What queries and keys have in the columns with bandwidth 0.
+    matched : tuple or None, default=None
+        What queries and keys have in the columns with bandwidth 0, and their kinds.
+    kinds : Kinds or None, default=None
+        What the columns hold besides numbers.
     """
 
-    def __init__(self, queries, keys, bandwidth, centre, columns, matched=None):
+    def __init__(self, queries, keys, bandwidth, centre, columns, matched=None, kinds=None):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
         self.columns = columns
         self._centre, self._matched = centre, matched
+        if kinds is not None:
+            self._special = np.flatnonzero(kinds.special(queries) | kinds.special(keys))
+            self.kinds = kinds if len(self._special) else None
 
     def restrict(self, rows, cols, multiple=1.0, leaving=True) -> EuclideanPairs:
         """The pairs of some queries with some keys.
@@ -104,10 +135,13 @@ class EuclideanPairs(Pairs):
         # np.take is ten times faster than an index.
         queries, keys = np.take(self.queries, rows, axis=0), np.take(self.keys, cols, axis=0)
         centre, matched = queries.mean(axis=0, dtype=float), self._matched
+        if self.kinds is not None:
+            centre = self.kinds.centre(queries)
+            centre = np.where(np.isnan(centre), self._centre, centre)
         if matched is not None:
-            matched = matched[0][rows], matched[1][cols]
+            matched = matched[0][rows], matched[1][cols], matched[2]
         bandwidth = multiple * self.bandwidth
-        part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched)
+        part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched, self.kinds)
         part.dtype, part.call_size = self.dtype, self.call_size
         if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
@@ -135,9 +169,48 @@ class EuclideanPairs(Pairs):
     def _base_squares(self, rows, cols):
         queries, keys, inverse_square = self._in_range
         queries, keys = queries[rows], pick(keys, cols)
+        if self.kinds is not None:
+            return self._squares_of_kinds(queries, keys)
         if not len(inverse_square):
             return np.zeros((len(queries), len(keys)))
         return cdist(queries, keys, "sqeuclidean", w=inverse_square)
+
+    def _squares_of_kinds(self, queries, keys):
+        *_, inverse_square = self._in_range
+        plain = np.delete(np.arange(len(inverse_square)), self._special)
+        squares = np.zeros((len(queries), len(keys)))
+        if len(plain):
+            scales = inverse_square[plain]
+            squares += cdist(queries[:, plain], keys[:, plain], "sqeuclidean", w=scales)
+        for _, of_column in self._special_squares(queries, keys):
+            squares += of_column
+        return squares
+
+    def _special_squares(self, queries, keys):
+        *_, inverse_square = self._in_range
+        for column in self._special:
+            squares = self._squares_of_column(column, queries[:, column, None], keys[:, column])
+            squares *= inverse_square[column]
+            yield column, squares
+
+    def _squares_of_column(self, column, queries, keys):
+        assert self.kinds is not None
+        return self.kinds.squares(column, queries, keys, -np.frexp(self.bandwidth[column])[1])
+
+    def special_squares(self, rows, cols):
+        """Columns of other kinds than numbers, and what each adds to the squares, one by one."""
+        if self.kinds is not None:
+            queries, keys, _ = self._in_range
+            yield from self._special_squares(queries[rows], pick(keys, cols))
+
+    def put_special(self, beyond, row, cols, nearest, unit=1.0):
+        """Put how much farther than the nearest key others are, where columns are no numbers."""
+        keys = pick(self.keys, cols)
+        for column, (squares,) in self.special_squares([row], cols):
+            assert self.kinds is not None
+            number = self.queries[row, column] + keys[:, column] + keys[nearest, column]
+            lost = np.isnan(number) | self.kinds.is_label[column]
+            np.copyto(beyond[:, column], (squares - squares[nearest]) / unit, where=lost)
 
     def beyond_closest(self, u2, closest, rows, cols=slice(None)):
         beyond = u2 - closest
@@ -154,6 +227,8 @@ class EuclideanPairs(Pairs):
             reached = np.isfinite(u2[far])
             # Columns of one scale are added before they are scaled: ties stay ties.
             products *= inverse_square / inverse_square[0]
+            if self.kinds is not None:
+                self.put_special(products, rows[far], cols, nearest, inverse_square[0])
             of_far = products.sum(axis=1) * inverse_square[0]
             beyond[far, reached] = factors[far] * of_far[reached]
         return beyond
@@ -163,9 +238,15 @@ class EuclideanPairs(Pairs):
             return super().rounded_off(u2, rows, cols)  # as in beyond_closest
         queries, keys, inverse_square = self._in_range
         total, rest = np.zeros((2, len(rows)))
-        for column, others, factor in zip(queries[rows].T, keys[cols].T, inverse_square):
+        sides = zip(queries[rows].T, keys[cols].T, inverse_square)
+        for number, (column, others, factor) in enumerate(sides):
             apart, low = exact_sum(column, -others)
             square, off = exact_product(apart, apart)
+            if self.kinds is not None:
+                plain = ~(np.isnan(apart) | self.kinds.is_label[number])
+                exact = self._squares_of_column(number, column, others)
+                square = np.where(plain, square, exact)
+                off, low = np.where(plain, off, 0), np.where(plain, low, 0)
             square, more = exact_product(square, factor)
             total, carried = exact_sum(total, square)
             rest += carried + more + factor * (off + 2 * apart * low)
@@ -173,6 +254,15 @@ class EuclideanPairs(Pairs):
             total, more = exact_product(total, self.query_factors[rows])
             rest = more + self.query_factors[rows] * rest
         return (total - u2) + rest
+
+    @cached_property
+    def products(self) -> Products | None:
+        """What columns of other kinds than numbers add to the centred ones."""
+        if self.kinds is None:
+            return None
+        queries, keys = self.centred
+        sides = (self.queries, self.keys), (queries.T, keys.T)
+        return self.kinds.products(self._special, *sides, self.bandwidth)
 
     @cached_property
     def _in_range(self):
@@ -192,6 +282,9 @@ class EuclideanPairs(Pairs):
         out[:] = X.T
         out -= self._centre[:, None]
         out /= self.bandwidth[:, None]
+        if self.kinds is not None:
+            out[self.kinds.is_label] = 0
+            np.copyto(out, 0, where=np.isnan(out))
         return out
 
     def product(self, factor, offset=0.0):
@@ -219,33 +312,47 @@ class EuclideanPairs(Pairs):
     def mismatch_distances(self, rows, cols=slice(None)):
         if self._matched is None:
             return None
-        queries, keys = self._matched
+        queries, keys, kinds = self._matched
+        queries, keys = queries[rows], pick(keys, cols)
         # Divided by a power of 2, which is exact, so that squares stay in range.
-        _, exponent = np.frexp(max(extent_of(keys).max(initial=0), extent_of(queries[rows]).max()))
-        distances = cdist(np.ldexp(queries[rows], -exponent), np.ldexp(keys[cols], -exponent))
+        extents = [extent_of(X, kinds).max(initial=0) for X in (queries, keys)]
+        _, exponent = np.frexp(max(extents))
+        queries, keys = np.ldexp(queries, -exponent), np.ldexp(keys, -exponent)
+        if kinds is None:
+            distances = cdist(queries, keys)
+        else:
+            squares = [
+                kinds.squares(number, queries[:, number, None], keys[:, number], -exponent)
+                for number in range(len(kinds.gap))
+            ]
+            distances = np.sqrt(np.sum(squares, axis=0))
         with np.errstate(over="ignore"):
             return np.minimum(np.ldexp(distances, exponent), np.finfo(float).max)
 
     def mismatched(self, rows, cols=slice(None)):
         if self._matched is None:
             return super().mismatched(rows, cols)
-        queries, keys = self._labels
+        queries, keys = self._groups
         return queries[rows][:, None] != keys[cols]
 
     @cached_property
-    def _labels(self):
-        """Equal labels where rows are equal in the columns with bandwidth 0."""
+    def _groups(self):
+        """Equal numbers where rows are equal in the columns with bandwidth 0."""
         assert self._matched is not None
-        rows = np.concatenate(self._matched)
-        labels = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
-        return np.split(labels, [self.shape[0]])
+        rows = np.concatenate(self._matched[:2])
+        if self._matched[2] is not None:  # a missing value equals another
+            rows = np.nan_to_num(rows, nan=np.inf)
+        groups = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        return np.split(groups, [self.shape[0]])
 
 
 def _largest(X):
     return max(X.max(initial=0), -X.min(initial=0))
 
 
-def extent_of(X: np.ndarray) -> np.ndarray:
+def extent_of(X: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
     """The greatest absolute number in each column, of shape (n_columns,)."""
+    if kinds is not None:
+        return kinds.extent(X)
     # Over the rows of all columns at once, which are short, it takes thirty times as long.
     return np.array([np.abs(column).max(initial=0) for column in X.T], float)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows, row_blocks
 from nwkr._pooling._sums import PooledSums
@@ -62,14 +63,23 @@ def query_gradients(
     -------
     gradients : ndarray of shape (n_queries, n_columns, n_values)
         Derivatives in units of the bandwidth, for each column whose bandwidth is neither 0 nor
-        infinite; NaN where no key has weight and nothing stands in.
+        infinite; NaN where no key has weight and nothing stands in; 0 by labels, and by what is
+        missing.
     """
+    assert isinstance(pairs, EuclideanPairs)
     queries, keys = pairs.centred
-    products = np.einsum("ia,ij->iaj", _with_one(values), _with_one(keys))
+    of_keys, own = _with_one(keys), np.zeros(len(keys.T), int)
+    if pairs.kinds is not None:
+        # The distance from a key that misses a number does not change with the query's.
+        there = ~np.isnan(pairs.keys)
+        gaps = np.flatnonzero(~there.all(axis=0))
+        own[gaps] = of_keys.shape[1] + np.arange(len(gaps))
+        of_keys = np.hstack([of_keys, there[:, gaps]])
+    products = np.einsum("ia,ij->iaj", _with_one(values), of_keys)
     columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, which is the total
     if kernel.log_slope is not None and pairs.key_factors is None:
         sums = slope_sums = pool(columns, kernel, weights)
-        means, largest = sums.finish()[:, len(keys.T) :: 1 + len(keys.T)], 1.0
+        means, largest = sums.finish()[:, len(of_keys.T) - 1 :: len(of_keys.T)], 1.0
         factor = -kernel.log_slope
     else:
         sums = pool(values, kernel, weights)
@@ -88,7 +98,7 @@ def query_gradients(
         sums_of_slopes = np.column_stack([slope_sums.total, slope_sums.weighted])
         moments = (sums_of_slopes * relative[:, None]).reshape(len(queries), *products.shape[1:])
         about_mean = moments[:, 1:] - means[:, :, None] * moments[:, :1]
-        gradients = about_mean[:, :, 1:] - queries[:, None] * about_mean[:, :, :1]
+        gradients = about_mean[:, :, 1 : 1 + len(keys.T)] - queries[:, None] * about_mean[:, :, own]
     gradients = 2 * gradients.transpose(0, 2, 1)
 
     again = np.flatnonzero(exact)
@@ -98,6 +108,9 @@ def query_gradients(
             gradients[exactly.rows] = _from_rows(pairs, kernel, exactly, values, weights)
 
     each(make_exactly, row_blocks(len(again), len(keys)), n_jobs)
+    if pairs.kinds is not None:
+        missing = np.isnan(pairs.queries)[:, :, None] & ~np.isnan(gradients)
+        gradients[missing] = 0
     return gradients
 
 
@@ -126,6 +139,7 @@ def _from_rows(pairs, kernel, exactly, values, weights):
     """Gradients at some queries, from what is closest so that nothing cancels."""
     queries, keys = pairs.centred
     rows, cols = exactly.rows, exactly.cols
+    there = None if pairs.kinds is None else ~np.isnan(pairs.keys[cols])
     keys, values, weights = keys[cols], values[cols], weights[cols]
     attention = exactly.weights() * weights
     slopes = exactly.derivatives() * weights
@@ -142,4 +156,8 @@ def _from_rows(pairs, kernel, exactly, values, weights):
         gradients[number] = (keys[closest] - keys).T @ shares
         if kernel.log_slope is None or pairs.key_factors is not None:  # else the shares add up to 0
             gradients[number] += np.outer(to_closest, shares.sum(axis=0))
+        if there is not None and not there.all():
+            gaps = np.flatnonzero(~there.all(axis=0))
+            apart = (queries[rows[number], gaps] - keys[:, gaps]) * there[:, gaps]
+            gradients[number][gaps] = apart.T @ shares
     return 2 * gradients

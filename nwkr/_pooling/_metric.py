@@ -30,6 +30,7 @@ def pairs_of(
     query_widths=None,
     key_widths=None,
     prepared=None,
+    kinds=None,
 ) -> Pairs:
     """Pair queries with keys under a metric.
 
@@ -49,6 +50,8 @@ def pairs_of(
         Factors of the bandwidth, by query or by key, not both.
     prepared : Prepared or None, default=None
         What is known of the keys, if the metric is euclidean.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers, if the metric is euclidean.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def pairs_of(
     """
     pairs: Pairs
     if metric == "euclidean":
-        pairs = euclidean_pairs(queries, keys, bandwidth, prepared)
+        pairs = euclidean_pairs(queries, keys, bandwidth, prepared, kinds)
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None

@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._product import Product
 
 __all__ = ["Pairs", "places"]
@@ -47,8 +48,11 @@ class Pairs:
         Queries of width 0, for which only keys at distance 0 count.
     query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
         Factors of the squared distances.
+    kinds : Kinds or None
+        What columns hold besides numbers; None for nothing.
     """
 
+    kinds: Kinds | None = None
     leave_out: np.ndarray | None = None
     exact_queries: np.ndarray | None = None
     query_factors: np.ndarray | None = None

@@ -58,6 +58,8 @@ class Prepared:
     ----------
     extent, centre : ndarray of shape (n_features,)
         The greatest absolute number in each column, and about the median.
+    special : ndarray of bool, of shape (n_features,), or None
+        Which columns hold labels or miss numbers; None where it is known that none does.
     masses : Masses
         Groups of blocks, and the weights in each.
     light : float
@@ -73,6 +75,7 @@ class Prepared:
 
     extent: np.ndarray
     centre: np.ndarray
+    special: np.ndarray | None
     masses: Masses
     light: float
     corners: np.ndarray

@@ -17,24 +17,32 @@ class Product:
     """``factor * u2 + offset`` by a matrix product, for as long as that is exact enough.
 
     With ``q`` and ``k`` in units of the bandwidth from a common centre, the product of the
-    rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``.
+    rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``. Columns of other kinds than
+    numbers add products of their own (`_kinds.py`).
     """
 
     def __init__(self, pairs, factor, offset):
         self._dtype = pairs.dtype
         (n_queries, n_keys), n_columns = pairs.shape, len(pairs.columns)
         by_query, by_key = pairs.query_factors, pairs.key_factors
-        self.n_columns = n_columns + 2
-        self._queries = np.empty((n_columns + 2, n_queries))
+        self._special = pairs.products
+        n_special = 0 if self._special is None else len(self._special.columns)
+        self.n_columns = n_columns + 2 + n_special
+        self._queries = np.empty((self.n_columns, n_queries))
         q2 = _square(pairs.in_units(pairs.queries, self._queries[:n_columns]))
         np.multiply(q2, factor, out=self._queries[n_columns])
         self._queries[n_columns + 1] = 1
-        self._keys = np.empty((n_columns + 2, n_keys))
+        self._keys = np.empty((self.n_columns, n_keys))
         keys = pairs.in_units(pairs.keys, self._keys[:n_columns])
         k2 = _square(keys)
         keys *= -2 * factor
         self._keys[n_columns] = 1
         np.multiply(k2, factor, out=self._keys[n_columns + 1])
+        if self._special is not None:
+            if n_special:
+                self._queries[n_columns + 2 :] = self._special.of_queries
+                np.multiply(factor, self._special.of_keys, out=self._keys[n_columns + 2 :])
+            q2, k2 = q2 + self._special.query_bounds, k2 + self._special.key_bounds
         if by_query is not None:
             with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
                 self._queries *= by_query
@@ -43,7 +51,7 @@ class Product:
             self._keys[n_columns + 1] += offset  # where the queries have 1
         else:
             self._queries[n_columns] += offset  # where the keys have 1
-        self._extents = (q2, by_query), (k2, by_key)
+        self._extents, self._factor = ((q2, by_query), (k2, by_key)), factor
         self._sides = {}
         self._farthest = {  # in float64 too where float32 does not do
             np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
@@ -83,7 +91,9 @@ class Product:
 
     def squares(self, rows, cols):
         """The product of some queries with some keys, whatever its error."""
-        return self._queries[:, rows].T @ self._keys[:, cols]
+        squares = self._queries[:, rows].T @ self._keys[:, cols]
+        self._compare(squares, rows, cols)
+        return squares
 
     def write(self, out, rows, cols, reach):
         """Write a tile into `out`, unless it would be too inexact; tells whether it did.
@@ -95,15 +105,35 @@ class Product:
             return False
         queries, keys = sides
         np.matmul(queries, keys, out=out, casting="same_kind")
+        self._compare(out, rows, cols)
         return True
 
     def sides(self, rows, cols, reach):
-        """What a tile is the product of; None if that would be too inexact."""
+        """What a tile is the product of, if it is one; None if that would be too inexact."""
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
                 queries, keys = self._as_dtype(dtype)
                 return queries[:, rows].T, pick(keys, cols, axis=1)
         return None
+
+    @property
+    def is_whole(self):
+        """Whether tiles are products alone."""
+        return self._special is None or not self._special.comparisons
+
+    def _compare(self, tile, rows, cols):
+        """Add what columns of labels that are compared do to a tile."""
+        if self.is_whole:
+            return
+        (_, by_query), (_, by_key) = self._extents
+        for _, queries, keys, square in self._special.comparisons:
+            apart = queries[rows][:, None] != pick(keys, cols)
+            square = self._factor * square
+            if by_query is not None:
+                square = square * by_query[rows][:, None]
+            if by_key is not None:
+                square = square * pick(by_key, cols)
+            np.add(tile, square, out=tile, where=apart, casting="same_kind")
 
 
 def _square(columns):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._threads import each, slices
@@ -51,6 +52,7 @@ def bandwidth_slopes(
     slopes : ndarray of shape (n_columns,)
         One for each column whose bandwidth is neither 0 nor infinite.
     """
+    assert isinstance(pairs, EuclideanPairs)
     queries, keys = pairs.centred
     far = (shift != 0) & factors.any(axis=1)
     factors_by_tiles = np.where(far[:, None], 0, factors)
@@ -68,16 +70,24 @@ def bandwidth_slopes(
             parts[number] += shares.sum(axis=1) @ queries[rows] ** 2
             parts[number] += shares.sum(axis=0) @ keys[cols] ** 2
             parts[number] -= 2 * ((shares @ keys[cols]) * queries[rows]).sum(axis=0)
+            if pairs.products is not None:
+                parts[number] += pairs.products.sums(shares, rows, cols, queries.shape[1])
 
     each(add, range(len(blocks)), n_jobs)
     total = parts.sum(axis=0)
     for exactly in in_rows(pairs, kernel, np.flatnonzero(far)):
         near, values_of_near = keys[exactly.cols], values[:, exactly.cols]
         shares = (factors[exactly.rows] @ values_of_near) * exactly.derivatives()
-        for query, share in zip(queries[exactly.rows], shares):
+        for row, query, share in zip(exactly.rows, queries[exactly.rows], shares):
             # From the square of the likeliest key, or the difference would lose its digits.
             to_keys, nearest = query - near, np.abs(share).argmax()
-            total += share @ ((near[nearest] - near) * (to_keys + to_keys[nearest]))
+            beyond = (near[nearest] - near) * (to_keys + to_keys[nearest])
+            square = to_keys[nearest] ** 2
+            if pairs.kinds is not None:
+                pairs.put_special(beyond, row, exactly.cols, nearest)
+                for column, (squares,) in pairs.special_squares([row], exactly.cols):
+                    square[column] = squares[nearest]
+            total += share @ beyond
             if kernel.log_slope is None:  # else the shares add up to 0
-                total += share.sum() * to_keys[nearest] ** 2
+                total += share.sum() * square
     return -2 * total

@@ -42,12 +42,15 @@ class Terms:
         The bandwidth: by column for the euclidean metric, if it does not vary.
     varies : bool, default=False
         Whether the width depends on the row.
+    plain : bool, default=True
+        Whether all columns hold numbers, and none misses any.
     """
 
     metric: str | Callable | Metric
     kernel: Kernel
     bandwidth: Any
     varies: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Problem:
         """Neighbourhoods of blocks, if there can be any."""
         pairs = self.pairs
         if self.blocks is None or not isinstance(pairs, EuclideanPairs) or not len(pairs.columns):
+            return None
+        if pairs.kinds is not None:
             return None
         weights = self.values.weights
         return Neighbourhoods(pairs, self.kernel, weights, self.blocks, self.tol, self.prepared)

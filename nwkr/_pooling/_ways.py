@@ -120,6 +120,8 @@ class LatticeWay(Way):
             return f"the Gaussian kernel, which it splits in two; got kernel {terms.kernel.name!r}"
         if terms.varies:
             return f"one bandwidth for all rows; got bandwidth={terms.bandwidth!r}"
+        if not terms.plain:
+            return "columns of numbers, none of them missing; got categories or missing values"
         counted = np.isfinite(terms.bandwidth)
         if (terms.bandwidth == 0).any() or not 1 <= counted.sum() <= MOST_COLUMNS:
             return (

@@ -1,0 +1,215 @@
+"""Columns of other kinds than numbers that are all there: labels, and numbers that may be missing.
+
+No squared distance of theirs is one between points, but each is a sum of products of a number of
+the query with one of the key, so that the product (`_product.py`) serves them too. With a missing
+value in the place of the centre, whose square is 0, a column is short of
+
+    (gap - q^2) [k is missing]   and   [q is missing] (gap - k^2),
+
+where the other is there; and labels are as far apart as
+
+    [q is a] [k is not a]   together for all labels a.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Kinds", "Products"]
+
+# With more labels than this, comparing them takes less than a product for each.
+_MOST_LABELS = 32
+_NO_LABEL = -(2**31)
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """What columns hold besides numbers.
+
+    Attributes
+    ----------
+    gap : ndarray of shape (n_columns,)
+        Squared distance of a missing value, which is NaN, from one that is there. Two missing
+        values are not apart.
+    is_label : ndarray of bool, of shape (n_columns,)
+        Which columns hold labels, in whole numbers below 2^31: their squared distance is 1 where
+        they differ.
+    """
+
+    gap: np.ndarray
+    is_label: np.ndarray
+
+    def take(self, columns: np.ndarray) -> Kinds:
+        """Those of some columns."""
+        return Kinds(self.gap[columns], self.is_label[columns])
+
+    def special(self, X: np.ndarray) -> np.ndarray:
+        """Which columns are not numbers that are all there, of shape (n_columns,)."""
+        return self.is_label | np.isnan(X).any(axis=0)
+
+    def extent(self, X: np.ndarray) -> np.ndarray:
+        """The greatest distance from 0 or from a missing value in each column, (n_columns,)."""
+        extent = [np.fmax.reduce(np.abs(column), initial=0) for column in X.T]
+        return np.maximum(np.array(extent, float), np.sqrt(self.gap))
+
+    def centre(self, X: np.ndarray) -> np.ndarray:
+        """The median of what is there in each column, (n_columns,); NaN where nothing is."""
+        there = [column[~np.isnan(column)] for column in X.T]
+        return np.array([np.median(column) if len(column) else np.nan for column in there])
+
+    def squares(self, column: int, queries: np.ndarray, keys: np.ndarray, exponent=0) -> np.ndarray:
+        """Squared distances in a column, by the plain formula.
+
+        Parameters
+        ----------
+        column : int
+            Its number.
+        queries, keys : ndarray
+            What queries and keys have there, in shapes that go together.
+        exponent : int, default=0
+            They are scaled by this power of 2, which is exact.
+
+        Returns
+        -------
+        squares : ndarray
+            The squares, of the shape that queries and keys have together.
+        """
+        gap, apart = np.ldexp([self.gap[column], 1.0], 2 * exponent)
+        if self.is_label[column]:
+            squares = np.where(queries != keys, apart, 0.0)
+        else:
+            squares = np.subtract(queries, keys, dtype=float)
+            squares *= squares
+        no_query, no_key = np.isnan(queries), np.isnan(keys)
+        if no_query.any() or no_key.any():
+            np.copyto(squares, gap, where=no_query ^ no_key)
+            np.copyto(squares, 0, where=no_query & no_key)
+        return squares
+
+    def products(self, special, raw, centred, bandwidth) -> Products:
+        """What special columns add to the squared distances of the centred ones.
+
+        Parameters
+        ----------
+        special : ndarray of shape (n_special,)
+            Numbers of the columns.
+        raw : tuple of ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
+            Queries and keys.
+        centred : tuple of ndarray of shape (n_columns, n_queries) and (n_columns, n_keys)
+            The same in units of the bandwidth from the centre, with 0 for what is missing and
+            for labels.
+        bandwidth : ndarray of shape (n_columns,)
+            The bandwidth.
+
+        Returns
+        -------
+        products : Products
+            Their sum.
+        """
+        queries, keys = raw
+        products = Products(np.zeros(len(queries)), np.zeros(len(keys)))
+        for number in special:
+            q, k = queries[:, number].astype(float), keys[:, number].astype(float)
+            gap = (np.sqrt(self.gap[number]) / bandwidth[number]) ** 2
+            if self.is_label[number]:
+                self._add_labels(products, number, q, k, gap, bandwidth[number] ** -2)
+            else:
+                self._add_missing(products, number, q, k, gap, *(side[number] for side in centred))
+        return products
+
+    @staticmethod
+    def _add_missing(products, number, q, k, gap, q_centred, k_centred):
+        no_query, no_key = np.isnan(q), np.isnan(k)
+        if no_key.any():
+            products.add(number, np.where(no_query, 0, gap - q_centred**2), no_key)
+        if no_query.any():
+            products.add(number, no_query, np.where(no_key, 0, gap - k_centred**2))
+        products.bound(no_query * gap, no_key * gap)
+
+    def _add_labels(self, products, number, q, k, gap, square):
+        labels = np.unique(q)
+        by_key = len(labels) > _MOST_LABELS
+        if by_key:
+            labels = np.unique(k)
+        farthest = max(square, gap) / 2
+        products.bound(*(np.full(len(side), farthest) for side in (q, k)))
+        if len(labels) > _MOST_LABELS:
+            no_query, no_key, more = np.isnan(q), np.isnan(k), gap - square
+            products.compare(number, q, k, square)
+            if more and no_key.any():
+                products.add(number, ~no_query * more, no_key)
+            if more and no_query.any():
+                products.add(number, no_query, ~no_key * more)
+            return
+        for label in labels:
+            sides = [np.isnan(x) if np.isnan(label) else x == label for x in (q, k)]
+            sides[1 - by_key] = self.squares(number, label, q if by_key else k) * square
+            products.add(number, *sides)
+
+
+@dataclass(eq=False)
+class Products:
+    """Products of something of the query with something of the key, whose sum is a distance.
+
+    Attributes
+    ----------
+    query_bounds, key_bounds : ndarray of shape (n_queries,) and (n_keys,)
+        The sum is at most that of both for a query and a key, and what the centred columns add.
+    columns : list of int
+        Which column each product is for.
+    of_queries, of_keys : list of ndarray of shape (n_queries,) and (n_keys,)
+        The factors of each.
+    comparisons : list of tuple
+        Columns of many labels: the number of the column, the labels of queries and keys, and how
+        far these are apart where they differ.
+    """
+
+    query_bounds: np.ndarray
+    key_bounds: np.ndarray
+    columns: list[int] = field(default_factory=list)
+    of_queries: list[np.ndarray] = field(default_factory=list)
+    of_keys: list[np.ndarray] = field(default_factory=list)
+    comparisons: list[tuple] = field(default_factory=list)
+
+    def add(self, column: int, of_queries: np.ndarray, of_keys: np.ndarray) -> None:
+        """Add a product."""
+        self.columns.append(column)
+        self.of_queries.append(of_queries)
+        self.of_keys.append(of_keys)
+
+    def compare(self, column: int, queries: np.ndarray, keys: np.ndarray, square: float) -> None:
+        """Add a column of labels that are compared."""
+        labels = (np.nan_to_num(X, nan=_NO_LABEL).astype(np.int32) for X in (queries, keys))
+        self.comparisons.append((column, *labels, square))
+
+    def bound(self, of_queries: np.ndarray, of_keys: np.ndarray) -> None:
+        """Add to the bounds."""
+        self.query_bounds += of_queries
+        self.key_bounds += of_keys
+
+    def sums(self, shares, rows, cols, n_columns):
+        """Sums of some pairs' shares of the distances, by column.
+
+        Parameters
+        ----------
+        shares : ndarray of shape (n_rows, n_cols)
+            What is multiplied with the squared distances of the pairs.
+        rows, cols : slice or ndarray
+            The queries and the keys.
+        n_columns : int
+            The number of columns.
+
+        Returns
+        -------
+        sums : ndarray of shape (n_columns,)
+            The sums.
+        """
+        sums = np.zeros(n_columns)
+        for column, of_queries, of_keys in zip(self.columns, self.of_queries, self.of_keys):
+            sums[column] += of_queries[rows] @ (shares @ of_keys[cols])
+        for column, queries, keys, square in self.comparisons:
+            apart = queries[rows][:, None] != keys[cols]
+            sums[column] += square * np.einsum("ij,ij->", shares, apart)
+        return sums

@@ -1,0 +1,438 @@
+"""Missing values and labels, against distances number by number."""
+
+import pickle
+
+import numpy as np
+import pytest
+from engine import algorithm_of, attend, pool, pool_each, slopes
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, distances_of_kinds, slope
+from scipy.special import logsumexp
+
+from nwkr._pooling import Attention, Kinds, _dense, _kinds, _slopes, _tiles
+from nwkr._pooling._metric import pairs_of
+from nwkr.kernels import KERNELS
+
+N_QUERIES, N_KEYS = 40, 60
+KINDS = Kinds(np.array([2.0, 1.0, 1.5, 0.7, 1.0]), np.array([0, 1, 0, 0, 1], bool))
+NUMBERS = [0, 2, 3]
+DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
+
+
+def rows_of(n_rows, n_labels, rng):
+    """Numbers, labels, and numbers that are all there."""
+    rows = rng.normal(size=(n_rows, 5))
+    rows[:, 1], rows[:, 4] = rng.integers(0, n_labels, n_rows), rng.integers(0, 3, n_rows)
+    return rows
+
+
+def lose(rows, rng, share=0.15):
+    """Lose some numbers and labels; none of column 3."""
+    lost = rng.random(rows.shape) < share
+    lost[:, 3] = False
+    rows[lost] = np.nan
+
+
+def none(queries, keys, rng):
+    """Labels alone."""
+
+
+def of_keys(queries, keys, rng):
+    lose(keys, rng)
+
+
+def of_queries(queries, keys, rng):
+    lose(queries, rng)
+
+
+def of_both(queries, keys, rng):
+    lose(queries, rng)
+    lose(keys, rng)
+
+
+def a_column_of_keys(queries, keys, rng):
+    of_both(queries, keys, rng)
+    keys[:, [0, 1]] = np.nan
+
+
+def a_column(queries, keys, rng):
+    a_column_of_keys(queries, keys, rng)
+    queries[:, [0, 1]] = np.nan
+
+
+def a_row(queries, keys, rng):
+    of_both(queries, keys, rng)
+    queries[:2], keys[:3] = np.nan, np.nan
+
+
+MISSING = {
+    each.__name__.replace("_", " "): each
+    for each in (none, of_keys, of_queries, of_both, a_column_of_keys, a_column, a_row)
+}
+
+
+def problem_of(missing="of both", *, n_labels=4, shift=0.0, seed=20):
+    """What to pool."""
+    rng = np.random.default_rng(seed)
+    queries, keys = rows_of(N_QUERIES, n_labels, rng), rows_of(N_KEYS, n_labels, rng)
+    MISSING[missing](queries, keys, rng)
+    queries[:, NUMBERS] += shift
+    keys[:, NUMBERS] += shift
+    return {
+        "queries": queries,
+        "keys": keys,
+        "values": rng.uniform(-1, 1, size=(N_KEYS, 2)),
+        "weights": rng.uniform(0.1, 1, N_KEYS),
+        "bandwidth": np.array([0.9, 1.5, 2.0, 1.2, 0.8]),
+        "leave_out": rng.integers(-1, N_KEYS, N_QUERIES),
+        "kinds": KINDS,
+    }
+
+
+def distances(problem, bandwidth=None):
+    """Scaled distances, infinite where a key is left out."""
+    bandwidth = problem["bandwidth"] if bandwidth is None else bandwidth
+    sides = problem["queries"], problem["keys"]
+    u = distances_of_kinds(*sides, bandwidth, KINDS.gap, KINDS.is_label)
+    leave_out = problem.get("leave_out")
+    if leave_out is not None:
+        leaving = np.flatnonzero(leave_out >= 0)
+        u[leaving, leave_out[leaving]] = np.inf
+    return u
+
+
+def plain_weights(kernel, u, problem, empty=None):
+    """Weights by the formula, where none is left those of what stands in."""
+    weights = np.where(np.isinf(u), 0, PROFILES[kernel](np.where(np.isinf(u), 1e3, u)))
+    for row in np.flatnonzero(~weights.any(axis=1)):
+        if empty == "nearest":
+            weights[row] = np.isclose(u[row], u[row].min(), rtol=1e-13) & np.isfinite(u[row])
+        elif empty == "mean":
+            weights[row] = np.isfinite(u[row])
+    return weights * problem["weights"]
+
+
+def assert_pooled(sums, weights, problem, rtol=1e-10):
+    with np.errstate(invalid="ignore"):
+        expected = weights @ problem["values"] / weights.sum(axis=1, keepdims=True)
+    assert_allclose(sums.finish(), expected, rtol=rtol, atol=rtol / 100)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    for module in (_dense, _slopes, _tiles):
+        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
+    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.usefixtures("small_tiles")
+def test_sums_are_the_plain_sums(kernel, missing):
+    problem = problem_of(missing)
+    sums, weights = (
+        pool(kernel=KERNELS[kernel], **problem),
+        plain_weights(kernel, distances(problem), problem),
+    )
+    scale = np.exp(sums.shift)
+    assert_allclose(scale * sums.total, weights.sum(axis=1), rtol=1e-11)
+    expected = weights @ problem["values"]
+    assert_allclose(scale[:, None] * sums.weighted, expected, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("shift", [1e6, -1e6])
+def test_shifted_columns(kernel, shift):
+    problem = problem_of(shift=shift)
+    weights = plain_weights(kernel, distances(problem), problem)
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem, rtol=1e-9)
+
+
+@pytest.mark.parametrize("missing", ["none", "of both"])
+@pytest.mark.usefixtures("small_tiles")
+def test_many_labels(kernel, missing):
+    """More than are multiplied: they are compared."""
+    problem = problem_of(missing, n_labels=50)
+    weights = plain_weights(kernel, distances(problem), problem)
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem)
+
+
+@pytest.mark.parametrize("by", ["query", "key", None])
+@pytest.mark.usefixtures("small_tiles")
+def test_comparing_labels_is_multiplying_them(kernel, by, monkeypatch, rng):
+    """With factors of the distance, and where a missing label is not 1 apart."""
+    problem = problem_of() | {"kinds": Kinds(1.7 * KINDS.gap, KINDS.is_label)}
+    if by is not None:
+        n_rows = N_QUERIES if by == "query" else N_KEYS
+        problem[f"{by}_widths"] = rng.uniform(0.5, 2, n_rows)
+    multiplied = pool(kernel=KERNELS[kernel], **problem).finish()
+    monkeypatch.setattr(_kinds, "_MOST_LABELS", 0)
+    compared = pool(kernel=KERNELS[kernel], **problem).finish()
+    assert_allclose(compared, multiplied, rtol=1e-10, atol=1e-12)
+
+
+def test_few_labels_of_keys_are_multiplied_for_many_of_queries():
+    problem = problem_of("none", n_labels=500)
+    problem["keys"][:, 1] %= 3
+    names = ("queries", "keys", "bandwidth", "kinds")
+    pairs = pairs_of(**{name: problem[name] for name in names})
+    assert pairs.products.columns == [1] * 3 + [4] * 3
+    assert not pairs.products.comparisons
+    weights = plain_weights("gaussian", distances(problem), problem)
+    assert_pooled(pool(kernel=KERNELS["gaussian"], **problem), weights, problem)
+
+
+@pytest.mark.parametrize("empty", ["nearest", "mean"])
+@pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
+def test_what_a_query_without_weight_takes(kernel, missing, empty):
+    problem = problem_of(missing)
+    problem["bandwidth"] = 0.1 * problem["bandwidth"]
+    weights = plain_weights(kernel, distances(problem), problem, empty)
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem, empty=empty), weights, problem)
+
+
+@pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
+def test_far_queries_are_there_in_logarithms(missing):
+    problem = problem_of(missing)
+    problem["queries"][:, 3] += 1e4
+    sums = pool(kernel=KERNELS["gaussian"], **problem)
+    log_weights = -(distances(problem) ** 2) / 2 + np.log(problem["weights"])
+    assert_allclose(sums.shift + np.log(sums.total), logsumexp(log_weights, axis=1), rtol=1e-12)
+
+
+def test_digits_of_far_queries_are_kept():
+    """From how much farther than the closest key others are, column by column."""
+    problem = problem_of()
+    problem["queries"][:, 3] = 2.0**30
+    problem["keys"][:, 3] = np.round(problem["keys"][:, 3] * 4) * 2.0**-28
+    # By column 3, exactly: (k - q)^2 - q^2, of which k^2 is nothing.
+    problem["bandwidth"] = np.array([0.9, 1.5, 2.0, 1.0, 0.8])
+    near = problem | {"queries": problem["queries"].copy()}
+    near["queries"][:, 3] = 0.0
+    log_weights = -(distances(near) ** 2) / 2 + 2.0**30 * problem["keys"][:, 3]
+    log_weights -= log_weights.max(axis=1, keepdims=True)
+    weights = np.exp(log_weights) * problem["weights"]
+    assert_pooled(pool(kernel=KERNELS["gaussian"], **problem), weights, problem, rtol=1e-7)
+
+
+@pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
+def test_bandwidth_zero_matches_labels_and_what_is_missing(kernel, missing):
+    problem = problem_of(missing)
+    problem["keys"][:, 0] = np.round(problem["keys"][:, 0])
+    problem["queries"][:, 0] = np.round(problem["queries"][:, 0])
+    problem["bandwidth"] = np.array([0.0, 0.0, 2.0, np.inf, 3.0])
+    weights = plain_weights(kernel, distances(problem), problem)
+    lone = ~weights.any(axis=1)
+    assert lone.any() == (missing != "a column")
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem)
+    # Where nothing matches, what is nearest in these columns does.
+    apart = distances(problem, np.array([1, 1, np.inf, np.inf, np.inf]))
+    u = distances(problem, np.array([np.inf, np.inf, 2.0, np.inf, 3.0]))
+    u[apart > apart.min(axis=1, keepdims=True)] = np.inf
+    weights[lone] = plain_weights(kernel, u, problem, "nearest")[lone]
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem, empty="nearest"), weights, problem)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_any_scale(kernel, scale):
+    problem = problem_of()
+    weights = plain_weights(kernel, distances(problem), problem, "nearest")
+    factor = np.where(KINDS.is_label, 1, scale)
+    scaled = problem | {"kinds": Kinds(KINDS.gap * factor**2, KINDS.is_label)}
+    for name in ("queries", "keys", "bandwidth"):
+        scaled[name] = problem[name] * factor
+    assert_pooled(pool(kernel=KERNELS[kernel], **scaled, empty="nearest"), weights, problem)
+
+
+@pytest.mark.parametrize("by", ["query", "key"])
+def test_widths_by_query_and_by_key(kernel, by, rng):
+    problem = problem_of()
+    widths = rng.uniform(0.5, 3, N_QUERIES if by == "query" else N_KEYS)
+    u = distances(problem) / (widths[:, None] if by == "query" else widths)
+    weights = plain_weights(kernel, u, problem, "nearest")
+    sums = pool(kernel=KERNELS[kernel], **problem, **{f"{by}_widths": widths}, empty="nearest")
+    assert_pooled(sums, weights, problem)
+
+
+def test_a_query_of_width_zero_takes_exact_matches(kernel):
+    problem = problem_of("a row") | {"leave_out": None}
+    problem["queries"] = problem["keys"][:N_QUERIES].copy()
+    pooled = pool(kernel=KERNELS[kernel], query_widths=np.zeros(N_QUERIES), **problem)
+    weights = (distances(problem) == 0) * problem["weights"]
+    assert weights[0].astype(bool).sum() == 3  # of rows that miss all
+    assert_pooled(pooled, weights, problem)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_many_bandwidths_at_once(kernel):
+    problem = problem_of()
+    multiples = [0.3, 1.0, np.sqrt(2), 2.0]
+    together = pool_each(multiples, kernel=KERNELS[kernel], **problem, empty="nearest")
+    for multiple, sums in zip(multiples, together):
+        u = distances(problem) / multiple
+        assert_pooled(sums, plain_weights(kernel, u, problem, "nearest"), problem, rtol=1e-9)
+
+
+def test_float32(kernel):
+    problem = problem_of()
+    problem["bandwidth"] = 3 * problem["bandwidth"]
+    for name in ("queries", "keys"):
+        problem[name] = problem[name].astype(np.float32)
+    weights = plain_weights(kernel, distances(problem), problem, "nearest")
+    sums = pool(kernel=KERNELS[kernel], **problem, empty="nearest")
+    assert_pooled(sums, weights, problem, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_labels", [4, 50])
+@pytest.mark.usefixtures("small_tiles")
+def test_the_number_of_threads_does_not_count(kernel, n_labels):
+    problem = problem_of(n_labels=n_labels)
+    alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
+    together = pool(kernel=KERNELS[kernel], **problem, n_jobs=4)
+    assert_array_equal(together.total, alone.total)
+    assert_array_equal(together.weighted, alone.weighted)
+
+
+@pytest.mark.parametrize("missing", ["of both", "a row"])
+def test_weights_are_shown(kernel, missing):
+    problem = problem_of(missing)
+    del problem["values"]
+    found = np.zeros((N_QUERIES, N_KEYS))
+
+    def keep(rows, cols, weights):
+        found[np.ix_(rows, cols)] = weights
+
+    attend(keep, kernel=KERNELS[kernel], **problem, empty="nearest")
+    weights = plain_weights(kernel, distances(problem), problem, "nearest")
+    assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("n_labels", [4, 50])
+@pytest.mark.parametrize("missing", ["none", "of both", "a row"])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+@pytest.mark.usefixtures("small_tiles")
+def test_slopes_by_the_bandwidth_are_differences(kernel, missing, n_labels):
+    problem = problem_of(missing, n_labels=n_labels)
+    problem["bandwidth"] = 2 * problem["bandwidth"]
+    problem["queries"][:4, 3] += 60  # far from all keys
+    n_far = 4 if np.isinf(KERNELS[kernel].support) else 0
+    truth = np.random.default_rng(1).normal(size=(N_QUERIES, 2))
+
+    def loss(log_bandwidth):
+        u = distances(problem, np.exp(log_bandwidth))
+        if kernel == "gaussian":  # in logarithms, from the closest
+            u = np.sqrt(u**2 - u.min(axis=1, keepdims=True) ** 2)
+        weights = plain_weights(kernel, u, problem)
+        some = weights.any(axis=1)
+        means = weights[some] @ problem["values"] / weights[some].sum(axis=1, keepdims=True)
+        return ((truth[some] - means) ** 2).sum()
+
+    sums = pool(kernel=KERNELS[kernel], **problem)
+    reached = (sums.total > 0)[:, None]
+    assert reached[:n_far].all()
+    loss_slopes = 2 * np.where(reached, np.nan_to_num(sums.finish()) - truth, 0)
+    found = slopes(sums=sums, loss_slopes=loss_slopes, kernel=KERNELS[kernel], **problem)
+    expected = slope(loss, np.log(problem["bandwidth"]))
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("missing", ["of both", "a column of keys"])
+@pytest.mark.parametrize("by_key", [False, True])
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_gradients_by_the_query_are_differences(kernel, missing, by_key, far, rng):
+    problem = problem_of(missing)
+    values = problem.pop("values")
+    problem["bandwidth"] = 2 * problem["bandwidth"]
+    if far:
+        problem["queries"][:, 3] += 30
+    widths = rng.uniform(0.8, 1.5, N_KEYS) if by_key else np.ones(N_KEYS)
+    if by_key:
+        problem["key_widths"] = widths
+    found = Attention(**problem, kernel=KERNELS[kernel]).gradients(values)
+    assert found.shape == (N_QUERIES, 5, 2)
+    assert_array_equal(np.nan_to_num(found[:, KINDS.is_label]), 0)
+    for row in range(0, N_QUERIES, 5):
+        numbers = np.flatnonzero(~np.isnan(problem["queries"][row]) & ~KINDS.is_label)
+        lost = np.setdiff1d(np.arange(5), numbers)
+
+        def mean(x, row=row, numbers=numbers, number=0):
+            query = problem["queries"][[row]]
+            query[0, numbers] = x
+            of_row = {"queries": query, "leave_out": problem["leave_out"][[row]]}
+            u = distances(problem | of_row) / widths
+            if kernel == "gaussian" and not by_key:
+                u = np.sqrt(u**2 - u.min() ** 2)
+            weights = plain_weights(kernel, u, problem)
+            return (weights @ values / weights.sum())[0, number] if weights.any() else np.nan
+
+        for number in range(2):
+            x = problem["queries"][row, numbers]
+            expected = slope(lambda x, n=number: mean(x, number=n), x)
+            assert_allclose(found[row, numbers, number], expected, rtol=1e-5, atol=1e-6)
+            if not np.isnan(expected).any():
+                assert_array_equal(found[row, lost], 0)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+def test_changes_of_weights_are_shown(kernel):
+    problem = problem_of()
+    del problem["values"]
+    problem["bandwidth"] = 2 * problem["bandwidth"]
+    found = np.zeros((N_QUERIES, N_KEYS))
+
+    def keep(rows, cols, _, changes):
+        found[np.ix_(rows, cols)] = changes
+
+    Attention(**problem, kernel=KERNELS[kernel]).visit_changes(keep)
+    u2, step = distances(problem) ** 2, 1e-6
+    ahead, here, behind = (
+        plain_weights(kernel, np.sqrt(np.maximum(u2 + s, 0)), problem) for s in (step, 0, -step)
+    )
+    with np.errstate(invalid="ignore"):
+        expected = (ahead - behind) / (2 * step) / here.sum(axis=1, keepdims=True)
+    smooth = (np.abs(u2 - 1) > 1e-3) & (u2 > 1e-3) & here.any(axis=1)[:, None]
+    assert_allclose(found[smooth], expected[smooth], rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_all_there_costs_nothing(kernel):
+    """Kinds of columns that hold numbers, none of them missing, do not change a bit."""
+    problem = problem_of("none") | {"kinds": None}
+    plain = pool(kernel=KERNELS[kernel], **problem)
+    problem["kinds"] = Kinds(KINDS.gap, np.zeros(5, bool))
+    names = ("queries", "keys", "bandwidth", "kinds")
+    assert pairs_of(**{name: problem[name] for name in names}).kinds is None
+    sums = pool(kernel=KERNELS[kernel], **problem)
+    assert_array_equal(sums.total, plain.total)
+    assert_array_equal(sums.weighted, plain.weighted)
+
+
+def test_columns_that_hold_numbers_add_no_products():
+    problem = problem_of("of keys")
+    problem["keys"][:, 2] = 1.0
+    names = ("queries", "keys", "bandwidth", "kinds")
+    pairs = pairs_of(**{name: problem[name] for name in names})
+    assert set(pairs.products.columns) == {0, 1, 4}
+    problem["bandwidth"] = np.array([np.inf, 1.0, 1.0, 1.0, np.inf])
+    assert set(pairs_of(**{name: problem[name] for name in names}).products.columns) == {0}
+
+
+def test_a_pickle():
+    problem = problem_of()
+    values = problem.pop("values")
+    attention = Attention(**problem, kernel=KERNELS["gaussian"])
+    again = pickle.loads(pickle.dumps(attention))
+    assert_array_equal(again.pool(values).finish(), attention.pool(values).finish())
+
+
+def test_a_lattice_is_not_for_them():
+    problem = problem_of("none") | {"algorithm": "lattice", "kernel": KERNELS["gaussian"]}
+    assert algorithm_of(**problem) == "dense"
+
+
+def test_a_centre_is_near_what_is_there():
+    """Of the queries, where keys miss all of a column."""
+    problem = problem_of("a column of keys", shift=1e6)
+    names = ("queries", "keys", "bandwidth", "kinds")
+    pairs = pairs_of(**{name: problem[name] for name in names})
+    assert max(np.abs(side).max() for side in pairs.centred) < 10
+    part = pairs.restrict(np.arange(3), np.arange(5))
+    assert max(np.abs(side).max() for side in part.centred) < 10
