@@ -74,18 +74,18 @@ def predict(Q, X, y, kernel, bandwidth, **kwargs):
 
 def refit_without_each(estimator, X, y, sample_weight=None):
     """Predictions of n estimators, each fitted without the row that it predicts."""
+    from sklearn import config_context
     from sklearn.base import clone
 
-    predictions = []
-    for i in range(len(X)):
-        others = np.arange(len(X)) != i
-        weight = None if sample_weight is None else sample_weight[others]
-        model = clone(estimator).fit(X[others], y[others], weight)
-        predictions.append(
-            (model.predict_proba if hasattr(model, "predict_proba") else model.predict)(
-                X[i : i + 1]
-            )
-        )
+    model, predictions = clone(estimator), []
+    # Of the checks of input, which take most of the time, other tests make sure.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for i in range(len(X)):
+            others = np.arange(len(X)) != i
+            weight = None if sample_weight is None else sample_weight[others]
+            model.fit(X[others], y[others], weight)
+            predict = getattr(model, "predict_proba", model.predict)
+            predictions.append(predict(X[i : i + 1]))
     return np.concatenate(predictions)
 
 

@@ -97,8 +97,14 @@ def ways_for(kernel, bandwidth):
 # -- predictions and weights --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bandwidth", BANDWIDTHS)
-@BOTH
+@pytest.mark.parametrize(
+    ("Estimator", "bandwidth"),
+    [
+        *((NadarayaWatsonRegressor, bandwidth) for bandwidth in BANDWIDTHS),
+        (NadarayaWatsonClassifier, "one"),
+        (NadarayaWatsonClassifier, "nearest"),
+    ],
+)
 def test_predictions_agree(Estimator, kernel, bandwidth, data):
     X, y, weights, queries = data
     y = target_of(Estimator, y)
@@ -127,8 +133,14 @@ def test_predictions_do_not_depend_on_the_threads(algorithm, n_jobs, data):
     assert_array_equal(together.attention_weights(queries), alone.attention_weights(queries))
 
 
-@pytest.mark.parametrize("tol", [1e-6, 1e-2])
-@BOTH
+@pytest.mark.parametrize(
+    ("Estimator", "tol"),
+    [
+        (NadarayaWatsonRegressor, 1e-6),
+        (NadarayaWatsonRegressor, 1e-2),
+        (NadarayaWatsonClassifier, 1e-2),
+    ],
+)
 def test_predictions_are_within_the_tolerance(Estimator, kernel, tol, data):
     X, y, weights, queries = data
     y = target_of(Estimator, y)

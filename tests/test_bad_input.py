@@ -3,8 +3,9 @@
 A `fit` that fails leaves the estimator as it was.
 """
 
+import pickle
 import re
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -554,6 +555,18 @@ SEARCHES = {
 }
 
 
+@cache
+def pickled(Estimator):
+    y = LABELS.astype(float) if issubclass(Estimator, NadarayaWatsonRegressor) else LABELS
+    model = Estimator().fit(X[::2], y[::2])
+    return pickle.dumps((model, model.predict(X)))
+
+
+def fitted_before(Estimator):
+    """An estimator that was fitted to other rows, and its predictions."""
+    return pickle.loads(pickled(Estimator))
+
+
 def walk_through(model, data, match):
     """A first fit, and one after another, fail alike and change nothing."""
     y = LABELS.astype(float) if isinstance(model, NadarayaWatsonRegressor) else LABELS
@@ -562,8 +575,7 @@ def walk_through(model, data, match):
     with pytest.raises((ValueError, TypeError, AttributeError), match=f"(?s){match}"):
         model.fit(**given)
     assert state_of(model) == before
-    fitted = type(model)().fit(X[::2], y[::2])
-    predictions = fitted.predict(X)
+    fitted, predictions = fitted_before(type(model))
     fitted.set_params(**model.get_params())
     before = state_of(fitted)
     with pytest.raises((ValueError, TypeError, AttributeError), match=f"(?s){match}"):

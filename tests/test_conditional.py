@@ -340,7 +340,7 @@ METHODS = {
 @pytest.mark.parametrize("bandwidth", [0.5, 1e-3])
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_holds_all_pairs(method, bandwidth, rng):
-    n = 3000
+    n = 2000
     X, Q = rng.standard_normal((2, n, 2))
     model = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, X[:, 0])
     METHODS[method](model, Q[:10])
@@ -360,8 +360,8 @@ def test_nothing_holds_all_pairs(method, bandwidth, rng):
 def test_the_way_of_pooling_does_not_matter(method, kernel, bandwidth, rng):
     if method == "gradient" and (kernel == "boxcar" or isinstance(bandwidth, KNearest)):
         return
-    n = 300 if isinstance(bandwidth, KNearest) else 700
-    X, Q = rng.standard_normal((n, 2)), rng.standard_normal((200, 2))
+    n = 300 if isinstance(bandwidth, KNearest) else 500
+    X, Q = rng.standard_normal((n, 2)), rng.standard_normal((100, 2))
     y, weight = rng.standard_normal(n), rng.integers(0, 3, n)
     expected, found = (
         np.asarray(METHODS[method](model.fit(X, y, weight), Q), float)

@@ -284,9 +284,9 @@ def test_leave_one_out_is_n_refits(kernel, bandwidth, data):
     X, y, weights, _ = data
     X, y, weights = X[:25], y[:25], weights[:25]
     bandwidth = KNearest(12) if bandwidth == "nearest" else BANDWIDTHS[bandwidth]
+    expected = refits(line(kernel, bandwidth), X, y, weights)
     for algorithm in ("dense", "blocks"):
         model = line(kernel, bandwidth, algorithm=algorithm).fit(X, y, weights)
-        expected = refits(line(kernel, bandwidth), X, y, weights)
         assert_allclose(model.predict(None), expected, rtol=1e-9, atol=1e-9)
 
 

@@ -83,7 +83,7 @@ WAYS = {
 def test_four_threads_get_the_same_bits(way, rng):
     X, queries = rng.normal(size=(4000, 2)), rng.normal(size=(1000, 2))
     model = NadarayaWatsonRegressor(**WAYS[way]).fit(X, np.sin(X))
-    expected, end = model.predict(queries), monotonic() + 0.5
+    expected, end = model.predict(queries), monotonic() + 0.2
 
     def predict_again(_):
         while True:  # once at least

@@ -12,7 +12,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+from sklearn.utils.estimator_checks import check_param_validation
+from suite import suite_of
 
 from nwkr import (
     NadarayaWatsonClassifier,
@@ -443,14 +444,7 @@ def expected_failures(estimator):
     return {"check_estimators_nan_inf": "an infinite distance is one of a pair that does not count"}
 
 
-def suite_of(instances):
-    """As a list, which pytest 9 wants and some releases of scikit-learn do not give."""
-    marker = parametrize_with_checks(instances, expected_failed_checks=expected_failures)
-    names, cases = marker.args
-    return pytest.mark.parametrize(names, list(cases), **marker.kwargs)
-
-
-@suite_of(INSTANCES)
+@suite_of(INSTANCES, expected_failures)
 def test_suite(estimator, check):
     check(estimator)
 
