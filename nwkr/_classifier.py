@@ -52,7 +52,11 @@ class NadarayaWatsonClassifier(
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
-        among all; NaN probabilities (and an error from `predict`); or an error.
+        among all; NaN probabilities, and `outlier_label` from `predict`; or an error.
+    outlier_label : label, "most_frequent" or None, default=None
+        With ``handle_empty="nan"``, what `predict` gives such a query: a label of the same kind
+        as those of the classes, one of them or another; "most_frequent" for the class of most
+        weight among all; None for an error.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
         matter, which takes ``metric="euclidean"``; "lattice" has a Gaussian hop from training
@@ -72,6 +76,8 @@ class NadarayaWatsonClassifier(
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    outlier_label_ : label or None
+        The label in use for queries that no training row has weight for.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The bandwidth in use.
     kernel_ : Kernel
@@ -90,6 +96,7 @@ class NadarayaWatsonClassifier(
     --------
     NadarayaWatsonRegressor : The same for numbers.
     sklearn.neighbors.KNeighborsClassifier : Vote of the nearest training rows.
+    sklearn.neighbors.RadiusNeighborsClassifier : Vote of those within a radius, or none.
 
     References
     ----------
@@ -114,6 +121,7 @@ class NadarayaWatsonClassifier(
 
     _parameter_constraints: dict = NadarayaWatsonBase._parameter_constraints | {
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "outlier_label": "no_validation",  # any label
     }
 
     def __init__(
@@ -124,6 +132,7 @@ class NadarayaWatsonClassifier(
         metric="euclidean",
         metric_params=None,
         handle_empty="nearest",
+        outlier_label=None,
         algorithm="auto",
         tol=0.0,
         class_weight=None,
@@ -134,6 +143,7 @@ class NadarayaWatsonClassifier(
         self.metric = metric
         self.metric_params = metric_params
         self.handle_empty = handle_empty
+        self.outlier_label = outlier_label
         self.algorithm = algorithm
         self.tol = tol
         self.class_weight = class_weight
@@ -207,24 +217,32 @@ class NadarayaWatsonClassifier(
         Returns
         -------
         y : ndarray of shape (n_queries,)
-            The most probable class; of equally probable ones the first.
+            The most probable class; of equally probable ones the first. `outlier_label` for
+            those that no training row has weight for, if ``handle_empty="nan"``.
 
         Raises
         ------
         ValueError
-            If a query has no weight and `handle_empty` is "error", or "nan", which no label
-            stands for.
+            If a query has no weight and `handle_empty` is "error", or "nan" and no
+            `outlier_label` stands for that.
         """
         probabilities = self.predict_proba(X)
-        unknown = np.flatnonzero(np.isnan(probabilities).any(axis=1))
-        if len(unknown):
-            raise ValueError(
-                f"No training row has weight for {len(unknown)} of {len(probabilities)} "
-                f"queries, the first of them row {unknown[0]}, and with handle_empty='nan' "
-                f"they have no class. predict_proba gives NaN for them; handle_empty='nearest' "
-                f"or 'mean' gives them a class."
+        labels = self.classes_[probabilities.argmax(axis=1)]
+        unknown = np.isnan(probabilities).any(axis=1)
+        if self.outlier_label_ is not None:
+            stands_for_unknown = np.asarray(self.outlier_label_)
+            labels = labels.astype(
+                np.result_type(labels.dtype, stands_for_unknown.dtype), copy=False
             )
-        return self.classes_[probabilities.argmax(axis=1)]
+            labels[unknown] = stands_for_unknown
+        elif unknown.any():
+            raise ValueError(
+                f"No training row has weight for {unknown.sum()} of {len(unknown)} "
+                f"queries, the first of them row {unknown.argmax()}, and with handle_empty='nan' "
+                f"they have no class. predict_proba gives NaN for them; outlier_label gives them "
+                f"a label, handle_empty='nearest' or 'mean' a class."
+            )
+        return labels
 
     def predict_proba(self, X):
         """Predict class probabilities.
@@ -289,7 +307,23 @@ class NadarayaWatsonClassifier(
                 f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
                 f"which none has."
             )
+        self.outlier_label_ = self._resolve_outlier_label(targets, weights)
         return targets, weights
+
+    def _resolve_outlier_label(self, targets, weights):
+        label = self.outlier_label
+        if isinstance(label, str) and label == "most_frequent":
+            return targets.classes[np.bincount(targets.codes, weights).argmax()]
+        if label is None:
+            return None
+        numbers, kinds = set("biuf"), {np.asarray(label).dtype.kind, targets.classes.dtype.kind}
+        if np.ndim(label) > 0 or not (len(kinds) == 1 or "O" in kinds or kinds <= numbers):
+            raise ValueError(
+                f"outlier_label must be one label of the same kind as those of the classes, "
+                f"'most_frequent' or None; got {label!r} with classes such as "
+                f"{targets.classes[0]!r}."
+            )
+        return label
 
     def _class_weights(self, one_hot, sample_weight, y):
         if self.class_weight == "balanced":

@@ -54,6 +54,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
+    outlier_label : label, "most_frequent" or None, default=None
+        As of :class:`NadarayaWatsonClassifier`.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         As of :class:`NadarayaWatsonClassifier`.
     tol : float, default=0.0
@@ -68,6 +70,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    outlier_label_ : label or None
+        The label in use for queries that no training row has weight for.
     bandwidth_ : ndarray of shape (n_features,), float, or KNearest
         The best bandwidth.
     best_score_ : float
@@ -111,7 +115,10 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
 
     _parameter_constraints: dict = {
         **BandwidthSearch._parameter_constraints,
-        "class_weight": NadarayaWatsonClassifier._parameter_constraints["class_weight"],
+        **{
+            name: NadarayaWatsonClassifier._parameter_constraints[name]
+            for name in ("class_weight", "outlier_label")
+        },
     }
     _plain_class = NadarayaWatsonClassifier
     _default_scoring = "neg_log_loss"
@@ -130,6 +137,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         metric="euclidean",
         metric_params=None,
         handle_empty="nearest",
+        outlier_label=None,
         algorithm="auto",
         tol=0.0,
         class_weight=None,
@@ -146,6 +154,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.metric = metric
         self.metric_params = metric_params
         self.handle_empty = handle_empty
+        self.outlier_label = outlier_label
         self.algorithm = algorithm
         self.tol = tol
         self.class_weight = class_weight

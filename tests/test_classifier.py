@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention
 from sklearn import config_context
 from sklearn.metrics import accuracy_score
-from sklearn.neighbors import KernelDensity
+from sklearn.neighbors import KernelDensity, RadiusNeighborsClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
@@ -243,6 +243,56 @@ def test_no_label_stands_for_nan(data):
     with pytest.raises(ValueError, match=r"1 of 4 queries, the first of them row 3, .*'nan'"):
         model.predict(queries)
     assert_array_equal(model.predict(queries[:3]), model.predict_proba(X[:3]).argmax(axis=1))
+
+
+@pytest.mark.filterwarnings("ignore:Outlier label:UserWarning")  # of scikit-learn's
+@pytest.mark.parametrize(
+    ("labels", "outlier"),
+    [
+        (np.array([0, 1, 2]), -1),
+        (np.array([0, 1, 2], dtype=np.uint8), -1),
+        (np.array([0.0, 1.0, 2.0]), 9),
+        (np.array(["a", "b", "c"]), "nothing like it"),
+        (np.array(["a", "b", "c"], dtype=object), "none"),
+        (np.array(["a", "b", "c"]), "b"),
+    ],
+    ids=repr,
+)
+def test_label_of_outliers(labels, outlier, data):
+    X, y, _ = data
+    queries = np.vstack([X[:5], [[50.0, 60.0]]])
+    model = fitted(X, labels[y], "biweight", 0.5, handle_empty="nan", outlier_label=outlier)
+    radius = RadiusNeighborsClassifier(0.5, outlier_label=outlier)
+    assert model.outlier_label_ == outlier
+    predicted = model.predict(queries)
+    assert predicted[-1] == outlier
+    assert predicted.dtype == model.predict(queries[:5]).dtype
+    assert_array_equal(predicted[:5], labels[model.predict_proba(queries[:5]).argmax(axis=1)])
+    assert np.isnan(model.predict_proba(queries)[-1]).all()
+    if np.append(labels, outlier).dtype == labels.dtype:  # as scikit-learn wants it
+        assert radius.fit(X, labels[y]).predict(queries[-1:]) == predicted[-1]
+    # Where each query gets something, there are no outliers.
+    model = fitted(X, labels[y], "biweight", 0.5, outlier_label=outlier)
+    assert model.predict(queries)[-1] in labels
+
+
+def test_most_frequent_class_for_outliers(data):
+    X, y, _ = data
+    far = [[50.0, 60.0]]
+    params = {"handle_empty": "nan", "outlier_label": "most_frequent"}
+    assert fitted(X, y, "biweight", 0.5, **params).predict(far) == [0]
+    model = fitted(X, y, "biweight", 0.5, **params, class_weight={2: 20})
+    assert model.outlier_label_ == 2
+    assert model.predict(far) == [2]
+    model = fitted(X, y, "biweight", 0.5, **params, sample_weight=np.where(y == 1, 9.0, 1.0))
+    assert model.predict(far) == [1]
+
+
+@pytest.mark.parametrize("outlier", ["none", [1], np.array([1, 2])], ids=str)
+def test_label_of_outliers_of_another_kind(outlier, data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match="outlier_label must be one label of the same kind"):
+        fitted(X, y, outlier_label=outlier)
 
 
 def test_error_for_empty_neighbourhoods(data):
