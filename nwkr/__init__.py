@@ -3,6 +3,7 @@
 from nwkr import bandwidths, displays, kernels
 from nwkr._classifier import NadarayaWatsonClassifier
 from nwkr._classifier_cv import NadarayaWatsonClassifierCV
+from nwkr._pipeline import last_step
 from nwkr._regressor import NadarayaWatsonRegressor
 from nwkr._regressor_cv import NadarayaWatsonRegressorCV
 
@@ -17,4 +18,5 @@ __all__ = [
     "bandwidths",
     "displays",
     "kernels",
+    "last_step",
 ]

@@ -27,6 +27,7 @@ ORDER = [
     "nwkr.displays._kernel",
     "nwkr.displays._reading",
     "nwkr.displays._drawing",
+    "nwkr._pipeline",
     "nwkr._regressor_cv",
     "nwkr._regressor",
     "nwkr._classifier_cv",

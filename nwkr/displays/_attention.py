@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._pipeline import last_step
 from nwkr.displays._drawing import axes_of, merged, need_matplotlib
-from nwkr.displays._reading import feature_number, names_of_features, reach
+from nwkr.displays._reading import feature_number, names_of_features
 
 __all__ = ["AttentionDisplay"]
 
@@ -91,7 +92,7 @@ class AttentionDisplay:
             If matplotlib is not installed.
         """
         need_matplotlib("AttentionDisplay.from_estimator")
-        model, queries = reach(estimator, X)
+        model, queries = last_step(estimator, X)
         weights = model.attention_weights(queries)
         sorted_by = {}
         if sort_by is not None:

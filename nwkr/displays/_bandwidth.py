@@ -6,9 +6,10 @@ import re
 
 import numpy as np
 
+from nwkr._pipeline import last_step
 from nwkr.bandwidths import KNearest
 from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib
-from nwkr.displays._reading import names_of_features, reach
+from nwkr.displays._reading import names_of_features
 
 __all__ = ["BandwidthDisplay"]
 
@@ -126,7 +127,7 @@ class BandwidthDisplay:
             If matplotlib is not installed.
         """
         need_matplotlib("BandwidthDisplay.from_estimator")
-        model, _ = reach(estimator)
+        model, _ = last_step(estimator)
         results = getattr(model, "cv_results_", {})
         if "bandwidth" not in results:
             raise ValueError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import is_classifier
 
+from nwkr._pipeline import last_step
 from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib
-from nwkr.displays._reading import reach
 
 __all__ = ["ExplanationDisplay"]
 
@@ -100,7 +100,7 @@ class ExplanationDisplay:
             raise ValueError(
                 f"X must be one row, (1, n_features); got {'None' if X is None else len(X)}."
             )
-        model, query = reach(estimator, X)
+        model, query = last_step(estimator, X)
         prediction = np.asarray(estimator.predict(X))
         if prediction.size > 1:
             raise ValueError(

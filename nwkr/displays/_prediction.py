@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import check_array
 
+from nwkr._pipeline import last_step
 from nwkr.displays._drawing import axes_of, need_matplotlib
 from nwkr.displays._over_one import draw_over_one
 from nwkr.displays._over_two import draw_over_two
-from nwkr.displays._reading import feature_number, names_in, reach
+from nwkr.displays._reading import feature_number, names_in
 
 __all__ = ["PredictionDisplay"]
 
@@ -343,7 +344,7 @@ def _band(estimator, queries, band, coverage, target):
     """Lower and upper ends, and what they are."""
     if callable(band):
         return {"band": np.asarray(band(queries), dtype=float)}
-    model, inputs = reach(estimator, queries)
+    model, inputs = last_step(estimator, queries)
     if band == "std":
         mean, std = (_one_output(part, target) for part in model.predict(inputs, return_std=True))
         ends = np.column_stack([mean - std, mean + std])

@@ -1,24 +1,18 @@
-"""What displays share in reading: the estimator behind a pipeline, and the names of features."""
+"""Names of features, as displays show them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["feature_number", "names_in", "names_of_features", "reach"]
+from nwkr._pipeline import last_step
 
-
-def reach(estimator, X=None):
-    """The last step of a pipeline, of the best one if it was searched for, and its input."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if not hasattr(estimator, "steps"):
-        return estimator, X
-    return estimator[-1], X if X is None or len(estimator) == 1 else estimator[:-1].transform(X)
+__all__ = ["feature_number", "names_in", "names_of_features"]
 
 
 def names_of_features(estimator):
     """Names of the features that the last step sees; x0, x1, ... where it saw none."""
     estimator = getattr(estimator, "best_estimator_", estimator)
-    model, _ = reach(estimator)
+    model, _ = last_step(estimator)
     names = getattr(model, "feature_names_in_", None)
     if names is None and hasattr(estimator, "steps"):
         try:
