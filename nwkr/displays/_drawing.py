@@ -4,9 +4,10 @@ from __future__ import annotations
 
 __all__ = ["COLORS", "LINES", "axes_of", "merged", "need_matplotlib"]
 
-# Of Okabe and Ito, for colour-blind readers too; their yellow is too pale on white.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINES = ("-", "--", "-.", ":")
+# Of Okabe and Ito, for colour-blind readers too; their yellow and pink are too pale on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#AA3377", "#E69F00", "#56B4E9", "#000000")
+# The last is dotted, in dots that are wide enough to be seen.
+LINES = ("-", "--", "-.", (0, (1.5, 1)))
 
 
 def need_matplotlib(caller):

@@ -143,6 +143,7 @@ class ExplanationDisplay:
         self.ax_ = ax = axes_of(self, ax)
         self.figure_ = ax.figure
         from matplotlib.patches import Rectangle
+        from matplotlib.ticker import MaxNLocator
 
         color = [COLORS[0]] * len(self.rows)
         if self.classes is not None:
@@ -156,8 +157,10 @@ class ExplanationDisplay:
         ax.set_yticks(places, [str(row) for row in self.rows])
         ax.invert_yaxis()
         ax.margins(x=0.15)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         name = "effective weight" if self.degree else "attention weight"
-        ax.set(xlabel=name, ylabel="training row")
+        value = "target" if self.classes is None else "class"
+        ax.set(xlabel=f"{name} (beside the bars: {value})", ylabel="training row")
         share = f"{np.sum(self.weights):.0%} of the weight shown"
         ax.set_title(
             f"prediction: {_in_words(self.prediction)} ({share})", loc="left", fontsize="medium"
