@@ -13,6 +13,7 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._density import LocalDensity
 from nwkr._explanation import Explanation
 from nwkr._input import by_name, validate_rows
+from nwkr._lazy import over_blocks
 from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._targets import ClassTargets
 from nwkr._validation import StrOptions, _fit_context
@@ -204,6 +205,7 @@ class NadarayaWatsonClassifier(
             )
         return (self._fit if first else self._append)(X, y, sample_weight, known)
 
+    @over_blocks(lambda self, options: self._most_probable(np.empty((0, len(self.classes_)))))
     def predict(self, X):
         """Predict class labels.
 
@@ -212,7 +214,8 @@ class NadarayaWatsonClassifier(
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
             ``metric="precomputed"``. None stands for the training rows, each left out of
-            its own prediction (and no other row that repeats it).
+            its own prediction (and no other row that repeats it). For a Dask array or frame the
+            result is a lazy array, with the same chunks.
 
         Returns
         -------
@@ -226,7 +229,10 @@ class NadarayaWatsonClassifier(
             If a query has no weight and `handle_empty` is "error", or "nan" and no
             `outlier_label` stands for that.
         """
-        probabilities = self.predict_proba(X)
+        return self._most_probable(self.predict_proba(X))
+
+    def _most_probable(self, probabilities):
+        """The label of the most probable class in each row, or what stands for none."""
         labels = self.classes_[probabilities.argmax(axis=1)]
         unknown = np.isnan(probabilities).any(axis=1)
         if self.outlier_label_ is not None:
@@ -244,6 +250,7 @@ class NadarayaWatsonClassifier(
             )
         return labels
 
+    @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
     def predict_proba(self, X):
         """Predict class probabilities.
 
@@ -265,6 +272,7 @@ class NadarayaWatsonClassifier(
         check_is_fitted(self)
         return self._targets.decode(self._pooled(X))
 
+    @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
 
@@ -300,37 +308,39 @@ class NadarayaWatsonClassifier(
     def _encode(self, y, sample_weight, classes=None):
         targets = ClassTargets.of(y, classes)
         self.classes_ = targets.classes
-        of_classes = self._class_weights(targets.values, sample_weight, y)
+        totals = np.bincount(targets.codes, sample_weight, len(targets.classes))
+        of_classes = self._class_weights(totals)
         weights = sample_weight * of_classes[targets.codes]
         if not (weights > 0).any():
             raise ValueError(
                 f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
                 f"which none has."
             )
-        self.outlier_label_ = self._resolve_outlier_label(targets, weights)
+        self.outlier_label_ = self._resolve_outlier_label(totals * of_classes)
         return targets, weights
 
-    def _resolve_outlier_label(self, targets, weights):
+    def _resolve_outlier_label(self, class_totals):
         label = self.outlier_label
         if isinstance(label, str) and label == "most_frequent":
-            return targets.classes[np.bincount(targets.codes, weights).argmax()]
+            return self.classes_[class_totals.argmax()]
         if label is None:
             return None
-        numbers, kinds = set("biuf"), {np.asarray(label).dtype.kind, targets.classes.dtype.kind}
+        numbers, kinds = set("biuf"), {np.asarray(label).dtype.kind, self.classes_.dtype.kind}
         if np.ndim(label) > 0 or not (len(kinds) == 1 or "O" in kinds or kinds <= numbers):
             raise ValueError(
                 f"outlier_label must be one label of the same kind as those of the classes, "
                 f"'most_frequent' or None; got {label!r} with classes such as "
-                f"{targets.classes[0]!r}."
+                f"{self.classes_[0]!r}."
             )
         return label
 
-    def _class_weights(self, one_hot, sample_weight, y):
+    def _class_weights(self, class_totals):
+        """Factors of the weights by class, from the sums of these."""
         if self.class_weight == "balanced":
-            class_totals = sample_weight @ one_hot
             # A class without weight stays without.
-            return sample_weight.sum() / np.where(class_totals > 0, class_totals, np.inf)
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            return class_totals.sum() / np.where(class_totals > 0, class_totals, np.inf)
+        classes = self.classes_
+        weights = compute_class_weight(self.class_weight, classes=classes, y=classes)
         if not (weights >= 0).all() or not (weights < np.inf).all():
             raise ValueError(
                 f"class_weight must hold non-negative weights; got {self.class_weight!r}."

@@ -6,7 +6,10 @@ from sys import float_info
 
 import numpy as np
 
-__all__ = ["as_counts", "count_rows"]
+__all__ = ["MOST_ROWS", "as_counts", "count_of_sums", "count_rows"]
+
+MOST_ROWS = 1e100
+"""Far more copies than can be told apart in float64: only their ratios count."""
 
 
 def count_rows(weights: np.ndarray) -> float:
@@ -25,9 +28,26 @@ def count_rows(weights: np.ndarray) -> float:
         and sum to 1, say, are of as many rows as there are if they are all alike.
     """
     shares = weights / weights.max()
-    total = float(shares.sum())
-    copies = min(float(weights.max()) * total, float_info.max)
-    return max(copies, total**2 / float(shares @ shares))
+    return count_of_sums(float(weights.max()), float(shares.sum()), float(shares @ shares))
+
+
+def count_of_sums(heaviest: float, total: float, squares: float) -> float:
+    """Number of rows, by weight, from sums over their weights.
+
+    Parameters
+    ----------
+    heaviest : float
+        The greatest weight.
+    total, squares : float
+        Sum of the weights as shares of that, and of the squares of these shares.
+
+    Returns
+    -------
+    count : float
+        What :func:`count_rows` says of such weights.
+    """
+    copies = min(heaviest * total, float_info.max)
+    return max(copies, total**2 / squares)
 
 
 def as_counts(weights: np.ndarray) -> np.ndarray:
@@ -43,7 +63,6 @@ def as_counts(weights: np.ndarray) -> np.ndarray:
     counts : ndarray of shape (n_rows,)
         Weights of any scale that does not overflow when they are added up.
     """
-    # Far more copies than can be told apart in float64: only their ratios count.
-    n_rows = min(count_rows(weights), 1e100)
+    n_rows = min(count_rows(weights), MOST_ROWS)
     shares = weights / weights.max()
     return shares * (n_rows / shares.sum())

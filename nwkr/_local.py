@@ -84,13 +84,42 @@ class LocalLines:
         lines : LocalLines
             The lines.
         """
-        columns = np.arange(keys.shape[1] if degree and np.isfinite(ridge) else 0)
-        if not window.by_query and len(columns):
-            columns = np.flatnonzero(window.bandwidth > 0)
+        columns = _sloping(degree, ridge, keys.shape[1], window)
         n_rows = float(counts.sum())
         some = keys[:, columns].astype(float)
         centre = counts @ some / n_rows
         spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
+        return cls._of_varying(ridge, columns, centre, spread, n_rows)
+
+    @classmethod
+    def of_moments(
+        cls,
+        degree: int,
+        ridge: float,
+        centre: np.ndarray,
+        spread: np.ndarray,
+        n_rows: float,
+        window: Window,
+    ) -> LocalLines:
+        """The same for keys of which the moments are known; what is not listed is as in `of`.
+
+        Parameters
+        ----------
+        centre, spread : ndarray of shape (n_features,)
+            Mean and standard deviation of all columns.
+        n_rows : float
+            Number of keys, by weight.
+
+        Returns
+        -------
+        lines : LocalLines
+            The lines.
+        """
+        columns = _sloping(degree, ridge, len(centre), window)
+        return cls._of_varying(ridge, columns, centre[columns], spread[columns], n_rows)
+
+    @classmethod
+    def _of_varying(cls, ridge, columns, centre, spread, n_rows):
         # A constant column has no slope; nor has one that is constant but for rounding.
         varies = spread > 1e-14 * np.abs(centre)
         return cls(ridge, columns[varies], centre[varies], spread[varies], n_rows)
@@ -148,8 +177,32 @@ class LocalLines:
             The lines.
         """
         sums = self.careful(attention).pool(values) if sums is None else sums
+        fit = self.fit_sums(attention, sums)
+        if self.has_slopes:
+            self._count_anew(fit, values[:, : fit.mean.shape[1]])
+        return fit
+
+    def fit_sums(self, attention: Attention, sums: PooledSums) -> LocalFit:
+        """Fit a line at each query from sums alone, whichever keys these are over.
+
+        Nothing makes good for digits that they have lost: :attr:`centre` has to be near the
+        queries, in units of the bandwidth.
+
+        Parameters
+        ----------
+        attention : Attention
+            Queries and their window, with any keys or none.
+        sums : PooledSums
+            What pooling the values of all keys gave.
+
+        Returns
+        -------
+        fit : LocalFit
+            The lines.
+        """
         n_slopes = len(self.columns)
-        n_outputs = (values.shape[1] - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
+        n_values = sums.weighted.shape[1]
+        n_outputs = (n_values - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
         ends = np.cumsum([n_outputs, n_slopes, n_slopes * (n_slopes + 1) // 2])
         y_mean, z_mean, squares, with_y = np.split(sums.finish(), ends, axis=1)
         first, second = self.products
@@ -160,8 +213,6 @@ class LocalLines:
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
         moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
         trust, penalty = self._trust(attention, sums), self._penalty(attention)
-        if n_slopes:
-            self._count_anew(attention, values[:, :n_outputs], z_mean, trust, penalty, *moments[1:])
         return LocalFit(self, attention, sums, *moments, trust, penalty)
 
     def _trust(self, attention, sums):
@@ -196,10 +247,13 @@ class LocalLines:
         apart = np.square(np.take(attention.keys, out, axis=0)[:, self.columns] - self.centre)
         return np.maximum(self.n_rows / rest * (variance - weights / rest * apart), 1e-300)
 
-    def _count_anew(self, attention, y, z_mean, trust, penalty, covariance, with_y, offset):
+    def _count_anew(self, fit, y):
         """Moments about the local mean, where those about the common centre lost digits."""
+        attention, trust = fit.attention, fit.trust
+        covariance, with_y, offset = fit.covariance, fit.with_y, fit.offset
+        z_mean = self.scaled(attention.queries) - offset
         diagonal = np.einsum("njj->nj", covariance)
-        level = trust[:, None] * diagonal + (1 - trust)[:, None] * penalty
+        level = trust[:, None] * diagonal + (1 - trust)[:, None] * fit.penalty
         lost = trust[:, None] * (diagonal + z_mean**2) > _LARGEST_LOSS * level
         again = np.flatnonzero(lost.any(axis=1))
 
@@ -337,6 +391,14 @@ class LocalFit:
     def leverage(self) -> np.ndarray:
         """Effective weight of a key at its own place, relative to its share of the weights."""
         return 1 + np.einsum("nj,nj->n", self.offset, self._solved[1])
+
+
+def _sloping(degree, ridge, n_features, window):
+    """Numbers of the columns that may have slopes, as far as the window tells."""
+    columns = np.arange(n_features if degree and np.isfinite(ridge) else 0)
+    if not window.by_query and len(columns):
+        columns = np.flatnonzero(window.bandwidth > 0)
+    return columns
 
 
 CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0), np.empty(0), 0.0)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from nwkr._lazy import is_lazy
+
 __all__ = ["explain_not_finite", "require_labels", "require_numbers"]
 
 # Types of numbers, which need no look.
@@ -75,10 +77,11 @@ def require_numbers(name: str, data: Any) -> None:
     Raises
     ------
     TypeError
-        If the data are sparse.
+        If the data are sparse, or a Dask collection.
     ValueError
         If they hold dates, durations, categories, text or complex numbers, or nothing.
     """
+    _refuse_lazy(name, data)
     _refuse_sparse(name, data)
     found: dict[str, list] = {}
     missing = {}
@@ -116,10 +119,11 @@ def require_labels(name: str, data: Any) -> None:
     Raises
     ------
     TypeError
-        If the data are sparse.
+        If the data are sparse, or a Dask collection.
     ValueError
         If labels are missing or complex numbers.
     """
+    _refuse_lazy(name, data)
     _refuse_sparse(name, data)
     counts = {}
     for label, dtype, column in _unusual_columns(data):
@@ -147,6 +151,15 @@ def explain_not_finite(name: str, data: Any) -> str:
         f"{name} must be finite; it contains infinity or a value too large for its type"
         f"{_in(infinite)}. Leave those rows out, or put a large number there."
     )
+
+
+def _refuse_lazy(name, data):
+    if is_lazy(data):
+        raise TypeError(
+            f"{name} must be in memory; got a Dask collection ({type(data).__name__}). The "
+            f"estimators of nwkr.dask are fitted on chunks, and predict takes rows in chunks; for "
+            f"all else, or if it fits in memory, pass {name}.compute()."
+        )
 
 
 def _refuse_sparse(name, data):

@@ -15,6 +15,7 @@ from nwkr._conditional_density import ConditionalDensity
 from nwkr._explanation import Explanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
+from nwkr._lazy import over_blocks
 from nwkr._local import LocalLines
 from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._smoother import LinearSmoother
@@ -199,6 +200,11 @@ class NadarayaWatsonRegressor(
             return self._fit(X, y, sample_weight)
         return self._append(X, y, sample_weight)
 
+    def _nothing_predicted(self, options):
+        nothing = self._targets.decode(np.empty((0, self._values.shape[1])))
+        return (nothing, nothing) if options.get("return_std") else nothing
+
+    @over_blocks(_nothing_predicted)
     def predict(self, X, *, return_std=False):
         r"""Predict targets, the means of their conditional distributions.
 
@@ -207,7 +213,8 @@ class NadarayaWatsonRegressor(
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
             ``metric="precomputed"``. None stands for the training rows, each left out of
-            its own prediction (and no other row that repeats it).
+            its own prediction (and no other row that repeats it). For a Dask array or frame the
+            result is a lazy array, with the same chunks.
         return_std : bool, default=False
             Whether to return the standard deviation too, :math:`\sqrt{\sum_i a_i (y_i - f)^2}`
             with the attention weights :math:`a_i` and the mean :math:`f`: how far the targets

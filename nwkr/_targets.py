@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,18 @@ class Targets:
         """Targets of rows, whose range is that of the rows with weight."""
         one_output, y = y.ndim == 1, y.reshape(len(y), -1).copy()
         present = y[sample_weight > 0]
-        lowest, highest = present.min(axis=0), present.max(axis=0)
+        scale, centre = cls.unit_of(present.min(axis=0), present.max(axis=0))
+        return cls(y, centre, scale, one_output, names)
+
+    @staticmethod
+    def unit_of(lowest: np.ndarray, highest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and centre of targets between two ends."""
         scale = highest / 2 - lowest / 2
-        return cls(y, lowest + scale, scale, one_output, names)
+        return scale, lowest + scale
+
+    def of_rows(self, y: np.ndarray) -> Targets:
+        """Targets of other rows, with the same centre and scale."""
+        return replace(self, y=y.reshape(len(y), -1))
 
     @property
     def given(self) -> np.ndarray:
@@ -120,6 +129,10 @@ class ClassTargets:
                 )
             codes = np.searchsorted(classes, y)
         return cls(classes, codes.astype(np.int32))
+
+    def of_rows(self, y: np.ndarray) -> ClassTargets:
+        """Targets of other rows, of no other classes."""
+        return self.of(y, self.classes)
 
     @property
     def given(self) -> np.ndarray:

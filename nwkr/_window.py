@@ -23,6 +23,7 @@ __all__ = [
     "FixedWindow",
     "NearestWindow",
     "Window",
+    "resolve_by_spread",
     "resolve_window",
     "sees_rows",
 ]
@@ -293,14 +294,56 @@ def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean", 
                 X, metric = distances, "precomputed"
             spread = _spread_of_distances(X, sample_weight, metric)
             resolved = spread * rule.factor(count_rows(sample_weight), 1) if spread > 0 else np.inf
-        std = kernel.std(max(1, int(np.isfinite(resolved).sum())))
-        resolved = resolved / (std if np.isfinite(std) else 1)
+        resolved = _for_kernel(resolved, kernel)
     elif callable(rule):
         resolved = rule(X, sample_weight)
+    return _as_numbers(bandwidth, resolved, (X.shape[1],) if euclidean else ())
 
-    shape = (X.shape[1],) if euclidean else ()
+
+def resolve_by_spread(
+    bandwidth: Any, spread: np.ndarray | None, n_samples: float, kernel: Kernel
+) -> FixedWindow:
+    """Resolve numbers and rules of thumb for training rows whose spread is known.
+
+    Parameters
+    ----------
+    bandwidth : float, array-like of shape (n_features,), str or RuleOfThumb
+        As in :func:`resolve_window`.
+    spread : ndarray of shape (n_features,) or None
+        Spread of each column; 0 for a constant one. None for a metric other than the euclidean,
+        which takes one number.
+    n_samples : float
+        Number of rows, by weight.
+    kernel : Kernel
+        The kernel that the bandwidth is for.
+
+    Returns
+    -------
+    window : FixedWindow
+        The bandwidth for these rows.
+
+    Raises
+    ------
+    ValueError
+        If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
+    """
+    rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+    resolved: Any = rule
+    if isinstance(rule, RuleOfThumb) and spread is not None:
+        resolved = _for_kernel(rule.of_spread(spread, n_samples), kernel)
+    return FixedWindow(_as_numbers(bandwidth, resolved, () if spread is None else spread.shape))
+
+
+def _for_kernel(bandwidth, kernel):
+    """The bandwidth of a Gaussian, translated to another kernel."""
+    std = kernel.std(max(1, int(np.isfinite(bandwidth).sum())))
+    return bandwidth / (std if np.isfinite(std) else 1)
+
+
+def _as_numbers(bandwidth, resolved, shape):
+    """What a bandwidth was resolved to, if that is one number, or one for each feature."""
     allowed = "a non-negative number" + (
-        f" or {X.shape[1]} of them, one for each feature" if euclidean else ""
+        f" or {shape[0]} of them, one for each feature" if shape else ""
     )
     try:
         numbers = np.asarray(resolved)
@@ -314,7 +357,7 @@ def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean", 
             f"bandwidth must be {allowed}, one of {sorted(RULES)}, or a callable that returns "
             f"such numbers from (X, sample_weight); got {came}."
         )
-    return np.full(shape, numbers, dtype=float) if euclidean else float(numbers)
+    return np.full(shape, numbers, dtype=float) if shape else float(numbers)
 
 
 def sees_rows(bandwidth: Any) -> bool:

@@ -55,10 +55,26 @@ class RuleOfThumb:
         """
         X = np.asarray(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
-        spread = _spread(X, weights / weights.max())
+        return self.of_spread(_spread(X, weights / weights.max()), count_rows(weights))
+
+    def of_spread(self, spread: np.ndarray, n_samples: float) -> np.ndarray:
+        """Bandwidth for the Gaussian kernel, where the spread of the data is known.
+
+        Parameters
+        ----------
+        spread : ndarray of shape (n_features,)
+            Spread of each column; 0 for a constant one.
+        n_samples : float
+            Number of rows, by weight.
+
+        Returns
+        -------
+        bandwidth : ndarray of shape (n_features,)
+            In the units of each column; `inf` for a constant column.
+        """
         varying = spread > 0
         n_varying = max(1, int(varying.sum()))
-        return np.where(varying, spread * self.factor(count_rows(weights), n_varying), np.inf)
+        return np.where(varying, spread * self.factor(n_samples, n_varying), np.inf)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,242 @@
+"""Dask collections: whether data are one, their blocks of rows, and what tasks make of them.
+
+Dask is not loaded before data come that are its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from functools import wraps
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["Tasks", "is_lazy", "of_block", "over_blocks", "row_blocks", "sizes_of_blocks"]
+
+
+def is_lazy(data: Any) -> bool:
+    """Whether data are a Dask collection."""
+    dask = sys.modules.get("dask")
+    return dask is not None and bool(dask.is_dask_collection(data))
+
+
+def row_blocks(data: Any) -> list[Any]:
+    """The blocks of rows of a Dask array, frame or series, each delayed."""
+    blocks = data.to_delayed()
+    if not hasattr(data, "numblocks"):
+        return list(blocks)
+    if data.ndim == 2 and data.numblocks[1] > 1:
+        blocks = data.rechunk({1: -1}).to_delayed()
+    return blocks.ravel().tolist()
+
+
+def sizes_of_blocks(data: Any) -> tuple[float, ...]:
+    """Numbers of rows of the blocks, NaN where they are not known."""
+    return data.chunks[0] if hasattr(data, "chunks") else (np.nan,) * data.npartitions
+
+
+@contextmanager
+def of_block(name: str, number: int) -> Iterator[None]:
+    """Have errors say which block of the data they are about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Chunk {number} of {name} (counted from 0): {error}") from error
+
+
+class Tasks:
+    """Tasks put together: from blocks of collections to a value, or to an array in blocks."""
+
+    def __init__(self):
+        self._token, self._layer, self._blocks = uuid4().hex, {}, []
+
+    def blocks(self, delayed: Sequence[Any]) -> list[Any]:
+        """Take delayed objects for tasks to depend on.
+
+        Parameters
+        ----------
+        delayed : sequence of Delayed
+            What :func:`row_blocks` gave.
+
+        Returns
+        -------
+        keys : list
+            What stands for each among the arguments of a task.
+        """
+        self._blocks += delayed
+        return [block.key for block in delayed]
+
+    def put(self, name: str, value: Any) -> Any:
+        """Take a value for many tasks to have, which goes to a worker once.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        value : object
+            The value.
+
+        Returns
+        -------
+        key : tuple
+            What stands for it among the arguments of a task.
+        """
+        return self._keep(name, 0, value)
+
+    def add(self, name: str, number: Any, function: Callable, *arguments: Any) -> Any:
+        """Take a task.
+
+        Parameters
+        ----------
+        name : str
+            What tasks of its kind are called.
+        number : object
+            Which of these it is.
+        function : callable
+            A function without side effects, so that it can be called again elsewhere.
+        *arguments : object
+            Its arguments, or what stands for them.
+
+        Returns
+        -------
+        key : tuple
+            What stands for its result.
+        """
+        return self._keep(name, number, (function, *arguments))
+
+    def tree(self, name: str, merge: Callable, keys: Sequence[Any]) -> Any:
+        """Merge results pair by pair, neighbours first: in the same order each time.
+
+        Parameters
+        ----------
+        name : str
+            What the tasks are called.
+        merge : callable
+            From two results to one.
+        keys : sequence of tuple
+            What stands for the results.
+
+        Returns
+        -------
+        key : tuple
+            What stands for all together.
+        """
+        level, keys = 0, list(keys)
+        while len(keys) > 1:
+            pairs = list(zip(keys[::2], keys[1::2]))
+            merged = [
+                self.add(name, (level, number), merge, *pair) for number, pair in enumerate(pairs)
+            ]
+            keys, level = merged + keys[2 * len(pairs) :], level + 1
+        return keys[0]
+
+    def value(self, key: Any) -> Any:
+        """The result of a task, delayed."""
+        from dask.delayed import Delayed
+
+        return Delayed(key, self._graph("tasks"), layer=f"tasks-{self._token}")
+
+    def array(self, keys: Sequence[Any], sizes: Sequence[float], empty: np.ndarray) -> Any:
+        """A Dask array whose blocks are results of tasks.
+
+        Parameters
+        ----------
+        keys : sequence of tuple
+            What stands for the blocks.
+        sizes : sequence of float
+            How many rows each has.
+        empty : ndarray
+            An array of no rows that is like the blocks in all else.
+
+        Returns
+        -------
+        array : dask.array.Array
+            The array.
+        """
+        from dask.array import Array
+
+        tail = (0,) * (empty.ndim - 1)
+        name = f"array-{uuid4().hex}"
+        self._layer.update({(name, number, *tail): key for number, key in enumerate(keys)})
+        chunks = (tuple(sizes), *((length,) for length in empty.shape[1:]))
+        return Array(self._graph(name), name, chunks, dtype=empty.dtype)
+
+    def _keep(self, name, number, task):
+        key = (f"{name}-{self._token}", number)
+        self._layer[key] = task
+        return key
+
+    def _graph(self, name):
+        from dask.highlevelgraph import HighLevelGraph
+
+        layer = name if name != "tasks" else f"tasks-{self._token}"
+        return HighLevelGraph.from_collections(layer, dict(self._layer), self._blocks)
+
+
+def over_blocks(empty: Callable[[Any, dict], Any]) -> Callable:
+    """Have a method of an estimator that takes rows take a Dask collection, block by block.
+
+    Parameters
+    ----------
+    empty : callable
+        From the estimator, and the other arguments of the method by name, to what the method
+        gives for no rows: an array, or a tuple of some.
+
+    Returns
+    -------
+    decorator : callable
+        Of the method, which gives a lazy array with the blocks of the rows then.
+    """
+
+    def decorate(method):
+        @wraps(method)
+        def respond(self, X, **options):
+            if not is_lazy(X):
+                return method(self, X, **options)
+            check_is_fitted(self)
+            nothing = empty(self, options)
+            several = isinstance(nothing, tuple)
+            model = copy(self)
+            model.n_jobs = 1  # as many tasks run at once as there are threads
+            tasks, sizes = Tasks(), sizes_of_blocks(X)
+            model = tasks.put("model", _Response(model, method, options, nothing))
+            keys = [
+                tasks.add(method.__name__, number, _respond, model, block, number)
+                for number, block in enumerate(tasks.blocks(row_blocks(X)))
+            ]
+            if not several:
+                return tasks.array(keys, sizes, nothing)
+            parts = (
+                [tasks.add(f"part-{part}", n, _pick, key, part) for n, key in enumerate(keys)]
+                for part in range(len(nothing))
+            )
+            return tuple(tasks.array(part, sizes, each) for part, each in zip(parts, nothing))
+
+        return respond
+
+    return decorate
+
+
+class _Response:
+    """A fitted estimator, and what is asked of it."""
+
+    def __init__(self, estimator, method, options, nothing):
+        self.estimator, self.name, self.options = estimator, method.__name__, options
+        self.nothing = nothing
+
+
+def _respond(response, block, number):
+    if not len(block):
+        return response.nothing
+    with of_block("X", number):
+        return getattr(response.estimator, response.name)(block, **response.options)
+
+
+def _pick(results, number):
+    return results[number]

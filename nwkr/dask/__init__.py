@@ -1,0 +1,12 @@
+"""The estimators over Dask collections, for rows that one machine does not hold."""
+
+try:
+    import dask.array  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"nwkr.dask needs Dask with arrays; pip install 'nwkr[dask]' installs it. ({error})"
+    ) from error
+
+from nwkr.dask._estimators import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+
+__all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonRegressor"]

@@ -1,0 +1,260 @@
+"""What the estimators over chunks share: fit, the graph of a prediction, and back to memory."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._lazy import Tasks, of_block, row_blocks, sizes_of_blocks
+from nwkr._local import LocalLines
+from nwkr._metrics import resolve_metric
+from nwkr._pooling import Terms, check_algorithm
+from nwkr._validation import _fit_context
+from nwkr._window import FixedWindow, resolve_by_spread
+from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
+from nwkr.dask._chunks import Chunks, check_queries, names_of_features
+from nwkr.dask._form import Form
+from nwkr.dask._model import Model, merge
+from nwkr.dask._survey import Survey
+from nwkr.dask._survey import merge as merge_surveys
+from nwkr.kernels import get_kernel
+
+__all__ = ["ChunkedEstimator"]
+
+
+class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
+    """Pooling over chunks of training rows."""
+
+    _plain_class: type[NadarayaWatsonBase]  # the same in memory, without a search
+    _model: Model
+
+    @abstractmethod
+    def _survey_of(self, rows):
+        """Survey a chunk of rows."""
+
+    @abstractmethod
+    def _targets_of(self, survey, plain):
+        """What the targets are; factors of the weights by class, or None; the heaviest weight."""
+
+    @property
+    def _degree(self):
+        """What is fitted in a window."""
+        return 0
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Survey the training rows, resolve kernel and bandwidth, and keep the collections.
+
+        Every chunk is read, for ends, moments and classes. The rows themselves stay where they
+        are: persist the collections if they are to be read from memory later.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_samples, n_features)
+            Training rows: the keys.
+        y : Dask array, series or frame of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values. Class labels, of shape (n_samples,), for the classifiers.
+        sample_weight : Dask array or series of shape (n_samples,), default=None
+            Weights. A weight of k counts as k copies of the row, one of 0 as no row.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the data are no Dask collections.
+        ValueError
+            If a parameter or the data are not as described, with the number of the chunk. The
+            estimator is then as it was.
+        """
+        chunks = Chunks.of(X, y, sample_weight)
+        form = Form(self._plain(X), exact=self._fits_lines)
+        kernel = get_kernel(self.kernel)
+        survey = self._survey(chunks, form)
+        targets, class_weights, heaviest = self._targets_of(survey, form.plain)
+        assert survey.columns is not None
+        moments = survey.columns.mean, survey.spread, survey.n_counted
+
+        def model_of(window, degree):
+            return Model(
+                form=form,
+                kernel=kernel,
+                window=window,
+                metric=form.plain._metric,
+                lines=LocalLines.of_moments(degree, self._penalty, *moments, window),
+                targets=targets,
+                heaviest=heaviest,
+                class_weights=class_weights,
+                count=survey.unit,
+                handle_empty=self.handle_empty,
+                algorithm=self.algorithm,
+                tol=self.tol,
+            )
+
+        found = self._choose(chunks, model_of, survey)
+        model = model_of(found.pop("window"), found.get("degree_", self._degree))
+        check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
+        # All at once, so that an error leaves the estimator as it was.
+        for name in ("feature_names_in_", "classes_"):
+            vars(self).pop(name, None)
+        known = ("n_features_in_", "feature_names_in_", "classes_")
+        vars(self).update({name: value for name, value in vars(form.plain).items() if name in known})
+        vars(self).update(found)
+        self.kernel_, self.bandwidth_ = kernel, model.window.name
+        self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
+        return self
+
+    def to_local(self):
+        """The ordinary estimator, fitted on the same rows in memory.
+
+        Returns
+        -------
+        estimator : NadarayaWatsonRegressor or NadarayaWatsonClassifier
+            An estimator of :mod:`nwkr` with the bandwidth that was found here.
+
+        Raises
+        ------
+        MemoryError
+            If the rows do not fit in memory.
+        """
+        import dask
+
+        check_is_fitted(self)
+        chunks = self._chunks
+        X, y, sample_weight = dask.compute(chunks.X, chunks.y, chunks.sample_weight)
+        local = self._in_memory(self._plain_class, bandwidth=self.bandwidth_)
+        return local.fit(X, y, sample_weight)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_model")
+
+    @property
+    def _penalty(self):
+        return getattr(self, "ridge", np.inf)
+
+    @property
+    def _fits_lines(self):
+        return bool(self._degree)
+
+    def _in_memory(self, estimator_class, **params):
+        """An ordinary estimator with the parameters of this one, and some others."""
+        names = set(estimator_class._get_param_names()) & set(self._get_param_names())
+        return estimator_class(**{name: getattr(self, name) for name in names} | params)
+
+    def _plain(self, X):
+        """An ordinary estimator that rows are checked by."""
+        if self.metric == "precomputed":
+            raise ValueError(
+                "metric='precomputed' needs all distances in memory; got chunks. Choose another "
+                "metric, or fit the estimators of nwkr."
+            )
+        if self._fits_lines and self.metric != "euclidean":
+            raise ValueError(
+                f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
+                f"metric={self.metric!r}. degree=0 takes any metric."
+            )
+        plain = self._in_memory(self._plain_class)
+        plain._metric = resolve_metric(self.metric, self.metric_params)
+        plain.n_features_in_, names = names_of_features(X)
+        if names is not None:
+            plain.feature_names_in_ = names
+        return plain
+
+    def _survey(self, chunks, form) -> Survey:
+        tasks = Tasks()
+        rows = chunks.rows(tasks, tasks.put("form", form))
+        surveyed = [tasks.add("survey", n, self._survey_of(), key) for n, key in enumerate(rows)]
+        survey = tasks.value(tasks.tree("merge-surveys", merge_surveys, surveyed)).compute()
+        if survey is None:
+            raise ValueError(
+                "X must have rows with positive weight; got none in any chunk. Pass at least one."
+            )
+        if survey.columns is None:
+            raise ValueError(
+                f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
+                f"which none has."
+            )
+        return survey
+
+    def _choose(self, chunks, model_of, survey) -> dict[str, Any]:
+        """The window, and whatever else is found: attributes of the fitted estimator."""
+        return {"window": self._resolve(self.bandwidth, survey)}
+
+    def _resolve(self, bandwidth, survey) -> FixedWindow:
+        """A bandwidth that is the same for all rows."""
+        rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+        of_thumb = isinstance(rule, RuleOfThumb)
+        if not of_thumb and (callable(rule) or isinstance(rule, KNearest | Adaptive)):
+            raise ValueError(
+                f"bandwidth must be a number, one for each feature, or a rule of thumb for rows in "
+                f"chunks; got {bandwidth!r}, which looks at all rows at once. Find a bandwidth on a "
+                f"sample of them, or with a CV estimator."
+            )
+        euclidean = self.metric == "euclidean"
+        if of_thumb and not euclidean:
+            raise ValueError(
+                f"bandwidth={bandwidth!r} takes metric='euclidean' for rows in chunks, where "
+                f"distances are not averaged over all pairs; got metric={self.metric!r}. Give a "
+                f"number."
+            )
+        spread = survey.spread if euclidean else None
+        return resolve_by_spread(bandwidth, spread, survey.n_counted, get_kernel(self.kernel))
+
+    def _predicted(self, X, answer):
+        """A lazy array of what `answer` makes of the model and the pooled values of queries."""
+        check_is_fitted(self)
+        source = self._chunks.X if X is None else X
+        if X is not None:
+            check_queries(X)
+        elif self._n_rows == 1:
+            raise ValueError(
+                "X=None leaves each training row out of its own prediction, which takes at least "
+                "2 rows with positive weight; got 1."
+            )
+        tasks = Tasks()
+        model = tasks.put("model", self._model)
+        rows = self._chunks.rows(tasks, tasks.put("form", self._model.form))
+        keys = [tasks.add("keys", n, _keys, model, of_chunk) for n, of_chunk in enumerate(rows)]
+        answers = []
+        for row, block in enumerate(tasks.blocks(row_blocks(source))):
+            queries = tasks.add("queries", row, _queries, model, row, block)
+            parts = [
+                tasks.add("pool", (row, col), _pool, model, queries, key, X is None and row == col)
+                for col, key in enumerate(keys)
+            ]
+            sums = tasks.tree(f"merge-{row}", merge, parts)
+            itself = keys[row] if X is None else None
+            arguments = model, row, queries, sums, answer, itself
+            answers.append(tasks.add("answer", row, _answer, *arguments))
+        nothing = np.empty((0, self._model.targets.values.shape[1]))
+        return tasks.array(answers, sizes_of_blocks(source), answer(self._model, nothing))
+
+
+def _keys(model, rows):
+    return model.keys(rows)
+
+
+def _queries(model, number, X):
+    return model.form.queries(number, X)
+
+
+def _pool(model, queries, keys, own):
+    if keys is None or not len(queries):
+        return None
+    return model.pool(queries, keys, own=own)
+
+
+def _answer(model, number, queries, sums, answer, own):
+    with of_block("X", number):
+        values = model.fit(queries, sums, own)
+        if len(queries):
+            model.form.plain._refuse_empty(sums.total > 0)
+        return answer(model, values)

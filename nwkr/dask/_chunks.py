@@ -1,0 +1,138 @@
+"""Collections of training rows and of queries: chunk beside chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwkr._lazy import Tasks, is_lazy, row_blocks, sizes_of_blocks
+
+__all__ = ["Chunks", "check_queries", "names_of_features"]
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Training rows in chunks.
+
+    Attributes
+    ----------
+    X, y, sample_weight : Dask array, frame or series
+        The collections; weights may be None.
+    """
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+
+    @classmethod
+    def of(cls, X: Any, y: Any, sample_weight: Any = None) -> Chunks:
+        """Collections with the same chunks, those of `X`.
+
+        Parameters
+        ----------
+        X, y, sample_weight : Dask array, frame or series
+            The collections; weights may be None.
+
+        Returns
+        -------
+        chunks : Chunks
+            The chunks.
+
+        Raises
+        ------
+        TypeError
+            If one of them is no Dask collection.
+        ValueError
+            If they cannot be cut alike.
+        """
+        for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            if data is None and name == "sample_weight":
+                continue
+            if not is_lazy(data):
+                raise TypeError(
+                    f"{name} must be a Dask array or frame; got {type(data).__name__}. What fits "
+                    f"in memory is fitted by the estimators of nwkr, or becomes a Dask array with "
+                    f"dask.array.from_array."
+                )
+        if getattr(X, "ndim", 2) != 2:
+            raise ValueError(
+                f"X must be a table of rows and columns; got {X.ndim} dimensions. Take "
+                f"X.reshape(-1, 1) for one column."
+            )
+        y = _cut_alike("y", y, X)
+        if sample_weight is not None:
+            sample_weight = _cut_alike("sample_weight", sample_weight, X)
+        return cls(X, y, sample_weight)
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """Numbers of rows of the chunks, NaN where they are not known."""
+        return sizes_of_blocks(self.X)
+
+    def rows(self, tasks: Tasks, form: Any) -> list[Any]:
+        """Tasks that check the rows of each chunk.
+
+        Parameters
+        ----------
+        tasks : Tasks
+            The tasks that they are to be among.
+        form : tuple
+            What stands for the form of the rows.
+
+        Returns
+        -------
+        keys : list of tuple
+            What stands for the rows of each chunk.
+        """
+        columns = [tasks.blocks(row_blocks(data)) for data in (self.X, self.y)]
+        if self.sample_weight is not None:
+            columns.append(tasks.blocks(row_blocks(self.sample_weight)))
+        return [
+            tasks.add("rows", number, _rows, form, number, *parts)
+            for number, parts in enumerate(zip(*columns))
+        ]
+
+
+def _rows(form, number, *parts):
+    return form.rows(number, *parts)
+
+
+def _cut_alike(name, data, X):
+    """A collection in the chunks of `X`."""
+    ours, wanted = sizes_of_blocks(data), sizes_of_blocks(X)
+    if ours == wanted:
+        return data
+    if np.isnan(ours).any() or np.isnan(wanted).any():
+        if len(ours) == len(wanted):
+            return data
+        raise ValueError(
+            f"{name} must have as many chunks as X, for the numbers of their rows are not known; "
+            f"got {len(ours)} and {len(wanted)}. compute_chunk_sizes() of an array finds them."
+        )
+    if sum(ours) != sum(wanted):
+        raise ValueError(
+            f"{name} must have as many rows as X; got {sum(ours)} and {sum(wanted)}. Pass one "
+            f"for each row of X."
+        )
+    return data.rechunk({0: wanted})
+
+
+def check_queries(X: Any) -> None:
+    """Refuse queries that are in no collection."""
+    if not is_lazy(X):
+        raise TypeError(
+            f"X must be a Dask array or frame, or None for the training rows; got "
+            f"{type(X).__name__}. What fits in memory becomes a Dask array with "
+            f"dask.array.from_array; to_local() gives an estimator that takes it as it is."
+        )
+
+
+def names_of_features(X: Any) -> tuple[int, np.ndarray | None]:
+    """Number of features, and their names if all have some."""
+    columns = getattr(X, "columns", None)
+    if columns is None:
+        return X.shape[1], None
+    named = len(columns) > 0 and all(isinstance(name, str) for name in columns)
+    return len(columns), np.asarray(columns, dtype=object) if named else None

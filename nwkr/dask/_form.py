@@ -1,0 +1,121 @@
+"""What the rows of a chunk have to look like: the checks of an ordinary estimator, by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._input import validate_rows, validate_weights
+from nwkr._lazy import of_block
+from nwkr._metrics import check_rows
+
+__all__ = ["Form", "Rows"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a chunk of training data that have weight.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Their features.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Their targets.
+    sample_weight : ndarray of shape (n_rows,)
+        Their weights, which are positive.
+    numbers : ndarray of shape (n_rows,)
+        Where they are among all rows of the chunk.
+    n_all : int
+        Number of these.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
+    numbers: np.ndarray
+    n_all: int
+
+    def take(self, some: np.ndarray) -> Rows:
+        """Some of the rows, or all in another order."""
+        return Rows(
+            self.X[some], self.y[some], self.sample_weight[some], self.numbers[some], self.n_all
+        )
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all rows have in common.
+
+    Attributes
+    ----------
+    plain : estimator
+        An ordinary estimator that knows the names and the number of features.
+    exact : bool, default=False
+        Whether moments are made of the rows, which need the digits of float64.
+    """
+
+    plain: NadarayaWatsonBase
+    exact: bool = False
+
+    def rows(self, number: int, X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
+        """The rows of a chunk that have weight.
+
+        Parameters
+        ----------
+        number : int
+            Number of the chunk.
+        X, y, sample_weight : array, frame or series
+            The chunk; weights are 1 by default.
+
+        Returns
+        -------
+        rows : Rows or None
+            The rows; None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If they are not as they have to be.
+        """
+        with of_block("X, y and sample_weight", number):
+            parts = (X, y) if sample_weight is None else (X, y, sample_weight)
+            lengths = [len(part) for part in parts]
+            if len(set(lengths)) > 1:
+                raise ValueError(f"they must have as many rows; got {lengths}.")
+            if not len(X):
+                return None
+            X, y = self.plain._validate_training(X, y, reset=False)
+            check_rows(self.plain._metric, X)
+            X = X.astype(float, copy=False) if self.exact else X
+            if sample_weight is not None and not np.asarray(sample_weight).any():
+                return None  # in other chunks there are others
+            weights = validate_weights(sample_weight, X)
+            rows = Rows(X, y, weights, np.arange(len(X)), len(X))
+            present = np.flatnonzero(weights)
+            return rows if len(present) == len(X) else rows.take(present)
+
+    def queries(self, number: int, X: Any) -> np.ndarray:
+        """The queries of a chunk.
+
+        Parameters
+        ----------
+        number : int
+            Number of the chunk.
+        X : array or frame
+            The chunk.
+
+        Returns
+        -------
+        queries : ndarray of shape (n_queries, n_features)
+            The queries.
+        """
+        if not len(X):
+            return np.empty((0, self.plain.n_features_in_))
+        with of_block("X", number):
+            X = validate_rows(self.plain, X, reset=False)
+            check_rows(self.plain._metric, X)
+            return X.astype(float, copy=False) if self.exact else X

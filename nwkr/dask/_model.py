@@ -1,0 +1,232 @@
+"""What every task has to know: how chunks of keys and of queries meet, and what comes of it.
+
+A partial result is pooled over one chunk of keys. All are about one common centre and in one unit,
+so they merge (`PooledSums`); the fits are made of the merged sums alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nwkr._local import LocalLines
+from nwkr._pooling import Attention, PooledSums, in_blocks
+from nwkr._window import FixedWindow
+from nwkr.dask._form import Form, Rows
+from nwkr.kernels import Kernel
+
+__all__ = ["Keys", "Model", "merge"]
+
+# Keys from which on it is worth while to know which of them are near.
+_MANY = 1024
+# Queries so many bandwidths apart have moments about different centres, or digits are lost.
+_REACH = 512.0
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A chunk of keys.
+
+    Attributes
+    ----------
+    attention : Attention
+        The keys and their window, without queries.
+    targets : ndarray of shape (n_keys, n_outputs)
+        Their targets, in the common unit.
+    rows : Rows
+        What they were made of.
+    """
+
+    attention: Attention
+    targets: np.ndarray
+    rows: Rows
+
+    def at(self, queries: np.ndarray) -> Attention:
+        """The attention of all rows of the chunk, each of which leaves out the key that it is."""
+        leave_out = np.full(self.rows.n_all, -1)
+        leave_out[self.rows.numbers] = np.arange(len(self.rows.numbers))
+        return self.attention.replace(queries=queries, leave_out=leave_out)
+
+
+@dataclass(frozen=True)
+class Model:
+    """How queries attend to chunks of keys.
+
+    Attributes
+    ----------
+    form : Form
+        What rows look like.
+    kernel : Kernel
+        The kernel.
+    window : FixedWindow
+        The bandwidth.
+    metric : str, callable or Metric
+        The metric.
+    lines : LocalLines
+        What is fitted in a window.
+    targets : Targets or ClassTargets
+        What targets are, without rows.
+    heaviest : float
+        The greatest weight of a key.
+    class_weights : ndarray of shape (n_classes,) or None
+        Factors of the weights by class.
+    count : float
+        As how many rows the heaviest key counts.
+    handle_empty : {"nearest", "mean", "nan", "error"}
+        What a query gets that no key has weight for.
+    algorithm : {"auto", "dense", "blocks", "lattice"}
+        How the sums are made.
+    tol : float
+        Relative error that a sum may have.
+    """
+
+    form: Form
+    kernel: Kernel
+    window: FixedWindow
+    metric: Any
+    lines: LocalLines
+    targets: Any
+    heaviest: float
+    class_weights: np.ndarray | None
+    count: float
+    handle_empty: str
+    algorithm: str
+    tol: float
+
+    def keys(self, rows: Rows | None) -> Keys | None:
+        """Keys of a chunk, of which there may be none."""
+        if rows is None:
+            return None
+        targets = self.targets.of_rows(rows.y)
+        weights = rows.sample_weight / self.heaviest
+        if self.class_weights is not None:
+            weights = weights * self.class_weights[targets.codes]
+        counted, values = np.flatnonzero(weights), targets.values
+        if not len(counted):
+            return None
+        if len(counted) < len(weights):
+            rows, weights, values = rows.take(counted), weights[counted], values[counted]
+        blocks = None
+        many = len(weights) >= _MANY or self.algorithm in ("blocks", "lattice")
+        if many and self.metric == "euclidean" and self.algorithm != "dense":
+            order, blocks = in_blocks(rows.X, self.window.bandwidth)
+            rows, weights, values = rows.take(order), weights[order], values[order]
+        attention = self._attention(rows.X[:0]).replace(
+            keys=rows.X, weights=weights, counts=self.count * weights, blocks=blocks
+        )
+        return Keys(attention.prepare(), values, rows)
+
+    def pool(self, queries: np.ndarray, keys: Keys, *, own: bool = False) -> PooledSums:
+        """Sums over a chunk of keys, for each query.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features)
+            The queries.
+        keys : Keys
+            The keys.
+        own : bool, default=False
+            Whether the queries are the rows of this chunk, and leave themselves out.
+
+        Returns
+        -------
+        sums : PooledSums
+            The sums.
+        """
+        attention = keys.at(queries) if own else keys.attention.replace(queries=queries)
+        parts = []
+        for rows, lines in self._by_centre(queries):
+            values = lines.values(keys.attention.keys, keys.targets)
+            some = attention if rows is None else attention.take(rows)
+            parts.append((rows, lines.careful(some).pool(values)))
+        return _together(parts, len(queries))
+
+    def fit(
+        self, queries: np.ndarray, sums: PooledSums | None, own: Keys | None = None
+    ) -> np.ndarray:
+        """Pooled values of each query.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features)
+            The queries.
+        sums : PooledSums or None
+            Their sums over all keys; None for no queries.
+        own : Keys or None, default=None
+            The keys that the queries are, where they leave themselves out.
+
+        Returns
+        -------
+        values : ndarray of shape (n_queries, n_outputs)
+            Pooled values.
+        """
+        attention = self._attention(queries) if own is None else own.at(queries)
+        found = np.empty((len(queries), self.targets.values.shape[1]))
+        if sums is None:
+            return found
+        for rows, lines in self._by_centre(queries):
+            some, of_some = attention, sums
+            if rows is not None:
+                some, of_some = attention.take(rows), sums.take(rows)
+            found[slice(None) if rows is None else rows] = lines.fit_sums(some, of_some).predictions
+        return found
+
+    def _attention(self, queries):
+        """Queries and their window, without keys."""
+        return Attention(
+            queries,
+            np.empty((0, queries.shape[1])),
+            np.empty(0),
+            self.kernel,
+            self.window.bandwidth,
+            metric=self.metric,
+            unit=self.count / float(self.kernel(0.0) or 1.0),
+            empty=self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
+            algorithm=self.algorithm,
+            tol=self.tol,
+            n_jobs=1,
+        )
+
+    def _by_centre(self, queries):
+        """Queries that are near each other in bandwidths, with lines about a centre near them."""
+        lines, bandwidth = self.lines, self.window.bandwidth
+        if not lines.has_slopes:
+            return [(None, lines)]
+        step = _REACH * np.asarray(bandwidth)[lines.columns]
+        cells = np.rint((queries[:, lines.columns] - lines.centre) / step)
+        if not cells.any():
+            return [(None, lines)]
+        different, of_query = np.unique(cells, axis=0, return_inverse=True)
+        order = np.argsort(of_query.ravel(), kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(of_query.ravel()[order])) + 1)
+        apart = different * np.where(np.isfinite(step), step, 0)
+        return [
+            (rows, replace(lines, centre=lines.centre + own)) for rows, own in zip(groups, apart)
+        ]
+
+
+def merge(one: PooledSums | None, other: PooledSums | None) -> PooledSums | None:
+    """Sums over the keys of both."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one.merge(other)
+
+
+def _together(parts: Sequence[tuple], n_queries: int) -> PooledSums:
+    """Sums of all queries, from those of some each."""
+    (rows, sums), *_ = parts
+    if rows is None:
+        return sums
+    whole = PooledSums(
+        np.empty(n_queries),
+        np.empty(n_queries),
+        np.empty((n_queries, sums.weighted.shape[1])),
+        np.empty(n_queries),
+        np.empty((n_queries, 2)),
+    )
+    for rows, sums in parts:
+        whole.put(rows, sums)
+    return whole

@@ -1,0 +1,239 @@
+"""What has to be known of all training rows before any is pooled: moments that merge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nwkr._counts import MOST_ROWS, count_of_sums
+from nwkr.dask._form import Rows
+
+__all__ = [
+    "Classes",
+    "Labels",
+    "Moments",
+    "Outputs",
+    "Survey",
+    "merge",
+    "survey_classes",
+    "survey_numbers",
+]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and spread of columns, under weights.
+
+    Attributes
+    ----------
+    mass : float
+        Sum of the weights.
+    lowest, highest, mean, spread : ndarray of shape (n_columns,)
+        Ends, mean and standard deviation.
+    """
+
+    mass: float
+    lowest: np.ndarray
+    highest: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray, weights: np.ndarray) -> Moments:
+        """Moments of rows."""
+        lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+        extent = highest - lowest
+        # Within [0, 1], so that squares neither overflow nor underflow.
+        scaled = (X - lowest) / np.where(extent > 0, extent, 1)
+        mass, mean = weights.sum(), np.average(scaled, axis=0, weights=weights)
+        variance = np.average((scaled - mean) ** 2, axis=0, weights=weights)
+        return cls(float(mass), lowest, highest, lowest + extent * mean, extent * np.sqrt(variance))
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of the rows of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983)."""
+        lowest = np.minimum(self.lowest, other.lowest)
+        highest = np.maximum(self.highest, other.highest)
+        mass = self.mass + other.mass
+        ours, theirs = self.mass / mass, other.mass / mass
+        apart = other.mean - self.mean
+        unit = np.maximum(highest - lowest, np.finfo(float).tiny)
+        variance = (
+            ours * (self.spread / unit) ** 2
+            + theirs * (other.spread / unit) ** 2
+            + ours * theirs * (apart / unit) ** 2
+        )
+        mean = self.mean + theirs * apart
+        return Moments(mass, lowest, highest, mean, unit * np.sqrt(variance))
+
+    def times(self, factor: float) -> Moments:
+        """The same under weights that are all multiplied by a factor."""
+        return replace(self, mass=factor * self.mass)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Ends of the targets.
+
+    Attributes
+    ----------
+    lowest, highest : ndarray of shape (n_outputs,)
+        The ends.
+    one_output : bool
+        Whether they came as one column without a second axis.
+    """
+
+    lowest: np.ndarray
+    highest: np.ndarray
+    one_output: bool
+
+    def merge(self, other: Outputs) -> Outputs:
+        """Ends of the targets of both."""
+        lowest = np.minimum(self.lowest, other.lowest)
+        return Outputs(lowest, np.maximum(self.highest, other.highest), self.one_output)
+
+    def times(self, factor: float) -> Outputs:
+        """The same for other weights."""
+        return self
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of the rows.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_classes,)
+        Their labels, sorted.
+    mass, heaviest : ndarray of shape (n_classes,)
+        Sum of the weights, and the greatest of them.
+    """
+
+    labels: np.ndarray
+    mass: np.ndarray
+    heaviest: np.ndarray
+
+    def merge(self, other: Classes) -> Classes:
+        """The classes of the rows of both."""
+        labels = np.unique(np.concatenate([self.labels, other.labels]))
+        mass, heaviest = np.zeros((2, len(labels)))
+        for part in (self, other):
+            places = np.searchsorted(labels, part.labels)
+            mass[places] += part.mass
+            heaviest[places] = np.maximum(heaviest[places], part.heaviest)
+        return Classes(labels, mass, heaviest)
+
+    def times(self, factor: float) -> Classes:
+        """The same for weights that are all multiplied by a factor."""
+        return replace(self, mass=factor * self.mass, heaviest=factor * self.heaviest)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Some labels.
+
+    Attributes
+    ----------
+    labels : list
+        The labels.
+    """
+
+    labels: list
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of training rows.
+
+    Attributes
+    ----------
+    heaviest : float
+        The greatest weight. All other weights are shares of it.
+    squares : float
+        Sum of the squared weights of the rows that count.
+    columns : Moments or None
+        Moments of the features over the rows that count; None if no row does.
+    targets : Outputs or Classes
+        What the targets are.
+    n_rows : int
+        Number of rows that have weight.
+    """
+
+    heaviest: float
+    squares: float
+    columns: Moments | None
+    targets: Any
+    n_rows: int
+
+    @property
+    def n_counted(self) -> float:
+        """Number of rows, by weight."""
+        assert self.columns is not None
+        return count_of_sums(self.heaviest, self.columns.mass, self.squares)
+
+    @property
+    def unit(self) -> float:
+        """As how many rows the heaviest counts."""
+        assert self.columns is not None
+        return min(self.n_counted, MOST_ROWS) / self.columns.mass
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviation of each column; exactly 0 where it is constant."""
+        assert self.columns is not None
+        varies = self.columns.highest > self.columns.lowest
+        return np.where(varies, self.columns.spread, 0)
+
+    def relative_to(self, heaviest: float) -> Survey:
+        """The same with weights that are shares of another one."""
+        factor = self.heaviest / heaviest
+        columns = None if self.columns is None else self.columns.times(factor)
+        targets = self.targets.times(factor)
+        return Survey(heaviest, factor**2 * self.squares, columns, targets, self.n_rows)
+
+
+def survey_numbers(rows: Rows | None) -> Survey | None:
+    """Survey a chunk of rows whose targets are numbers; None stands for no rows."""
+    if rows is None:
+        return None
+    y = rows.y.reshape(len(rows.y), -1)
+    ends = Outputs(y.min(axis=0), y.max(axis=0), rows.y.ndim == 1)
+    return _survey(rows, ends, np.ones(len(y), bool))
+
+
+def survey_classes(rows: Rows | None, absent: Labels) -> Survey | None:
+    """Survey a chunk of rows whose targets are classes, of which some do not count."""
+    if rows is None:
+        return None
+    labels, codes = np.unique(rows.y, return_inverse=True)
+    shares = rows.sample_weight / rows.sample_weight.max()
+    heaviest = np.zeros(len(labels))
+    np.maximum.at(heaviest, codes, shares)
+    classes = Classes(labels, np.bincount(codes, weights=shares), heaviest)
+    return _survey(rows, classes, ~np.isin(rows.y, absent.labels))
+
+
+def _survey(rows, targets, counted):
+    heaviest = float(rows.sample_weight.max())
+    shares = rows.sample_weight[counted] / heaviest
+    columns = Moments.of(rows.X[counted], shares) if counted.any() else None
+    return Survey(heaviest, float(shares @ shares), columns, targets, len(rows.y))
+
+
+def merge(one: Survey | None, other: Survey | None) -> Survey | None:
+    """Survey of the rows of both."""
+    if one is None or other is None:
+        return one if other is None else other
+    heaviest = max(one.heaviest, other.heaviest)
+    one, other = one.relative_to(heaviest), other.relative_to(heaviest)
+    columns = one.columns if other.columns is None else other.columns
+    if one.columns is not None and other.columns is not None:
+        columns = one.columns.merge(other.columns)
+    return Survey(
+        heaviest,
+        one.squares + other.squares,
+        columns,
+        one.targets.merge(other.targets),
+        one.n_rows + other.n_rows,
+    )

@@ -1,0 +1,327 @@
+"""Estimators over chunks give what the ordinary ones give for the same rows in memory."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import nwkr
+from nwkr.bandwidths import Adaptive, KNearest, Scott
+
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+pd = pytest.importorskip("pandas")
+chunked = pytest.importorskip("nwkr.dask")
+
+REGRESSORS = nwkr.NadarayaWatsonRegressor, chunked.NadarayaWatsonRegressor
+CLASSIFIERS = nwkr.NadarayaWatsonClassifier, chunked.NadarayaWatsonClassifier
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def data(rng):
+    """Rows, targets, weights and queries, of which some are far from all rows."""
+    X = rng.normal(size=(220, 2)) * [1, 30] + [0, 1000]
+    weights = rng.integers(0, 4, 220).astype(float)
+    queries = rng.normal(size=(40, 2)) * [1, 30] + [0, 1000]
+    queries[:2] += 100, 0
+    return X, np.sin(X[:, 0]) + X[:, 1] / 100, weights, queries
+
+
+def cut(array, rows=50):
+    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+
+
+def fitted(classes, X, y, weights=None, rows=50, **params):
+    local, over_chunks = (cls(**params) for cls in classes)
+    lazy = [None if part is None else cut(part, rows) for part in (X, y, weights)]
+    return local.fit(X, y, weights), over_chunks.fit(*lazy)
+
+
+def assert_alike(local, over_chunks, queries, method="predict", rows=15):
+    expected = getattr(local, method)(queries)
+    found = getattr(over_chunks, method)(None if queries is None else cut(queries, rows))
+    assert found.dtype == expected.dtype
+    assert found.ndim == expected.ndim
+    np.testing.assert_allclose(found.compute(), expected, rtol=1e-9, atol=1e-9)
+
+
+def matern(u):
+    return (1 + u) * np.exp(-u)
+
+
+def test_parameters_are_those_of_the_ordinary_estimators():
+    for name in chunked.__all__:
+        ours, theirs = getattr(chunked, name), getattr(nwkr, name)
+        assert inspect.signature(ours) == inspect.signature(theirs)
+        assert repr(ours(kernel="tricube")) == repr(theirs(kernel="tricube"))
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_every_kernel(data, kernel, degree):
+    X, y, weights, queries = data
+    both = fitted(REGRESSORS, X, y, weights, kernel=kernel, degree=degree)
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+    assert_alike(*both, queries)
+    assert_alike(*both, None)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"kernel": matern},
+        {"kernel": matern, "degree": 1, "bandwidth": 0.3},
+        {"bandwidth": "silverman"},
+        {"bandwidth": Scott(), "kernel": "biweight"},
+        {"bandwidth": [0.5, 20.0], "degree": 1, "ridge": 0.1},
+        {"bandwidth": [0.5, np.inf]},
+        {"bandwidth": [0.5, np.inf], "degree": 1},
+        {"bandwidth": [0.0, 10.0]},
+        {"algorithm": "dense"},
+        {"algorithm": "blocks", "kernel": "tricube"},
+        {"metric": "manhattan", "bandwidth": 3.0},
+        {"metric": "minkowski", "metric_params": {"p": 3}, "bandwidth": 3.0},
+        {"tol": 1e-9},
+    ],
+    ids=str,
+)
+def test_parameters(data, params):
+    X, y, weights, queries = data
+    both = fitted(REGRESSORS, X, y, weights, **params)
+    assert_alike(*both, queries)
+    assert_alike(*both, None)
+
+
+@pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
+@pytest.mark.parametrize("degree", [0, 1])
+def test_queries_without_weight(data, handle_empty, degree):
+    X, y, weights, queries = data
+    params = {"handle_empty": handle_empty, "degree": degree}
+    both = fitted(REGRESSORS, X, y, weights, kernel="biweight", bandwidth=[0.2, 5], **params)
+    assert_alike(*both, queries)
+    assert_alike(*both, None)
+
+
+def test_an_error_for_queries_without_weight_names_the_chunk(data):
+    X, y, _, queries = data
+    _, model = fitted(REGRESSORS, X, y, kernel="biweight", handle_empty="error")
+    with pytest.raises(ValueError, match=r"Chunk 0 of X.*2 of 15 queries"):
+        model.predict(cut(queries, 15)).compute()
+
+
+def test_several_outputs(data):
+    X, y, weights, queries = data
+    both = fitted(REGRESSORS, X, np.stack([y, 1e6 - y], axis=1), weights, degree=1)
+    assert both[1].predict(cut(queries, 15)).chunks == ((15, 15, 10), (2,))
+    assert_alike(*both, queries)
+
+
+def test_far_from_the_origin_and_of_any_scale(data):
+    X, y, weights, queries = data
+    for scale, offset in ((1e-150, 0), (1e150, 0), (1, 1e8)):
+        both = fitted(REGRESSORS, scale * X + offset, 1e9 + y, weights)
+        assert_alike(*both, scale * queries + offset)
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-4])
+def test_lines_in_narrow_windows_keep_their_digits(rng, width):
+    # Moments about the centre of all rows would lose all that a window of this width has.
+    X = np.sort(rng.uniform(size=(300, 1)), axis=0)
+    X = np.vstack([X, X + width * rng.uniform(size=(300, 1))])
+    y = np.sin(2 * X[:, 0] / width)
+    both = fitted(REGRESSORS, X, y, rows=170, bandwidth=width, degree=1, ridge=0.01)
+    assert_alike(*both, X[::7] + width / 3)
+
+
+def test_a_constant_column_and_constant_targets(data):
+    X, y, _, queries = data
+    X, queries = X.copy(), queries.copy()
+    X[:, 1] = queries[:, 1] = 0.1
+    assert_alike(*fitted(REGRESSORS, X, y, degree=1), queries)
+    _, model = fitted(REGRESSORS, X, np.full(len(X), 0.3))
+    assert (model.predict(cut(queries)).compute() == 0.3).all()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_chunks_of_any_length(data, rows):
+    X, y, weights, queries = (part[:30] for part in data)
+    both = fitted(REGRESSORS, X, y, weights, rows=rows, degree=1)
+    assert_alike(*both, queries, rows=rows)
+    assert_alike(*both, None)
+
+
+def test_the_order_of_merging_is_fixed(data):
+    X, y, weights, queries = data
+    _, model = fitted(REGRESSORS, X, y, weights)
+    found = [model.predict(cut(queries, rows)).compute() for rows in (15, 15, 40)]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], found[2], rtol=1e-12)
+
+
+def test_unknown_and_empty_chunks(data):
+    X, y, weights, queries = data
+    whole = cut(np.column_stack([X, y, weights]))
+    kept = (whole[:, 0] > 0.5) | (da.arange(len(X), chunks=50) >= 100)
+    kept &= da.arange(len(X), chunks=50) < 150  # the last two have no rows
+    some = whole[kept]
+    model = chunked.NadarayaWatsonRegressor(degree=1).fit(some[:, :2], some[:, 2], some[:, 3])
+    *X, y, weights = some.compute().T
+    local = nwkr.NadarayaWatsonRegressor(degree=1).fit(np.stack(X, axis=1), y, weights)
+    assert_alike(local, model, queries)
+    assert_alike(local, model, None)
+    lazy = cut(queries, 15)
+    found = model.predict(lazy[(lazy[:, 0] > 0) & (da.arange(40, chunks=15) >= 15)])
+    assert np.isnan(found.shape[0])
+    kept = (queries[:, 0] > 0) & (np.arange(40) >= 15)
+    np.testing.assert_allclose(found.compute(), local.predict(queries[kept]), rtol=1e-9)
+
+
+def test_single_precision(data):
+    X, y, _, queries = data
+    X, queries = X.astype(np.float32), queries.astype(np.float32)
+    local, model = fitted(REGRESSORS, X, y)
+    found = model.predict(cut(queries, 15)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-4)
+
+
+def test_targets_are_cut_like_the_rows(data):
+    X, y, weights, queries = data
+    model = chunked.NadarayaWatsonRegressor().fit(
+        da.from_array(X, chunks=(50, 1)), cut(y, 33), cut(weights, 220)
+    )
+    assert_alike(nwkr.NadarayaWatsonRegressor().fit(X, y, weights), model, queries)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"a": 5.0, "b": 0.0}])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_classes(data, class_weight, method):
+    X, y, weights, queries = data
+    labels = np.array(["a", "b", "c"])[np.digitize(y, [9.7, 10.2])]
+    if isinstance(class_weight, dict):
+        class_weight = {"c": 1.0, **class_weight}
+    order = np.argsort(labels)  # so that no chunk has all of them
+    X, labels, weights = X[order], labels[order], weights[order]
+    both = fitted(CLASSIFIERS, X, labels, weights, class_weight=class_weight)
+    np.testing.assert_array_equal(both[1].classes_, both[0].classes_)
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+    expected = getattr(both[0], method)(queries)
+    found = getattr(both[1], method)(cut(queries, 15))
+    assert found.dtype == expected.dtype
+    if method == "predict":
+        np.testing.assert_array_equal(found.compute(), expected)
+    else:
+        np.testing.assert_allclose(found.compute(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_frames(data):
+    X, y, weights, queries = data
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(y=y, w=weights)
+    lazy = dd.from_pandas(frame, npartitions=4)
+    model = chunked.NadarayaWatsonRegressor().fit(lazy[["a", "b"]], lazy.y, lazy.w)
+    local = nwkr.NadarayaWatsonRegressor().fit(frame[["a", "b"]], y, weights)
+    np.testing.assert_array_equal(model.feature_names_in_, ["a", "b"])
+    queries = pd.DataFrame(queries, columns=["a", "b"])
+    found = model.predict(dd.from_pandas(queries, npartitions=3)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-9)
+    np.testing.assert_allclose(model.to_local().predict(queries), found, rtol=1e-9)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(dd.from_pandas(queries[["b", "a"]], npartitions=3)).compute()
+
+
+def test_to_local(data):
+    X, y, weights, queries = data
+    _, model = fitted(REGRESSORS, X, y, weights, kernel="tricube", degree=1, handle_empty="mean")
+    local = model.to_local()
+    assert type(local) is nwkr.NadarayaWatsonRegressor
+    assert local.get_params() | {"bandwidth": "scott"} == model.get_params()
+    assert_alike(local, model, queries)
+
+
+def test_score(data):
+    X, y, _, _ = data
+    local, model = fitted(REGRESSORS, X, y)
+    assert model.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), rel=1e-9)
+
+
+def assert_refused(error, match, params=None, **data):
+    model = chunked.NadarayaWatsonRegressor(bandwidth=3.0).fit(data["X"], data["y"])
+    before = vars(model).copy()
+    changed = {name: value for name, value in data.items() if name in ("X", "y", "sample_weight")}
+    model.set_params(**(params or {}))
+    wrong = data.get("wrong", {})
+    with pytest.raises(error, match=match):
+        model.fit(**(changed | wrong))
+    kept = {name: value for name, value in before.items() if name not in (params or {})}
+    assert all(vars(model)[name] is value for name, value in kept.items())
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"bandwidth": KNearest(3)}, "KNearest"),
+        ({"bandwidth": Adaptive()}, "Adaptive"),
+        ({"bandwidth": lambda X, w: 1.0}, "looks at all rows"),
+        ({"bandwidth": -1.0}, "bandwidth"),
+        ({"bandwidth": [1.0]}, "one for each feature"),
+        ({"bandwidth": "wide"}, "bandwidth"),
+        ({"metric": "precomputed"}, "precomputed"),
+        ({"metric": "manhattan", "bandwidth": "scott"}, "Give a number"),
+        ({"metric": "manhattan", "degree": 1}, "degree=1 needs"),
+        ({"kernel": "epanechnikov", "algorithm": "lattice"}, "the Gaussian kernel"),
+        ({"tol": 1.0}, "tol"),
+    ],
+    ids=str,
+)
+def test_parameters_that_are_refused_leave_the_estimator_as_it_was(data, params, match):
+    X, y, _, _ = data
+    assert_refused(ValueError, match, params, X=cut(X), y=cut(y))
+
+
+def test_data_that_are_refused_leave_the_estimator_as_it_was(data):
+    X, y, weights, _ = data
+    good = {"X": cut(X), "y": cut(y)}
+    missing, negative = X.copy(), weights.copy()
+    missing[120, 1], negative[199] = np.nan, -1
+    for error, match, wrong in (
+        (TypeError, "X must be a Dask array", {"X": X}),
+        (TypeError, "y must be a Dask array", {"y": y}),
+        (ValueError, "table of rows and columns", {"X": cut(X[:, 0])}),
+        (ValueError, "as many rows as X", {"y": cut(y[1:])}),
+        (ValueError, r"Chunk 2 of X.*missing values.*column 1", {"X": cut(missing)}),
+        (ValueError, r"Chunk 3 of X.*[Nn]egative", {"sample_weight": cut(negative)}),
+        (ValueError, "positive weight", {"sample_weight": cut(0 * weights)}),
+    ):
+        assert_refused(error, match, wrong=wrong, **good)
+
+
+def test_queries_that_are_refused(data):
+    X, y, _, queries = data
+    _, model = fitted(REGRESSORS, X, y)
+    with pytest.raises(TypeError, match="to_local"):
+        model.predict(queries)
+    with pytest.raises(ValueError, match=r"Chunk 0 of X.*expecting 2 features"):
+        model.predict(cut(queries[:, :1])).compute()
+    queries[33, 0] = np.inf
+    with pytest.raises(ValueError, match=r"Chunk 2 of X.*finite"):
+        model.predict(cut(queries, 15)).compute()
+
+
+def test_one_row_cannot_be_left_out():
+    model = chunked.NadarayaWatsonRegressor(bandwidth=1.0)
+    model.fit(da.ones((1, 1)), da.ones(1))
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        model.predict(None)
+
+
+def test_an_unfitted_estimator(data):
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        chunked.NadarayaWatsonRegressor().predict(cut(data[0]))
