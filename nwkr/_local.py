@@ -84,12 +84,11 @@ class LocalLines:
         lines : LocalLines
             The lines.
         """
-        columns = _sloping(degree, ridge, keys.shape[1], window)
         n_rows = float(counts.sum())
-        some = keys[:, columns].astype(float)
+        some = keys.astype(float, copy=False) if degree else keys[:, :0]
         centre = counts @ some / n_rows
         spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
-        return cls._of_varying(ridge, columns, centre, spread, n_rows)
+        return cls.of_moments(degree, ridge, centre, spread, n_rows, window)
 
     @classmethod
     def of_moments(
@@ -115,14 +114,12 @@ class LocalLines:
         lines : LocalLines
             The lines.
         """
-        columns = _sloping(degree, ridge, len(centre), window)
-        return cls._of_varying(ridge, columns, centre[columns], spread[columns], n_rows)
-
-    @classmethod
-    def _of_varying(cls, ridge, columns, centre, spread, n_rows):
         # A constant column has no slope; nor has one that is constant but for rounding.
-        varies = spread > 1e-14 * np.abs(centre)
-        return cls(ridge, columns[varies], centre[varies], spread[varies], n_rows)
+        slopes = (spread > 1e-14 * np.abs(centre)) & bool(degree and np.isfinite(ridge))
+        if not window.by_query and len(slopes):
+            slopes &= window.bandwidth > 0
+        columns = np.flatnonzero(slopes)
+        return cls(ridge, columns, centre[columns], spread[columns], n_rows)
 
     @property
     def has_slopes(self) -> bool:
@@ -391,14 +388,6 @@ class LocalFit:
     def leverage(self) -> np.ndarray:
         """Effective weight of a key at its own place, relative to its share of the weights."""
         return 1 + np.einsum("nj,nj->n", self.offset, self._solved[1])
-
-
-def _sloping(degree, ridge, n_features, window):
-    """Numbers of the columns that may have slopes, as far as the window tells."""
-    columns = np.arange(n_features if degree and np.isfinite(ridge) else 0)
-    if not window.by_query and len(columns):
-        columns = np.flatnonzero(window.bandwidth > 0)
-    return columns
 
 
 CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0), np.empty(0), 0.0)

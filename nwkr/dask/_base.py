@@ -34,8 +34,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     _model: Model
 
     @abstractmethod
-    def _survey_of(self, rows):
-        """Survey a chunk of rows."""
+    def _surveying(self):
+        """What surveys a chunk of rows: a function of these."""
 
     @abstractmethod
     def _targets_of(self, survey, plain):
@@ -102,12 +102,14 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         found = self._choose(chunks, model_of, survey)
         model = model_of(found.pop("window"), found.get("degree_", self._degree))
         check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
-        # All at once, so that an error leaves the estimator as it was.
-        for name in ("feature_names_in_", "classes_"):
-            vars(self).pop(name, None)
-        known = ("n_features_in_", "feature_names_in_", "classes_")
-        vars(self).update({name: value for name, value in vars(form.plain).items() if name in known})
-        vars(self).update(found)
+        # All at the end, so that an error leaves the estimator as it was.
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if hasattr(form.plain, name):
+                setattr(self, name, getattr(form.plain, name))
+            elif hasattr(self, name):
+                delattr(self, name)
+        for name, value in found.items():
+            setattr(self, name, value)
         self.kernel_, self.bandwidth_ = kernel, model.window.name
         self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
         return self
@@ -119,11 +121,6 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         -------
         estimator : NadarayaWatsonRegressor or NadarayaWatsonClassifier
             An estimator of :mod:`nwkr` with the bandwidth that was found here.
-
-        Raises
-        ------
-        MemoryError
-            If the rows do not fit in memory.
         """
         import dask
 
@@ -171,7 +168,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     def _survey(self, chunks, form) -> Survey:
         tasks = Tasks()
         rows = chunks.rows(tasks, tasks.put("form", form))
-        surveyed = [tasks.add("survey", n, self._survey_of(), key) for n, key in enumerate(rows)]
+        surveyed = [tasks.add("survey", n, self._surveying(), key) for n, key in enumerate(rows)]
         survey = tasks.value(tasks.tree("merge-surveys", merge_surveys, surveyed)).compute()
         if survey is None:
             raise ValueError(
@@ -195,8 +192,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         if not of_thumb and (callable(rule) or isinstance(rule, KNearest | Adaptive)):
             raise ValueError(
                 f"bandwidth must be a number, one for each feature, or a rule of thumb for rows in "
-                f"chunks; got {bandwidth!r}, which looks at all rows at once. Find a bandwidth on a "
-                f"sample of them, or with a CV estimator."
+                f"chunks; got {bandwidth!r}, which looks at all rows at once. Find a bandwidth on "
+                f"a sample of them, or with a CV estimator."
             )
         euclidean = self.metric == "euclidean"
         if of_thumb and not euclidean:

@@ -11,7 +11,7 @@ import nwkr._classifier as _classifier
 import nwkr._regressor as _regressor
 from nwkr._targets import ClassTargets, Targets
 from nwkr.dask._base import ChunkedEstimator
-from nwkr.dask._survey import Labels, survey_classes, survey_numbers
+from nwkr.dask._survey import survey_classes, survey_numbers
 
 __all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonRegressor"]
 
@@ -46,7 +46,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator
     >>> X = da.arange(6.0, chunks=2).reshape(-1, 1)
     >>> model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, X[:, 0] ** 2)
     >>> model.predict(X + 0.5).compute().round(3)
-    array([ 0.5  ,  2.509,  6.536, 12.536, 20.491, 24.837])
+    array([ 0.532,  2.536,  6.536, 12.536, 20.396, 24.838])
     """
 
     _plain_class = _regressor.NadarayaWatsonRegressor
@@ -75,7 +75,7 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator
         """
         return self._predicted(X, _numbers)
 
-    def _survey_of(self):
+    def _surveying(self):
         return survey_numbers
 
     def _targets_of(self, survey, plain):
@@ -170,9 +170,10 @@ class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
         """
         return self._predicted(X, _logarithms)
 
-    def _survey_of(self):
+    def _surveying(self):
         weights = self.class_weight if isinstance(self.class_weight, dict) else {}
-        return partial(survey_classes, absent=Labels([label for label, w in weights.items() if w == 0]))
+        absent = [label for label, weight in weights.items() if weight == 0]
+        return partial(survey_classes, absent=absent)
 
     def _targets_of(self, survey, plain):
         classes, factors = survey.targets, None

@@ -112,7 +112,7 @@ class Model:
         blocks = None
         many = len(weights) >= _MANY or self.algorithm in ("blocks", "lattice")
         if many and self.metric == "euclidean" and self.algorithm != "dense":
-            order, blocks = in_blocks(rows.X, self.window.bandwidth)
+            order, blocks = in_blocks(rows.X, np.asarray(self.window.bandwidth))
             rows, weights, values = rows.take(order), weights[order], values[order]
         attention = self._attention(rows.X[:0]).replace(
             keys=rows.X, weights=weights, counts=self.count * weights, blocks=blocks

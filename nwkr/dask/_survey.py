@@ -12,7 +12,6 @@ from nwkr.dask._form import Rows
 
 __all__ = [
     "Classes",
-    "Labels",
     "Moments",
     "Outputs",
     "Survey",
@@ -130,19 +129,6 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Some labels.
-
-    Attributes
-    ----------
-    labels : list
-        The labels.
-    """
-
-    labels: list
-
-
-@dataclass(frozen=True)
 class Survey:
     """What is known of training rows.
 
@@ -202,7 +188,7 @@ def survey_numbers(rows: Rows | None) -> Survey | None:
     return _survey(rows, ends, np.ones(len(y), bool))
 
 
-def survey_classes(rows: Rows | None, absent: Labels) -> Survey | None:
+def survey_classes(rows: Rows | None, absent: list) -> Survey | None:
     """Survey a chunk of rows whose targets are classes, of which some do not count."""
     if rows is None:
         return None
@@ -211,7 +197,7 @@ def survey_classes(rows: Rows | None, absent: Labels) -> Survey | None:
     heaviest = np.zeros(len(labels))
     np.maximum.at(heaviest, codes, shares)
     classes = Classes(labels, np.bincount(codes, weights=shares), heaviest)
-    return _survey(rows, classes, ~np.isin(rows.y, absent.labels))
+    return _survey(rows, classes, ~np.isin(rows.y, absent))
 
 
 def _survey(rows, targets, counted):

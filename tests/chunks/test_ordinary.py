@@ -65,7 +65,7 @@ def test_frames_keep_their_names(rows):
     found = model.predict(dd.from_pandas(frame, npartitions=3))
     np.testing.assert_allclose(found.compute(), model.predict(frame), rtol=1e-12)
     wrong = model.predict(dd.from_pandas(frame.rename(columns={"b": "c"}), npartitions=3))
-    with pytest.raises(ValueError, match="Chunk . of X.*feature names"):
+    with pytest.raises(ValueError, match=r"Chunk . of X.*feature names"):
         wrong.compute()
 
 
