@@ -103,7 +103,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         model = model_of(found.pop("window"), found.get("degree_", self._degree))
         check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
         # All at the end, so that an error leaves the estimator as it was.
-        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+        for name in ("n_features_in_", "feature_names_in_", "classes_", "outlier_label_"):
             if hasattr(form.plain, name):
                 setattr(self, name, getattr(form.plain, name))
             elif hasattr(self, name):

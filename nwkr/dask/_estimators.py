@@ -97,6 +97,8 @@ class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    outlier_label_ : label or None
+        The label of a query that no training row has weight for, if it has one.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The bandwidth in use.
     kernel_ : Kernel
@@ -176,11 +178,11 @@ class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
         return partial(survey_classes, absent=absent)
 
     def _targets_of(self, survey, plain):
-        classes, factors = survey.targets, None
-        plain.classes_, heaviest = classes.labels, survey.heaviest
-        if self.class_weight is not None:
-            factors = plain._class_weights(classes.mass)
-            heaviest = survey.heaviest * float((classes.heaviest * factors).max())
+        classes = survey.targets
+        plain.classes_ = classes.labels
+        factors = plain._class_weights(classes.mass)
+        plain.outlier_label_ = plain._resolve_outlier_label(factors * classes.mass)
+        heaviest = survey.heaviest * float((classes.heaviest * factors).max())
         return ClassTargets(classes.labels, np.empty(0, np.int32)), factors, heaviest
 
 

@@ -72,7 +72,7 @@ class Model:
     heaviest : float
         The greatest weight of a key.
     class_weights : ndarray of shape (n_classes,) or None
-        Factors of the weights by class.
+        Factors of the weights by class; None where there are no classes.
     count : float
         As how many rows the heaviest key counts.
     handle_empty : {"nearest", "mean", "nan", "error"}

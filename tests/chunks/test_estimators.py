@@ -220,6 +220,22 @@ def test_classes(data, class_weight, method):
         np.testing.assert_allclose(found.compute(), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("outlier_label", ["none of them", "most_frequent", None])
+def test_a_label_for_queries_without_weight(data, outlier_label):
+    X, y, weights, queries = data
+    params = {"kernel": "tricube", "handle_empty": "nan", "outlier_label": outlier_label}
+    local, model = fitted(CLASSIFIERS, X, np.where(y > 10, "a", "b"), weights, **params)
+    assert model.outlier_label_ == local.outlier_label_
+    found = model.predict(cut(queries, 15))
+    if outlier_label is None:
+        with pytest.raises(ValueError, match=r"Chunk 0 of X.*outlier_label"):
+            found.compute()
+        return
+    expected = local.predict(queries)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found.compute(), expected)
+
+
 def test_frames(data):
     X, y, weights, queries = data
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(y=y, w=weights)
