@@ -4,8 +4,8 @@ A kernel is a *profile*, the weight as a function of the **squared** scaled dist
 ``u2 = (distance / bandwidth) ** 2``, together with the few facts that pooling and the
 bandwidth rules ask for. It knows nothing of data or bandwidths.
 
-To add one, write its profile and one line of :data:`KERNELS`; the tests run over the
-registry.
+To add one, write its profile (`_profiles.py`) and one line of :data:`KERNELS`; the tests run
+over the registry.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from nwkr import _profiles
 from nwkr._formulas import kernel_of_formula
 from nwkr._functions import PROBE, farthest_of, name_of, profile_of_function, weights_of_function
 from nwkr._radial_moments import log_moment_exponential, log_moment_power, numeric_log_moment
@@ -61,6 +62,11 @@ class Kernel:
     log_moment : callable or None, default=None
         Maps `p` to the logarithm of the radial moment
         :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
+    over : callable or None, default=None
+        The same over other arrays than NumPy's: ``over(u2, xp)`` maps an array of squared
+        scaled distances to a new one, with functions of its namespace ``xp``. It gives the
+        logarithms of the weights if there is a `log_profile`, else the weights. If None, such
+        arrays go to NumPy and back.
 
     Examples
     --------
@@ -81,6 +87,7 @@ class Kernel:
     power: int | None = None
     derivative: Profile | None = None
     log_moment: Callable[[float], float] | None = None
+    over: Callable[[Any, Any], Any] | None = None
 
     def __call__(self, u: Any) -> np.ndarray:
         """Weights at scaled distances.
@@ -248,96 +255,6 @@ def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
     )
 
 
-# -- profiles: each overwrites its argument, so that a tile needs no second array --------
-
-
-def _gaussian(u2):
-    return np.exp(_log_gaussian(u2), out=u2)
-
-
-def _log_gaussian(u2):
-    return np.multiply(u2, -0.5, out=u2)
-
-
-def _exponential(u2):
-    return np.exp(_log_exponential(u2), out=u2)
-
-
-def _log_exponential(u2):
-    return np.negative(np.sqrt(u2, out=u2), out=u2)
-
-
-def _constant(u2):
-    u2[...] = 1
-    return u2
-
-
-def _log_constant(u2):
-    u2[...] = 0
-    return u2
-
-
-def _boxcar(u2):
-    return np.less_equal(u2, 1, out=u2, casting="unsafe")
-
-
-def _triangular(u2):
-    return _one_minus(np.sqrt(u2, out=u2))
-
-
-def _power(u2, power):
-    rest = _one_minus(u2)
-    rest *= 1 if power == 1 else rest ** (power - 1)
-    return rest
-
-
-def _tricube(u2):
-    np.abs(u2, out=u2)
-    return _power(np.multiply(u2, np.sqrt(u2), out=u2), 3)
-
-
-def _cosine(u2):
-    # As the sine of the rest, which is exactly 0 at the edge and beyond.
-    rest = _one_minus(np.sqrt(np.abs(u2, out=u2), out=u2))
-    return np.sin(np.multiply(rest, pi / 2, out=rest), out=rest)
-
-
-def _one_minus(t):
-    """``max(0, 1 - t)`` in place."""
-    np.subtract(1, t, out=t)
-    # Against an array: NumPy's maximum with a scalar takes twice as long.
-    return np.maximum(t, np.zeros(t.shape[-1:], t.dtype), out=t)
-
-
-# -- derivatives of the profiles with respect to the squared distance ---------------------
-
-
-def _derivative_of_gaussian(u2):
-    return np.multiply(_gaussian(u2), -0.5, out=u2)
-
-
-def _derivative_of_exponential(u2):
-    u = np.sqrt(u2)
-    return np.divide(-np.exp(-u), 2 * u, out=np.zeros_like(u), where=u > 0)
-
-
-def _derivative_of_cosine(u2):
-    u = np.sqrt(np.abs(u2))
-    # np.sinc(x) is sin(pi x) / (pi x).
-    return np.where(u < 1, -(pi**2) / 8 * np.sinc(u / 2), 0)
-
-
-def _derivative_of_power(u2, inner, outer):
-    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
-    if inner == 2:
-        rest = _one_minus(u2)
-        return np.multiply(rest ** (outer - 1) if outer > 1 else rest > 0, -outer, out=rest)
-    u = np.sqrt(np.abs(u2))
-    rest = np.maximum(1 - u**inner, 0) ** (outer - 1) * (u < 1)
-    slope = u if inner == 3 else np.divide(1, u, out=np.zeros_like(u), where=u > 0)
-    return -0.5 * inner * outer * rest * slope
-
-
 def _power_kernel(name, profile, inner, outer):
     """``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``."""
     return Kernel(
@@ -346,8 +263,11 @@ def _power_kernel(name, profile, inner, outer):
         support=1.0,
         smooth=inner > 1,
         power=outer if inner == 2 or outer == 0 else None,
-        derivative=partial(_derivative_of_power, inner=inner, outer=outer) if outer else None,
+        derivative=partial(_profiles.derivative_of_power, inner=inner, outer=outer)
+        if outer
+        else None,
         log_moment=partial(log_moment_power, inner=inner, outer=outer),
+        over=partial(_profiles.power_over, inner=inner, outer=outer),
     )
 
 
@@ -356,28 +276,45 @@ KERNELS: dict[str, Kernel] = {
     for kernel in (
         Kernel(
             "gaussian",
-            _gaussian,
-            log_profile=_log_gaussian,
+            _profiles.gaussian,
+            log_profile=_profiles.log_gaussian,
             log_slope=-0.5,
             smooth=True,
-            derivative=_derivative_of_gaussian,
+            derivative=_profiles.derivative_of_gaussian,
             log_moment=partial(log_moment_exponential, inner=2),
+            over=partial(_profiles.linear_over, slope=-0.5),
         ),
         Kernel(
             "exponential",
-            _exponential,
-            log_profile=_log_exponential,
-            derivative=_derivative_of_exponential,
+            _profiles.exponential,
+            log_profile=_profiles.log_exponential,
+            derivative=_profiles.derivative_of_exponential,
             log_moment=partial(log_moment_exponential, inner=1),
+            over=_profiles.exponential_over,
         ),
-        _power_kernel("boxcar", _boxcar, inner=1, outer=0),
-        _power_kernel("triangular", _triangular, inner=1, outer=1),
-        _power_kernel("epanechnikov", partial(_power, power=1), inner=2, outer=1),
-        _power_kernel("biweight", partial(_power, power=2), inner=2, outer=2),
-        _power_kernel("triweight", partial(_power, power=3), inner=2, outer=3),
-        _power_kernel("tricube", _tricube, inner=3, outer=3),
-        Kernel("cosine", _cosine, 1.0, smooth=True, derivative=_derivative_of_cosine),
-        Kernel("constant", _constant, inf, _log_constant, log_slope=0.0, smooth=True, power=0),
+        _power_kernel("boxcar", _profiles.boxcar, inner=1, outer=0),
+        _power_kernel("triangular", _profiles.triangular, inner=1, outer=1),
+        _power_kernel("epanechnikov", partial(_profiles.power, power=1), inner=2, outer=1),
+        _power_kernel("biweight", partial(_profiles.power, power=2), inner=2, outer=2),
+        _power_kernel("triweight", partial(_profiles.power, power=3), inner=2, outer=3),
+        _power_kernel("tricube", _profiles.tricube, inner=3, outer=3),
+        Kernel(
+            "cosine",
+            _profiles.cosine,
+            support=1.0,
+            smooth=True,
+            derivative=_profiles.derivative_of_cosine,
+            over=_profiles.cosine_over,
+        ),
+        Kernel(
+            "constant",
+            _profiles.constant,
+            log_profile=_profiles.log_constant,
+            log_slope=0.0,
+            smooth=True,
+            power=0,
+            over=partial(_profiles.linear_over, slope=0.0),
+        ),
     )
 }
 """The kernels that have a name."""

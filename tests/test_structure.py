@@ -87,6 +87,7 @@ ORDER = [
     "nwkr._pooling._boxes",
     "nwkr._pooling._slopes",
     "nwkr._pooling._gradients",
+    "nwkr._pooling._device",
     "nwkr._pooling._dense",
     "nwkr._pooling._tiles",
     "nwkr._pooling._exactly",
@@ -106,7 +107,9 @@ ORDER = [
     "nwkr._radial_moments",
     "nwkr._functions",
     "nwkr._formulas",
+    "nwkr._profiles",
     "nwkr._counts",
+    "nwkr._arrays",
     "nwkr._validation",
 ]
 MODULES = sorted(

@@ -18,6 +18,8 @@
       |
     _boxes                             rows in k-d order, in blocks
       |
+    _device                            the tiles of _dense where tensors are, as on a GPU
+      |
     _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
       |                                and the sums with the query
     _tiles      _exactly               some pairs, in the cache; what these are uncertain of

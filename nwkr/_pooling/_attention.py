@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._arrays import Arrays
 from nwkr._pooling._blocks import attend_blocks, sum_blocks
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._euclidean import centre_of, extent_of
@@ -71,6 +72,8 @@ class Attention:
         Number of threads; the result does not depend on it.
     prepared : Prepared or None, default=None
         What :meth:`prepare` has found out.
+    arrays : Arrays or None, default=None
+        Where to pool, such as on a GPU; in NumPy by default. What comes and goes is NumPy's.
     """
 
     queries: np.ndarray
@@ -91,6 +94,7 @@ class Attention:
     tol: float = 0.0
     n_jobs: int | None = None
     prepared: Prepared | None = None
+    arrays: Arrays | None = None
 
     def replace(self, **changes: Any) -> Attention:
         """The same with other attributes."""
@@ -284,7 +288,7 @@ class Attention:
         slopes : ndarray of shape (n_features,)
             Derivatives; 0 where the bandwidth is 0 or infinite.
         """
-        pairs, weighted_values = self._pairs(), self._weighted(values)
+        pairs, weighted_values = self._pairs(), WeightedValues(self.weights, values).all
         around = self._neighbourhoods(pairs, tol=0.0)
         if around is None:
             total = bandwidth_slopes(
@@ -365,15 +369,13 @@ class Attention:
             self.kinds,
         )
 
-    def _weighted(self, values):
-        return WeightedValues(self.weights, values).all
-
     def _problem(self, pairs, values, multiple=1.0):
         prepared = self.prepared
         if multiple != 1 and prepared is not None:
             prepared = replace(prepared, share={}, n_within=None)
         varies = self.query_widths is not None or self.key_widths is not None
-        terms = Terms(self.metric, self.kernel, self.bandwidth, varies, pairs.kinds is None)
+        plain = pairs.kinds is None
+        terms = Terms(self.metric, self.kernel, self.bandwidth, varies, plain, self.arrays)
         weighted = WeightedValues(self.weights, values)
         return Problem(
             terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared

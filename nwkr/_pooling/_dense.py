@@ -26,7 +26,7 @@ from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
 from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr.kernels import Kernel
 
-__all__ = ["Dense", "Visit", "pool_dense"]
+__all__ = ["Dense", "Visit", "least_total", "pool_dense"]
 
 # A query is far where the least weight of a tile, exp(LOWEST), is something in its total.
 _FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
@@ -92,7 +92,7 @@ class Dense:
         self._key_weights = as_dense(values[:1])[0]
         self._chains = _chains(multiples, self._tiles.log_linear)
         thin = self._tiles.rounded and np.isfinite(kernel.support)
-        self._least = (_THIN if thin else _FAR)[self._tiles.dtype]
+        self._least = least_total(self._tiles.dtype, thin)
         self.sums = np.zeros((len(multiples), pairs.shape[0], values.shape[0]))
         self._heaviest = np.ones(pairs.shape[0])  # of the keys that each query meets
 
@@ -192,6 +192,24 @@ def pool_dense(
         empty=empty,
         n_jobs=n_jobs,
     )
+
+
+def least_total(dtype: np.dtype, thin: bool) -> float:
+    """Total, by the heaviest key, beyond which sums of tiles are certain.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Type of the tiles.
+    thin : bool
+        Whether weights near the edge of a support have the error of a product.
+
+    Returns
+    -------
+    least : float
+        The total.
+    """
+    return (_THIN if thin else _FAR)[dtype]
 
 
 def _chains(multiples, log_linear):

@@ -167,7 +167,7 @@ class EuclideanPairs(Pairs):
         return self._matched is not None
 
     def _base_squares(self, rows, cols):
-        queries, keys, inverse_square = self._in_range
+        queries, keys, inverse_square = self.in_range
         queries, keys = queries[rows], pick(keys, cols)
         if self.kinds is not None:
             return self._squares_of_kinds(queries, keys)
@@ -176,7 +176,7 @@ class EuclideanPairs(Pairs):
         return cdist(queries, keys, "sqeuclidean", w=inverse_square)
 
     def _squares_of_kinds(self, queries, keys):
-        *_, inverse_square = self._in_range
+        *_, inverse_square = self.in_range
         plain = np.delete(np.arange(len(inverse_square)), self._special)
         squares = np.zeros((len(queries), len(keys)))
         if len(plain):
@@ -187,7 +187,7 @@ class EuclideanPairs(Pairs):
         return squares
 
     def _special_squares(self, queries, keys):
-        *_, inverse_square = self._in_range
+        *_, inverse_square = self.in_range
         for column in self._special:
             squares = self._squares_of_column(column, queries[:, column, None], keys[:, column])
             squares *= inverse_square[column]
@@ -200,7 +200,7 @@ class EuclideanPairs(Pairs):
     def special_squares(self, rows, cols):
         """Columns of other kinds than numbers, and what each adds to the squares, one by one."""
         if self.kinds is not None:
-            queries, keys, _ = self._in_range
+            queries, keys, _ = self.in_range
             yield from self._special_squares(queries[rows], pick(keys, cols))
 
     def put_special(self, beyond, row, cols, nearest, unit=1.0):
@@ -216,7 +216,7 @@ class EuclideanPairs(Pairs):
         beyond = u2 - closest
         if self.key_factors is not None:
             return beyond
-        queries, keys, inverse_square = self._in_range
+        queries, keys, inverse_square = self.in_range
         queries, keys = queries[rows], pick(keys, cols)
         factors = np.ones(len(u2)) if self.query_factors is None else self.query_factors[rows]
         for far in np.flatnonzero(closest.ravel() > _DIGITS_LOST_ABOVE):
@@ -236,7 +236,7 @@ class EuclideanPairs(Pairs):
     def rounded_off(self, u2, rows, cols):
         if self.key_factors is not None:
             return super().rounded_off(u2, rows, cols)  # as in beyond_closest
-        queries, keys, inverse_square = self._in_range
+        queries, keys, inverse_square = self.in_range
         total, rest = np.zeros((2, len(rows)))
         sides = zip(queries[rows].T, keys[cols].T, inverse_square)
         for number, (column, others, factor) in enumerate(sides):
@@ -265,7 +265,7 @@ class EuclideanPairs(Pairs):
         return self.kinds.products(self._special, *sides, self.bandwidth)
 
     @cached_property
-    def _in_range(self):
+    def in_range(self):
         """Columns divided by powers of 2, which is exact, so that squares stay in range."""
         mantissa, exponent = np.frexp(self.bandwidth)
         scale = np.ldexp(1.0, -exponent)
@@ -332,11 +332,11 @@ class EuclideanPairs(Pairs):
     def mismatched(self, rows, cols=slice(None)):
         if self._matched is None:
             return super().mismatched(rows, cols)
-        queries, keys = self._groups
+        queries, keys = self.groups
         return queries[rows][:, None] != keys[cols]
 
     @cached_property
-    def _groups(self):
+    def groups(self):
         """Equal numbers where rows are equal in the columns with bandwidth 0."""
         assert self._matched is not None
         rows = np.concatenate(self._matched[:2])

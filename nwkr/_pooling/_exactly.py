@@ -26,6 +26,7 @@ def pool_exactly(
     values: WeightedValues,
     multiples: Sequence[float],
     *,
+    log_scales: np.ndarray | None = None,
     leave_out: np.ndarray | None = None,
     empty: str | None = None,
     n_jobs: int | None = None,
@@ -50,6 +51,8 @@ def pool_exactly(
         Key weights, and the values times these.
     multiples : sequence of float
         Factors of the bandwidth.
+    log_scales : ndarray of shape (n_multiples, n_queries) or None, default=None
+        Logarithms of what the weights in those sums were divided by; 0 by default.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     empty : {"nearest", "mean"} or None, default=None
@@ -63,7 +66,10 @@ def pool_exactly(
         Total and weighted sums of each query, for each multiple.
     """
     n_queries = sums.shape[1]
-    pooled = [PooledSums(np.zeros(n_queries), part[:, 0], part[:, 1:]) for part in sums]
+    log_scales = np.zeros(sums.shape[:2]) if log_scales is None else log_scales
+    pooled = [
+        PooledSums(log_scale, part[:, 0], part[:, 1:]) for log_scale, part in zip(log_scales, sums)
+    ]
     for number in np.flatnonzero(uncertain.any(axis=1)):
         rank = np.repeat(pooled[number].rank, n_queries, axis=0)
         pooled[number] = replace(pooled[number], remainder=np.zeros(n_queries), rank=rank)

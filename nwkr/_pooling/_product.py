@@ -58,7 +58,13 @@ class Product:
             for t in (self._dtype, np.float64)
         }
 
-    def _as_dtype(self, dtype):
+    @staticmethod
+    def farthest(dtype: np.dtype) -> float:
+        """Up to which squared distance the product is exact enough for rows of this type."""
+        return _TOLERANCE[dtype] / float(np.finfo(dtype).eps)
+
+    def in_type(self, dtype: np.dtype) -> list[np.ndarray]:
+        """The factors, of shape (n_columns + 2, n_queries) and (n_columns + 2, n_keys)."""
         if dtype not in self._sides:
             with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
                 self._sides[dtype] = [
@@ -112,7 +118,7 @@ class Product:
         """What a tile is the product of, if it is one; None if that would be too inexact."""
         for dtype, farthest in self._farthest.items():
             if reach <= farthest:
-                queries, keys = self._as_dtype(dtype)
+                queries, keys = self.in_type(dtype)
                 return queries[:, rows].T, pick(keys, cols, axis=1)
         return None
 

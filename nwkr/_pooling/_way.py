@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._arrays import Arrays
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._metric import Metric
@@ -44,6 +45,8 @@ class Terms:
         Whether the width depends on the row.
     plain : bool, default=True
         Whether all columns hold numbers, and none misses any.
+    arrays : Arrays or None, default=None
+        What the rows came in, and where they are pooled, if that is not NumPy.
     """
 
     metric: str | Callable | Metric
@@ -51,6 +54,7 @@ class Terms:
     bandwidth: Any
     varies: bool = False
     plain: bool = True
+    arrays: Arrays | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from nwkr._pooling._blocks import pool_blocks
 from nwkr._pooling._costs import costs_of
 from nwkr._pooling._dense import pool_dense
+from nwkr._pooling._device import pool_on_device
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
 from nwkr._pooling._sums import PooledSums
@@ -50,8 +53,12 @@ class DenseWay(Way):
         return n_keys * (n_queries * for_pair + for_key)
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
-        """Pool over all pairs."""
-        return pool_dense(
+        """Pool over all pairs, where the rows came from."""
+        pool: Any = pool_dense
+        terms = problem.terms
+        if terms.arrays is not None and terms.metric == "euclidean" and terms.plain:
+            pool = partial(pool_on_device, terms.arrays)
+        return pool(
             problem.pairs,
             problem.kernel,
             problem.values,
@@ -67,7 +74,9 @@ class BlocksWay(Way):
     name = "blocks"
 
     def refusal(self, terms: Terms) -> str | None:
-        """Only the euclidean metric is served."""
+        """Only the euclidean metric is served, in NumPy."""
+        if terms.arrays is not None:
+            return f"NumPy arrays, which alone are put in order; got X of {terms.arrays.library}"
         if terms.metric != "euclidean":
             return f"metric='euclidean', whose distances have bounds; got metric={terms.metric!r}"
         return None

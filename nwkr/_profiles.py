@@ -1,0 +1,166 @@
+"""The profiles of the kernels that have a name: weights as functions of squared distances.
+
+Each stands here three times. In NumPy it overwrites its argument, so that a tile needs no second
+array. Over any other namespace of arrays, which has no such functions, it makes a new one. And
+there are derivatives.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "boxcar",
+    "constant",
+    "cosine",
+    "cosine_over",
+    "derivative_of_cosine",
+    "derivative_of_exponential",
+    "derivative_of_gaussian",
+    "derivative_of_power",
+    "exponential",
+    "exponential_over",
+    "gaussian",
+    "linear_over",
+    "log_constant",
+    "log_exponential",
+    "log_gaussian",
+    "power",
+    "power_over",
+    "triangular",
+    "tricube",
+]
+
+
+# -- profiles: each overwrites its argument, so that a tile needs no second array --------
+
+
+def gaussian(u2: np.ndarray) -> np.ndarray:
+    """``exp(-u2 / 2)``."""
+    return np.exp(log_gaussian(u2), out=u2)
+
+
+def log_gaussian(u2: np.ndarray) -> np.ndarray:
+    """``-u2 / 2``."""
+    return np.multiply(u2, -0.5, out=u2)
+
+
+def exponential(u2: np.ndarray) -> np.ndarray:
+    """``exp(-u)``."""
+    return np.exp(log_exponential(u2), out=u2)
+
+
+def log_exponential(u2: np.ndarray) -> np.ndarray:
+    """``-u``."""
+    return np.negative(np.sqrt(u2, out=u2), out=u2)
+
+
+def constant(u2: np.ndarray) -> np.ndarray:
+    """1."""
+    u2[...] = 1
+    return u2
+
+
+def log_constant(u2: np.ndarray) -> np.ndarray:
+    """0."""
+    u2[...] = 0
+    return u2
+
+
+def boxcar(u2: np.ndarray) -> np.ndarray:
+    """1 where ``u <= 1``, else 0."""
+    return np.less_equal(u2, 1, out=u2, casting="unsafe")
+
+
+def triangular(u2: np.ndarray) -> np.ndarray:
+    """``max(0, 1 - u)``."""
+    return _one_minus(np.sqrt(u2, out=u2))
+
+
+def power(u2: np.ndarray, power: int) -> np.ndarray:
+    """``max(0, 1 - u2) ** power``."""
+    rest = _one_minus(u2)
+    rest *= 1 if power == 1 else rest ** (power - 1)
+    return rest
+
+
+def tricube(u2: np.ndarray) -> np.ndarray:
+    """``max(0, 1 - u^3) ** 3``."""
+    np.abs(u2, out=u2)
+    return power(np.multiply(u2, np.sqrt(u2), out=u2), 3)
+
+
+def cosine(u2: np.ndarray) -> np.ndarray:
+    """``cos(pi u / 2)`` within the support."""
+    # As the sine of the rest, which is exactly 0 at the edge and beyond.
+    rest = _one_minus(np.sqrt(np.abs(u2, out=u2), out=u2))
+    return np.sin(np.multiply(rest, pi / 2, out=rest), out=rest)
+
+
+def _one_minus(t):
+    """``max(0, 1 - t)`` in place."""
+    np.subtract(1, t, out=t)
+    # Against an array: NumPy's maximum with a scalar takes twice as long.
+    return np.maximum(t, np.zeros(t.shape[-1:], t.dtype), out=t)
+
+
+# -- derivatives of the profiles with respect to the squared distance ---------------------
+
+
+def derivative_of_gaussian(u2: np.ndarray) -> np.ndarray:
+    """Of ``exp(-u2 / 2)``."""
+    return np.multiply(gaussian(u2), -0.5, out=u2)
+
+
+def derivative_of_exponential(u2: np.ndarray) -> np.ndarray:
+    """Of ``exp(-u)``; 0 at its cusp."""
+    u = np.sqrt(u2)
+    return np.divide(-np.exp(-u), 2 * u, out=np.zeros_like(u), where=u > 0)
+
+
+def derivative_of_cosine(u2: np.ndarray) -> np.ndarray:
+    """Of ``cos(pi u / 2)``."""
+    u = np.sqrt(np.abs(u2))
+    # np.sinc(x) is sin(pi x) / (pi x).
+    return np.where(u < 1, -(pi**2) / 8 * np.sinc(u / 2), 0)
+
+
+def derivative_of_power(u2: np.ndarray, inner: int, outer: int) -> np.ndarray:
+    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
+    if inner == 2:
+        rest = _one_minus(u2)
+        return np.multiply(rest ** (outer - 1) if outer > 1 else rest > 0, -outer, out=rest)
+    u = np.sqrt(np.abs(u2))
+    rest = np.maximum(1 - u**inner, 0) ** (outer - 1) * (u < 1)
+    slope = u if inner == 3 else np.divide(1, u, out=np.zeros_like(u), where=u > 0)
+    return -0.5 * inner * outer * rest * slope
+
+
+# -- over the namespace `xp` of an array: each makes a new one -----------------------------
+
+
+def linear_over(u2: Any, xp: Any, slope: float) -> Any:
+    """The logarithm of a Gaussian, or of a constant."""
+    return slope * u2
+
+
+def exponential_over(u2: Any, xp: Any) -> Any:
+    """The logarithm of an exponential."""
+    return -xp.sqrt(u2)
+
+
+def power_over(u2: Any, xp: Any, inner: int, outer: int) -> Any:
+    """``(1 - u^inner)^outer`` within the support, 0 beyond it."""
+    if outer == 0:
+        return xp.astype(u2 <= 1, u2.dtype)
+    t = u2 if inner == 2 else xp.sqrt(u2)
+    rest = xp.clip(1 - (u2 * t if inner == 3 else t), 0, 1)
+    return rest if outer == 1 else rest**outer
+
+
+def cosine_over(u2: Any, xp: Any) -> Any:
+    """The sine of the rest, which is exactly 0 at the edge and beyond."""
+    return xp.sin(pi / 2 * xp.clip(1 - xp.sqrt(u2), 0, 1))
