@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ["Blocks", "Boxes", "in_blocks", "runs"]
+from nwkr._pooling._kinds import Kinds
+
+__all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
 _KEYS_PER_BLOCK = 32
+
+
+class Corners(NamedTuple):
+    """Corners of boxes, around what is there.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of shape (n_columns, n_boxes)
+        The corners; infinite, -infinite where nothing is there.
+    missing : ndarray of bool, of shape (n_columns, n_boxes), or None, default=None
+        Where some row misses a number; None for nowhere.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    missing: np.ndarray | None = None
+
+    def take(self, numbers: np.ndarray) -> Corners:
+        """Those of some boxes."""
+        missing = None if self.missing is None else np.take(self.missing, numbers, axis=1)
+        lower, upper = np.take(self.lower, numbers, axis=1), np.take(self.upper, numbers, axis=1)
+        return Corners(lower, upper, missing)
+
+    def around(self) -> Corners:
+        """Those of boxes around all along the last axis."""
+        missing = None if self.missing is None else np.logical_or.reduce(self.missing, axis=-1)
+        return Corners(self.lower.min(axis=-1), self.upper.max(axis=-1), missing)
+
+    def centres(self) -> Corners:
+        """Those of boxes that are but the centres."""
+        if self.missing is None:
+            centre = (self.lower + self.upper) / 2
+            return Corners(centre, centre)
+        there = self.lower <= self.upper
+        centre = (np.where(there, self.lower, 0) + np.where(there, self.upper, 0)) / 2
+        return Corners(np.where(there, centre, np.inf), np.where(there, centre, -np.inf), ~there)
 
 
 @dataclass(frozen=True)
@@ -20,13 +59,14 @@ class Blocks:
     ----------
     starts : ndarray of shape (n_blocks + 1,)
         Where each block begins, and the number of rows.
-    lower, upper : ndarray of shape (n_features, n_blocks)
-        The corners of the boxes.
+    lower, upper, missing : ndarray of shape (n_features, n_blocks)
+        What :class:`Corners` has, of boxes around the rows.
     """
 
     starts: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    missing: np.ndarray | None = None
 
     def __len__(self):
         return len(self.starts) - 1
@@ -42,6 +82,7 @@ class Blocks:
             np.append(self.starts[first], self.starts[-1]),
             np.minimum.reduceat(self.lower, first, axis=1),
             np.maximum.reduceat(self.upper, first, axis=1),
+            None if self.missing is None else np.logical_or.reduceat(self.missing, first, axis=1),
         )
 
 
@@ -51,8 +92,38 @@ def runs(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return first + np.arange(len(first))
 
 
+def corners_of_runs(rows: np.ndarray, starts: np.ndarray) -> Corners:
+    """Corners of boxes around the rows from each start to the next.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Rows.
+    starts : ndarray of shape (n_blocks,)
+        Where each box begins.
+
+    Returns
+    -------
+    corners : Corners
+        The corners, of shape (n_features, n_blocks).
+    """
+    lower, upper = (bound.reduceat(rows, starts, axis=0).T for bound in (np.minimum, np.maximum))
+    missing = np.isnan(lower)
+    if not missing.any():
+        return Corners(lower, upper)
+    gaps = np.isnan(rows)
+    lower = np.minimum.reduceat(np.where(gaps, np.inf, rows), starts, axis=0).T
+    upper = np.maximum.reduceat(np.where(gaps, -np.inf, rows), starts, axis=0).T
+    return Corners(lower, upper, missing)
+
+
 def in_blocks(
-    X: np.ndarray, scale: np.ndarray, size: int = _KEYS_PER_BLOCK, *, even: bool = False
+    X: np.ndarray,
+    scale: np.ndarray,
+    size: int = _KEYS_PER_BLOCK,
+    *,
+    even: bool = False,
+    kinds: Kinds | None = None,
 ) -> tuple[np.ndarray, Blocks]:
     """Put rows in k-d order.
 
@@ -67,6 +138,8 @@ def in_blocks(
         How many rows a block may have, unless they are all equal.
     even : bool, default=False
         Whether blocks have about as many rows each; or else rounder boxes, and sooner.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers.
 
     Returns
     -------
@@ -81,13 +154,10 @@ def in_blocks(
         order = np.argsort(X[:, counted[0]])
         starts = list(range(0, len(X), size))
     else:
-        order, starts = _in_tree(X, scale, size, even)
-    ordered = np.take(X, order, axis=0)
-    return order, Blocks(
-        np.array([*starts, len(X)]),
-        np.minimum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
-        np.maximum.reduceat(ordered, starts, axis=0).T.astype(float, order="C"),
-    )
+        order, starts = _in_tree(X if kinds is None else kinds.places(X), scale, size, even)
+    lower, upper, missing = corners_of_runs(np.take(X, order, axis=0), np.array(starts))
+    lower, upper = lower.astype(float, order="C"), upper.astype(float, order="C")
+    return order, Blocks(np.array([*starts, len(X)]), lower, upper, missing)
 
 
 def _in_tree(X, scale, size, even):
@@ -119,8 +189,10 @@ class Boxes:
 
     def __init__(self, pairs, blocks):
         which = pairs.columns if len(pairs.columns) < len(blocks.lower) else slice(None)
-        self.corners = blocks.lower[which], blocks.upper[which]
+        missing = None if blocks.missing is None else blocks.missing[which]
+        self.corners = Corners(blocks.lower[which], blocks.upper[which], missing)
         self._inverse = (1 / pairs.bandwidth)[:, None, None]
+        self._kinds, self._special = pairs.kinds, pairs.special
         self._key_factors = None
         if pairs.key_factors is not None:
             starts = blocks.starts[:-1]
@@ -141,23 +213,28 @@ class Boxes:
 
         Returns
         -------
-        lower, upper : ndarray of shape (n_columns, n_numbers)
-            The corners.
+        corners : Corners
+            The corners, of shape (n_columns, n_numbers).
         """
-        lower, upper = self.corners
-        centres, size = lower / 2 + upper / 2, min(size, lower.shape[1])
-        with np.errstate(over="ignore"):
+        lower, upper, _ = self.corners
+        size = min(size, lower.shape[1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            centres = lower / 2 + upper / 2
             apart = np.abs(centres[:, numbers, None] - centres[:, None]) * self._inverse
+        if self._kinds is not None:
+            of_labels = np.minimum(apart, self._inverse)[self._kinds.is_label]
+            apart[self._kinds.is_label] = of_labels
+            apart[np.isnan(apart)] = 0
         members = np.argpartition(apart.max(axis=0), size - 1, axis=1)[:, :size]
-        return lower[:, members].min(axis=2), upper[:, members].max(axis=2)
+        return self.corners.take(members).around()
 
-    def distances(self, lower, upper, factors=(1.0, 1.0), numbers=None):
+    def distances(self, corners, factors=(1.0, 1.0), numbers=None):
         """Bounds of the squared scaled distances to other boxes: nothing is nearer, or farther.
 
         Parameters
         ----------
-        lower, upper : ndarray of shape (n_columns, n_others)
-            Corners of the others.
+        corners : Corners
+            Corners of the others, of shape (n_columns, n_others).
         factors : tuple of two, each float or ndarray of shape (n_others, 1)
             Least and greatest factor of the squared distances from within these.
         numbers : ndarray of shape (n_numbers,) or None, default=None
@@ -168,19 +245,20 @@ class Boxes:
         nearest, farthest : ndarray of shape (n_others, n_numbers)
             The bounds.
         """
-        lowest, highest = self.corners
-        if numbers is not None:
-            lowest, highest = (np.take(side, numbers, axis=1) for side in (lowest, highest))
-        lowest, highest = lowest[:, None], highest[:, None]
-        lower, upper = lower[:, :, None], upper[:, :, None]
+        ours = self.corners if numbers is None else self.corners.take(numbers)
+        lowest, highest = ours.lower[:, None], ours.upper[:, None]
+        lower, upper = corners.lower[:, :, None], corners.upper[:, :, None]
         gaps = np.maximum(lowest - upper, lower - highest)
         np.maximum(gaps, 0, out=gaps)
         spans = np.maximum(highest - lower, upper - lowest)
         bounds = []
         with np.errstate(over="ignore"):
-            for number, apart in enumerate((gaps, spans)):
+            for apart in (gaps, spans):
                 apart *= self._inverse
                 apart *= apart
+            for column in self._special:
+                self._bound(column, gaps[column], spans[column], ours, corners)
+            for number, apart in enumerate((gaps, spans)):
                 squares = apart.sum(axis=0)
                 squares *= factors[number]
                 if self._key_factors is not None:
@@ -188,3 +266,24 @@ class Boxes:
                     squares *= of_keys if numbers is None else of_keys[numbers]
                 bounds.append(squares)
         return bounds
+
+    def _bound(self, column, nearest, farthest, ours, theirs):
+        """Put bounds where a column holds labels, or may miss numbers."""
+        inverse = float(self._inverse[column, 0, 0])
+        if self._kinds.is_label[column]:
+            for squares in (nearest, farthest):
+                squares[:] = np.where(squares > 0, inverse**2, 0)
+        gap = (np.sqrt(self._kinds.gap[column]) * inverse) ** 2
+        key_there, query_there = (
+            side.lower[column] <= side.upper[column] for side in (ours, theirs)
+        )
+        no_key, no_query = (
+            np.zeros_like(there) if side.missing is None else side.missing[column]
+            for side, there in ((ours, key_there), (theirs, query_there))
+        )
+        query_there, no_query = query_there[:, None], no_query[:, None]
+        nearest[~(key_there & query_there)], farthest[~(key_there & query_there)] = np.inf, 0
+        one_missing = (no_key & query_there) | (no_query & key_there)
+        np.minimum(nearest, gap, out=nearest, where=one_missing)
+        np.maximum(farthest, gap, out=farthest, where=one_missing)
+        np.copyto(nearest, 0, where=no_key & no_query)

@@ -104,6 +104,11 @@ class EuclideanPairs(Pairs):
         What queries and keys have in the columns with bandwidth 0, and their kinds.
     kinds : Kinds or None, default=None
         What the columns hold besides numbers.
+
+    Attributes
+    ----------
+    special : ndarray of shape (n_special,)
+        Positions of the columns that hold anything else.
     """
 
     def __init__(self, queries, keys, bandwidth, centre, columns, matched=None, kinds=None):
@@ -111,9 +116,10 @@ class EuclideanPairs(Pairs):
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
         self.columns = columns
         self._centre, self._matched = centre, matched
+        self.special = np.zeros(0, int)
         if kinds is not None:
-            self._special = np.flatnonzero(kinds.special(queries) | kinds.special(keys))
-            self.kinds = kinds if len(self._special) else None
+            self.special = np.flatnonzero(kinds.special(queries) | kinds.special(keys))
+            self.kinds = kinds if len(self.special) else None
 
     def restrict(self, rows, cols, multiple=1.0, leaving=True) -> EuclideanPairs:
         """The pairs of some queries with some keys.
@@ -177,7 +183,7 @@ class EuclideanPairs(Pairs):
 
     def _squares_of_kinds(self, queries, keys):
         *_, inverse_square = self.in_range
-        plain = np.delete(np.arange(len(inverse_square)), self._special)
+        plain = np.delete(np.arange(len(inverse_square)), self.special)
         squares = np.zeros((len(queries), len(keys)))
         if len(plain):
             scales = inverse_square[plain]
@@ -188,7 +194,7 @@ class EuclideanPairs(Pairs):
 
     def _special_squares(self, queries, keys):
         *_, inverse_square = self.in_range
-        for column in self._special:
+        for column in self.special:
             squares = self._squares_of_column(column, queries[:, column, None], keys[:, column])
             squares *= inverse_square[column]
             yield column, squares
@@ -262,7 +268,7 @@ class EuclideanPairs(Pairs):
             return None
         queries, keys = self.centred
         sides = (self.queries, self.keys), (queries.T, keys.T)
-        return self.kinds.products(self._special, *sides, self.bandwidth)
+        return self.kinds.products(self.special, *sides, self.bandwidth)
 
     @cached_property
     def in_range(self):

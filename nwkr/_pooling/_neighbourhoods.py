@@ -13,7 +13,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
+from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs, in_blocks
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
 from nwkr._pooling._threads import slices
@@ -104,6 +104,7 @@ class Neighbourhoods:
         self._has_moments = (
             kernel.power is not None
             and not pairs.must_match
+            and pairs.kinds is None
             and pairs.leaves_itself_out
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
         )
@@ -142,9 +143,8 @@ class Neighbourhoods:
             return prepared.n_within
         if multiple not in self._n_within:
             probes = np.linspace(0, len(self.groups) - 1, _PROBES).astype(int)
-            lower, upper = self._group_boxes.corners
             _, farthest = self._group_boxes.distances(
-                lower[:, probes], upper[:, probes], self._typical_factors()
+                self._group_boxes.corners.take(probes), self._typical_factors()
             )
             within = (farthest <= self._within * multiple**2) @ np.diff(self.groups.starts)
             self._n_within[multiple] = float(within.mean())
@@ -192,7 +192,9 @@ class Neighbourhoods:
         return self._parts[size]
 
     def _cut(self, queries, size):
-        order, blocks = in_blocks(queries, self.pairs.bandwidth, size, even=True)
+        order, blocks = in_blocks(
+            queries, self.pairs.bandwidth, size, even=True, kinds=self.pairs.kinds
+        )
         return np.split(order, blocks.starts[1:-1])
 
     @staticmethod
@@ -236,10 +238,7 @@ class Neighbourhoods:
         # Who takes exact matches only has no use for blocks as a whole.
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
-        lower, upper = (
-            bound.reduceat(queries, starts, axis=0).T for bound in (np.minimum, np.maximum)
-        )
-        return self._of_boxes(lower, upper, factors, multiples, whole)
+        return self._of_boxes(corners_of_runs(queries, starts), factors, multiples, whole)
 
     def all_of(
         self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
@@ -260,7 +259,7 @@ class Neighbourhoods:
         blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
-    def _of_boxes(self, lower, upper, factors, multiples, whole):
+    def _of_boxes(self, corners, factors, multiples, whole):
         def within(farthest):
             if not self.by_moments(multiples):
                 return np.zeros(farthest.shape, bool)
@@ -275,13 +274,13 @@ class Neighbourhoods:
             return np.array(reaches)[:, None]
 
         # What is far from all boxes together is far from each.
-        around = lower.min(axis=1, keepdims=True), upper.max(axis=1, keepdims=True)
         extremes = np.min(factors[0]), np.max(factors[1])
-        nearest, farthest = self._group_boxes.distances(*around, extremes)
+        around = corners.take(np.arange(corners.lower.shape[1])[None]).around()
+        nearest, farthest = self._group_boxes.distances(around, extremes)
         of_all = reach_of(nearest, farthest, self._mass)
         groups = np.flatnonzero(nearest[0] < of_all[0])
 
-        nearest, farthest = self._group_boxes.distances(lower, upper, factors, groups)
+        nearest, farthest = self._group_boxes.distances(corners, factors, groups)
         reach = np.minimum(of_all, reach_of(nearest, farthest, self._mass[groups]))
         inside = within(farthest)
         near = (nearest < reach) & ~inside
@@ -290,7 +289,7 @@ class Neighbourhoods:
         blocks = self._in_groups(groups[some])
         member = np.searchsorted(groups[some], blocks // _BLOCKS_PER_GROUP)
         near = near[:, some][:, member]
-        nearest, farthest = self._boxes.distances(lower, upper, factors, blocks)
+        nearest, farthest = self._boxes.distances(corners, factors, blocks)
         inside_too = near & within(farthest)
         visited = near & (nearest < reach) & ~inside_too
         some = visited.any(axis=0)
@@ -324,11 +323,11 @@ class Neighbourhoods:
         if self.pairs.must_match:
             return np.arange(len(self.blocks))
         queries = np.take(self.pairs.queries, rows, axis=0)
-        box = queries.min(axis=0)[:, None], queries.max(axis=0)[:, None]
-        _, (farthest,) = self._group_boxes.distances(*box)
+        box = corners_of_runs(queries, np.array([0]))
+        _, (farthest,) = self._group_boxes.distances(box)
         if self.pairs.leave_out is not None:
             farthest = farthest[self._several]
-        (nearest,), _ = self._boxes.distances(*box)
+        (nearest,), _ = self._boxes.distances(box)
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * MARGIN)
 
     @cached_property
@@ -352,13 +351,14 @@ class Neighbourhoods:
         return self._shares[key]
 
     def _find_share(self, multiple, by_moments):
-        n_keys, (lower, upper) = self.blocks.starts[-1], self._typical_boxes
+        n_keys, corners = self.blocks.starts[-1], self._typical_boxes
         factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
         if self.pairs.query_factors is not None and self.pairs.shape[0] <= _PROBES:
             # Widths vary, and these are all: they tell for themselves.
-            lower = upper = self.pairs.queries.T.astype(float)
+            rows = self.pairs.queries.astype(float)
+            corners = corners_of_runs(rows, np.arange(len(rows)))
             factors = (self.pairs.query_factors[:, None],) * 2
-        nearest, farthest = self._boxes.distances(lower, upper, factors)
+        nearest, farthest = self._boxes.distances(corners, factors)
         ends = np.isfinite(self.kernel.support)
         if ends or by_moments:
             visited = np.ones(nearest.shape, bool)
@@ -369,10 +369,10 @@ class Neighbourhoods:
             return float((visited @ sizes).mean()) / n_keys
         # Sums tell while they grow how little is left, so that queries need less than their
         # box does, and more than its centre: by measurement, half way between.
-        centre = (lower + upper) / 2
-        bounds = zip(*self._group_boxes.distances(centre, centre, factors))
+        centres = corners.centres()
+        bounds = zip(*self._group_boxes.distances(centres, factors))
         reach = np.array([self._reach(n, f, self._mass, multiple) for n, f in bounds])[:, None]
-        from_centre, _ = self._boxes.distances(centre, centre, factors)
+        from_centre, _ = self._boxes.distances(centres, factors)
         visited = (nearest < reach) @ sizes + (from_centre < reach) @ sizes
         return float(visited.mean()) / 2 / n_keys
 

@@ -101,8 +101,6 @@ class Problem:
         pairs = self.pairs
         if self.blocks is None or not isinstance(pairs, EuclideanPairs) or not len(pairs.columns):
             return None
-        if pairs.kinds is not None:
-            return None
         weights = self.values.weights
         return Neighbourhoods(pairs, self.kernel, weights, self.blocks, self.tol, self.prepared)
 

@@ -154,7 +154,8 @@ def test_boxes_around_neighbours(size):
     pairs = pairs_of(pairs.queries, pairs.keys, np.array([0.3, 2.0]))
     boxes = Boxes(pairs, blocks)
     n_blocks = len(blocks)
-    lower, upper = boxes.around(np.arange(n_blocks), size)
+    lower, upper, missing = boxes.around(np.arange(n_blocks), size)
+    assert missing is None
     centres = (blocks.lower + blocks.upper).T / 2 / pairs.bandwidth
     for number, centre in enumerate(centres):
         members = np.argsort(np.abs(centres - centre).max(axis=1))[:size]

@@ -9,8 +9,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, distances_of_kinds, slope
 from scipy.special import logsumexp
 
-from nwkr._pooling import Attention, Kinds, _dense, _kinds, _slopes, _tiles
+from nwkr._pooling import (
+    Attention,
+    Kinds,
+    _dense,
+    _kinds,
+    _neighbourhoods,
+    _slopes,
+    _tiles,
+    in_blocks,
+)
+from nwkr._pooling._boxes import Boxes, corners_of_runs
 from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._neighbourhoods import MARGIN
 from nwkr.kernels import KERNELS
 
 N_QUERIES, N_KEYS = 40, 60
@@ -436,3 +447,201 @@ def test_a_centre_is_near_what_is_there():
     assert max(np.abs(side).max() for side in pairs.centred) < 10
     part = pairs.restrict(np.arange(3), np.arange(5))
     assert max(np.abs(side).max() for side in part.centred) < 10
+
+
+# -- blocks -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Several levels of them among a few rows."""
+    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
+    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
+
+
+def in_order(problem, size=4):
+    """The problem with its keys in blocks."""
+    scale = np.where(problem["bandwidth"] > 0, problem["bandwidth"], np.inf)
+    order, blocks = in_blocks(problem["keys"], scale, size, kinds=KINDS)
+    assert_array_equal(np.sort(order), np.arange(N_KEYS))
+    keys = problem["keys"][order]
+    return problem | {"keys": keys, "blocks": blocks, "algorithm": "blocks"}
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+@pytest.mark.parametrize("missing", MISSING)
+def test_bounds_hold(missing, by_key, rng):
+    problem = in_order(problem_of(missing))
+    options = {"key_widths": rng.uniform(0.5, 2, N_KEYS)} if by_key else {}
+    names = ("queries", "keys", "bandwidth", "kinds")
+    pairs = pairs_of(**{name: problem[name] for name in names}, **options)
+    starts, edges = np.arange(0, N_QUERIES, 8), problem["blocks"].starts
+    corners = corners_of_runs(problem["queries"], starts)
+    nearest, farthest = Boxes(pairs, problem["blocks"]).distances(corners)
+    u2 = (distances(problem | {"leave_out": None}) / options.get("key_widths", 1)) ** 2
+    lowest = np.minimum.reduceat(np.minimum.reduceat(u2, starts, axis=0), edges[:-1], axis=1)
+    highest = np.maximum.reduceat(np.maximum.reduceat(u2, starts, axis=0), edges[:-1], axis=1)
+    assert (nearest <= lowest * MARGIN).all()
+    assert (highest <= farthest * MARGIN).all()
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("keys", "queries", "nearest", "farthest"),
+    [
+        ([1, 2], [4, 6], 4, 25),
+        ([NAN, NAN], [4, 6], 2, 2),
+        ([1], [NAN], 2, 2),
+        ([NAN, 1], [2], 1, 2),
+        ([NAN, 1], [NAN, 9], 0, 64),
+        ([NAN], [NAN], 0, 0),
+    ],
+)
+def test_bounds_of_numbers_that_may_be_missing(keys, queries, nearest, farthest):
+    assert_allclose(bounds_of(keys, queries, is_label=False), [nearest, farthest])
+
+
+@pytest.mark.parametrize(
+    ("keys", "queries", "nearest", "farthest"),
+    [
+        ([3], [3, 3], 0, 0),
+        ([3], [4], 1, 1),
+        ([1, 3], [3, 5], 0, 1),
+        ([1, 2], [4, 9], 1, 1),
+        ([NAN], [4], 2, 2),
+        ([NAN, 4], [4, 4], 0, 2),
+        ([NAN], [NAN], 0, 0),
+    ],
+)
+def test_bounds_of_labels(keys, queries, nearest, farthest):
+    assert_allclose(bounds_of(keys, queries, is_label=True), [nearest, farthest])
+
+
+def bounds_of(keys, queries, is_label):
+    """Bounds of distances in one column, of which the bandwidth is 1 / 2."""
+    kinds = Kinds(np.array([2.0]), np.array([is_label]))
+    keys, queries = (np.array(side, float)[:, None] for side in (keys, queries))
+    _, blocks = in_blocks(keys, np.ones(1), kinds=kinds)
+    pairs = pairs_of(queries, keys, np.array([0.5]), kinds=kinds)
+    bounds = Boxes(pairs, blocks).distances(corners_of_runs(queries, np.array([0])))
+    return np.ravel(bounds) / 4
+
+
+def test_blocks_keep_what_is_missing_and_labels_together(rng):
+    keys = np.column_stack([rng.normal(size=2000), rng.integers(0, 4, 2000)])
+    keys[rng.random(2000) < 0.1, 0] = np.nan
+    kinds = Kinds(np.array([2.0, 1.0]), np.array([False, True]))
+    _, blocks = in_blocks(keys, np.array([0.3, 0.1]), kinds=kinds)
+    there = blocks.lower <= blocks.upper
+    assert (blocks.missing[0] & there[0]).sum() <= 0.1 * len(blocks)
+    assert (blocks.missing[0] & ~there[0]).sum() >= 4
+    assert (blocks.lower[1] == blocks.upper[1]).mean() > 0.8
+
+
+@pytest.mark.parametrize("empty", [None, "nearest", "mean"])
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_are_dense_pooling(kernel, missing, empty):
+    problem = problem_of(missing)
+    for factor in (1.0, 0.3):
+        narrow = in_order(problem | {"bandwidth": factor * problem["bandwidth"]})
+        assert algorithm_of(kernel=KERNELS[kernel], **narrow) == "blocks"
+        weights = plain_weights(kernel, distances(narrow), narrow, empty)
+        assert_pooled(pool(kernel=KERNELS[kernel], **narrow, empty=empty), weights, narrow)
+
+
+@pytest.mark.parametrize("by", ["query", "key"])
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_with_widths(kernel, by, rng):
+    problem = in_order(problem_of())
+    widths = rng.uniform(0.3, 2, N_QUERIES if by == "query" else N_KEYS)
+    u = distances(problem) / (widths[:, None] if by == "query" else widths)
+    weights = plain_weights(kernel, u, problem, "nearest")
+    sums = pool(kernel=KERNELS[kernel], **problem, **{f"{by}_widths": widths}, empty="nearest")
+    assert_pooled(sums, weights, problem)
+
+
+@pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_for_far_and_shifted_queries(kernel, missing):
+    problem = problem_of(missing, shift=1e6)
+    problem["queries"][:9, 3] += 100
+    problem = in_order(problem)
+    weights = plain_weights(kernel, distances(problem), problem, "nearest")
+    if kernel == "gaussian":
+        u2 = distances(problem) ** 2
+        u2 -= u2.min(axis=1, keepdims=True)
+        weights = plain_weights(kernel, np.sqrt(u2), problem)
+    sums = pool(kernel=KERNELS[kernel], **problem, empty="nearest")
+    assert_pooled(sums, weights, problem, rtol=1e-8)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_with_bandwidths_of_zero_and_infinity(kernel):
+    problem = problem_of("a row")
+    problem["bandwidth"] = np.array([2.0, 0.0, 2.0, np.inf, 0.0])
+    problem = in_order(problem)
+    weights = plain_weights(kernel, distances(problem), problem)
+    assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem)
+
+
+@pytest.mark.parametrize("kernel", DIFFERENTIABLE)
+@pytest.mark.usefixtures("small_blocks")
+def test_slopes_and_gradients_over_blocks(kernel, rng):
+    problem = problem_of()
+    problem["bandwidth"] = 2 * problem["bandwidth"]
+    found = []
+    ordered = in_order(problem)
+    for each in (ordered, ordered | {"algorithm": "dense", "blocks": None}):
+        sums = pool(kernel=KERNELS[kernel], **each)
+        truth = np.random.default_rng(1).normal(size=(N_QUERIES, 2))
+        loss_slopes = np.where((sums.total > 0)[:, None], np.nan_to_num(sums.finish()) - truth, 0)
+        by_bandwidth = slopes(sums=sums, loss_slopes=loss_slopes, kernel=KERNELS[kernel], **each)
+        values = each.pop("values")
+        found.append((by_bandwidth, Attention(**each, kernel=KERNELS[kernel]).gradients(values)))
+    for by_blocks, by_pairs in zip(*found):
+        assert_allclose(by_blocks, by_pairs, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("algorithm", ["blocks", "auto"])
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_prepared_changes_no_bit(kernel, algorithm):
+    problem = in_order(problem_of("a row")) | {"algorithm": algorithm}
+    values = problem.pop("values")
+    attention = Attention(**problem, kernel=KERNELS[kernel], empty="nearest")
+    nothing = attention.replace(queries=attention.queries[:0], leave_out=None).prepare()
+    assert nothing.prepared is not None
+    prepared = pickle.loads(pickle.dumps(nothing))
+    for rows in (np.arange(N_QUERIES), np.array([3])):
+        some = {"queries": attention.queries[rows], "leave_out": attention.leave_out[rows]}
+        plain, ours = (
+            which.replace(**some).pool(values) for which in (attention.take(np.arange(0)), prepared)
+        )
+        assert_array_equal(ours.total, plain.total)
+        assert_array_equal(ours.weighted, plain.weighted)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_threads_do_not_count_over_blocks(kernel):
+    problem = in_order(problem_of())
+    alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
+    together = pool(kernel=KERNELS[kernel], **problem, n_jobs=4)
+    assert_array_equal(together.total, alone.total)
+    assert_array_equal(together.weighted, alone.weighted)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_weights_are_shown_over_blocks(kernel):
+    problem = in_order(problem_of("a row"))
+    del problem["values"]
+    found = np.zeros((N_QUERIES, N_KEYS))
+
+    def keep(rows, cols, weights):
+        found[np.ix_(rows, cols)] = weights
+
+    attend(keep, kernel=KERNELS[kernel], **problem, empty="nearest")
+    weights = plain_weights(kernel, distances(problem), problem, "nearest")
+    assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=1e-10, atol=1e-12)
