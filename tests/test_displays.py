@@ -763,7 +763,7 @@ def test_weights_of_lines_are_called_effective(data):
     for degree, name in ((0, "attention weight"), (1, "effective weight")):
         model = NadarayaWatsonRegressor(degree=degree).fit(X, y)
         display = ExplanationDisplay.from_estimator(model, X[:1])
-        assert display.ax_.get_xlabel() == name
+        assert display.ax_.get_xlabel() == f"{name} (beside the bars: target)"
         np.testing.assert_allclose(display.weights, model.explain(X[:1], top_k=10)["weight"])
 
 
