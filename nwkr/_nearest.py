@@ -7,11 +7,13 @@ nearest row is at the very edge of a window of that width, and rows that tie wit
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.utils import gen_batches
 
-from nwkr._pooling import distances_between, each, slices
+from nwkr._pooling import Kinds, distances_between, each, pairs_of, slices
 
 __all__ = ["NearRows", "euclidean_widths", "widths_under_metric"]
 
@@ -29,6 +31,8 @@ class NearRows:
     ----------
     rows : ndarray of shape (n_rows, n_features)
         The rows.
+    kinds : Kinds or None, default=None
+        What their columns hold besides numbers.
 
     Attributes
     ----------
@@ -36,16 +40,28 @@ class NearRows:
         The largest absolute number in them.
     """
 
-    def __init__(self, rows: np.ndarray):
-        self.rows = rows
-        self.extent = float(max(rows.max(), -rows.min()))
+    def __init__(self, rows: np.ndarray, kinds: Kinds | None = None):
+        self.rows, self.kinds = rows, kinds
+        extent = [rows.max(), -rows.min()] if kinds is None else kinds.extent(rows)
+        self.extent = float(np.max(extent))
         self._shift = int(_LARGEST - np.frexp(self.extent)[1])
+        self._search: _Tree | _Screen | _ScreenOfKinds
+        if kinds is not None and kinds.special(rows).any():
+            self._search = _ScreenOfKinds(rows, kinds, self._shift)
+            return
         scaled = np.ldexp(rows, self._shift, dtype=float)
-        self._search: _Tree | _Screen
         self._search = (_Tree if rows.shape[1] <= _MOST_COLUMNS_OF_TREE else _Screen)(scaled)
 
+    def serving(self, queries: np.ndarray) -> NearRows:
+        """The same, for queries that may miss numbers where no row does."""
+        if self.kinds is None or not np.isnan(queries).any():
+            return self
+        other = copy(self)
+        other._search = _ScreenOfKinds(self.rows, self.kinds, self._shift)
+        return other
+
     def __reduce__(self):
-        return NearRows, (self.rows,)
+        return NearRows, (self.rows, self.kinds)
 
     def __len__(self):
         return len(self.rows)
@@ -77,7 +93,7 @@ class NearRows:
             scaled = np.ldexp(queries, self._shift, dtype=float)
         limit = np.ldexp(1.0, _CUT_OFF)
         numbers, beyond = self._search.propose(np.clip(scaled, -limit, limit), n_near)
-        distances = _distances(queries, self.rows, numbers)
+        distances = _distances(queries, self.rows, numbers, self.kinds)
         order = distances.argsort(axis=1, kind="stable")
         numbers, distances = (np.take_along_axis(a, order, axis=1) for a in (numbers, distances))
         return numbers, distances, np.ldexp(beyond, -self._shift)
@@ -124,10 +140,39 @@ class _Screen:
         return numbers[:, :n_near], np.sqrt(np.maximum(beyond, 0))
 
 
-def _distances(queries, rows, numbers):
+class _ScreenOfKinds:
+    """Lower bounds of the distances to all rows, where these hold more than numbers."""
+
+    def __init__(self, rows, kinds, shift):
+        self._rows, self._kinds, self._shift = rows, kinds, shift
+
+    def numbers_for_query(self, n_near):
+        return n_near * self._rows.shape[1] + len(self._rows)
+
+    def propose(self, queries, n_near):
+        if n_near == len(self._rows):
+            numbers = np.tile(np.arange(n_near), (len(queries), 1))
+            return numbers, np.full(len(queries), np.inf)
+        queries = np.ldexp(queries, -self._shift)
+        unit = np.full(self._rows.shape[1], np.ldexp(1.0, _LARGEST - self._shift))
+        product = pairs_of(queries, self._rows, unit, kinds=self._kinds).product(1.0)
+        assert product is not None
+        _, error = product.reach(slice(None))
+        lowest = product.squares(slice(None), slice(None))
+        numbers = lowest.argpartition(n_near, axis=1)[:, : n_near + 1]
+        beyond = np.take_along_axis(lowest, numbers[:, [n_near]], axis=1)[:, 0] - error
+        return numbers[:, :n_near], np.ldexp(np.sqrt(np.maximum(beyond, 0)), _LARGEST)
+
+
+def _distances(queries, rows, numbers, kinds):
     """Distances of each query to some rows of its own, by the plain formula, at any scale."""
-    apart = np.take(rows, numbers, axis=0).astype(float, copy=False)
-    apart = np.abs(queries[:, None] - apart)
+    rows = np.take(rows, numbers, axis=0).astype(float, copy=False)
+    apart = np.abs(queries[:, None] - rows)
+    if kinds is not None:
+        apart[:, :, kinds.is_label] = np.sign(apart[:, :, kinds.is_label])
+        no_query, no_row = np.isnan(queries)[:, None], np.isnan(rows)
+        np.copyto(apart, np.sqrt(kinds.gap), where=no_query ^ no_row)
+        np.copyto(apart, 0, where=no_query & no_row)
     # Divided by powers of 2, which is exact, so that squares stay in range.
     exponents = np.frexp(apart.max(axis=2))[1]
     apart = np.ldexp(apart, -exponents[:, :, None])
@@ -170,7 +215,7 @@ def euclidean_widths(
     widths : ndarray of shape (n_queries,)
         The distances; to the farthest row, if all together count less.
     """
-    widths = np.empty(len(queries))
+    widths, near = np.empty(len(queries)), near.serving(queries)
 
     def measure(rows, n_near):
         numbers, distances, beyond = near.of(queries[rows], n_near)

@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 
 from nwkr._counts import as_counts, count_rows
 from nwkr._nearest import NearRows
-from nwkr._pooling import Attention, distances_between
+from nwkr._pooling import Attention, Kinds, distances_between
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
@@ -69,7 +69,9 @@ class Window(ABC):
         """The window for some of its training rows, or for all in another order."""
         return self
 
-    def prepared(self, keys: np.ndarray, metric: str | Callable) -> Window:
+    def prepared(
+        self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
+    ) -> Window:
         """The window with what takes long to make, and is the same for all queries."""
         return self
 
@@ -139,6 +141,8 @@ class AdaptiveWindow(Window):
     def at(self, attention: Attention) -> Attention:
         """The attention with this window, from one that has none."""
         counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
+        if attention.kinds is not None:  # the labels of a column have no volume
+            counted &= ~attention.kinds.is_label
         log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
         return attention.replace(
             bandwidth=self.bandwidth,
@@ -176,7 +180,7 @@ class NearestWindow(Window):
         keys, near_rows = attention.keys, self.near_rows
         euclidean = attention.metric == "euclidean"
         if euclidean and near_rows is None:
-            near_rows = NearRows(keys)
+            near_rows = NearRows(keys, attention.kinds)
         widths = self.bandwidth.query_widths(
             attention.queries,
             keys,
@@ -189,7 +193,8 @@ class NearestWindow(Window):
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
         assert near_rows is not None
-        unit = _unit_of(widths, max(near_rows.extent, np.abs(attention.queries).max(initial=0)))
+        extent = np.fmax.reduce(np.abs(attention.queries), axis=None, initial=near_rows.extent)
+        unit = _unit_of(widths, extent)
         widths = np.where(widths >= _LEAST_SQUARED * unit, widths / unit, 0)
         return attention.replace(bandwidth=np.full(keys.shape[1], unit), query_widths=widths)
 
@@ -197,9 +202,11 @@ class NearestWindow(Window):
         """The window for some of its training rows, or for all in another order."""
         return replace(self, counts=self.counts[rows], near_rows=None)
 
-    def prepared(self, keys: np.ndarray, metric: str | Callable) -> Window:
+    def prepared(
+        self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
+    ) -> Window:
         """The window with what takes long to make, and is the same for all queries."""
-        return replace(self, near_rows=NearRows(keys) if metric == "euclidean" else None)
+        return replace(self, near_rows=NearRows(keys, kinds) if metric == "euclidean" else None)
 
 
 def _unit_of(widths, extent):
@@ -219,6 +226,7 @@ def resolve_window(
     metric: str | Callable = "euclidean",
     n_jobs: int | None = None,
     distances: np.ndarray | None = None,
+    kinds: Kinds | None = None,
 ) -> Window:
     """Resolve anything that `bandwidth` may be on the training rows.
 
@@ -240,6 +248,8 @@ def resolve_window(
         Number of threads.
     distances : ndarray of shape (n_samples, n_samples) or None, default=None
         Distances of the rows under the metric, where they are known.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers.
 
     Returns
     -------
@@ -277,7 +287,7 @@ def resolve_window(
             f"{bandwidth.exponent!r}."
         )
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
-    key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs)
+    key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs, kinds)
     return AdaptiveWindow(scale, key_widths, bandwidth)
 
 

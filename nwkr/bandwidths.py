@@ -42,7 +42,7 @@ class RuleOfThumb:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows.
+            Training rows; NaN for what is missing, which tells nothing of the spread.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights; a weight of k counts as k rows. What sums to less than the effective
             number of rows, ``sum(w)^2 / sum(w^2)``, counts as that many.
@@ -165,7 +165,15 @@ class KNearest:
 
     @one_blas_thread()
     def query_widths(
-        self, queries, keys, sample_weight, metric, leave_out, n_jobs=None, near_rows=None
+        self,
+        queries,
+        keys,
+        sample_weight,
+        metric,
+        leave_out,
+        n_jobs=None,
+        near_rows=None,
+        kinds=None,
     ):
         """Width of each query.
 
@@ -185,6 +193,8 @@ class KNearest:
             Number of threads.
         near_rows : NearRows or None, default=None
             The training rows, if they have been arranged, for the euclidean metric.
+        kinds : Kinds or None, default=None
+            What columns hold besides numbers, if the rows have not been arranged.
 
         Returns
         -------
@@ -213,7 +223,7 @@ class KNearest:
         if metric != "euclidean":
             return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
         if near_rows is None:
-            near_rows = NearRows(keys)
+            near_rows = NearRows(keys, kinds)
         n_near = self.k + leaves_out
         return euclidean_widths(
             near_rows, n_near, queries, sample_weight, wanted, leave_out, n_jobs
@@ -257,7 +267,7 @@ class Adaptive:
     base: Any = "scott"
     exponent: float = 0.5
 
-    def key_widths(self, keys, sample_weight, kernel, scale, n_jobs=None):
+    def key_widths(self, keys, sample_weight, kernel, scale, n_jobs=None, kinds=None):
         """Factor of the bandwidth at each training row.
 
         Parameters
@@ -272,13 +282,15 @@ class Adaptive:
             The bandwidth `base`, resolved.
         n_jobs : int or None, default=None
             Number of threads.
+        kinds : Kinds or None, default=None
+            What columns hold besides numbers.
 
         Returns
         -------
         widths : ndarray of shape (n_keys,)
             Factors, of geometric mean 1.
         """
-        order, blocks = in_blocks(keys, scale)
+        order, blocks = in_blocks(keys, scale, kinds=kinds)
         ordered = np.take(keys, order, axis=0)
         attention = Attention(
             ordered,
@@ -286,6 +298,7 @@ class Adaptive:
             sample_weight[order] / sample_weight.max(),
             kernel,
             scale,
+            kinds=kinds,
             blocks=blocks,
             n_jobs=n_jobs,
         )
@@ -308,7 +321,14 @@ RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 
 
 def _spread(X, weights):
-    """Weighted standard deviation of each column, robustly; exactly 0 where it is constant."""
+    """Weighted standard deviation of each column, robustly; exactly 0 where it is constant.
+
+    Of the numbers that are there, and 0 where none is.
+    """
+    missing = np.isnan(X)
+    if missing.any():
+        of_columns = ((c[~gaps, None], weights[~gaps]) for c, gaps in zip(X.T, missing.T))
+        return np.array([_spread(c, w)[0] if len(c) else 0.0 for c, w in of_columns])
     lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
     extent = highest - lowest
     # Within [0, 1], so that squares neither overflow nor underflow.

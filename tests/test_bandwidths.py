@@ -199,3 +199,15 @@ def test_a_rule_sees_the_rows_that_count(rng):
     NadarayaWatsonRegressor(bandwidth=rule).fit(X, X[:, 0], weights)
     assert_array_equal(seen[0], X[weights > 0])
     assert_array_equal(seen[1], weights[weights > 0])
+
+
+@pytest.mark.parametrize("rule", RULES.values())
+def test_what_is_missing_tells_nothing_of_the_spread(rule, X, rng):
+    weights = rng.integers(1, 4, len(X))
+    X[:7, 0], X[5:9, 1] = np.nan, np.nan
+    spreads = [
+        np.sqrt(np.cov(c[~np.isnan(c)], fweights=weights[~np.isnan(c)], ddof=0)) for c in X.T
+    ]
+    assert_allclose(rule(X, weights), np.array(spreads) * rule.factor(weights.sum(), 3), rtol=1e-9)
+    X[:, 2] = np.nan
+    assert rule(X, weights)[2] == np.inf

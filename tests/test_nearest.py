@@ -5,13 +5,21 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import attention_by_distance, nearest_widths, scaled_distances
+from oracles import (
+    attention_by_distance,
+    distances_of_kinds,
+    nearest_widths,
+    scaled_distances,
+)
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._nearest import NearRows, euclidean_widths
+from nwkr._pooling import Attention, Kinds, in_blocks
+from nwkr._window import NearestWindow
 from nwkr.bandwidths import KNearest
+from nwkr.kernels import KERNELS
 
 DRAWS = {
     "normal": lambda rng, shape: rng.normal(size=shape),
@@ -189,3 +197,58 @@ def test_rows_are_arranged_once_and_not_pickled(rng, monkeypatch):
             name: id(value) for name, value in before.items()
         }
         assert vars(one._window) == window
+
+
+# -- missing values and labels ----------------------------------------------------------------
+
+KINDS = Kinds(np.array([2.0, 1.0, 0.5]), np.array([False, True, False]))
+
+
+def rows_of_kinds(rng, n_rows, share, shift=0.0, ties=False):
+    rows = rng.normal(size=(n_rows, 3))
+    if ties:
+        rows = np.round(rows)
+    rows[:, 1] = rng.integers(0, 50, n_rows)
+    rows[rng.random(rows.shape) < share] = np.nan
+    rows[:, [0, 2]] += shift
+    return rows
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.2), (0.2, 0.0), (0.2, 0.2), (0.6, 0.6)])
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("by_blocks", [False, True])
+def test_nearest_rows_of_kinds(shares, shift, ties, by_blocks, rng):
+    """Their window reaches to the k-th, with all that tie with it."""
+    queries, keys = (
+        rows_of_kinds(rng, n_rows, share, shift, ties) for n_rows, share in zip((60, 300), shares)
+    )
+    keys[0, 2] = 1e9
+    queries[:5] = keys[:5]
+    blocks = None
+    if by_blocks:
+        order, blocks = in_blocks(keys, np.ones(3), 8, kinds=KINDS)
+        keys = keys[order]
+    values, leave_out = rng.normal(size=(300, 2)), rng.integers(-1, 300, 60)
+    options = {"kinds": KINDS, "leave_out": leave_out, "blocks": blocks}
+    attention = Attention(queries, keys, np.ones(300), KERNELS["boxcar"], **options)
+    window = NearestWindow(KNearest(7), np.ones(300)).prepared(keys, "euclidean", KINDS)
+    distances = distances_of_kinds(queries, keys, np.ones(3), KINDS.gap, KINDS.is_label)
+    widths = nearest_widths(distances, 7, left_out=leave_out)
+    wide = widths[:, None] * (1 + 1e-13)
+    weights = attention_by_distance(distances, wide, "boxcar", left_out=leave_out)
+    weights[leave_out < 0] = attention_by_distance(distances, wide, "boxcar")[leave_out < 0]
+    assert ((weights > 0).sum(axis=1) >= 7).all()
+    for each in (window, pickle.loads(pickle.dumps(window)), window.take(np.arange(300))):
+        pooled = each.at(attention).pool(values).finish()
+        assert_allclose(pooled, weights @ values, rtol=1e-9, atol=1e-12)
+
+
+def test_a_tree_serves_kinds_whose_numbers_are_all_there(rng):
+    keys, queries = rng.normal(size=(2, 200, 3))
+    kinds = Kinds(KINDS.gap, np.zeros(3, bool))
+    near = NearRows(keys, kinds)
+    assert_array_equal(widths_of(near, queries, 5), widths_of(NearRows(keys), queries, 5))
+    queries[3, 0] = np.nan
+    distances = distances_of_kinds(queries, keys, np.ones(3), kinds.gap, kinds.is_label)
+    assert_allclose(widths_of(near, queries, 5), nearest_widths(distances, 5), rtol=1e-14)

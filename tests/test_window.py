@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import adaptive_factors, nearest_widths, scaled_distances
+from oracles import (
+    PROFILES,
+    adaptive_factors,
+    distances_of_kinds,
+    nearest_widths,
+    scaled_distances,
+)
 
-from nwkr._pooling import Attention
+from nwkr._pooling import Attention, Kinds
 from nwkr._window import FixedWindow, resolve_window
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
@@ -137,3 +143,20 @@ def test_impossible_bases(base, X):
 def test_adaptive_needs_a_space(X):
     with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*'manhattan'"):
         resolve(Adaptive(), X, metric="manhattan")
+
+
+def test_adaptive_widths_of_rows_with_gaps_and_labels(X, rng):
+    """A label has no volume: each row has the same mass over the numbers."""
+    X = np.column_stack([X, rng.integers(0, 3, 30)])
+    X[rng.random(X.shape) < 0.2] = np.nan
+    kinds, bandwidth = Kinds(np.array([2.0, 200.0, 1.0]), np.array([0, 0, 1], bool)), [1, 9, 0.8]
+    window = resolve_window(Adaptive(bandwidth), X, np.ones(30), GAUSSIAN, kinds=kinds)
+    u = distances_of_kinds(X, X, bandwidth, kinds.gap, kinds.is_label)
+    density = PROFILES["gaussian"](u).sum(axis=1)
+    widths = (density / np.exp(np.log(density).mean())) ** -0.5
+    assert_allclose(window.key_widths, widths, rtol=1e-10)
+    values = rng.normal(size=(30, 1))
+    pooled = window.at(Attention(X, X, np.ones(30), GAUSSIAN, kinds=kinds)).pool(values)
+    weights = PROFILES["gaussian"](u / widths) / widths**2
+    expected = weights @ values / weights.sum(axis=1, keepdims=True)
+    assert_allclose(pooled.finish(), expected, rtol=1e-10)

@@ -51,7 +51,7 @@ It speaks attention's language, in which the estimators' words are:
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._kinds import Kinds
-from nwkr._pooling._metric import Metric, distances_between
+from nwkr._pooling._metric import Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
@@ -72,6 +72,7 @@ __all__ = [
     "each",
     "in_blocks",
     "one_blas_thread",
+    "pairs_of",
     "places",
     "slices",
 ]
