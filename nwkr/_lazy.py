@@ -16,7 +16,19 @@ from uuid import uuid4
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["Tasks", "is_lazy", "of_block", "over_blocks", "row_blocks", "sizes_of_blocks"]
+__all__ = [
+    "Tasks",
+    "is_lazy",
+    "made",
+    "of_block",
+    "over_blocks",
+    "read_again",
+    "row_blocks",
+    "sizes_of_blocks",
+]
+
+# Blocks that share more of their tasks than this are not made one by one.
+_MOST_SHARED = 1.5
 
 
 def is_lazy(data: Any) -> bool:
@@ -27,17 +39,87 @@ def is_lazy(data: Any) -> bool:
 
 def row_blocks(data: Any) -> list[Any]:
     """The blocks of rows of a Dask array, frame or series, each delayed."""
-    blocks = data.to_delayed()
     if not hasattr(data, "numblocks"):
-        return list(blocks)
+        return list(data.to_delayed())
     if data.ndim == 2 and data.numblocks[1] > 1:
-        blocks = data.rechunk({1: -1}).to_delayed()
-    return blocks.ravel().tolist()
+        data = data.rechunk({1: -1})
+    # As it is, arrays of one origin share its blocks, which are made once.
+    return data.to_delayed(optimize_graph=False).ravel().tolist()
 
 
 def sizes_of_blocks(data: Any) -> tuple[float, ...]:
     """Numbers of rows of the blocks, NaN where they are not known."""
     return data.chunks[0] if hasattr(data, "chunks") else (np.nan,) * data.npartitions
+
+
+class _Source:
+    """Blocks that are made where they are needed, and not before.
+
+    Parameters
+    ----------
+    graph : dict
+        The tasks that make them.
+    keys : list
+        What stands for the blocks.
+    """
+
+    def __init__(self, graph: dict, keys: list):
+        self.graph, self.keys = graph, keys
+
+    def make(self) -> tuple:
+        """The blocks."""
+        import dask
+
+        return tuple(dask.get(self.graph, self.keys))
+
+
+def read_again(tasks: Tasks, blocks: Sequence[Sequence[Any]]) -> list[Any]:
+    """Arguments for tasks that look at blocks after all have been looked at before.
+
+    What a block is made of is not kept in memory in between: it is made again, and only by tasks
+    that ask for it. Blocks that are in memory, or that share most of their tasks, are kept.
+
+    Parameters
+    ----------
+    tasks : Tasks
+        The tasks that they are to be among.
+    blocks : sequence of sequence of Delayed
+        The blocks that each task takes.
+
+    Returns
+    -------
+    arguments : list
+        What :func:`made` makes the blocks of each task of.
+    """
+    from dask.optimization import cull
+
+    sources, whole, n_tasks = [], set(), 0
+    graphs: dict[int, dict] = {}
+    for parts in blocks:
+        graph, keys = {}, [part.key for part in parts]
+        for part in parts:
+            layers = part.__dask_graph__()
+            of_all = graphs.setdefault(id(layers), dict(layers))
+            graph |= dict(cull(of_all, [part.key])[0])
+        sources.append(_Source(graph, keys))
+        whole |= graph.keys()
+        n_tasks += len(graph)
+    in_memory = any(_holds_data(task) for source in sources for task in source.graph.values())
+    if in_memory or n_tasks > _MOST_SHARED * len(whole):
+        return [tasks.blocks(parts) for parts in blocks]
+    return [tasks.put(f"source-{number}", source) for number, source in enumerate(sources)]
+
+
+def made(blocks: Any) -> tuple:
+    """The blocks that an argument of :func:`read_again` stands for."""
+    return blocks.make() if isinstance(blocks, _Source) else tuple(blocks)
+
+
+def _holds_data(task):
+    """Whether what stands in the place of a task is data, or will be."""
+    value = getattr(task, "value", task)
+    kind = type(value)
+    return hasattr(value, "nbytes") or hasattr(value, "memory_usage") or kind.__name__ == "Future"
 
 
 @contextmanager

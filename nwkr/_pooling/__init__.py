@@ -1,6 +1,7 @@
 """The engine: arrays in, pooled sums out. It knows no estimator.
 
-    _attention                         one object: queries, keys, window; what is pooled with it
+    _attention   _shared_lattice       one object: queries, keys, window; what is pooled with it;
+      |                                a lattice for keys in parts
       |
     _ways                              the ways, and which of them is the fastest
       |
@@ -51,8 +52,10 @@ It speaks attention's language, in which the estimators' words are:
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._kinds import Kinds
+from nwkr._pooling._lattice import Points
 from nwkr._pooling._metric import Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
+from nwkr._pooling._shared_lattice import SharedLattice
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
 from nwkr._pooling._values import as_dense
@@ -64,7 +67,9 @@ __all__ = [
     "Blocks",
     "Kinds",
     "Metric",
+    "Points",
     "PooledSums",
+    "SharedLattice",
     "Terms",
     "as_dense",
     "check_algorithm",

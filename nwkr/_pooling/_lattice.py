@@ -17,6 +17,7 @@ to answer, as are those near keys that the lattice does not hold, for which it w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, e, exp, log, log2, pi, prod, sqrt
 
 import numpy as np
@@ -29,7 +30,7 @@ from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr.kernels import Kernel
 
-__all__ = ["MOST_COLUMNS", "Lattice"]
+__all__ = ["MOST_COLUMNS", "Lattice", "Points"]
 
 MOST_COLUMNS = 4
 _LEAST_TOL = 1e-12  # as exact as it gets
@@ -40,6 +41,25 @@ _WIDTHS = (4, 8, 16, 32)  # of a cell, in points
 _CELLS_AT_ONCE = 256  # unless they have too many points
 _POINTS_AT_ONCE = 2**19
 _NUMBERS_AT_ONCE = 2**18  # in a product of weights
+
+
+@dataclass(frozen=True)
+class Points:
+    """What keys have handed to the points of a lattice. The sums of two are those of all keys.
+
+    Attributes
+    ----------
+    sums : ndarray
+        Weights, and values times weights, at each point.
+    losses : ndarray
+        What is lost of the weights for the queries of each cell.
+    """
+
+    sums: np.ndarray
+    losses: np.ndarray
+
+    def __add__(self, other: Points) -> Points:
+        return Points(self.sums + other.sums, self.losses + other.losses)
 
 
 class Lattice:
@@ -61,6 +81,10 @@ class Lattice:
         The corners between which the keys are that it holds, all by default.
     light : float or None, default=None
         A weight that few keys are below: its cut-off is for a query near one such key.
+    mass : float or None, default=None
+        Sum of the weights of all keys, those of the pairs by default.
+    width : int or None, default=None
+        Width of a cell, in points; by default that which is the fastest.
 
     Attributes
     ----------
@@ -68,6 +92,8 @@ class Lattice:
         What pooling takes.
     fits_in_memory : bool
         Whether it does.
+    width : int
+        Width of a cell, in points.
     """
 
     def __init__(
@@ -79,6 +105,8 @@ class Lattice:
         tol: float = 0.0,
         box: tuple[np.ndarray, np.ndarray] | None = None,
         light: float | None = None,
+        mass: float | None = None,
+        width: int | None = None,
     ):
         assert kernel.log_slope is not None
         self._pairs, self._values = pairs, values
@@ -87,7 +115,8 @@ class Lattice:
             lowest, *_, highest = corners_of(pairs.keys)
             box = lowest, highest
         self._lowest, highest = box
-        n_columns, mass = len(self._bandwidth), float(values[0].sum())
+        n_columns = len(self._bandwidth)
+        mass = float(values[0].sum()) if mass is None else mass
         # A quarter each for spacing and cut-off: a prediction has the errors of two sums.
         self._tol = max(tol, _LEAST_TOL)
         self._spacing = pi / sqrt(2 * log(8 * n_columns / self._tol))
@@ -99,13 +128,16 @@ class Lattice:
         self._margin = ceil(cut_off / self._spacing)
         with np.errstate(over="ignore"):  # of what is too large in any case
             extents = (highest - self._lowest) / self._bandwidth / self._spacing
-            costs = [self._seconds(width, extents) for width in _WIDTHS]
-        self.seconds = min(costs)
-        self._width = _WIDTHS[costs.index(self.seconds)]
+            costs = {
+                cell: self._seconds(cell, extents)
+                for cell in (_WIDTHS if width is None else [width])
+            }
+        self.seconds = min(costs.values())
+        self.width = min(costs, key=costs.__getitem__)
         # The points of a cell, and those around it that its rows reach.
-        self._reached = self._width + 2 * self._margin + 1
-        self._n_cells = np.minimum(extents // self._width + 1, 2**31)
-        *outer, last = (int(n) * self._width + 2 * self._margin + 1 for n in self._n_cells)
+        self._reached = self.width + 2 * self._margin + 1
+        self._n_cells = np.minimum(extents // self.width + 1, 2**31)
+        *outer, last = (int(n) * self.width + 2 * self._margin + 1 for n in self._n_cells)
         memory = get_config()["working_memory"] * 2**20 / _SHARE_OF_MEMORY
         self.fits_in_memory = prod(outer) * last * len(values) * 8 <= memory
         self._shape = (*outer, len(values), last)
@@ -140,12 +172,22 @@ class Lattice:
         certified : ndarray of shape (n_queries,)
             Which of them are as exact as they have to be.
         """
-        lattice = np.zeros(self._shape)
-        losses = self._spread(lattice, n_jobs)
-        return self._gather(lattice, losses, n_jobs)
+        return self.gather(self.spread(n_jobs), n_jobs)
 
-    def _spread(self, lattice, n_jobs):
-        """From keys to lattice points; gives what is lost for the queries of each cell."""
+    def spread(self, n_jobs: int | None = None) -> Points:
+        """From keys to lattice points.
+
+        Parameters
+        ----------
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        points : Points
+            What the points have then.
+        """
+        lattice = np.zeros(self._shape)
         cells, members, places = self._by_cell(self._pairs.keys)
         losses = self._losses(cells, members, places)
         held = (cells >= 0).all(axis=1)
@@ -170,18 +212,18 @@ class Lattice:
             for number in numbers:
                 part = lattice[self._around(cells[number])]
                 part += found.pop(number).reshape(part.shape)
-        return losses
+        return Points(lattice, losses)
 
     def _losses(self, cells, members, places):
         """What the sums for each cell's queries lose, of the keys that reach the same points."""
-        reach = 1 + ceil(2 * self._margin / self._width)  # in cells
+        reach = 1 + ceil(2 * self._margin / self.width)  # in cells
         shape = self._n_cells.astype(int) + 2 * reach
         masses, missing = np.zeros((2, *shape))
         for cell, rows in zip(cells, members):
             if (cell >= 0).all():
                 masses[tuple(cell.astype(int) + reach)] = self._values[0][rows].sum()
             else:  # keys that it does not hold
-                beyond = places[rows] // self._width + reach
+                beyond = places[rows] // self.width + reach
                 beyond = beyond[((beyond >= 0) & (beyond < shape)).all(axis=1)]
                 missing[tuple(beyond.astype(int).T)] = 1
         for axis in range(len(shape)):
@@ -192,8 +234,24 @@ class Lattice:
             )
         return np.where(missing > 0, np.inf, self._lost * masses)
 
-    def _gather(self, lattice, losses, n_jobs):
-        """From lattice points to queries."""
+    def gather(self, points: Points, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
+        """From lattice points to queries.
+
+        Parameters
+        ----------
+        points : Points
+            What all keys have handed to the points.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        sums : PooledSums
+            Total and weighted sums of each query.
+        certified : ndarray of shape (n_queries,)
+            Which of them are as exact as they have to be.
+        """
+        lattice, losses = points.sums, points.losses
         n_queries, _ = self._pairs.shape
         sums = np.zeros((n_queries, len(self._values)))
         own, lost = np.zeros(n_queries), np.zeros(n_queries)
@@ -232,7 +290,7 @@ class Lattice:
         """Cells that hold rows, the rows of each, and the place of every row among points."""
         with np.errstate(over="ignore", invalid="ignore"):
             places = (X.T - self._lowest[:, None]) / (self._bandwidth * self._spacing)[:, None]
-            cells = places // self._width
+            cells = places // self.width
         # Rows beyond the lattice have one cell, which is none.
         beyond = ~((cells >= 0) & (cells < self._n_cells[:, None])).all(axis=0)
         cells[:, beyond] = -1
@@ -252,10 +310,10 @@ class Lattice:
 
     def _weights(self, places, cell):
         """Weights between rows of a cell and its points, column by column."""
-        points = np.arange(-self._margin, self._width + self._margin + 1.0)
+        points = np.arange(-self._margin, self.width + self._margin + 1.0)
         factor = -log2(e) * self._spacing**2
         weights = []
-        for place, first in zip(places.T, cell * self._width):
+        for place, first in zip(places.T, cell * self.width):
             apart = (place - first)[:, None] - points
             np.square(apart, out=apart)
             apart *= factor
@@ -264,7 +322,7 @@ class Lattice:
 
     def _around(self, cell):
         """Where the points that a cell reaches are in the lattice."""
-        first = (cell * self._width).astype(int)
+        first = (cell * self.width).astype(int)
         *outer, last = (slice(start, start + self._reached) for start in first)
         return (*outer, slice(None), last)
 

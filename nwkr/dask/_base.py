@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._lazy import Tasks, of_block, row_blocks, sizes_of_blocks
+from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._local import LocalLines
 from nwkr._metrics import resolve_metric
 from nwkr._pooling import Terms, check_algorithm
@@ -19,12 +19,17 @@ from nwkr._window import FixedWindow, resolve_by_spread
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.dask._chunks import Chunks, check_queries, names_of_features
 from nwkr.dask._form import Form
-from nwkr.dask._model import Model, merge
+from nwkr.dask._lattices import answers_by_lattice
+from nwkr.dask._model import Model
+from nwkr.dask._pairs import answers_by_pairs
 from nwkr.dask._survey import Survey
 from nwkr.dask._survey import merge as merge_surveys
 from nwkr.kernels import get_kernel
 
 __all__ = ["ChunkedEstimator"]
+
+# Seconds for a pair, of one thread: only its proportion to what a lattice takes counts.
+_FOR_PAIR = 2e-9
 
 
 class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
@@ -39,7 +44,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _targets_of(self, survey, plain):
-        """What the targets are; factors of the weights by class, or None; the heaviest weight."""
+        """What the targets are, and what is known of the weights of keys.
+
+        These are the factors by class, or None; the heaviest; and the sum as shares of that.
+        """
 
     @property
     def _degree(self):
@@ -79,7 +87,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         form = Form(self._plain(X), exact=self._fits_lines)
         kernel = get_kernel(self.kernel)
         survey = self._survey(chunks, form)
-        targets, class_weights, heaviest = self._targets_of(survey, form.plain)
+        targets, class_weights, heaviest, mass = self._targets_of(survey, form.plain)
         assert survey.columns is not None
         moments = survey.columns.mean, survey.spread, survey.n_counted
 
@@ -97,11 +105,17 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 handle_empty=self.handle_empty,
                 algorithm=self.algorithm,
                 tol=self.tol,
+                n_keys=survey.n_rows,
+                mass=mass,
+                lowest=survey.columns.lowest,
+                highest=survey.columns.highest,
             )
 
         found = self._choose(chunks, model_of, survey)
         model = model_of(found.pop("window"), found.get("degree_", self._degree))
         check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
+        if self.algorithm in ("auto", "lattice"):
+            model = model.sharing_lattice(len(chunks.sizes))
         # All at the end, so that an error leaves the estimator as it was.
         for name in ("n_features_in_", "feature_names_in_", "classes_", "outlier_label_"):
             if hasattr(form.plain, name):
@@ -216,42 +230,22 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 "X=None leaves each training row out of its own prediction, which takes at least "
                 "2 rows with positive weight; got 1."
             )
-        tasks = Tasks()
-        model = tasks.put("model", self._model)
-        rows = self._chunks.rows(tasks, tasks.put("form", self._model.form))
-        keys = [tasks.add("keys", n, _keys, model, of_chunk) for n, of_chunk in enumerate(rows)]
-        answers = []
-        for row, block in enumerate(tasks.blocks(row_blocks(source))):
-            queries = tasks.add("queries", row, _queries, model, row, block)
-            parts = [
-                tasks.add("pool", (row, col), _pool, model, queries, key, X is None and row == col)
-                for col, key in enumerate(keys)
-            ]
-            sums = tasks.tree(f"merge-{row}", merge, parts)
-            itself = keys[row] if X is None else None
-            arguments = model, row, queries, sums, answer, itself
-            answers.append(tasks.add("answer", row, _answer, *arguments))
-        nothing = np.empty((0, self._model.targets.values.shape[1]))
-        return tasks.array(answers, sizes_of_blocks(source), answer(self._model, nothing))
+        tasks, model = Tasks(), self._model
+        ways = {"model": model, "chunks": self._chunks, "answer": answer}
+        if X is not None and self._goes_by_lattice(X):
+            answers = answers_by_lattice(tasks, queries=X, **ways)
+        else:
+            answers = answers_by_pairs(tasks, queries=X, **ways)
+        nothing = np.empty((0, model.targets.values.shape[1]))
+        return tasks.array(answers, sizes_of_blocks(source), answer(model, nothing))
 
-
-def _keys(model, rows):
-    return model.keys(rows)
-
-
-def _queries(model, number, X):
-    return model.form.queries(number, X)
-
-
-def _pool(model, queries, keys, own):
-    if keys is None or not len(queries):
-        return None
-    return model.pool(queries, keys, own=own)
-
-
-def _answer(model, number, queries, sums, answer, own):
-    with of_block("X", number):
-        values = model.fit(queries, sums, own)
-        if len(queries):
-            model.form.plain._refuse_empty(sums.total > 0)
-        return answer(model, values)
+    def _goes_by_lattice(self, X):
+        """Whether keys and queries meet on a lattice, and not pair by pair."""
+        model = self._model
+        if model.lattice is None:
+            return False
+        n_queries = sum(sizes_of_blocks(X))
+        n_queries = model.n_keys if np.isnan(n_queries) else n_queries
+        pairs = _FOR_PAIR * n_queries * model.n_keys
+        seconds = model.lattice.seconds(n_queries + model.n_keys)
+        return self.algorithm == "lattice" or seconds < pairs

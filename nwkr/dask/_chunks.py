@@ -86,13 +86,16 @@ class Chunks:
         keys : list of tuple
             What stands for the rows of each chunk.
         """
-        columns = [tasks.blocks(row_blocks(data)) for data in (self.X, self.y)]
-        if self.sample_weight is not None:
-            columns.append(tasks.blocks(row_blocks(self.sample_weight)))
         return [
-            tasks.add("rows", number, _rows, form, number, *parts)
-            for number, parts in enumerate(zip(*columns))
+            tasks.add("rows", number, _rows, form, number, *tasks.blocks(parts))
+            for number, parts in enumerate(self.blocks)
         ]
+
+    @property
+    def blocks(self) -> list[tuple]:
+        """Of each chunk the rows, targets and, if there are any, weights: each delayed."""
+        parts = (self.X, self.y, self.sample_weight)
+        return list(zip(*(row_blocks(data) for data in parts if data is not None)))
 
 
 def _rows(form, number, *parts):

@@ -82,7 +82,8 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator
         ends = survey.targets
         scale, centre = Targets.unit_of(ends.lowest, ends.highest)
         nothing = np.empty((0, len(scale)))
-        return Targets(nothing, centre, scale, ends.one_output), None, survey.heaviest
+        targets = Targets(nothing, centre, scale, ends.one_output)
+        return targets, None, survey.heaviest, survey.columns.mass
 
 
 class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
@@ -182,8 +183,10 @@ class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
         plain.classes_ = classes.labels
         factors = plain._class_weights(classes.mass)
         plain.outlier_label_ = plain._resolve_outlier_label(factors * classes.mass)
-        heaviest = survey.heaviest * float((classes.heaviest * factors).max())
-        return ClassTargets(classes.labels, np.empty(0, np.int32)), factors, heaviest
+        targets = ClassTargets(classes.labels, np.empty(0, np.int32))
+        share = float((classes.heaviest * factors).max())
+        mass = float((classes.mass * factors).sum()) / share
+        return targets, factors, share * survey.heaviest, mass
 
 
 def _numbers(model, values):

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from nwkr._local import LocalLines
-from nwkr._pooling import Attention, PooledSums, in_blocks
+from nwkr._pooling import Attention, Points, PooledSums, SharedLattice, in_blocks
 from nwkr._window import FixedWindow
 from nwkr.dask._form import Form, Rows
 from nwkr.kernels import Kernel
@@ -24,6 +25,8 @@ __all__ = ["Keys", "Model", "merge"]
 _MANY = 1024
 # Queries so many bandwidths apart have moments about different centres, or digits are lost.
 _REACH = 512.0
+# Few keys weigh less than this share of the mean: near them, too, a lattice is to be certain.
+_LIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,17 @@ class Model:
     handle_empty : {"nearest", "mean", "nan", "error"}
         What a query gets that no key has weight for.
     algorithm : {"auto", "dense", "blocks", "lattice"}
-        How the sums are made.
+        How the sums are made; but for "lattice" over each chunk.
     tol : float
         Relative error that a sum may have.
+    n_keys : int
+        Number of keys.
+    mass : float
+        Sum of the weights of all keys.
+    lowest, highest : ndarray of shape (n_features,)
+        Ends of the columns of all keys.
+    lattice : SharedLattice or None, default=None
+        The lattice that keys and queries share.
     """
 
     form: Form
@@ -95,9 +106,51 @@ class Model:
     handle_empty: str
     algorithm: str
     tol: float
+    n_keys: int
+    mass: float
+    lowest: np.ndarray
+    highest: np.ndarray
+    lattice: SharedLattice | None = None
 
-    def keys(self, rows: Rows | None) -> Keys | None:
-        """Keys of a chunk, of which there may be none."""
+    def sharing_lattice(self, n_chunks: int) -> Model:
+        """The same with a lattice for all chunks of keys, if there can be one."""
+        if self.metric != "euclidean" or sparse.issparse(self.targets.values):
+            return self
+        bandwidth, columns = np.asarray(self.window.bandwidth), self.lines.columns
+        centre, lowest, highest = self.lines.centre, self.lowest[columns], self.highest[columns]
+        if (np.maximum(highest - centre, centre - lowest) > _REACH * bandwidth[columns]).any():
+            return self  # moments about one centre would lose digits
+        some = np.zeros((1, len(bandwidth)))
+        values = self.lines.values(some, np.zeros((1, self.targets.values.shape[1])))
+        lattice = SharedLattice(
+            self.kernel,
+            bandwidth,
+            self.lowest,
+            self.highest,
+            self.mass,
+            _LIGHT * self.mass / self.n_keys,
+            values.shape[1],
+            self.lines.careful(self._attention(some)).tol,
+        )
+        if not lattice.serves:
+            return self
+        return replace(self, lattice=lattice.for_parts(max(1, self.n_keys // n_chunks)))
+
+    def keys(self, rows: Rows | None, *, arranged: bool = True) -> Keys | None:
+        """Keys of a chunk, of which there may be none.
+
+        Parameters
+        ----------
+        rows : Rows or None
+            Rows of the chunk that have weight.
+        arranged : bool, default=True
+            Whether to find out which of them are near each other, for many queries.
+
+        Returns
+        -------
+        keys : Keys or None
+            The keys.
+        """
         if rows is None:
             return None
         targets = self.targets.of_rows(rows.y)
@@ -110,7 +163,7 @@ class Model:
         if len(counted) < len(weights):
             rows, weights, values = rows.take(counted), weights[counted], values[counted]
         blocks = None
-        many = len(weights) >= _MANY or self.algorithm in ("blocks", "lattice")
+        many = (arranged and len(weights) >= _MANY) or self.algorithm == "blocks"
         if many and self.metric == "euclidean" and self.algorithm != "dense":
             order, blocks = in_blocks(rows.X, np.asarray(self.window.bandwidth))
             rows, weights, values = rows.take(order), weights[order], values[order]
@@ -174,6 +227,20 @@ class Model:
             found[slice(None) if rows is None else rows] = lines.fit_sums(some, of_some).predictions
         return found
 
+    def spread(self, keys: Keys) -> Points:
+        """What a chunk of keys hands to the points of the lattice."""
+        assert self.lattice is not None
+        attention = keys.attention
+        values = self.lines.values(attention.keys, keys.targets)
+        return self.lattice.spread(attention.keys, attention.weights, values)
+
+    def gather(self, queries: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled values of queries from the points of the lattice, and which are certain."""
+        assert self.lattice is not None
+        sums, certain = self.lattice.gather(queries, points)
+        values = self.lines.fit_sums(self._attention(queries), sums).predictions
+        return values, certain & np.isfinite(values).all(axis=1)
+
     def _attention(self, queries):
         """Queries and their window, without keys."""
         return Attention(
@@ -185,7 +252,7 @@ class Model:
             metric=self.metric,
             unit=self.count / float(self.kernel(0.0) or 1.0),
             empty=self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
-            algorithm=self.algorithm,
+            algorithm="auto" if self.algorithm == "lattice" else self.algorithm,
             tol=self.tol,
             n_jobs=1,
         )

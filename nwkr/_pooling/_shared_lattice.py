@@ -1,0 +1,137 @@
+"""A lattice for keys that come in parts: what each part hands to its points adds up.
+
+Its geometry depends on the ends of all keys and on their weights alone, so that parts that never
+meet agree on it, and queries that come in parts, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._lattice import MOST_COLUMNS, Lattice, Points
+from nwkr._pooling._sums import PooledSums
+from nwkr._pooling._threads import one_blas_thread
+from nwkr._pooling._values import WeightedValues
+from nwkr.kernels import Kernel
+
+__all__ = ["SharedLattice"]
+
+
+@dataclass(frozen=True)
+class SharedLattice:
+    """Where the points of a lattice are, for all parts of the keys.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        A Gaussian.
+    bandwidth : ndarray of shape (n_features,)
+        Scale of each column, positive.
+    lowest, highest : ndarray of shape (n_features,)
+        Ends of the columns of all keys.
+    mass : float
+        Sum of the weights of all keys.
+    light : float
+        A weight that few keys are below.
+    n_values : int
+        Number of values of a key.
+    tol : float, default=0.0
+        Relative error that a total may have; 0 stands for rounding.
+    width : int or None, default=None
+        Width of a cell, in points.
+    """
+
+    kernel: Kernel
+    bandwidth: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    mass: float
+    light: float
+    n_values: int
+    tol: float = 0.0
+    width: int | None = None
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Numbers of the columns that count."""
+        return np.flatnonzero(np.isfinite(self.bandwidth))
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is such a lattice that fits in memory."""
+        some = 1 <= len(self.columns) <= MOST_COLUMNS and bool((self.bandwidth > 0).all())
+        return bool(self.kernel.log_slope) and some and self._of_part(self._none).fits_in_memory
+
+    def for_parts(self, n_rows: int) -> SharedLattice:
+        """The same with the width of a cell that suits parts of so many rows."""
+        fastest = self._of_part(np.broadcast_to(self.lowest, (n_rows, len(self.lowest))))
+        return replace(self, width=fastest.width)
+
+    def seconds(self, n_rows: int) -> float:
+        """What so many rows, keys and queries, take: only proportions count."""
+        return self._of_part(np.broadcast_to(self.lowest, (n_rows, len(self.lowest)))).seconds
+
+    @one_blas_thread()
+    def spread(self, keys: np.ndarray, weights: np.ndarray, values: np.ndarray) -> Points:
+        """What a part of the keys hands to the points.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_keys, n_features)
+            Keys.
+        weights : ndarray of shape (n_keys,)
+            Positive weights of the keys.
+        values : ndarray of shape (n_keys, n_values)
+            Values.
+
+        Returns
+        -------
+        points : Points
+            What the points have then; to be added to that of other parts.
+        """
+        return self._of_part(keys, WeightedValues(weights, values).all).spread(n_jobs=1)
+
+    @one_blas_thread()
+    def gather(self, queries: np.ndarray, points: Points) -> tuple[PooledSums, np.ndarray]:
+        """What queries get from the points.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (n_queries, n_features)
+            Queries.
+        points : Points
+            What all keys have handed to the points.
+
+        Returns
+        -------
+        sums : PooledSums
+            Total and weighted sums of each query.
+        certified : ndarray of shape (n_queries,)
+            Which of them are as exact as they have to be.
+        """
+        return self._of_part(self._none, queries=queries).gather(points, n_jobs=1)
+
+    @property
+    def _none(self):
+        return np.empty((0, len(self.bandwidth)))
+
+    def _of_part(self, keys, values=None, queries=None):
+        columns = self.columns
+        queries = self._none if queries is None else queries
+        lowest, highest, bandwidth = (
+            ends[columns] for ends in (self.lowest, self.highest, self.bandwidth)
+        )
+        pairs = EuclideanPairs(queries[:, columns], keys[:, columns], bandwidth, lowest, columns)
+        return Lattice(
+            pairs,
+            self.kernel,
+            np.empty((1 + self.n_values, 0)) if values is None else values,
+            tol=self.tol,
+            box=(lowest, highest),
+            light=self.light,
+            mass=self.mass,
+            width=self.width,
+        )
