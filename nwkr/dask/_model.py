@@ -237,6 +237,8 @@ class Model:
     def gather(self, queries: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Pooled values of queries from the points of the lattice, and which are certain."""
         assert self.lattice is not None
+        if not len(queries):
+            return self.fit(queries, None), np.empty(0, bool)
         sums, certain = self.lattice.gather(queries, points)
         values = self.lines.fit_sums(self._attention(queries), sums).predictions
         return values, certain & np.isfinite(values).all(axis=1)

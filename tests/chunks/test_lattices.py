@@ -1,0 +1,160 @@
+"""Chunks that meet on a lattice: the same predictions, with as many tasks as chunks."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+
+import nwkr
+
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+pd = pytest.importorskip("pandas")
+chunked = pytest.importorskip("nwkr.dask")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def cut(array, rows=100):
+    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+
+
+@pytest.fixture(params=[1, 2])
+def data(request, rng):
+    """Rows, targets, weights, and queries, of which some are far from all rows."""
+    n_features = request.param
+    X = rng.normal(size=(600, n_features)) * 5 + 1000
+    weights = rng.integers(0, 4, 600).astype(float)
+    far = np.linspace(-100, 200, 5)[:, None] + 1000 * np.ones(n_features)
+    queries = np.vstack([X[::20] + 0.1, far])
+    return X, np.sin(X).sum(axis=1), weights, queries
+
+
+def kinds_of_tasks(lazy):
+    """How many tasks there are of each kind."""
+    names = [key[0] for key in dict(lazy.__dask_graph__()) if isinstance(key, tuple)]
+    kinds = [name.rsplit("-", 1)[0] for name in names]
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+def goes_by_lattice(lazy):
+    return "spread" in kinds_of_tasks(lazy)
+
+
+@pytest.mark.parametrize("params", [{}, {"degree": 1}, {"degree": 1, "ridge": 0.1}], ids=str)
+def test_predictions(data, params):
+    X, y, weights, queries = data
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
+    model.fit(cut(X), cut(y), cut(weights))
+    found = model.predict(cut(queries, 8))
+    assert goes_by_lattice(found)
+    local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y, weights)
+    np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9, atol=1e-9)
+
+
+def test_classes(data):
+    X, y, weights, queries = data
+    labels, class_weight = np.digitize(y, [-0.5, 0.5]), {0: 1.0, 1: 0.2, 2: 3.0}
+    model = chunked.NadarayaWatsonClassifier(algorithm="lattice", class_weight=class_weight)
+    found = model.fit(cut(X), cut(labels), cut(weights)).predict_proba(cut(queries, 8))
+    assert goes_by_lattice(found)
+    local = nwkr.NadarayaWatsonClassifier(class_weight=class_weight).fit(X, labels, weights)
+    np.testing.assert_allclose(found.compute(), local.predict_proba(queries), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("rows", [1, 37, 1000])
+def test_chunks_of_any_length(data, rows):
+    X, y, weights, queries = (part[:80] for part in data)
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice", degree=1)
+    found = model.fit(cut(X, rows), cut(y, rows), cut(weights, rows)).predict(cut(queries, rows))
+    local = nwkr.NadarayaWatsonRegressor(degree=1).fit(X, y, weights)
+    np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9)
+
+
+def test_unknown_and_empty_chunks_of_single_precision(data):
+    X, y, _, queries = data
+    X, queries = X.astype(np.float32), queries.astype(np.float32)
+    kept = np.arange(600) % 300 >= 100
+    some = da.arange(600, chunks=100) % 300 >= 100
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice")
+    model.fit(cut(X)[some], cut(y)[some])
+    found = model.predict(cut(queries, 8)[da.arange(35, chunks=8) >= 8])
+    local = nwkr.NadarayaWatsonRegressor().fit(X[kept], y[kept])
+    np.testing.assert_allclose(found.compute(), local.predict(queries[8:]), rtol=1e-3, atol=1e-3)
+
+
+def test_frames(data):
+    X, y, _, queries = data
+    columns = [f"x{number}" for number in range(X.shape[1])]
+    frame = pd.DataFrame(X, columns=columns).assign(y=y)
+    lazy = dd.from_pandas(frame, npartitions=4)
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice").fit(lazy[columns], lazy.y)
+    found = model.predict(dd.from_pandas(pd.DataFrame(queries, columns=columns), npartitions=3))
+    local = nwkr.NadarayaWatsonRegressor().fit(X, y)
+    np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9, atol=1e-9)
+
+
+def test_there_are_as_many_tasks_as_chunks(rng):
+    X = rng.normal(size=(640, 2))
+    for n_keys, n_queries in ((4, 8), (16, 32), (64, 8)):
+        keys, queries = cut(X, 640 // n_keys), cut(X, 640 // n_queries)
+        model = chunked.NadarayaWatsonRegressor(algorithm="lattice").fit(keys, keys[:, 0])
+        tasks = kinds_of_tasks(model.predict(queries))
+        expected = {"spread": n_keys, "add": n_keys - 1, "look": n_keys, "merge": n_keys - 1}
+        expected |= {"gather": n_queries, "left": 1, "answer": n_queries}
+        assert {kind: tasks[kind] for kind in expected} == expected
+        pairs = model.set_params(algorithm="dense").fit(keys, keys[:, 0]).predict(queries)
+        assert kinds_of_tasks(pairs)["pool"] == n_keys * n_queries
+
+
+def test_the_fewest_pairs_decide():
+    X = da.random.default_rng(0).normal(size=(200_000, 1), chunks=20_000)
+    model = chunked.NadarayaWatsonRegressor(bandwidth=0.1).fit(X, X[:, 0])
+    assert goes_by_lattice(model.predict(X))
+    assert goes_by_lattice(model.predict(X[X[:, 0] > 0]))  # of which there may be as many
+    assert not goes_by_lattice(model.predict(X[:5]))
+    with config_context(working_memory=1e-3):
+        assert not goes_by_lattice(model.fit(X, X[:, 0]).predict(X))
+    model.set_params(kernel="tricube")
+    assert not goes_by_lattice(model.fit(X, X[:, 0]).predict(X))
+
+
+def test_lines_in_narrow_windows_take_pairs(rng):
+    X = rng.uniform(size=(300, 1))
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice", degree=1, bandwidth=1e-4)
+    assert not goes_by_lattice(model.fit(cut(X), cut(X[:, 0])).predict(cut(X)))
+
+
+@pytest.mark.parametrize("persisted", [False, True])
+def test_keys_are_read_a_second_time_only_if_queries_are_left(persisted):
+    n_made = []
+
+    def make(block_info=None):
+        n_made.append(1)
+        return np.random.default_rng(len(n_made)).normal(size=(50, 2))
+
+    X = da.map_blocks(make, chunks=((50,) * 4, (2,)), dtype=float, meta=np.empty((0, 0)))
+    near, far = (da.from_array(np.full((3, 1), place)) for place in (0.0, 90.0))
+    if persisted:
+        X = X.persist()
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice", bandwidth=1.0)
+    model.fit(X[:, :1], X[:, 1])
+    n_made.clear()
+    model.predict(near).compute()
+    assert len(n_made) == (0 if persisted else 4)
+    n_made.clear()
+    model.predict(far).compute()
+    assert len(n_made) == (0 if persisted else 8)
+
+
+def test_bad_rows_name_the_chunk(data):
+    X, y, _, queries = data
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice").fit(cut(X), cut(y))
+    queries[20, 0] = np.nan
+    with pytest.raises(ValueError, match=r"Chunk 2 of X.*missing"):
+        model.predict(cut(queries, 8)).compute()
