@@ -19,8 +19,6 @@ import numpy as np
 
 from nwkr.dask import NadarayaWatsonRegressor
 
-N_OUTPUTS = 1
-
 
 def truth(X):
     return np.sin(2 * X[:, 0]) + X[:, 1:].sum(axis=1) / 2
@@ -74,8 +72,8 @@ def main():
     options = parser.parse_args()
     rows = int(options.chunk)
     print(
-        "features           rows      queries  chunks   tasks    fit s predict s  GiB before  peak  "
-        "of rows     error"
+        "features           rows      queries  chunks   tasks    fit s predict s   before     peak "
+        "  of rows     error"
     )
     with dask.config.set(scheduler="threads", num_workers=options.threads):
         for n_features in options.features:

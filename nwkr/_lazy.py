@@ -93,10 +93,12 @@ def read_again(tasks: Tasks, blocks: Sequence[Sequence[Any]]) -> list[Any]:
     """
     from dask.optimization import cull
 
-    sources, whole, n_tasks = [], set(), 0
+    sources, n_tasks = [], 0
+    whole: set[Any] = set()
     graphs: dict[int, dict] = {}
     for parts in blocks:
-        graph, keys = {}, [part.key for part in parts]
+        graph: dict = {}
+        keys = [part.key for part in parts]
         for part in parts:
             layers = part.__dask_graph__()
             of_all = graphs.setdefault(id(layers), dict(layers))

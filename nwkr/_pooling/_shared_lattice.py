@@ -67,12 +67,11 @@ class SharedLattice:
 
     def for_parts(self, n_rows: int) -> SharedLattice:
         """The same with the width of a cell that suits parts of so many rows."""
-        fastest = self._of_part(np.broadcast_to(self.lowest, (n_rows, len(self.lowest))))
-        return replace(self, width=fastest.width)
+        return replace(self, width=self._of_part(self._none, n_rows=n_rows).width)
 
     def seconds(self, n_rows: int) -> float:
         """What so many rows, keys and queries, take: only proportions count."""
-        return self._of_part(np.broadcast_to(self.lowest, (n_rows, len(self.lowest)))).seconds
+        return self._of_part(self._none, n_rows=n_rows).seconds
 
     @one_blas_thread()
     def spread(self, keys: np.ndarray, weights: np.ndarray, values: np.ndarray) -> Points:
@@ -118,13 +117,15 @@ class SharedLattice:
     def _none(self):
         return np.empty((0, len(self.bandwidth)))
 
-    def _of_part(self, keys, values=None, queries=None):
+    def _of_part(self, keys, values=None, queries=None, n_rows=None):
         columns = self.columns
         queries = self._none if queries is None else queries
         lowest, highest, bandwidth = (
             ends[columns] for ends in (self.lowest, self.highest, self.bandwidth)
         )
         pairs = EuclideanPairs(queries[:, columns], keys[:, columns], bandwidth, lowest, columns)
+        if n_rows is not None:
+            pairs.shape = (0, n_rows)  # of keys that are not here
         return Lattice(
             pairs,
             self.kernel,

@@ -91,6 +91,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         assert survey.columns is not None
         moments = survey.columns.mean, survey.spread, survey.n_counted
 
+        lowest, highest = survey.columns.lowest, survey.columns.highest
+
         def model_of(window, degree):
             return Model(
                 form=form,
@@ -107,8 +109,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 tol=self.tol,
                 n_keys=survey.n_rows,
                 mass=mass,
-                lowest=survey.columns.lowest,
-                highest=survey.columns.highest,
+                lowest=lowest,
+                highest=highest,
             )
 
         found = self._choose(chunks, model_of, survey)
@@ -247,5 +249,5 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         n_queries = sum(sizes_of_blocks(X))
         n_queries = model.n_keys if np.isnan(n_queries) else n_queries
         pairs = _FOR_PAIR * n_queries * model.n_keys
-        seconds = model.lattice.seconds(n_queries + model.n_keys)
+        seconds = model.lattice.seconds(int(n_queries) + model.n_keys)
         return self.algorithm == "lattice" or seconds < pairs
