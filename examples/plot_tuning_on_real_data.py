@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
-    load_digits,
     load_iris,
     load_linnerud,
     load_wine,
@@ -67,13 +66,13 @@ classifiers = {
 # -------------
 # Within each fold the tuned models see the other four only: by leave-one-out (nwkr) or by five
 # folds once more. Scores are R2 for the targets, and accuracy for the classes. In few rows one row
-# more or less shows, so that they are split anew up to five times.
+# more or less shows, so that they are split anew up to three times.
 
 
 def scores_of(models, load, Folds):
     """Mean scores of the models on one data set."""
     X, y = load(return_X_y=True)
-    folds = Folds(n_splits=5, n_repeats=min(5, 1 + 1000 // len(X)), random_state=0)
+    folds = Folds(n_splits=5, n_repeats=min(3, 1 + 400 // len(X)), random_state=0)
     return {
         name: cross_val_score(
             make_pipeline(StandardScaler(), model), X, y, cv=folds, n_jobs=2
@@ -87,7 +86,6 @@ classification = {
     "iris": load_iris,
     "wine": load_wine,
     "breast cancer": load_breast_cancer,
-    "digits": load_digits,
 }
 results = {}
 for data, load in regression.items():
