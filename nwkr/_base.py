@@ -24,7 +24,14 @@ from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
 from nwkr._matrices import DenseMatrix, SparseMatrix
 from nwkr._metrics import check_metric, check_rows, resolve_metric
-from nwkr._pooling import Attention, Terms, check_algorithm, in_blocks, one_blas_thread
+from nwkr._pooling import (
+    DEFAULT_SIZES,
+    Attention,
+    Terms,
+    check_algorithm,
+    in_blocks,
+    one_blas_thread,
+)
 from nwkr._restored import restored_on_error
 from nwkr._validation import Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
@@ -32,9 +39,6 @@ from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
-
-# Rows from which on it is worth while to know which of them are near.
-_MANY = 1024
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -59,6 +63,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     }
 
     _fitted: Any  # the training rows as keys, and their window
+    _sizes = DEFAULT_SIZES
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
@@ -251,10 +256,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _arrange(self, window):
         """Put the rows that count in k-d order, if they are many; returns that order."""
         order = np.arange(len(self._rows))
-        many = len(order) >= _MANY or self.algorithm in ("blocks", "lattice")
+        many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         if many and self._metric == "euclidean" and self.algorithm != "dense":
             scale = np.ones(self._X.shape[1]) if window.by_query else window.bandwidth
-            order, self._blocks = in_blocks(self._keys, scale)
+            order, self._blocks = in_blocks(self._keys, scale, self._sizes.keys_per_block)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
             self._counts = self._counts[order]
@@ -298,6 +303,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             blocks=self._blocks,
             algorithm=self.algorithm,
             tol=self.tol,
+            sizes=self._sizes,
             **options,
         )
 

@@ -18,7 +18,7 @@ from nwkr.kernels import KERNELS
 __all__ = ["PredictionIntervals", "check_coverage"]
 
 _METHODS = "jackknife+", "scaled", "quantile"
-_PAIRS_AT_ONCE, _PAIRS_POOLED_AT_ONCE = 2**16, 2**22
+_PAIRS_POOLED_AT_ONCE = 2**22
 
 
 class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResiduals):
@@ -125,7 +125,7 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
             squares, scale = self._residual_sizes()
             beside_none = np.where(residuals == 0, 0, np.inf)
             residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
-        fit = self._fit_lines(attention)
+        fit, at_once = self._fit_lines(attention), attention.sizes.pairs_per_interval
         # The local size of residuals is a mean, whatever is fitted to the targets.
         of_squares = fit if squares is None else CONSTANTS.fit(attention, squares)
         limits = np.empty((len(attention.queries), 2, n_outputs))
@@ -134,7 +134,7 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
             reached = weights.any(axis=1)
             limits[rows[~reached]] = np.nan
             rows, weights = rows[reached], weights[reached]
-            for part in _batches(len(rows), max(1, _PAIRS_AT_ONCE // len(targets))):
+            for part in _batches(len(rows), max(1, at_once // len(targets))):
                 some = rows[part]
                 without = FitsWithoutEach(LocalRows(fit, some, cols, weights[part]))
                 row, key = self._to_fit_anew(attention, some, cols, without.large)

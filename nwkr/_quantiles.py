@@ -16,9 +16,7 @@ from nwkr._pooling import Attention
 
 __all__ = ["pooled_quantiles", "quantiles_about"]
 
-_BINS, _KEYS_PER_BIN = 32, 64  # so many bins, unless they would have fewer keys
-# Up to so many queries, or pairs by output, bins cost more than they save.
-_FEW, _FEW_PAIRS = 64, 2**21
+_MOST_BINS = 32
 # Up to one key of so many, it is quicker to sort them than to pick them out of all.
 _SPARSE = 16
 # By how much, of it, a sum of weights may miss a share by rounding. So much of the weights may
@@ -47,9 +45,13 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     attention = attention.replace(keys=attention.keys.astype(float, copy=False))
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
     found = np.full((len(attention.queries), len(quantiles), y.shape[1]), np.nan)
-    n_bins, n_pairs = min(_BINS, len(y) // _KEYS_PER_BIN), len(found) * len(y)
+    sizes, n_pairs = attention.sizes, len(found) * len(y)
+    n_bins = min(_MOST_BINS, len(y) // sizes.keys_per_bin)
+    # For few queries, or few pairs by output, bins cost more than they save.
+    many = len(found) > sizes.least_queries_in_bins
+    many &= n_pairs > sizes.least_pairs_in_bins * y.shape[1]
     # Weights that are looked at serve all outputs; bins are of one.
-    if n_bins > 1 and len(found) > _FEW and n_pairs > _FEW_PAIRS * y.shape[1]:
+    if n_bins > 1 and many:
         for output, column in enumerate(y.T):
             _look_in_bins(attention, column, n_bins, wanted, found[:, :, output])
     else:

@@ -31,11 +31,9 @@ __all__ = ["BandwidthSearch"]
 _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
 # The ladder goes on downwards until its narrowest window has this many degrees of freedom a row.
 _LEAST_FREEDOM = 0.1
-# With subsample="auto" all rows are scored up to the first number, beyond it the second.
-_MOST_ROWS_SCORED, _ROWS_DRAWN = 20_000, 5_000
-# Criteria of the fit are followed on so many rows; the bandwidth for all is narrower by the power
-# of the number of rows that the rule of thumb has, or by a multiple nearby.
-_ROWS_OF_DESCENT, _NEARBY = 2_000, range(-3, 4)
+# Criteria of the fit are followed on some rows; the bandwidth for all is narrower by the power of
+# the number of rows that the rule of thumb has, or by a multiple nearby.
+_NEARBY = range(-3, 4)
 # Multiples of the rule of thumb that a descent on a criterion may start from.
 _STARTS = 2.0 ** np.arange(-3, 4)
 
@@ -67,6 +65,11 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         "random_state": ["random_state"],
     }
     _parameter_constraints.pop("bandwidth")
+
+    # With subsample="auto" all rows are scored up to the first number; of more, the second.
+    _most_rows_scored, _rows_drawn = 20_000, 5_000
+    # A descent on a criterion of the fit looks at so many rows.
+    _rows_of_descent = 2_000
 
     _plain_class: type[NadarayaWatsonBase]  # the same without a search
     _default_scoring: str
@@ -190,7 +193,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             )
         wanted = self.subsample
         if wanted == "auto":
-            wanted = n_keys if n_keys <= _MOST_ROWS_SCORED else _ROWS_DRAWN
+            wanted = n_keys if n_keys <= self._most_rows_scored else self._rows_drawn
         rows = np.arange(n_keys)
         if wanted is not None and wanted < n_keys:
             by_number = np.argsort(self._rows)  # so that the rows are the same in any order
@@ -342,9 +345,9 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         """Whether a descent takes some of the rows only, and these, each left out of the rest."""
         n_keys = len(self._rows)
         drawn = np.argsort(self._rows)  # so that the rows are the same in any order
-        if n_keys > _ROWS_OF_DESCENT:
+        if n_keys > self._rows_of_descent:
             order = check_random_state(self.random_state).permutation(n_keys)
-            drawn = np.sort(drawn[order[:_ROWS_OF_DESCENT]])
+            drawn = np.sort(drawn[order[: self._rows_of_descent]])
         else:
             drawn = np.sort(drawn)
         attention = self._without_window(self._keys, np.arange(n_keys))

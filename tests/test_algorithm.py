@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import predict
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances
-
-from nwkr import (
+from small import (
     NadarayaWatsonClassifier,
     NadarayaWatsonClassifierCV,
     NadarayaWatsonRegressor,
-    _base,
-    _descent,
+    NadarayaWatsonRegressorCV,
 )
-from nwkr._pooling import _neighbourhoods, in_blocks
+
+import nwkr
+from nwkr import _descent
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
@@ -46,24 +45,6 @@ BANDWIDTHS = {
     "nearest": KNearest(7),
     "adaptive": Adaptive(0.5),
 }
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Several levels of blocks among a hundred rows; and few rows are many."""
-    make_small(monkeypatch)
-
-
-def make_small(monkeypatch):
-    monkeypatch.setattr(_base, "_MANY", 2)
-    monkeypatch.setattr(_base, "in_blocks", lambda X, scale: in_blocks(X, scale, 8))
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_MOMENT", 0)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
-    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 4)
-    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_VISIT", 300)
 
 
 @pytest.fixture
@@ -322,9 +303,7 @@ def check_agreement(kernel, problem):
 @settings(max_examples=20)
 @given(problem=problems())
 def test_any_data(kernel, problem):
-    with pytest.MonkeyPatch.context() as patch:
-        make_small(patch)
-        check_agreement(kernel, problem)
+    check_agreement(kernel, problem)
 
 
 # -- the search ---------------------------------------------------------------------------
@@ -447,10 +426,9 @@ def test_a_way_that_is_asked_for_is_taken(Estimator, algorithm, data):
 
 
 @pytest.mark.parametrize("n_rows", [20, 700])
-def test_small_problems_are_dense(n_rows, kernel, rng, monkeypatch):
-    monkeypatch.undo()
+def test_small_problems_are_dense(n_rows, kernel, rng):
     X = rng.normal(size=(n_rows, 2))
-    assert NadarayaWatsonRegressor(kernel).fit(X, X[:, 0]).algorithm_ == "dense"
+    assert nwkr.NadarayaWatsonRegressor(kernel).fit(X, X[:, 0]).algorithm_ == "dense"
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
@@ -471,37 +449,34 @@ def test_other_metrics_are_dense(metric, kernel, data):
         ("exponential", 1e3, 20_000, "dense"),
     ],
 )
-def test_large_problems_go_the_fastest_way(kernel, bandwidth, n_rows, expected, rng, monkeypatch):
-    monkeypatch.undo()
+def test_large_problems_go_the_fastest_way(kernel, bandwidth, n_rows, expected, rng):
     X, y = rng.normal(size=(n_rows, 1)), rng.normal(size=n_rows)
-    model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y)
+    model = nwkr.NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y)
     assert model.algorithm_ == expected
-    dense = NadarayaWatsonRegressor(kernel, bandwidth, algorithm="dense").fit(X, y)
+    dense = nwkr.NadarayaWatsonRegressor(kernel, bandwidth, algorithm="dense").fit(X, y)
     assert dense.algorithm_ == "dense"
     some = X[:: n_rows // 1000]
     tolerance = 1e-10 * np.abs(y).max()
     assert_allclose(model.predict(some), dense.predict(some), rtol=0, atol=tolerance)
 
 
-def test_auto_agrees_with_dense(kernel, rng, monkeypatch):
+def test_auto_agrees_with_dense(kernel, rng):
     """For so many rows that the ways differ from kernel to kernel, and from fit to fit."""
-    monkeypatch.undo()
     X, y, queries = rng.normal(size=(9000, 1)), rng.normal(size=9000), rng.normal(size=(400, 1))
     for bandwidth in (0.01, 0.3):
         auto, dense = (
-            NadarayaWatsonRegressor(kernel, bandwidth, algorithm=way).fit(X, y)
+            nwkr.NadarayaWatsonRegressor(kernel, bandwidth, algorithm=way).fit(X, y)
             for way in ("auto", "dense")
         )
         tolerance = 1e-10 * np.abs(y).max()
         assert_allclose(auto.predict(queries), dense.predict(queries), rtol=0, atol=tolerance)
 
 
-def test_large_problems_agree_wherever_they_are_asked(rng, monkeypatch):
+def test_large_problems_agree_wherever_they_are_asked(rng):
     """All rows at once go another way than a few."""
-    monkeypatch.undo()
     X, y = rng.normal(size=(6000, 1)), rng.normal(size=6000)
     for kernel in ("gaussian", "epanechnikov"):
-        model = NadarayaWatsonRegressor(kernel, 0.1).fit(X, y)
+        model = nwkr.NadarayaWatsonRegressor(kernel, 0.1).fit(X, y)
         few = model.predict(X[:50])
         assert_allclose(model.predict(X)[:50], few, rtol=0, atol=1e-9)
 

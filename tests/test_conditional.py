@@ -2,7 +2,6 @@
 
 import pickle
 import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,21 +14,16 @@ from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonRegressor,
 )
-from nwkr import _quantiles as quantiles_module
+from nwkr._pooling import Sizes
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
 QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 
 
-@contextmanager
 def bins_of(n_keys):
-    """Have quantiles be sought in bins of so many keys."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantiles_module, "_KEYS_PER_BIN", n_keys)
-        patch.setattr(quantiles_module, "_FEW", 0)
-        patch.setattr(quantiles_module, "_FEW_PAIRS", 0)
-        yield
+    """Sizes with which quantiles are looked for in bins of so many keys, whatever that costs."""
+    return Sizes(keys_per_bin=n_keys, least_queries_in_bins=0, least_pairs_in_bins=0)
 
 
 def make_data(rng, n=60, n_outputs=None):
@@ -149,8 +143,8 @@ def test_std_is_that_of_the_chosen_bandwidth(rng):
 def test_quantiles_are_those_of_the_weights(kernel, n_keys, empty, rng):
     X, y, Q, weight = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, [0.3, 0.5], handle_empty=empty).fit(X, y, weight)
-    with bins_of(n_keys):
-        found = model.predict_quantiles(Q, QUANTILES)
+    model._sizes = bins_of(n_keys)
+    found = model.predict_quantiles(Q, QUANTILES)
     weights = attention(Q, X, kernel, [0.3, 0.5], weight, empty=empty)
     reached = ~np.isnan(weights[:, 0])
     expected = weighted_quantiles(weights[reached], y, QUANTILES)
@@ -176,8 +170,8 @@ def test_ends_of_a_grid_have_weight(kernel, n_keys, rng):
     X, Q = rng.integers(0, 21, (300, 1)), rng.integers(0, 21, (60, 1))
     y = rng.standard_normal(300)
     model = NadarayaWatsonRegressor(kernel, 0.3).fit(X / 10, y)
-    with bins_of(n_keys):
-        found = model.predict_quantiles(Q / 10, [0, 1])
+    model._sizes = bins_of(n_keys)
+    found = model.predict_quantiles(Q / 10, [0, 1])
     weights = attention(Q, X, kernel, 3)  # of whole numbers, so that nothing is rounded
     ends = [1e-12, 1 - 1e-12] if np.isinf(KERNELS[kernel].support) else [0, 1]
     expected = [np.quantile(y, ends, method="inverted_cdf", weights=row) for row in weights]
@@ -189,8 +183,8 @@ def test_quantiles_left_out(kernel, n_keys, rng):
     X, y, _, weight = make_data(rng)
     weight[::7] = 0
     model = NadarayaWatsonRegressor(kernel, 0.4).fit(X, y, weight)
-    with bins_of(n_keys):
-        found = model.predict_quantiles(None, QUANTILES)
+    model._sizes = bins_of(n_keys)
+    found = model.predict_quantiles(None, QUANTILES)
     weights = left_out_weights(X, kernel, 0.4, weight)
     np.testing.assert_array_equal(found, weighted_quantiles(weights, y, QUANTILES))
 
@@ -205,8 +199,8 @@ def test_quantiles_with_other_metrics_and_widths(metric, n_keys, rng):
     if metric == "precomputed":
         X, Q = cdist(X, X, "cityblock"), distances
     model = NadarayaWatsonRegressor("tricube", KNearest(9), metric=metric).fit(X, y)
-    with bins_of(n_keys):
-        found = model.predict_quantiles(Q, QUANTILES)
+    model._sizes = bins_of(n_keys)
+    found = model.predict_quantiles(Q, QUANTILES)
     np.testing.assert_array_equal(found, weighted_quantiles(weights, y, QUANTILES))
 
 
@@ -226,8 +220,8 @@ def test_quantiles_that_sums_reach_but_for_rounding():
     model = NadarayaWatsonRegressor("constant").fit(np.zeros((10, 1)), y)
     shares = np.arange(1, 11) / 10
     for n_keys in (2, 1000):
-        with bins_of(n_keys):
-            np.testing.assert_array_equal(model.predict_quantiles([[0]], shares), [y])
+        model._sizes = bins_of(n_keys)
+        np.testing.assert_array_equal(model.predict_quantiles([[0]], shares), [y])
 
 
 def test_weights_are_copies_to_quantiles(rng):

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
 from nwkr import NadarayaWatsonRegressor
+from nwkr._pooling import Sizes
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
 
@@ -194,12 +195,12 @@ def test_intervals_of_a_search_are_those_of_its_bandwidth(rng):
     np.testing.assert_array_equal(chosen.predict_interval(Q), plain.predict_interval(Q))
 
 
-def test_threads_and_blocks_do_not_matter(rng, monkeypatch):
+def test_threads_and_blocks_do_not_matter(rng):
     X, y = rng.standard_normal((300, 2)), rng.standard_normal(300)
     model = NadarayaWatsonRegressor("epanechnikov", 0.3, n_jobs=1).fit(X, y)
     Q = rng.standard_normal((200, 2))
     found = model.predict_interval(Q, method="scaled")
-    monkeypatch.setattr("nwkr._intervals._PAIRS_AT_ONCE", 1)
+    model._sizes = Sizes(pairs_per_interval=1)
     threads = model.set_params(n_jobs=2).predict_interval(Q, method="scaled")
     np.testing.assert_allclose(threads, found, rtol=1e-12)
 

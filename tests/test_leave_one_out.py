@@ -9,7 +9,7 @@ from sklearn.metrics import pairwise_distances
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._leave_one_out import LeaveOneOut
-from nwkr._pooling import Attention, _dense, _tiles
+from nwkr._pooling import Attention, Sizes
 from nwkr._window import resolve_window
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
@@ -50,13 +50,13 @@ def few(rng):
 
 
 def leave_one_out(
-    X, values, weights, kernel, metric="euclidean", empty="nearest", rows=None, n_jobs=None
+    X, values, weights, kernel, metric="euclidean", empty="nearest", rows=None, **options
 ):
     rows = np.arange(len(X)) if rows is None else rows
     weights = np.ones(len(X)) if weights is None else weights
     attention = Attention(
         X[rows], X, weights / weights.max(), KERNELS[kernel],
-        metric=metric, leave_out=rows, counts=weights, empty=empty, n_jobs=n_jobs,
+        metric=metric, leave_out=rows, counts=weights, empty=empty, **options,
     )  # fmt: skip
     return LeaveOneOut(attention, values.reshape(len(X), -1))
 
@@ -165,11 +165,12 @@ def test_some_rows_are_predicted_as_among_all(ladder, kernel, data):
 
 
 @pytest.mark.parametrize("ladder", ["sqrt 2", "all kinds"])
-def test_the_number_of_threads_does_not_count(ladder, kernel, data, monkeypatch):
-    for module in (_dense, _tiles):
-        monkeypatch.setattr(module, "QUERIES_PER_TILE", 8)
-    alone = fits_of(LADDERS[ladder], *data, kernel, n_jobs=1)
-    for fit, other in zip(alone, fits_of(LADDERS[ladder], *data, kernel, n_jobs=3)):
+def test_the_number_of_threads_does_not_count(ladder, kernel, data):
+    sizes = Sizes(queries_per_tile=8)
+    alone, together = (
+        fits_of(LADDERS[ladder], *data, kernel, n_jobs=n_jobs, sizes=sizes) for n_jobs in (1, 3)
+    )
+    for fit, other in zip(alone, together):
         assert_array_equal(fit.predictions, other.predictions)
         assert_array_equal(fit.leverages, other.leverages)
 

@@ -1370,17 +1370,22 @@ def test_all_rows(subsample, data):
     assert_allclose(model.best_score_, -np.mean((y - model.predict(None)) ** 2), rtol=1e-9)
 
 
-def test_subsample_auto_takes_some_of_very_many(monkeypatch, data):
-    assert (_search._MOST_ROWS_SCORED, _search._ROWS_DRAWN) == (20_000, 5_000)
-    monkeypatch.setattr(_search, "_MOST_ROWS_SCORED", 30)
-    monkeypatch.setattr(_search, "_ROWS_DRAWN", 8)
+class OfFewRows(NadarayaWatsonRegressorCV):
+    """For which 31 rows are very many."""
+
+    _most_rows_scored, _rows_drawn = 30, 8
+
+
+def test_subsample_auto_takes_some_of_very_many(data):
+    limits = NadarayaWatsonRegressorCV._most_rows_scored, NadarayaWatsonRegressorCV._rows_drawn
+    assert limits == (20_000, 5_000)
     X, y, _ = data
-    assert NadarayaWatsonRegressorCV().fit(X[:30], y[:30]).n_queries_ == 30
-    assert NadarayaWatsonRegressorCV().fit(X[:31], y[:31]).n_queries_ == 8
-    assert NadarayaWatsonRegressorCV(subsample=None).fit(X, y).n_queries_ == 40
+    assert OfFewRows().fit(X[:30], y[:30]).n_queries_ == 30
+    assert OfFewRows().fit(X[:31], y[:31]).n_queries_ == 8
+    assert OfFewRows(subsample=None).fit(X, y).n_queries_ == 40
     # Rows without weight are none of them.
     weights = np.r_[np.ones(30), np.zeros(10)]
-    assert NadarayaWatsonRegressorCV().fit(X, y, weights).n_queries_ == 30
+    assert OfFewRows().fit(X, y, weights).n_queries_ == 30
 
 
 def test_degrees_of_freedom_are_those_of_all_rows(rng):

@@ -208,18 +208,21 @@ def test_the_search_is_deterministic(data):
         assert model.cv_results_["score"] == models[0].cv_results_["score"]
 
 
-def test_many_rows_are_searched_by_some(rng, monkeypatch):
-    from nwkr import _search
+class OfFewRows(NadarayaWatsonRegressorCV):
+    """For which 301 rows are many."""
 
+    _rows_of_descent = 300
+
+
+def test_many_rows_are_searched_by_some(rng):
     X = rng.normal(size=(1000, 3))
     y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=1000)
     by_all = NadarayaWatsonRegressorCV().fit(X, y)
-    monkeypatch.setattr(_search, "_ROWS_OF_DESCENT", 300)
-    by_some = NadarayaWatsonRegressorCV().fit(X, y)
+    by_some = OfFewRows().fit(X, y)
     assert_array_equal(by_some.bandwidth_, clone(by_some).fit(X, y).bandwidth_)
     assert by_some.best_score_ > 1.05 * by_all.best_score_
     # The order of the rows does not matter, whether or not they are put in blocks.
-    blocks = NadarayaWatsonRegressorCV(algorithm="blocks").fit(X, y)
+    blocks = OfFewRows(algorithm="blocks").fit(X, y)
     assert_allclose(blocks.bandwidth_, by_some.bandwidth_, rtol=1e-2)
 
 

@@ -106,6 +106,7 @@ ORDER = [
     "nwkr._pooling._sums",
     "nwkr._pooling._exponential",
     "nwkr._pooling._compiled",
+    "nwkr._pooling._sizes",
     "nwkr.kernels",
     "nwkr._radial_moments",
     "nwkr._functions",

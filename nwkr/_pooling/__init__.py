@@ -40,6 +40,8 @@
     _exponential                       the quickest exponential on this processor,
       |
     _compiled                          which may be one that numba compiles
+      |
+    _sizes                             the sizes of tiles, blocks, ...
 
 It speaks attention's language, in which the estimators' words are:
 
@@ -56,6 +58,7 @@ from nwkr._pooling._lattice import Points
 from nwkr._pooling._metric import Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._shared_lattice import SharedLattice
+from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
 from nwkr._pooling._values import as_dense
@@ -63,6 +66,7 @@ from nwkr._pooling._way import Terms
 from nwkr._pooling._ways import check_algorithm
 
 __all__ = [
+    "DEFAULT_SIZES",
     "Attention",
     "Blocks",
     "Kinds",
@@ -70,6 +74,7 @@ __all__ = [
     "Points",
     "PooledSums",
     "SharedLattice",
+    "Sizes",
     "Terms",
     "as_dense",
     "check_algorithm",

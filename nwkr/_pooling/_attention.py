@@ -20,6 +20,7 @@ from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._prepared import Prepared, corners_of, light_weight
 from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
+from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 from nwkr._pooling._slopes import bandwidth_slopes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
@@ -74,6 +75,8 @@ class Attention:
         What :meth:`prepare` has found out.
     arrays : Arrays or None, default=None
         Where to pool, such as on a GPU; in NumPy by default. What comes and goes is NumPy's.
+    sizes : Sizes, default=DEFAULT_SIZES
+        The sizes of the pieces that are worked on.
     """
 
     queries: np.ndarray
@@ -95,13 +98,14 @@ class Attention:
     n_jobs: int | None = None
     prepared: Prepared | None = None
     arrays: Arrays | None = None
+    sizes: Sizes = DEFAULT_SIZES
 
     def replace(self, **changes: Any) -> Attention:
         """The same with other attributes."""
         prepared, changed = self.prepared, set()
         if prepared is not None:
             changed = {name for name in changes if not _is(changes[name], getattr(self, name))}
-            if changed & {"keys", "weights", "metric", "blocks", "kinds"}:
+            if changed & {"keys", "weights", "metric", "blocks", "kinds", "sizes"}:
                 prepared = None
             elif changed & {"kernel", "bandwidth", "key_widths", "tol"}:
                 prepared = replace(prepared, share={}, n_within=None)
@@ -357,17 +361,9 @@ class Attention:
         return np.isfinite(self.scales) & (self.scales > 0)
 
     def _pairs(self, multiple: float = 1.0) -> Pairs:
-        return pairs_of(
-            self.queries,
-            self.keys,
-            multiple * self.bandwidth,
-            self.metric,
-            self.leave_out,
-            self.query_widths,
-            self.key_widths,
-            self.prepared,
-            self.kinds,
-        )
+        widths = self.query_widths, self.key_widths
+        options = (self.leave_out, *widths, self.prepared, self.kinds, self.sizes)
+        return pairs_of(self.queries, self.keys, multiple * self.bandwidth, self.metric, *options)
 
     def _problem(self, pairs, values, multiple=1.0):
         prepared = self.prepared

@@ -9,10 +9,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from nwkr._pooling._kinds import Kinds
+from nwkr._pooling._sizes import DEFAULT_SIZES
 
 __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
-
-_KEYS_PER_BLOCK = 32
 
 
 class Corners(NamedTuple):
@@ -120,7 +119,7 @@ def corners_of_runs(rows: np.ndarray, starts: np.ndarray) -> Corners:
 def in_blocks(
     X: np.ndarray,
     scale: np.ndarray,
-    size: int = _KEYS_PER_BLOCK,
+    size: int = DEFAULT_SIZES.keys_per_block,
     *,
     even: bool = False,
     kinds: Kinds | None = None,

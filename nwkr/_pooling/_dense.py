@@ -22,7 +22,7 @@ from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._product import pick
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, scratch, slices
-from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
+from nwkr._pooling._tiles import Tiles
 from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr.kernels import Kernel
 
@@ -177,7 +177,7 @@ def pool_dense(
         Total and weighted sums of each query, for each multiple.
     """
     dense = Dense(pairs, kernel, values.all, multiples)
-    visits = [Visit(rows) for rows in slices(pairs.shape[0], QUERIES_PER_TILE)]
+    visits = [Visit(rows) for rows in slices(pairs.shape[0], pairs.sizes.queries_per_tile)]
     each(dense.pool, visits, n_jobs)
     sums, uncertain = dense.sums, dense.uncertain(dense.sums)
     return pool_exactly(

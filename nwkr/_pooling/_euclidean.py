@@ -148,7 +148,7 @@ class EuclideanPairs(Pairs):
             matched = matched[0][rows], matched[1][cols], matched[2]
         bandwidth = multiple * self.bandwidth
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched, self.kinds)
-        part.dtype, part.call_size = self.dtype, self.call_size
+        part.dtype, part.call_size, part.sizes = self.dtype, self.call_size, self.sizes
         if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
         if self.query_factors is not None:

@@ -37,10 +37,7 @@ _LEAST_TOL = 1e-12  # as exact as it gets
 _ROUNDING = 2.0**-45
 _FOR_ROW = 2.5e-7  # seconds, at least
 _SHARE_OF_MEMORY = 4  # scikit-learn's working memory, divided by what all points may take
-_WIDTHS = (4, 8, 16, 32)  # of a cell, in points
-_CELLS_AT_ONCE = 256  # unless they have too many points
 _POINTS_AT_ONCE = 2**19
-_NUMBERS_AT_ONCE = 2**18  # in a product of weights
 
 
 @dataclass(frozen=True)
@@ -127,11 +124,9 @@ class Lattice:
         self._lost_afar = (exp(-2 * cut_off**2) + 1e-15 * self._lost) * mass
         self._margin = ceil(cut_off / self._spacing)
         with np.errstate(over="ignore"):  # of what is too large in any case
+            widths = pairs.sizes.cell_widths if width is None else (width,)
             extents = (highest - self._lowest) / self._bandwidth / self._spacing
-            costs = {
-                cell: self._seconds(cell, extents)
-                for cell in (_WIDTHS if width is None else [width])
-            }
+            costs = {cell: self._seconds(cell, extents) for cell in widths}
         self.seconds = min(costs.values())
         self.width = min(costs, key=costs.__getitem__)
         # The points of a cell, and those around it that its rows reach.
@@ -204,7 +199,7 @@ class Lattice:
                 # np.dot lets other threads run meanwhile; @ does not with a single row.
                 found[number] += np.dot(_products(outer, len(rows)).T, right)
 
-        at_once = min(_CELLS_AT_ONCE, max(1, _POINTS_AT_ONCE // prod(size)))
+        at_once = min(self._pairs.sizes.cells_at_once, max(1, _POINTS_AT_ONCE // prod(size)))
         for first in range(0, len(cells), at_once):
             numbers = range(first, min(first + at_once, len(cells)))
             each(spread_cell, numbers, n_jobs)
@@ -305,7 +300,8 @@ class Lattice:
 
     def _chunks(self, rows):
         """Cut rows into as many as a product of their weights has room for."""
-        height = max(1, int(_NUMBERS_AT_ONCE // self._reached ** max(1, len(self._bandwidth) - 1)))
+        n_weights = self._reached ** max(1, len(self._bandwidth) - 1)
+        height = max(1, int(self._pairs.sizes.weights_at_once // n_weights))
         return [rows[start : start + height] for start in range(0, len(rows), height)]
 
     def _weights(self, places, cell):

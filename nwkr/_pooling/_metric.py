@@ -14,6 +14,7 @@ from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 
 from nwkr._pooling._euclidean import euclidean_pairs
 from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._sizes import DEFAULT_SIZES
 
 __all__ = ["Metric", "MetricPairs", "distances_between", "pairs_of"]
 
@@ -31,6 +32,7 @@ def pairs_of(
     key_widths=None,
     prepared=None,
     kinds=None,
+    sizes=DEFAULT_SIZES,
 ) -> Pairs:
     """Pair queries with keys under a metric.
 
@@ -52,6 +54,8 @@ def pairs_of(
         What is known of the keys, if the metric is euclidean.
     kinds : Kinds or None, default=None
         What columns hold besides numbers, if the metric is euclidean.
+    sizes : Sizes, default=DEFAULT_SIZES
+        The sizes of the pieces that are worked on.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def pairs_of(
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None
-    pairs.leave_out = leave_out
+    pairs.leave_out, pairs.sizes = leave_out, sizes
     if query_widths is not None:
         # A width of 0 is the limit of a narrow window: what is apart does not count.
         pairs.exact_queries = query_widths == 0

@@ -22,7 +22,6 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Moments"]
 
-_KEYS_AT_ONCE = 2**15
 # Squared scaled distance between queries that share a centre: its powers cost digits.
 _NEAR = 4.0
 
@@ -63,7 +62,7 @@ class Moments:
         self._centres = np.empty((sum(sizes), n_columns))
         self._moments = np.empty((sum(sizes), (n_columns + 2) ** self._power, len(values)))
         for before, size, starts in zip(self._first, sizes, levels):
-            per_chunk = max(1, _KEYS_AT_ONCE * size // starts[-1])
+            per_chunk = max(1, pairs.sizes.keys_per_moments * size // starts[-1])
             for first in range(0, size, per_chunk):
                 edges = starts[first : first + per_chunk + 1]
                 blocks = slice(before + first, before + first + len(edges) - 1)

@@ -21,23 +21,17 @@ from nwkr.kernels import Kernel
 
 __all__ = ["MARGIN", "Neighbourhoods", "Surroundings"]
 
-_BLOCKS_PER_GROUP = 8
-_QUERIES_PER_BLOCK, _QUERIES_PER_GROUP = 512, 8192
-# Blocks are made smaller down to this, while they visit more pairs than would be worth it.
-_FEWEST_QUERIES, _PAIRS_PER_VISIT = 128, 2**22
 _FEWER_ARE_ALONE = 4
 _MOST = 0.5  # of the keys: any block visits these
 # What may be left out of a total in any case: it adds nothing to what rounding does.
 _LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes are rounded in other ways than those of rows.
 MARGIN = 1 + 1e-9
-# Moments take that many blocks' worth of keys within the support of a query, of which some are
-# asked.
-_BLOCKS_WITHIN, _PROBES = 6, 16
+# Boxes that are looked at to know about how many keys matter.
+_PROBES = 16
 # Blocks are within a support where no weight is below this: rounding does not show in sums.
 _LEAST_WEIGHT = 2.0**-10
 _MOST_MOMENTS = 64  # of a block: more take as long as its pairs
-_PAIRS_PER_MOMENT = 2  # that take as long as one of a key
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ class Neighbourhoods:
         self.pairs, self.blocks, self.kernel = pairs, blocks, kernel
         self._prepared = prepared
         if prepared is None:
-            self.masses = Masses(blocks, weights, _BLOCKS_PER_GROUP)
+            self.masses = Masses(blocks, weights, pairs.sizes.blocks_per_group)
         else:
             self.masses = prepared.masses
         self.groups = self.masses.groups
@@ -132,9 +126,9 @@ class Neighbourhoods:
         n_within = self.n_within(multiples[0])
         n_queries, n_keys = self.pairs.shape
         moments = (len(self.pairs.columns) + 2) ** (self.kernel.power or 0)
-        if n_queries * n_within < n_keys * moments * _PAIRS_PER_MOMENT:
+        if n_queries * n_within < n_keys * moments * self.pairs.sizes.pairs_per_moment:
             return False  # to make them takes longer than the pairs do
-        return n_within >= _BLOCKS_WITHIN * n_keys / len(self.blocks)
+        return n_within >= self.pairs.sizes.blocks_within * n_keys / len(self.blocks)
 
     def n_within(self, multiple: float = 1.0) -> float:
         """About how many keys are in groups that are wholly within a support."""
@@ -158,10 +152,11 @@ class Neighbourhoods:
     def queries_per_block(self, n_queries: int) -> int:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
         # The more keys there are in a box beside its queries, the more is a smaller box worth.
-        at_most = int(_QUERIES_PER_BLOCK * sqrt(n_queries / self.pairs.shape[1]))
+        largest = self.pairs.sizes.queries_per_block
+        at_most = int(largest * sqrt(n_queries / self.pairs.shape[1]))
         if at_most < _FEWER_ARE_ALONE:
             return 1
-        return min(max(int(4 * sqrt(n_queries)), 16), _QUERIES_PER_BLOCK, at_most)
+        return min(max(int(4 * sqrt(n_queries)), 16), largest, at_most)
 
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
@@ -183,7 +178,9 @@ class Neighbourhoods:
         """
         n_queries = self.pairs.shape[0] if rows is None else len(rows)
         size = self.queries_per_block(n_queries)
-        while size >= 2 * _FEWEST_QUERIES and size * n_visited > _PAIRS_PER_VISIT:
+        sizes = self.pairs.sizes
+        least, n_pairs = sizes.least_queries_per_block, sizes.pairs_per_visit
+        while size >= 2 * least and size * n_visited > n_pairs:
             size //= 2
         if rows is not None:
             return [rows[part] for part in self._cut(self.pairs.queries[rows], size)]
@@ -197,10 +194,9 @@ class Neighbourhoods:
         )
         return np.split(order, blocks.starts[1:-1])
 
-    @staticmethod
-    def in_groups(parts: list[np.ndarray]) -> list[list[np.ndarray]]:
+    def in_groups(self, parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Put blocks of queries in groups that lie together."""
-        size = max(1, _QUERIES_PER_GROUP // len(parts[0])) if parts else 1
+        size = max(1, self.pairs.sizes.queries_per_group // len(parts[0])) if parts else 1
         return [parts[group] for group in slices(len(parts), size)]
 
     def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
@@ -256,7 +252,8 @@ class Neighbourhoods:
 
     def _in_groups(self, groups):
         """Numbers of the blocks in some groups."""
-        blocks = (groups[:, None] * _BLOCKS_PER_GROUP + np.arange(_BLOCKS_PER_GROUP)).ravel()
+        size = self.pairs.sizes.blocks_per_group
+        blocks = (groups[:, None] * size + np.arange(size)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
     def _of_boxes(self, corners, factors, multiples, whole):
@@ -287,7 +284,7 @@ class Neighbourhoods:
         some = near.any(axis=0)
 
         blocks = self._in_groups(groups[some])
-        member = np.searchsorted(groups[some], blocks // _BLOCKS_PER_GROUP)
+        member = np.searchsorted(groups[some], blocks // self.pairs.sizes.blocks_per_group)
         near = near[:, some][:, member]
         nearest, farthest = self._boxes.distances(corners, factors, blocks)
         inside_too = near & within(farthest)

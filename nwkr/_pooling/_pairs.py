@@ -18,6 +18,7 @@ import numpy as np
 
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._product import Product
+from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
 __all__ = ["Pairs", "places"]
 
@@ -48,6 +49,8 @@ class Pairs:
         Queries of width 0, for which only keys at distance 0 count.
     query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
         Factors of the squared distances.
+    sizes : Sizes
+        The sizes of the pieces that are worked on.
     kinds : Kinds or None
         What columns hold besides numbers; None for nothing.
     """
@@ -57,6 +60,7 @@ class Pairs:
     exact_queries: np.ndarray | None = None
     query_factors: np.ndarray | None = None
     key_factors: np.ndarray | None = None
+    sizes: Sizes = DEFAULT_SIZES
 
     def __init__(self, n_queries, n_keys, dtype):
         self.shape = n_queries, n_keys

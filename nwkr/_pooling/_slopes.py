@@ -15,7 +15,7 @@ from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._threads import each, slices
-from nwkr._pooling._tiles import QUERIES_PER_TILE, Tiles
+from nwkr._pooling._tiles import Tiles
 from nwkr.kernels import Kernel
 
 __all__ = ["bandwidth_slopes"]
@@ -57,7 +57,7 @@ def bandwidth_slopes(
     far = (shift != 0) & factors.any(axis=1)
     factors_by_tiles = np.where(far[:, None], 0, factors)
     tiles = Tiles(pairs, kernel, np.float64)
-    blocks = slices(pairs.shape[0], QUERIES_PER_TILE)
+    blocks = slices(pairs.shape[0], pairs.sizes.queries_per_tile)
     parts = np.zeros((len(blocks), queries.shape[1]))
 
     def add(number):

@@ -11,12 +11,7 @@ from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._threads import scratch, slices
 from nwkr.kernels import Kernel
 
-__all__ = ["QUERIES_PER_TILE", "Tiles"]
-
-QUERIES_PER_TILE = 512
-# A tile of float64 is four megabytes: beyond the second-level cache of a core, but with smaller
-# ones threads wait for the interpreter's lock.
-_PAIRS_PER_TILE = 2**19
+__all__ = ["Tiles"]
 
 # Product, exponential and sums are made at once, by compiled code, for so many columns and values
 # at most: beyond, BLAS is ahead.
@@ -55,7 +50,7 @@ class Tiles:
         n_queries, n_keys = pairs.shape
         self._pairs, self._kernel = pairs, kernel
         self.dtype = pairs.dtype if dtype is None else np.dtype(dtype)
-        width = _width(min(n_queries, QUERIES_PER_TILE))
+        width = self._width(min(n_queries, pairs.sizes.queries_per_tile))
         self._columns = slices(n_keys, width)
         self.log_linear = kernel.log_slope is not None
         self._factor, self._offset = 1.0, 0.0
@@ -133,7 +128,7 @@ class Tiles:
         columns: Sequence[slice | np.ndarray] = self._columns
         distances = self._distances(rows)
         if keys is not None:
-            width = min(len(keys), _width(rows.stop - rows.start))
+            width = min(len(keys), self._width(rows.stop - rows.start))
             columns = [keys[part] for part in slices(len(keys), width)]
             distances = [(max(reach), max(mean)) for reach, mean in [zip(*distances)]]
             distances *= len(columns)
@@ -190,6 +185,10 @@ class Tiles:
         lowest = LOWEST[self.dtype] * self._exponential.unit
         self._pool(*sides, values, left_out, lowest, sums.T)
         return True
+
+    def _width(self, height):
+        """How many keys a tile has for so many queries."""
+        return max(1, self._pairs.sizes.pairs_per_tile // height)
 
     def _by_product(self, tile, rows, cols, reach):
         """Write a tile as a product, if that is exact enough; tells whether it did."""
@@ -249,8 +248,3 @@ class Tiles:
         if self._offset:
             np.subtract(self._offset, tile, out=tile)
         return self._kernel.derivative(tile)
-
-
-def _width(height):
-    """How many keys a tile has for so many queries."""
-    return max(1, _PAIRS_PER_TILE // height)

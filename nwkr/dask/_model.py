@@ -14,15 +14,13 @@ import numpy as np
 from scipy import sparse
 
 from nwkr._local import LocalLines
-from nwkr._pooling import Attention, Points, PooledSums, SharedLattice, in_blocks
+from nwkr._pooling import DEFAULT_SIZES, Attention, Points, PooledSums, SharedLattice, in_blocks
 from nwkr._window import FixedWindow
 from nwkr.dask._form import Form, Rows
 from nwkr.kernels import Kernel
 
 __all__ = ["Keys", "Model", "merge"]
 
-# Keys from which on it is worth while to know which of them are near.
-_MANY = 1024
 # Queries so many bandwidths apart have moments about different centres, or digits are lost.
 _REACH = 512.0
 # Few keys weigh less than this share of the mean: near them, too, a lattice is to be certain.
@@ -163,7 +161,8 @@ class Model:
         if len(counted) < len(weights):
             rows, weights, values = rows.take(counted), weights[counted], values[counted]
         blocks = None
-        many = (arranged and len(weights) >= _MANY) or self.algorithm == "blocks"
+        many = arranged and len(weights) >= DEFAULT_SIZES.least_keys
+        many |= self.algorithm == "blocks"
         if many and self.metric == "euclidean" and self.algorithm != "dense":
             order, blocks = in_blocks(rows.X, np.asarray(self.window.bandwidth))
             rows, weights, values = rows.take(order), weights[order], values[order]

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, attention, attention_by_distance, scaled_distances, slope
 from scipy.special import logsumexp
 
-from nwkr._pooling import _moments, _neighbourhoods, in_blocks
+from nwkr._pooling import Sizes, in_blocks
 from nwkr._pooling._blocks import pool_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
@@ -43,17 +43,17 @@ PLAIN = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Several levels of them among a few hundred rows."""
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 4)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 64)
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
-    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_MOMENT", 0)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 16)
-    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 4)
-    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_VISIT", 300)
-    monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", 64)
+# Several levels of blocks among a few hundred rows, and moments wherever there can be any.
+SMALL = Sizes(
+    blocks_per_group=4,
+    queries_per_block=16,
+    queries_per_group=64,
+    least_queries_per_block=4,
+    pairs_per_visit=300,
+    blocks_within=0,
+    pairs_per_moment=0,
+    keys_per_moments=64,
+)
 
 
 def problem_of(variant="plain", *, bandwidth=0.7, n_queries=50, n_keys=150, size=5):
@@ -107,6 +107,7 @@ def problem_of(variant="plain", *, bandwidth=0.7, n_queries=50, n_keys=150, size
         "values": values,
         "weights": weights,
         "blocks": blocks,
+        "sizes": SMALL,
     }
 
 

@@ -1,11 +1,13 @@
 """Rows in blocks, and the blocks that matter to each other, against naive loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 
-from nwkr._pooling import _neighbourhoods
+from nwkr._pooling import DEFAULT_SIZES, Sizes
 from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
@@ -32,17 +34,19 @@ POWERS = sorted(name for name, kernel in KERNELS.items() if kernel.power is not 
 VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Several levels of them among a few hundred rows."""
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_neighbourhoods, "_PAIRS_PER_MOMENT", 0)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", 0)  # all that there is
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
+# Several levels of blocks among a few hundred rows, and moments wherever there can be any.
+SMALL = Sizes(
+    blocks_per_group=3,
+    queries_per_block=5,
+    queries_per_group=15,
+    blocks_within=0,
+    pairs_per_moment=0,
+)
 
 
-def problem_of(variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_queries=40):
+def problem_of(
+    variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_queries=40, sizes=DEFAULT_SIZES
+):
     """Keys in order and their blocks, pairs, weights, and what a query leaves out."""
     rng = np.random.default_rng(8)
     keys = rng.normal(size=(n_keys, n_features))
@@ -58,7 +62,7 @@ def problem_of(variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_qu
         options["leave_out"] = rng.integers(-1, n_keys, n_queries)
     elif variant == "one's own":
         queries, options["leave_out"] = keys, np.arange(n_keys)
-    pairs = pairs_of(queries, keys, scale, **options)
+    pairs = pairs_of(queries, keys, scale, sizes=sizes, **options)
     u = scaled_distances(queries, keys, scale)
     u /= options.get("query_widths", np.ones(len(queries)))[:, None]
     u /= options.get("key_widths", 1.0)
@@ -167,9 +171,8 @@ def test_boxes_around_neighbours(size):
 
 
 @pytest.mark.parametrize("n_queries", [1, 5, 40])
-@pytest.mark.usefixtures("small_blocks")
 def test_every_query_is_in_one_block(n_queries):
-    pairs, blocks, weights, *_ = problem_of(n_queries=n_queries)
+    pairs, blocks, weights, *_ = problem_of(n_queries=n_queries, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
     parts = around.of_queries()
     assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_queries))
@@ -189,10 +192,9 @@ def found_by_each(around, multiples=(1.0,)):
             yield rows, found.blocks[visited], found.nearest[number, visited], groups, blocks
 
 
-def test_groups_are_neighbouring_parts(monkeypatch):
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 40)
-    pairs, blocks, weights, *_ = problem_of(n_queries=400)
+def test_groups_are_neighbouring_parts():
+    sizes = Sizes(queries_per_block=5, queries_per_group=40)
+    pairs, blocks, weights, *_ = problem_of(n_queries=400, sizes=sizes)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
     parts = around.of_queries()
     groups = around.in_groups(parts)
@@ -203,9 +205,9 @@ def test_groups_are_neighbouring_parts(monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [None, np.arange(3, 1_000)])
-def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows, monkeypatch):
-    monkeypatch.setattr(_neighbourhoods, "_FEWEST_QUERIES", 16)
-    pairs, blocks, weights, *_ = problem_of(n_queries=1_000)
+def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows):
+    sizes = Sizes(least_queries_per_block=16)
+    pairs, blocks, weights, *_ = problem_of(n_queries=1_000, sizes=sizes)
     around = Neighbourhoods(pairs, KERNELS["epanechnikov"], weights, blocks)
     sizes = []
     for n_visited in (0, 1e4, 5e4, 1e9):
@@ -218,10 +220,10 @@ def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows, monkeypatch):
 
 
 @pytest.mark.parametrize("kernel", ["epanechnikov", "tricube"])
-def test_how_many_keys_a_block_of_queries_visits(kernel, monkeypatch):
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_WITHIN", np.inf)  # no moments
+def test_how_many_keys_a_block_of_queries_visits(kernel):
     pairs, blocks, weights, *_ = problem_of(n_keys=2_000, bandwidth=0.2)
-    pairs = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth)
+    sizes = Sizes(blocks_within=np.inf)  # no moments
+    pairs = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth, sizes=sizes)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     visited = [len(blocks.rows(around.all_of(rows))) for rows in around.of_queries()]
     assert 0.7 * np.mean(visited) < around.visited() < 3 * np.mean(visited)
@@ -239,9 +241,8 @@ def test_kernels_without_end_say_row_by_row_what_they_need(kernel):
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("bandwidth", [0.15, 0.9])
-@pytest.mark.usefixtures("small_blocks")
 def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
-    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=bandwidth)
+    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=bandwidth, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], key_weights, blocks, tol)
     weights = PROFILES[kernel](u) * counted * key_weights
     share = 0 if np.isfinite(KERNELS[kernel].support) else max(tol, 1e-13)
@@ -259,10 +260,11 @@ def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
-@pytest.mark.usefixtures("small_blocks")
 def test_most_pairs_are_left_out(kernel, variant):
     """Or there would be nothing to test above."""
-    pairs, blocks, weights, *_ = problem_of(variant, n_features=1, bandwidth=0.01, n_keys=400)
+    pairs, blocks, weights, *_ = problem_of(
+        variant, n_features=1, bandwidth=0.01, n_keys=400, sizes=SMALL
+    )
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks, tol=1e-2)
     seen = sum(len(rows) * len(blocks.rows(around.all_of(rows))) for rows in around.of_queries())
     assert seen < 0.85 * pairs.shape[0] * pairs.shape[1]
@@ -270,9 +272,8 @@ def test_most_pairs_are_left_out(kernel, variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("multiples", [(1.0, 2.0), (4.0, 1.0)])
-@pytest.mark.usefixtures("small_blocks")
 def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
-    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=0.15)
+    pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=0.15, sizes=SMALL)
     # A kernel that moments do not serve: these take one multiple at a time.
     facts = {name: getattr(KERNELS[kernel], name) for name in ("profile", "support", "log_profile")}
     around = Neighbourhoods(pairs, Kernel("own", **facts), key_weights, blocks, 1e-6)
@@ -285,9 +286,8 @@ def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.usefixtures("small_blocks")
 def test_no_pair_is_nearer_than_what_is_said(variant):
-    pairs, blocks, weights, u, _ = problem_of(variant)
+    pairs, blocks, weights, u, _ = problem_of(variant, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS["triangular"], weights, blocks)
     for rows, visited, distances, *_ in found_by_each(around):
         for number, nearest in zip(visited, distances, strict=True):
@@ -296,9 +296,8 @@ def test_no_pair_is_nearer_than_what_is_said(variant):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-@pytest.mark.usefixtures("small_blocks")
 def test_nothing_is_visited_that_is_farther_than_what_is_not(kernel):
-    pairs, blocks, weights, *_ = problem_of(bandwidth=0.05, n_keys=1_000)
+    pairs, blocks, weights, *_ = problem_of(bandwidth=0.05, n_keys=1_000, sizes=SMALL)
     around, n_less = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks), 0
     for rows in around.of_queries():
         lowest, highest = pairs.queries[rows].min(axis=0), pairs.queries[rows].max(axis=0)
@@ -319,9 +318,8 @@ def keys_within(around):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kernel", POWERS)
-@pytest.mark.usefixtures("small_blocks")
 def test_what_is_within_the_support_is_so_for_all(kernel, variant):
-    pairs, blocks, weights, u, _ = problem_of(variant, bandwidth=1.5, n_queries=100)
+    pairs, blocks, weights, u, _ = problem_of(variant, bandwidth=1.5, n_queries=100, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     n_within = 0
     for rows, cols, visited in keys_within(around):
@@ -342,12 +340,11 @@ def test_moments_are_for_powers_only(kernel):
 
 
 @pytest.mark.parametrize("kernel", POWERS)
-@pytest.mark.usefixtures("small_blocks")
 def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
     """However wide it would be: what is apart does not count."""
-    pairs, blocks, weights, *_ = problem_of(bandwidth=20.0)
+    pairs, blocks, weights, *_ = problem_of(bandwidth=20.0, sizes=SMALL)
     widths = np.where(np.arange(40) < 25, 0.0, 1.0)
-    pairs = pairs_of(pairs.queries, pairs.keys, pairs.bandwidth, query_widths=widths)
+    pairs = pairs_of(pairs.queries, pairs.keys, pairs.bandwidth, query_widths=widths, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     for rows, cols, _ in keys_within(around):
         assert not (widths[rows] == 0).any() or len(cols) == 0
@@ -356,11 +353,9 @@ def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("far", [0.0, 100.0])
 @pytest.mark.parametrize("size", [1, 5])
-@pytest.mark.usefixtures("small_blocks")
-def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant, monkeypatch):
-    if size == 1:  # groups of a single key too
-        monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 1)
-    pairs, blocks, weights, u, counted = problem_of(variant)
+def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant):
+    sizes = replace(SMALL, blocks_per_group=1) if size == 1 else SMALL  # groups of one block too
+    pairs, blocks, weights, u, counted = problem_of(variant, sizes=sizes)
     if variant != "one's own":
         pairs.queries[:] += far
         apart = scaled_distances(pairs.queries, pairs.keys, pairs.bandwidth)
@@ -373,12 +368,11 @@ def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant, monke
         assert np.isin(nearest[rows], blocks.rows(around.nearest(rows))).all()
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_nearest_blocks_where_no_two_keys_share_one():
     """Left out, the only key of a block is not there to be the nearest."""
     keys = np.array([[0.0], [1.0], [10.0]])
     order, blocks = in_blocks(keys, np.ones(1), 1)
-    pairs = pairs_of(keys[order], keys[order], np.ones(1), leave_out=np.arange(3))
+    pairs = pairs_of(keys[order], keys[order], np.ones(1), leave_out=np.arange(3), sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS["boxcar"], np.ones(3), blocks)
     nearest = {0.0: 1.0, 1.0: 0.0, 10.0: 1.0}
     for row in range(3):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from scipy.special import logsumexp
 
-from nwkr._pooling import _dense, _tiles
+from nwkr._pooling import Sizes
 from nwkr._pooling._dense import Dense, Visit
 from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS
@@ -29,10 +29,8 @@ def problem(rng):
 
 
 @pytest.fixture
-def small_tiles(monkeypatch):
-    for module in (_dense, _tiles):
-        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
-    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
+def small_tiles(problem):
+    problem["sizes"] = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
 
 
 def plain_weights(kernel, problem):
@@ -57,9 +55,9 @@ def test_sums_are_the_plain_sums(kernel, n_values, problem):
 
 
 @pytest.mark.usefixtures("small_tiles")
-def test_the_size_of_tiles_does_not_count(kernel, problem, monkeypatch):
+def test_the_size_of_tiles_does_not_count(kernel, problem):
     in_small_tiles = pool(kernel=KERNELS[kernel], **problem).finish()
-    monkeypatch.undo()
+    del problem["sizes"]
     assert_allclose(in_small_tiles, pool(kernel=KERNELS[kernel], **problem).finish(), rtol=1e-11)
 
 
@@ -207,7 +205,7 @@ def test_a_query_of_width_zero_takes_exact_matches(kernel, problem):
 
 
 def dense_of(kernel, problem, multiples=(1.0,)):
-    names = ("queries", "keys", "bandwidth", "leave_out")
+    names = ("queries", "keys", "bandwidth", "leave_out", "sizes")
     pairs = pairs_of(**{name: problem[name] for name in names})
     values = np.vstack([problem["weights"], problem["weights"] * problem["values"].T])
     return Dense(pairs, KERNELS[kernel], values, multiples), values

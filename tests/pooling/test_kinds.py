@@ -12,11 +12,8 @@ from scipy.special import logsumexp
 from nwkr._pooling import (
     Attention,
     Kinds,
-    _dense,
+    Sizes,
     _kinds,
-    _neighbourhoods,
-    _slopes,
-    _tiles,
     in_blocks,
 )
 from nwkr._pooling._boxes import Boxes, corners_of_runs
@@ -25,6 +22,14 @@ from nwkr._pooling._neighbourhoods import MARGIN
 from nwkr.kernels import KERNELS
 
 N_QUERIES, N_KEYS = 40, 60
+# Several tiles, and several levels of blocks, among a few rows.
+SMALL = Sizes(
+    queries_per_tile=16,
+    pairs_per_tile=16 * 24,
+    blocks_per_group=3,
+    queries_per_block=5,
+    queries_per_group=15,
+)
 KINDS = Kinds(np.array([2.0, 1.0, 1.5, 0.7, 1.0]), np.array([0, 1, 0, 0, 1], bool))
 NUMBERS = [0, 2, 3]
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
@@ -92,6 +97,7 @@ def problem_of(missing="of both", *, n_labels=4, shift=0.0, seed=20):
     return {
         "queries": queries,
         "keys": keys,
+        "sizes": SMALL,
         "values": rng.uniform(-1, 1, size=(N_KEYS, 2)),
         "weights": rng.uniform(0.1, 1, N_KEYS),
         "bandwidth": np.array([0.9, 1.5, 2.0, 1.2, 0.8]),
@@ -129,15 +135,7 @@ def assert_pooled(sums, weights, problem, rtol=1e-10):
     assert_allclose(sums.finish(), expected, rtol=rtol, atol=rtol / 100)
 
 
-@pytest.fixture
-def small_tiles(monkeypatch):
-    for module in (_dense, _slopes, _tiles):
-        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
-    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
-
-
 @pytest.mark.parametrize("missing", MISSING)
-@pytest.mark.usefixtures("small_tiles")
 def test_sums_are_the_plain_sums(kernel, missing):
     problem = problem_of(missing)
     sums, weights = (
@@ -158,7 +156,6 @@ def test_shifted_columns(kernel, shift):
 
 
 @pytest.mark.parametrize("missing", ["none", "of both"])
-@pytest.mark.usefixtures("small_tiles")
 def test_many_labels(kernel, missing):
     """More than are multiplied: they are compared."""
     problem = problem_of(missing, n_labels=50)
@@ -167,7 +164,6 @@ def test_many_labels(kernel, missing):
 
 
 @pytest.mark.parametrize("by", ["query", "key", None])
-@pytest.mark.usefixtures("small_tiles")
 def test_comparing_labels_is_multiplying_them(kernel, by, monkeypatch, rng):
     """With factors of the distance, and where a missing label is not 1 apart."""
     problem = problem_of() | {"kinds": Kinds(1.7 * KINDS.gap, KINDS.is_label)}
@@ -272,7 +268,6 @@ def test_a_query_of_width_zero_takes_exact_matches(kernel):
     assert_pooled(pooled, weights, problem)
 
 
-@pytest.mark.usefixtures("small_tiles")
 def test_many_bandwidths_at_once(kernel):
     problem = problem_of()
     multiples = [0.3, 1.0, np.sqrt(2), 2.0]
@@ -293,7 +288,6 @@ def test_float32(kernel):
 
 
 @pytest.mark.parametrize("n_labels", [4, 50])
-@pytest.mark.usefixtures("small_tiles")
 def test_the_number_of_threads_does_not_count(kernel, n_labels):
     problem = problem_of(n_labels=n_labels)
     alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
@@ -319,7 +313,6 @@ def test_weights_are_shown(kernel, missing):
 @pytest.mark.parametrize("n_labels", [4, 50])
 @pytest.mark.parametrize("missing", ["none", "of both", "a row"])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-@pytest.mark.usefixtures("small_tiles")
 def test_slopes_by_the_bandwidth_are_differences(kernel, missing, n_labels):
     problem = problem_of(missing, n_labels=n_labels)
     problem["bandwidth"] = 2 * problem["bandwidth"]
@@ -452,14 +445,6 @@ def test_a_centre_is_near_what_is_there():
 # -- blocks -------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Several levels of them among a few rows."""
-    monkeypatch.setattr(_neighbourhoods, "_BLOCKS_PER_GROUP", 3)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_GROUP", 15)
-    monkeypatch.setattr(_neighbourhoods, "_QUERIES_PER_BLOCK", 5)
-
-
 def in_order(problem, size=4):
     """The problem with its keys in blocks."""
     scale = np.where(problem["bandwidth"] > 0, problem["bandwidth"], np.inf)
@@ -543,7 +528,6 @@ def test_blocks_keep_what_is_missing_and_labels_together(rng):
 
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
 @pytest.mark.parametrize("missing", MISSING)
-@pytest.mark.usefixtures("small_blocks")
 def test_blocks_are_dense_pooling(kernel, missing, empty):
     problem = problem_of(missing)
     for factor in (1.0, 0.3):
@@ -554,7 +538,6 @@ def test_blocks_are_dense_pooling(kernel, missing, empty):
 
 
 @pytest.mark.parametrize("by", ["query", "key"])
-@pytest.mark.usefixtures("small_blocks")
 def test_blocks_with_widths(kernel, by, rng):
     problem = in_order(problem_of())
     widths = rng.uniform(0.3, 2, N_QUERIES if by == "query" else N_KEYS)
@@ -565,7 +548,6 @@ def test_blocks_with_widths(kernel, by, rng):
 
 
 @pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
-@pytest.mark.usefixtures("small_blocks")
 def test_blocks_for_far_and_shifted_queries(kernel, missing):
     problem = problem_of(missing, shift=1e6)
     problem["queries"][:9, 3] += 100
@@ -579,7 +561,6 @@ def test_blocks_for_far_and_shifted_queries(kernel, missing):
     assert_pooled(sums, weights, problem, rtol=1e-8)
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_blocks_with_bandwidths_of_zero_and_infinity(kernel):
     problem = problem_of("a row")
     problem["bandwidth"] = np.array([2.0, 0.0, 2.0, np.inf, 0.0])
@@ -589,7 +570,6 @@ def test_blocks_with_bandwidths_of_zero_and_infinity(kernel):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-@pytest.mark.usefixtures("small_blocks")
 def test_slopes_and_gradients_over_blocks(kernel, rng):
     problem = problem_of()
     problem["bandwidth"] = 2 * problem["bandwidth"]
@@ -607,7 +587,6 @@ def test_slopes_and_gradients_over_blocks(kernel, rng):
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "auto"])
-@pytest.mark.usefixtures("small_blocks")
 def test_what_is_prepared_changes_no_bit(kernel, algorithm):
     problem = in_order(problem_of("a row")) | {"algorithm": algorithm}
     values = problem.pop("values")
@@ -624,7 +603,6 @@ def test_what_is_prepared_changes_no_bit(kernel, algorithm):
         assert_array_equal(ours.weighted, plain.weighted)
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_threads_do_not_count_over_blocks(kernel):
     problem = in_order(problem_of())
     alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
@@ -633,7 +611,6 @@ def test_threads_do_not_count_over_blocks(kernel):
     assert_array_equal(together.weighted, alone.weighted)
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_weights_are_shown_over_blocks(kernel):
     problem = in_order(problem_of("a row"))
     del problem["values"]

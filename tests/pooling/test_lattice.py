@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances
 from sklearn import config_context
 
-from nwkr._pooling import Attention, _lattice, in_blocks
+from nwkr._pooling import Attention, Sizes, in_blocks
 from nwkr._pooling._lattice import Lattice
 from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS, Kernel
@@ -193,10 +193,9 @@ def test_queries_beyond_the_lattice_are_not_certified(n_features, far):
 
 @pytest.mark.parametrize("n_features", [1, 2, 3])
 @EACH_WAY
-def test_the_number_of_threads_does_not_count(n_features, own, monkeypatch):
-    monkeypatch.setattr(_lattice, "_CELLS_AT_ONCE", 3)
+def test_the_number_of_threads_does_not_count(n_features, own):
     problem, values = problem_of(n_features, own=own)
-    lattice = Lattice(pairs_of(**problem), GAUSSIAN, values, tol=1e-3)
+    lattice = Lattice(pairs_of(**problem, sizes=Sizes(cells_at_once=3)), GAUSSIAN, values, tol=1e-3)
     alone, certified = lattice.pool(n_jobs=1)
     for n_jobs in (None, 2, 3):
         together, again = lattice.pool(n_jobs=n_jobs)
@@ -208,11 +207,10 @@ def test_the_number_of_threads_does_not_count(n_features, own, monkeypatch):
 @pytest.mark.parametrize("widths", [(1,), (5,), (64,)])
 @pytest.mark.parametrize("at_once", [1, 2**10])
 @EACH_WAY
-def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own, monkeypatch):
-    monkeypatch.setattr(_lattice, "_WIDTHS", widths)
-    monkeypatch.setattr(_lattice, "_NUMBERS_AT_ONCE", at_once)
+def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own):
     problem, values = problem_of(own=own, n_keys=60)
-    lattice = Lattice(pairs_of(**problem), GAUSSIAN, values)
+    sizes = Sizes(cell_widths=widths, weights_at_once=at_once)
+    lattice = Lattice(pairs_of(**problem, sizes=sizes), GAUSSIAN, values)
     assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.5
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from oracles import PROFILES, scaled_distances
 
-from nwkr._pooling import _moments
+from nwkr._pooling import Sizes
 from nwkr._pooling._boxes import in_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._moments import Moments
@@ -164,9 +164,9 @@ def test_blocks_of_any_size(kernel):
 
 @pytest.mark.parametrize("at_once", [1, 40, 150])
 @EACH_POWER
-def test_the_number_of_keys_at_once_does_not_count(kernel, at_once, monkeypatch):
-    monkeypatch.setattr(_moments, "_KEYS_AT_ONCE", at_once)
+def test_the_number_of_keys_at_once_does_not_count(kernel, at_once):
     pairs, values, blocks = problem_of()
+    pairs.sizes = Sizes(keys_per_moments=at_once)
     moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
 

@@ -6,7 +6,7 @@ from engine import pool, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, slope
 
-from nwkr._pooling import _slopes, _tiles
+from nwkr._pooling import DEFAULT_SIZES, Sizes
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
@@ -33,10 +33,8 @@ def problem(rng):
 
 
 @pytest.fixture
-def small_tiles(monkeypatch):
-    for module in (_slopes, _tiles):
-        monkeypatch.setattr(module, "QUERIES_PER_TILE", 16)
-    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
+def small_tiles(problem):
+    problem["sizes"] = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
 
 
 def pooled_slopes(kernel, problem, loss="squared error", rows=None, n_jobs=None):
@@ -46,6 +44,7 @@ def pooled_slopes(kernel, problem, loss="squared error", rows=None, n_jobs=None)
     pairs = {
         "queries": X[rows], "keys": X, "values": values, "kernel": KERNELS[kernel],
         "bandwidth": problem["bandwidth"], "weights": weights, "leave_out": rows,
+        "sizes": problem.get("sizes", DEFAULT_SIZES),
     }  # fmt: skip
     sums = pool(**pairs)
     predictions, truth = np.nan_to_num(sums.finish()), values[rows]

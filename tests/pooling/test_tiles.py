@@ -5,21 +5,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, scaled_distances, slope
 
-from nwkr._pooling import _tiles
+from nwkr._pooling import Sizes
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._tiles import Tiles
 from nwkr.kernels import KERNELS
 
 BANDWIDTH = np.array([0.4, 0.7, 2.0])
 ROWS = slice(3, 19)
+SMALL = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
 # How the squared distances of a tile may differ from the formula's, by type.
 ERROR = {np.float64: 1e-11, np.float32: 1e-3}
-
-
-@pytest.fixture(autouse=True)
-def small_tiles(monkeypatch):
-    monkeypatch.setattr(_tiles, "QUERIES_PER_TILE", 16)
-    monkeypatch.setattr(_tiles, "_PAIRS_PER_TILE", 16 * 24)
 
 
 @pytest.fixture
@@ -28,7 +23,7 @@ def data(rng):
 
 
 def tiles_of(kernel, queries, keys, bandwidth=BANDWIDTH, dtype=None, **kwargs):
-    return Tiles(pairs_of(queries, keys, bandwidth, **kwargs), KERNELS[kernel], dtype)
+    return Tiles(pairs_of(queries, keys, bandwidth, sizes=SMALL, **kwargs), KERNELS[kernel], dtype)
 
 
 def scanned(tiles, rows=ROWS):
