@@ -7,6 +7,16 @@ except ImportError as error:
         f"nwkr.dask needs Dask with arrays; pip install 'nwkr[dask]' installs it. ({error})"
     ) from error
 
-from nwkr.dask._estimators import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.dask._estimators import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
 
-__all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonRegressor"]
+__all__ = [
+    "NadarayaWatsonClassifier",
+    "NadarayaWatsonClassifierCV",
+    "NadarayaWatsonRegressor",
+    "NadarayaWatsonRegressorCV",
+]

@@ -143,7 +143,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         chunks = self._chunks
         X, y, sample_weight = dask.compute(chunks.X, chunks.y, chunks.sample_weight)
-        local = self._in_memory(self._plain_class, bandwidth=self.bandwidth_)
+        found = {"bandwidth": self.bandwidth_}
+        if hasattr(self, "degree_"):
+            found["degree"] = self.degree_
+        local = self._in_memory(self._plain_class, **found)
         return local.fit(X, y, sample_weight)
 
     def __sklearn_is_fitted__(self):
@@ -199,10 +202,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
 
     def _choose(self, chunks, model_of, survey) -> dict[str, Any]:
         """The window, and whatever else is found: attributes of the fitted estimator."""
-        return {"window": self._resolve(self.bandwidth, survey)}
+        return {"window": self._resolve(self.bandwidth, survey, survey.n_counted)}
 
-    def _resolve(self, bandwidth, survey) -> FixedWindow:
-        """A bandwidth that is the same for all rows."""
+    def _resolve(self, bandwidth, survey, n_rows) -> FixedWindow:
+        """A bandwidth that is the same for all of so many rows."""
         rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
         of_thumb = isinstance(rule, RuleOfThumb)
         if not of_thumb and (callable(rule) or isinstance(rule, KNearest | Adaptive)):
@@ -219,7 +222,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"number."
             )
         spread = survey.spread if euclidean else None
-        return resolve_by_spread(bandwidth, spread, survey.n_counted, get_kernel(self.kernel))
+        return resolve_by_spread(bandwidth, spread, n_rows, get_kernel(self.kernel))
 
     def _predicted(self, X, answer):
         """A lazy array of what `answer` makes of the model and the pooled values of queries."""

@@ -1,22 +1,23 @@
-"""The estimators over chunks: targets as values, and back."""
+"""The estimators over chunks."""
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-
 import nwkr._classifier as _classifier
+import nwkr._classifier_cv as _classifier_cv
 import nwkr._regressor as _regressor
-from nwkr._targets import ClassTargets, Targets
-from nwkr.dask._base import ChunkedEstimator
-from nwkr.dask._survey import survey_classes, survey_numbers
+import nwkr._regressor_cv as _regressor_cv
+from nwkr.dask._outcomes import Classification, Regression
+from nwkr.dask._search import ChunkedSearch, SearchOverChunks
 
-__all__ = ["NadarayaWatsonClassifier", "NadarayaWatsonRegressor"]
+__all__ = [
+    "NadarayaWatsonClassifier",
+    "NadarayaWatsonClassifierCV",
+    "NadarayaWatsonRegressor",
+    "NadarayaWatsonRegressorCV",
+]
 
 
-class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
+class NadarayaWatsonRegressor(Regression):
     """Nadaraya-Watson kernel regression over Dask collections.
 
     The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
@@ -49,7 +50,6 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator
     array([ 0.532,  2.536,  6.536, 12.536, 20.396, 24.838])
     """
 
-    _plain_class = _regressor.NadarayaWatsonRegressor
     _parameter_constraints = _regressor.NadarayaWatsonRegressor._parameter_constraints
     __init__ = _regressor.NadarayaWatsonRegressor.__init__
 
@@ -57,36 +57,59 @@ class NadarayaWatsonRegressor(MultiOutputMixin, RegressorMixin, ChunkedEstimator
     def _degree(self):
         return self.degree
 
-    def predict(self, X):
-        """Predict targets, the means of their conditional distributions.
 
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction (and no other row that repeats it).
-
-        Returns
-        -------
-        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, of the form that `y` had in `fit`, in the chunks of `X`. Nothing is
-            pooled before they are computed; rows that are not as in `fit`, and queries without
-            weight where ``handle_empty="error"``, are an error only then.
-        """
-        return self._predicted(X, _numbers)
-
-    def _surveying(self):
-        return survey_numbers
-
-    def _targets_of(self, survey, plain):
-        ends = survey.targets
-        scale, centre = Targets.unit_of(ends.lowest, ends.highest)
-        nothing = np.empty((0, len(scale)))
-        targets = Targets(nothing, centre, scale, ends.one_output)
-        return targets, None, survey.heaviest, survey.columns.mass
+class _RegressorSearch(SearchOverChunks, _regressor_cv.NadarayaWatsonRegressorCV):
+    """The search of the regressor."""
 
 
-class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
+class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
+    """Kernel regression over Dask collections that finds its bandwidth, and whether to fit lines.
+
+    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches as that
+    does: it predicts some rows, drawn at random from all chunks, from all others. Each step of the
+    search is one graph in which every chunk pools for these rows, for many bandwidths at once.
+    One bandwidth for each feature is looked for within the sample, and tried on all in multiples.
+    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None.
+
+    Attributes
+    ----------
+    bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
+        The best bandwidth.
+    degree_ : {0, 1}
+        The best degree.
+    best_score_ : float
+        Its score.
+    cv_results_ : dict
+        One entry for each candidate, as of the ordinary estimator.
+    n_queries_ : int
+        Number of training rows that were predicted.
+    kernel_ : Kernel
+        The kernel in use.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of features seen by `fit`, where all are strings.
+
+    See Also
+    --------
+    nwkr.NadarayaWatsonRegressorCV : The same for rows in memory, with all its parameters.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from nwkr.dask import NadarayaWatsonRegressorCV
+    >>> X = da.linspace(0, 6, 200, chunks=50).reshape(-1, 1)
+    >>> model = NadarayaWatsonRegressorCV().fit(X, da.sin(X[:, 0]))
+    >>> model.degree_
+    1
+    """
+
+    _searching_class = _RegressorSearch
+    _parameter_constraints = _regressor_cv.NadarayaWatsonRegressorCV._parameter_constraints
+    __init__ = _regressor_cv.NadarayaWatsonRegressorCV.__init__
+
+
+class NadarayaWatsonClassifier(Classification):
     """Nadaraya-Watson kernel classification over Dask collections.
 
     The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
@@ -123,80 +146,58 @@ class NadarayaWatsonClassifier(ClassifierMixin, ChunkedEstimator):
     array([False, False,  True,  True,  True,  True])
     """
 
-    _plain_class = _classifier.NadarayaWatsonClassifier
     _parameter_constraints = _classifier.NadarayaWatsonClassifier._parameter_constraints
     __init__ = _classifier.NadarayaWatsonClassifier.__init__
 
-    def predict(self, X):
-        """Predict class labels.
 
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction (and no other row that repeats it).
-
-        Returns
-        -------
-        y : dask.array.Array of shape (n_queries,)
-            The most probable class, of equally probable ones the first, in the chunks of `X`.
-        """
-        return self._predicted(X, _labels)
-
-    def predict_proba(self, X):
-        """Predict class probabilities.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict, as in `predict`.
-
-        Returns
-        -------
-        probabilities : dask.array.Array of shape (n_queries, n_classes)
-            Probability of each class, in the order of `classes_`; rows sum to 1.
-        """
-        return self._predicted(X, _numbers)
-
-    def predict_log_proba(self, X):
-        """Predict logarithms of class probabilities.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict, as in `predict`.
-
-        Returns
-        -------
-        log_probabilities : dask.array.Array of shape (n_queries, n_classes)
-            Logarithm of the probability of each class, ``-inf`` where that is 0.
-        """
-        return self._predicted(X, _logarithms)
-
-    def _surveying(self):
-        weights = self.class_weight if isinstance(self.class_weight, dict) else {}
-        absent = [label for label, weight in weights.items() if weight == 0]
-        return partial(survey_classes, absent=absent)
-
-    def _targets_of(self, survey, plain):
-        classes = survey.targets
-        plain.classes_ = classes.labels
-        factors = plain._class_weights(classes.mass)
-        plain.outlier_label_ = plain._resolve_outlier_label(factors * classes.mass)
-        targets = ClassTargets(classes.labels, np.empty(0, np.int32))
-        share = float((classes.heaviest * factors).max())
-        mass = float((classes.mass * factors).sum()) / share
-        return targets, factors, share * survey.heaviest, mass
+class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifierCV):
+    """The search of the classifier."""
 
 
-def _numbers(model, values):
-    return model.targets.decode(values)
+class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
+    """Kernel classification over Dask collections that chooses its bandwidth by leave-one-out.
 
+    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches as that
+    does: it predicts some rows, drawn at random from all chunks, from all others. Each step of the
+    search is one graph in which every chunk pools for these rows, for many bandwidths at once.
+    One bandwidth for each feature is looked for within the sample, and tried on all in multiples.
+    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None.
 
-def _labels(model, values):
-    return model.form.plain._most_probable(_numbers(model, values))
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    outlier_label_ : label or None
+        The label of a query that no training row has weight for, if it has one.
+    bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
+        The best bandwidth.
+    best_score_ : float
+        Its score.
+    cv_results_ : dict
+        One entry for each candidate, as of the ordinary estimator.
+    n_queries_ : int
+        Number of training rows that were predicted.
+    kernel_ : Kernel
+        The kernel in use.
+    n_features_in_ : int
+        Number of features seen by `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of features seen by `fit`, where all are strings.
 
+    See Also
+    --------
+    nwkr.NadarayaWatsonClassifierCV : The same for rows in memory, with all its parameters.
 
-def _logarithms(model, values):
-    with np.errstate(divide="ignore"):
-        return np.log(_numbers(model, values))
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from nwkr.dask import NadarayaWatsonClassifierCV
+    >>> X = da.linspace(0, 6, 200, chunks=50).reshape(-1, 1)
+    >>> model = NadarayaWatsonClassifierCV().fit(X, da.sin(X[:, 0]) > 0)
+    >>> model.predict(X[:60:30]).compute()
+    array([False,  True])
+    """
+
+    _searching_class = _ClassifierSearch
+    _parameter_constraints = _classifier_cv.NadarayaWatsonClassifierCV._parameter_constraints
+    __init__ = _classifier_cv.NadarayaWatsonClassifierCV.__init__

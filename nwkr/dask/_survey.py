@@ -143,7 +143,7 @@ class Survey:
     targets : Outputs or Classes
         What the targets are.
     n_rows : int
-        Number of rows that have weight.
+        Number of rows that count.
     """
 
     heaviest: float
@@ -204,7 +204,7 @@ def _survey(rows, targets, counted):
     heaviest = float(rows.sample_weight.max())
     shares = rows.sample_weight[counted] / heaviest
     columns = Moments.of(rows.X[counted], shares) if counted.any() else None
-    return Survey(heaviest, float(shares @ shares), columns, targets, len(rows.y))
+    return Survey(heaviest, float(shares @ shares), columns, targets, len(shares))
 
 
 def merge(one: Survey | None, other: Survey | None) -> Survey | None:

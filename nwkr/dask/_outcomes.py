@@ -1,0 +1,130 @@
+"""What estimators over chunks predict: targets as values, and back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+
+import nwkr._classifier as _classifier
+import nwkr._regressor as _regressor
+from nwkr._targets import ClassTargets, Targets
+from nwkr.dask._base import ChunkedEstimator
+from nwkr.dask._survey import survey_classes, survey_numbers
+
+__all__ = ["Classification", "Regression"]
+
+
+class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
+    """Regression over chunks."""
+
+    _plain_class = _regressor.NadarayaWatsonRegressor
+
+    def predict(self, X):
+        """Predict targets, the means of their conditional distributions.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict. None stands for the training rows, each left out of its own
+            prediction (and no other row that repeats it).
+
+        Returns
+        -------
+        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
+            Predictions, of the form that `y` had in `fit`, in the chunks of `X`. Nothing is
+            pooled before they are computed; rows that are not as in `fit`, and queries without
+            weight where ``handle_empty="error"``, are an error only then.
+        """
+        return self._predicted(X, _numbers)
+
+    def _surveying(self):
+        return survey_numbers
+
+    def _targets_of(self, survey, plain):
+        ends = survey.targets
+        scale, centre = Targets.unit_of(ends.lowest, ends.highest)
+        nothing = np.empty((0, len(scale)))
+        targets = Targets(nothing, centre, scale, ends.one_output)
+        return targets, None, survey.heaviest, survey.columns.mass
+
+
+class Classification(ClassifierMixin, ChunkedEstimator):
+    """Classification over chunks."""
+
+    _plain_class = _classifier.NadarayaWatsonClassifier
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict. None stands for the training rows, each left out of its own
+            prediction (and no other row that repeats it).
+
+        Returns
+        -------
+        y : dask.array.Array of shape (n_queries,)
+            The most probable class, of equally probable ones the first, in the chunks of `X`.
+        """
+        return self._predicted(X, _labels)
+
+    def predict_proba(self, X):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        probabilities : dask.array.Array of shape (n_queries, n_classes)
+            Probability of each class, in the order of `classes_`; rows sum to 1.
+        """
+        return self._predicted(X, _numbers)
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        log_probabilities : dask.array.Array of shape (n_queries, n_classes)
+            Logarithm of the probability of each class, ``-inf`` where that is 0.
+        """
+        return self._predicted(X, _logarithms)
+
+    def _surveying(self):
+        weights = self.class_weight if isinstance(self.class_weight, dict) else {}
+        absent = [label for label, weight in weights.items() if weight == 0]
+        return partial(survey_classes, absent=absent)
+
+    def _targets_of(self, survey, plain):
+        classes = survey.targets
+        plain.classes_ = classes.labels
+        factors = plain._class_weights(classes.mass)
+        plain.outlier_label_ = plain._resolve_outlier_label(factors * classes.mass)
+        targets = ClassTargets(classes.labels, np.empty(0, np.int32))
+        share = float((classes.heaviest * factors).max())
+        mass = float((classes.mass * factors).sum()) / share
+        return targets, factors, share * survey.heaviest, mass
+
+
+def _numbers(model, values):
+    return model.targets.decode(values)
+
+
+def _labels(model, values):
+    return model.form.plain._most_probable(_numbers(model, values))
+
+
+def _logarithms(model, values):
+    with np.errstate(divide="ignore"):
+        return np.log(_numbers(model, values))

@@ -1,0 +1,99 @@
+"""Some rows of all chunks, drawn at random, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nwkr.dask._form import Rows
+
+__all__ = ["Sample", "merge_samples"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that were drawn.
+
+    Attributes
+    ----------
+    size : float
+        How many are to be drawn; infinite for all.
+    X, y, sample_weight : ndarray
+        The rows.
+    chunk, number : ndarray of shape (n_rows,)
+        The chunk of each, and its number there.
+    place : ndarray of shape (n_rows,)
+        Random numbers: the rows with the least are drawn.
+    """
+
+    size: float
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
+    chunk: np.ndarray
+    number: np.ndarray
+    place: np.ndarray
+
+    @classmethod
+    def of(
+        cls, chunk: int, rows: Rows | None, size: float, seed: int, classes: np.ndarray | None
+    ) -> Sample | None:
+        """Draw rows of a chunk, one of each class among them.
+
+        Parameters
+        ----------
+        chunk : int
+            Number of the chunk.
+        rows : Rows or None
+            Its rows.
+        size : float
+            How many are to be drawn of all chunks.
+        seed : int
+            Seed for drawing.
+        classes : ndarray or None
+            The labels of which the first row drawn comes before all others; None for none.
+
+        Returns
+        -------
+        sample : Sample or None
+            The rows; None for none.
+        """
+        if rows is None:
+            return None
+        place = np.random.default_rng([seed, chunk]).random(rows.n_all)[rows.numbers]
+        arrays = rows.X, rows.y, rows.sample_weight
+        sample = cls(size, *arrays, np.full(len(place), chunk), rows.numbers, place)
+        return sample._drawn(classes)
+
+    def at_keys(self, chunk: int, numbers: np.ndarray) -> np.ndarray:
+        """For each row, which of the keys of a chunk it is, these being of some numbers; or -1."""
+        leave_out = np.full(len(self.place), -1)
+        own = np.flatnonzero(self.chunk == chunk)
+        order = np.argsort(numbers)
+        leave_out[own] = order[np.searchsorted(numbers[order], self.number[own])]
+        return leave_out
+
+    def take(self, some: np.ndarray) -> Sample:
+        """Some of the rows."""
+        parts = self.X, self.y, self.sample_weight, self.chunk, self.number, self.place
+        return Sample(self.size, *(part[some] for part in parts))
+
+    def _drawn(self, classes):
+        """The rows with the least random numbers, in their order."""
+        if len(self.place) <= self.size:
+            return self
+        order = np.argsort(self.place)
+        if classes is not None:
+            first = np.sort(np.unique(self.y[order], return_index=True)[1])
+            order = np.append(order[first], np.delete(order, first))
+        return self.take(np.sort(order[: int(self.size)]))
+
+
+def merge_samples(one: Sample | None, other: Sample | None, classes=None) -> Sample | None:
+    """Rows drawn of the chunks of both, of which `other` are later."""
+    if one is None or other is None:
+        return one if other is None else other
+    names = "X", "y", "sample_weight", "chunk", "number", "place"
+    parts = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in names)
+    return Sample(one.size, *parts)._drawn(classes)

@@ -1,0 +1,235 @@
+"""The search over chunks: some rows, each predicted from all others, whichever chunk these are in.
+
+The search is that of the ordinary estimators (`nwkr/_search.py`), run on a sample of the rows. What
+differs is where leave-one-out sums come from: each chunk of keys pools for the sample, for many
+bandwidths at once, and the sums merge. A descent to one bandwidth for each feature stays within the
+sample; what it finds is tried, in multiples, on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from nwkr._lazy import Tasks
+from nwkr._leave_one_out import LeaveOneOut
+from nwkr._local import LocalLines
+from nwkr._search import BandwidthSearch
+from nwkr._targets import ClassTargets
+from nwkr._window import FixedWindow
+from nwkr.bandwidths import RULES, RuleOfThumb
+from nwkr.dask._base import ChunkedEstimator
+from nwkr.dask._chunks import Chunks
+from nwkr.dask._form import Rows
+from nwkr.dask._model import Keys, Model
+from nwkr.dask._model import merge as merge_sums
+from nwkr.dask._sample import Sample, merge_samples
+
+__all__ = ["ChunkedSearch", "SearchOverChunks"]
+
+# With subsample="auto" all rows are predicted up to the first number, beyond it the second.
+_MOST_ROWS, _ROWS_DRAWN = 20_000, 5_000
+# What was found on a sample is tried on all in multiples, too: powers of sqrt 2.
+_NEARBY = range(-3, 4)
+
+
+class ChunkedSearch(ChunkedEstimator):
+    """A bandwidth from some rows, each predicted from all others."""
+
+    _searching_class: type[SearchOverChunks]
+
+    @property
+    def _fits_lines(self):
+        return 1 in getattr(self, "degrees", (0,)) and self.metric == "euclidean"
+
+    def _choose(self, chunks, model_of, survey) -> dict[str, Any]:
+        if self.cv is not None:
+            raise ValueError(
+                f"cv must be None for rows in chunks, which leaves each row out of its own "
+                f"prediction; got {self.cv!r}. Split a sample of the rows, in memory."
+            )
+        size = len(survey.spread) if self.metric == "euclidean" else ()
+        any_model = model_of(FixedWindow(np.ones(size)), 0)
+        sample = self._draw(chunks, any_model)
+        params = self.get_params(deep=False) | {"subsample": None, "algorithm": "auto"}
+        search = self._searching_class(**params)
+        search.over = _OverChunks(chunks, model_of, sample, any_model)
+        search.resolve = lambda bandwidth, by_weight: self._resolve(
+            bandwidth, survey, survey.n_counted if by_weight else survey.n_rows
+        )
+        search.fit(sample.X, sample.y, sample.sample_weight)
+        names = "degree_", "best_score_", "cv_results_", "n_queries_"
+        found = {name: getattr(search, name) for name in names if hasattr(search, name)}
+        return found | {"window": search._window}
+
+    def _draw(self, chunks, model) -> Sample:
+        """Rows to predict."""
+        size = np.inf if self.subsample is None else self.subsample
+        if size == "auto":
+            size = np.inf if model.n_keys <= _MOST_ROWS else _ROWS_DRAWN
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        classes = model.targets.classes if isinstance(model.targets, ClassTargets) else None
+        tasks = Tasks()
+        known = tasks.put("model", model)
+        rows = chunks.rows(tasks, tasks.put("form", model.form))
+        options = {"size": size, "seed": seed, "classes": classes}
+        drawn = [
+            tasks.add("sample", number, partial(_drawn, **options), known, number, part)
+            for number, part in enumerate(rows)
+        ]
+        merge = partial(merge_samples, classes=classes)
+        return tasks.value(tasks.tree("merge-samples", merge, drawn)).compute()
+
+
+def _drawn(model, chunk, rows, size, seed, classes):
+    keys = model.keys(rows, arranged=False)  # of which some classes may be left out
+    return Sample.of(chunk, None if keys is None else keys.rows, size, seed, classes)
+
+
+@dataclass(frozen=True)
+class _OverChunks:
+    """Sums over all chunks of keys for a sample of them.
+
+    Attributes
+    ----------
+    chunks : Chunks
+        The training rows.
+    model_of : callable
+        From a window and a degree to a model.
+    sample : Sample
+        The rows to predict.
+    any_model : Model
+        A model with some window.
+    """
+
+    chunks: Chunks
+    model_of: Callable[[FixedWindow, int], Model]
+    sample: Sample
+    any_model: Model
+
+    def own(self, model: Model) -> Keys:
+        """The sample as keys."""
+        sample = self.sample
+        numbers = np.arange(len(sample.place))
+        rows = Rows(sample.X, sample.y, sample.sample_weight, numbers, len(numbers))
+        keys = model.keys(rows, arranged=False)
+        assert keys is not None
+        return keys
+
+    def pool_each(self, model, multiples):
+        """Sums of the sample, without each row itself, for multiples of the model's bandwidth."""
+        tasks = Tasks()
+        known = tasks.put("model", model)
+        sample = tasks.put("sample", self.sample)
+        rows = self.chunks.rows(tasks, tasks.put("form", model.form))
+        pool = partial(_pool, multiples=multiples)
+        sums = [tasks.add("pool", n, pool, known, sample, n, part) for n, part in enumerate(rows)]
+        return tasks.value(tasks.tree("merge", _merge_each, sums)).compute()
+
+
+def _pool(model, sample, chunk, rows, multiples):
+    keys = model.keys(rows)
+    if keys is None:
+        return [None] * len(multiples)
+    leave_out = sample.at_keys(chunk, keys.rows.numbers)
+    attention = keys.attention.replace(queries=sample.X, leave_out=leave_out)
+    values = model.lines.values(attention.keys, keys.targets)
+    return model.lines.careful(attention).pool_each(values, multiples)
+
+
+def _merge_each(ours, theirs):
+    return [merge_sums(one, other) for one, other in zip(ours, theirs)]
+
+
+class _LinesOfSums(LocalLines):
+    """Lines that are fitted from sums, for their keys are elsewhere."""
+
+    def fit(self, attention, values, sums=None):
+        """Fit a line at each query."""
+        return self.fit_sums(attention, sums)
+
+
+@dataclass(frozen=True)
+class _LeaveOneOut(LeaveOneOut):
+    """Leave-one-out of a sample from all chunks.
+
+    Attributes
+    ----------
+    over : _OverChunks or None, default=None
+        The chunks.
+    """
+
+    over: _OverChunks | None = None
+
+    def _pool(self, windows, degree):
+        assert self.over is not None
+        first = windows[0]
+        multiples = [window.multiple_of(first) or 1.0 for window in windows]
+        model = self.over.model_of(first, degree)
+        own = self.over.own(model).at(self.over.sample.X)
+        lines = _LinesOfSums(**vars(model.lines))
+        values = lines.values(own.keys, self.targets)
+        sums = self.over.pool_each(model, multiples)
+        scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
+        return [(lines, *of_window, values, None) for of_window in zip(scaled, sums)]
+
+
+class SearchOverChunks(BandwidthSearch):
+    """A search that is fitted on a sample, and scores what it finds on all chunks."""
+
+    over: _OverChunks
+    resolve: Callable[..., FixedWindow]
+
+    def _encode(self, y, sample_weight, classes=None):
+        # In the unit of all rows.
+        model = self.over.any_model
+        for name in ("classes_", "outlier_label_"):
+            if hasattr(model.form.plain, name):
+                setattr(self, name, getattr(model.form.plain, name))
+        targets = model.targets.of_rows(y)
+        if model.class_weights is not None:
+            sample_weight = sample_weight * model.class_weights[targets.codes]
+        return targets, sample_weight
+
+    def _arrange(self, window):
+        return np.arange(len(self._rows))
+
+    def _resolve(self, bandwidth, sample_weight, distances=None):
+        rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+        if self.metric == "euclidean" or not isinstance(rule, RuleOfThumb):
+            by_weight = np.array_equal(sample_weight, self.over.sample.sample_weight)
+            return self.resolve(bandwidth, by_weight)
+        # By the distances within the sample, but for as many rows as there are.
+        window = super()._resolve(bandwidth, sample_weight, distances)
+        share = len(self._rows) / self.over.any_model.n_keys
+        return FixedWindow(window.bandwidth * rule.factor(1 / share, 1) / rule.factor(1, 1))
+
+    def _problem(self, y, sample_weight, distances):
+        self._within = super()._problem(y, sample_weight, distances)
+        n_samples, within = self.over.any_model.n_keys, self._within.leave_one_out
+        return replace(
+            self._within,
+            leave_one_out=_LeaveOneOut(
+                within.attention, within.targets, within.ridge, over=self.over
+            ),
+            n_samples=n_samples,
+            n_rows_for_each=n_samples / len(self._rows),
+        )
+
+    def _descend(self, problem, rule, start, degree):
+        # Within the sample, whose rows are fewer, so that its windows are wider.
+        n_varying = np.count_nonzero(np.isfinite(rule.bandwidth))
+        wider = problem.n_rows_for_each ** (1 / (n_varying + 4))
+        rule, start = (FixedWindow(wider * window.bandwidth) for window in (rule, start))
+        found = super()._descend(self._within, rule, start, degree)
+        nearby = _NEARBY if problem.n_rows_for_each > 1 and len(found) == 1 else (0,)
+        return [
+            FixedWindow(window.bandwidth / wider * 2 ** (number / 2))
+            for window in found
+            for number in nearby
+        ]

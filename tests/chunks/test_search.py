@@ -1,0 +1,158 @@
+"""The search over chunks finds what the ordinary one finds for the same rows in memory."""
+
+import numpy as np
+import pytest
+
+import nwkr
+from nwkr.bandwidths import KNearest
+
+da = pytest.importorskip("dask.array")
+chunked = pytest.importorskip("nwkr.dask")
+
+REGRESSORS = nwkr.NadarayaWatsonRegressorCV, chunked.NadarayaWatsonRegressorCV
+CLASSIFIERS = nwkr.NadarayaWatsonClassifierCV, chunked.NadarayaWatsonClassifierCV
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(240, 2)) * [1, 10]
+    y = np.sin(2 * X[:, 0]) + 0.1 * X[:, 1] + 0.1 * rng.normal(size=240)
+    return X, y, rng.integers(0, 3, 240).astype(float)
+
+
+def cut(array, rows=70):
+    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+
+
+def fitted(classes, X, y, weights, **params):
+    local, over_chunks = (cls(**params) for cls in classes)
+    return local.fit(X, y, weights), over_chunks.fit(cut(X), cut(y), cut(weights))
+
+
+def assert_same_search(local, over_chunks):
+    np.testing.assert_allclose(over_chunks.bandwidth_, local.bandwidth_, rtol=1e-5)
+    assert over_chunks.best_score_ == pytest.approx(local.best_score_, rel=1e-7)
+    assert over_chunks.n_queries_ == local.n_queries_
+    assert over_chunks.cv_results_.keys() == local.cv_results_.keys()
+    for name in set(local.cv_results_) - {"bandwidth"}:
+        found, expected = over_chunks.cv_results_[name], local.cv_results_[name]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"scoring": "aicc"},
+        {"scoring": "neg_mean_squared_error", "degrees": (1,)},
+        {"scoring": "neg_mean_absolute_error", "degrees": (0,)},
+        {"bandwidths": [0.2, [0.3, 5.0], "silverman"], "ridge": 0.1},
+        {"kernel": "tricube", "handle_empty": "mean", "degrees": (0,)},
+        {"metric": "manhattan", "handle_empty": "mean"},
+    ],
+    ids=str,
+)
+def test_regression(data, params):
+    local, model = fitted(REGRESSORS, *data, **params)
+    assert_same_search(local, model)
+    assert model.degree_ == local.degree_
+    queries = data[0][:30] + 0.1
+    found = model.predict(cut(queries, 20)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-5)
+
+
+@pytest.mark.parametrize("params", [{}, {"per_feature": True}, {"class_weight": "balanced"}])
+def test_classification(data, params):
+    X, y, weights = data
+    labels = np.where(y > 0.8, "many", np.where(y > 0, "more", "few"))
+    local, model = fitted(CLASSIFIERS, X, labels, weights, **params)
+    assert_same_search(local, model)
+    queries = X[:30] + 0.1
+    assert (model.predict(cut(queries, 20)).compute() == local.predict(queries)).all()
+
+
+@pytest.mark.parametrize("kind", ["regression", "classification"])
+def test_a_sample_is_predicted_from_all_rows(data, kind):
+    X, y, _ = data
+    classes = REGRESSORS
+    params = {"bandwidths": [0.3], "subsample": 40, "random_state": 3}
+    if kind == "classification":
+        y = np.where(np.arange(240) == 77, 5, y > 0)  # one class has one row
+        classes, params = CLASSIFIERS, params | {"scoring": "accuracy"}
+    model = classes[1](**params).fit(cut(X), cut(y))
+    assert model.n_queries_ == 40
+    again = classes[1](**params).fit(cut(X), cut(y))
+    assert again.best_score_ == model.best_score_
+    # As all rows are predicted, but only some are scored, the scores are those of these.
+    whole = classes[0](**params | {"subsample": None}).fit(X, y)
+    assert abs(model.best_score_ - whole.best_score_) < 0.3
+    others = classes[1](**params | {"random_state": 4}).fit(cut(X), cut(y))
+    assert others.best_score_ != model.best_score_
+
+
+def test_the_sample_is_drawn_alike_from_all_chunks():
+    from nwkr.dask._form import Rows
+    from nwkr.dask._sample import Sample, merge_samples
+
+    counts = np.zeros(60)
+    for seed in range(400):
+        parts = []
+        for chunk, size in enumerate((10, 0, 50)):
+            numbers = np.arange(size)
+            rows = Rows(np.ones((size, 1)), numbers, np.ones(size), numbers, size)
+            parts.append(Sample.of(chunk, rows if size else None, 6, seed, None))
+        drawn = merge_samples(merge_samples(parts[0], parts[1]), parts[2])
+        assert len(drawn.place) == 6
+        counts[drawn.number + np.where(drawn.chunk == 0, 0, 10)] += 1
+    # Each row 40 times, but for a deviation of 6.
+    assert counts.min() > 40 - 5 * 6
+    assert counts.max() < 40 + 5 * 6
+
+
+def test_what_is_found_within_a_sample_is_tried_in_multiples_on_all(data):
+    X, y, _ = data
+    model = chunked.NadarayaWatsonRegressorCV(subsample=60).fit(cut(X), cut(y))
+    tried = np.array(model.cv_results_["bandwidth"][-7:])
+    np.testing.assert_allclose(tried / tried[3], np.outer(2 ** (np.arange(-3, 4) / 2), [1, 1]))
+    local = nwkr.NadarayaWatsonRegressorCV().fit(X, y)
+    errors = [np.mean((np.asarray(each.predict(None)) - y) ** 2) for each in (model, local)]
+    assert errors[0] < 1.5 * errors[1]
+
+
+def test_to_local(data):
+    X, y, weights = data
+    _, model = fitted(REGRESSORS, X, y, weights)
+    local = model.to_local()
+    assert type(local) is nwkr.NadarayaWatsonRegressor
+    assert local.degree == model.degree_
+    found = model.predict(cut(X[:30] + 0.1)).compute()
+    np.testing.assert_allclose(found, local.predict(X[:30] + 0.1), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"cv": 3}, "cv must be None"),
+        ({"bandwidths": [KNearest(3)]}, "KNearest"),
+        ({"bandwidths": []}, "at least one"),
+        ({"degrees": (2,)}, "degrees must"),
+        ({"scoring": "aicc", "per_feature": True, "metric": "manhattan"}, "per_feature=True needs"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_leaves_the_estimator_as_it_was(data, params, match):
+    X, y, _ = data
+    model = chunked.NadarayaWatsonRegressorCV(bandwidths=[1.0], degrees=(0,)).fit(cut(X), cut(y))
+    before = vars(model).copy()
+    model.set_params(**params)
+    with pytest.raises(ValueError, match=match):
+        model.fit(cut(X), cut(y))
+    assert all(vars(model)[name] is value for name, value in before.items() if name not in params)
