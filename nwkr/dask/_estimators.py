@@ -194,8 +194,8 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     >>> from nwkr.dask import NadarayaWatsonClassifierCV
     >>> X = da.linspace(0, 6, 200, chunks=50).reshape(-1, 1)
     >>> model = NadarayaWatsonClassifierCV().fit(X, da.sin(X[:, 0]) > 0)
-    >>> model.predict(X[:60:30]).compute()
-    array([False,  True])
+    >>> model.predict(X[50::100]).compute()
+    array([ True, False])
     """
 
     _searching_class = _ClassifierSearch
