@@ -12,14 +12,10 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._columns import Columns
 from nwkr._counts import as_counts
 from nwkr._effective import visit_rows
-from nwkr._input import (
-    names_of_columns,
-    names_of_rows,
-    validate_rows,
-    validate_weights,
-)
+from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
 from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
 from nwkr._matrices import DenseMatrix, SparseMatrix
@@ -53,7 +49,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             KNearest,
             Adaptive,
             callable,
+            dict,
         ],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "ordered_features": ["array-like", None],
+        "periodic_features": [dict, None],
         "metric": [str, callable],
         "metric_params": [dict, None],
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
@@ -62,6 +62,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "n_jobs": [None, Interval(Integral, None, None, closed="neither")],
     }
 
+    _columns: Columns  # of distance, and of slopes
     _fitted: Any  # the training rows as keys, and their window
     _sizes = DEFAULT_SIZES
 
@@ -113,6 +114,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             X, y = self._validate_training(X, y)
             sample_weight = validate_weights(sample_weight, X)
             check_metric(self._metric, X)
+            if self._metric != "euclidean":
+                self._columns.require_plain(f"metric={self.metric!r}")
             self._fit_rows(X, y, sample_weight, classes)
         self._end_fit()
         return self
@@ -125,7 +128,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         # A row without weight is absent everywhere.
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
-        self._X, self._rows = X, rows
+        self._X, self._rows = self._columns.encode(X), rows
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
         self._counts = as_counts(sample_weight[rows])
@@ -134,8 +137,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         self._blocks, self._fitted, self._kept = None, None, Kept()
         self._window = self._choose_window(X, y, sample_weight)
-        self.bandwidth_ = copy(self._window.bandwidth)
         window = self._window
+        self.bandwidth_ = self._by_feature(window.bandwidth)
         terms = Terms(self._metric, self.kernel_, window.name, window.varies)
         check_algorithm(self.algorithm, terms)
         self._window = self._window.take(self._arrange(self._window))
@@ -240,7 +243,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             return self._X, leave_out
         X = validate_rows(self, X, reset=False)
         check_rows(self._metric, X)
-        return X, None
+        return self._columns.encode(X), None
 
     def _choose_window(self, X, y, sample_weight):
         """The bandwidth, resolved on the rows that count."""
@@ -251,14 +254,24 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self.kernel_,
             self._metric,
             self.n_jobs,
+            columns=self._columns,
         )
+
+    @property
+    def _scales(self):
+        """The bandwidth 1, by column."""
+        return np.full(self._X.shape[1], self._columns.units)
+
+    def _by_feature(self, bandwidth):
+        """A bandwidth as people see it, who know of features and not of columns."""
+        return copy(self._columns.by_feature(bandwidth))
 
     def _arrange(self, window):
         """Put the rows that count in k-d order, if they are many; returns that order."""
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         if many and self._metric == "euclidean" and self.algorithm != "dense":
-            scale = np.ones(self._X.shape[1]) if window.by_query else window.bandwidth
+            scale = self._scales if window.by_query else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale, self._sizes.keys_per_block)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
@@ -324,7 +337,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _prepare(self):
         """The training rows and their window, with all that does not depend on the queries."""
         if self._window.by_query:  # each has its own width, of which nothing is known yet
-            options = {"bandwidth": np.ones(self._X.shape[1]), "query_widths": np.empty(0)}
+            options = {"bandwidth": self._scales, "query_widths": np.empty(0)}
             return self._without_window(self._X[:0], **options).prepare()
         return self._window.at(self._without_window(self._X[:0])).prepare()
 

@@ -39,9 +39,10 @@ class NadarayaWatsonClassifier(
     kernel : str, Kernel or callable, default="gaussian"
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
-    bandwidth : float, array-like of shape (n_features,), str or callable, default="scott"
+    bandwidth : float, array-like of shape (n_features,), dict, str or callable, default="scott"
         Scale of the distance, in the same units as the columns of `X`: one for all columns
-        or one for each; "scott" or "silverman" for a rule of thumb that follows the spread
+        or one for each; numbers for some of the columns by their names, where "scott" holds for
+        the others; "scott" or "silverman" for a rule of thumb that follows the spread
         of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
         exact matches only, `inf` for a column that does not count.
     metric : str or callable, default="euclidean"
@@ -50,6 +51,16 @@ class NadarayaWatsonClassifier(
         one number, in the units of the distance. Pairs at a distance `inf` do not count.
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns hold categories, whose distance is 1 where they differ: "from_dtype" for those
+        of a data frame that hold text or are of a categorical type; else their names, their
+        places, or a mask. None for none.
+    ordered_features : array-like or None, default=None
+        Columns of levels in an order, by names, places or a mask. The squared distance of two
+        levels is that of their places: numbers are their own places, the levels of an ordered
+        categorical type are 1 apart. Such columns in data frames need not be named.
+    periodic_features : dict or None, default=None
+        Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
@@ -132,6 +143,9 @@ class NadarayaWatsonClassifier(
         *,
         metric="euclidean",
         metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
         handle_empty="nearest",
         outlier_label=None,
         algorithm="auto",
@@ -143,6 +157,9 @@ class NadarayaWatsonClassifier(
         self.bandwidth = bandwidth
         self.metric = metric
         self.metric_params = metric_params
+        self.categorical_features = categorical_features
+        self.ordered_features = ordered_features
+        self.periodic_features = periodic_features
         self.handle_empty = handle_empty
         self.outlier_label = outlier_label
         self.algorithm = algorithm

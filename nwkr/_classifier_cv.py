@@ -51,6 +51,12 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         As of :class:`NadarayaWatsonClassifier`; "euclidean" if `per_feature`.
     metric_params : dict or None, default=None
         As of :class:`NadarayaWatsonClassifier`.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        As of :class:`NadarayaWatsonClassifier`.
+    ordered_features : array-like or None, default=None
+        As of :class:`NadarayaWatsonClassifier`.
+    periodic_features : dict or None, default=None
+        As of :class:`NadarayaWatsonClassifier`.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -136,6 +142,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         random_state=None,
         metric="euclidean",
         metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
         handle_empty="nearest",
         outlier_label=None,
         algorithm="auto",
@@ -153,6 +162,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.random_state = random_state
         self.metric = metric
         self.metric_params = metric_params
+        self.categorical_features = categorical_features
+        self.ordered_features = ordered_features
+        self.periodic_features = periodic_features
         self.handle_empty = handle_empty
         self.outlier_label = outlier_label
         self.algorithm = algorithm

@@ -13,16 +13,13 @@ __all__ = ["descend"]
 _FARTHEST = 1e3
 # So many features are tried without, whatever their bandwidth.
 _TRIED_ALONE = 32
-# A column of no more different values than this is apart in all others when its bandwidth is
-# narrow: no slope leads out of there.
-_FEW = 5
 # Beyond this multiple of the rule of thumb it reaches across the data, and may as well be off.
 _ACROSS = 8.0
 
 
 def descend(
     objective: Callable[[np.ndarray], tuple[float, np.ndarray]],
-    keys: np.ndarray,
+    origin: np.ndarray,
     rule: np.ndarray,
     candidate: np.ndarray | None,
     shrinkage: float,
@@ -34,13 +31,13 @@ def descend(
     ----------
     objective : callable
         From bandwidths, (n_features,), to the deviance and its slopes by their logarithms.
-    keys : ndarray of shape (n_keys, n_features)
-        Training rows.
+    origin : ndarray of shape (n_features,)
+        Bandwidths of features that start at one of their own, and are drawn to that; NaN for
+        those that are drawn to the candidate.
     rule : ndarray of shape (n_features,)
         The rule of thumb; infinite for a feature that does not take part.
     candidate : ndarray of shape (n_features,) or None
         The bandwidth that these are drawn to, and have to be better than; None for the rule.
-        A feature of few values is drawn to their range, for which no rule stands.
     shrinkage : float
         How strongly they are drawn to it.
     n_rows : float, default=inf
@@ -62,15 +59,13 @@ def descend(
         with np.errstate(divide="ignore", invalid="ignore"):
             common = np.log(candidate[free] / rule[free])
         common = np.clip(np.nan_to_num(common), -farthest / 2, farthest / 2)
-    range_of_few = np.array(
-        [_range_of_few(column, scale) for column, scale in zip(keys[:, free].T, rule[free])]
-    ).clip(max=farthest)
-    few = range_of_few > -np.inf
-    origin = np.where(few, range_of_few, common)
+    own = np.log(origin[free] / rule[free]).clip(max=farthest)
+    apart = ~np.isnan(own)
+    origin = np.where(apart, own, common)
     # Where the common candidate is so wide that all rows look alike no slope leads back; squared
     # distances grow with the number of features.
     wide = np.log(max(2, np.sqrt(len(common)) / 2))
-    start = np.where(few, range_of_few, np.minimum(common, wide))
+    start = np.where(apart, own, np.minimum(common, wide))
 
     def bandwidth_of(x):
         bandwidth = rule.copy()
@@ -106,7 +101,7 @@ def descend(
         x = np.where(moving, _filled(moving, found.x), np.inf)
         return _switch_off(penalised, x, found.fun, across)
 
-    across = np.where(few, range_of_few - np.log(2), np.log(_ACROSS))
+    across = np.where(apart, own - np.log(2), np.log(_ACROSS))
     x, value = descend_from(start)
     if np.isinf(n_rows):  # leave-one-out would take many features for better than they are
         without, value_without = _switch_off_each(penalised, x, value, across)
@@ -118,12 +113,6 @@ def descend(
     cost = 2 * (len(x) - 1) / n_rows
     worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
     return bandwidth_of(x) if worth_it else None
-
-
-def _range_of_few(column, scale):
-    """Logarithm of the range of a column, over a scale, if it has few values; else -inf."""
-    values = np.unique(column).astype(float)
-    return np.log(values[-1] / scale - values[0] / scale) if len(values) <= _FEW else -np.inf
 
 
 def _switch_off(objective, x, value, across):

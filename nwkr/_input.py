@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from nwkr._columns import Columns
 from nwkr._numeric import explain_not_finite, require_labels, require_numbers
 from nwkr._validation import _check_sample_weight
 
@@ -28,8 +29,21 @@ def validate_rows(estimator, X, y="no_validation", **options):
     Rows of `fit` are copied: what their owner does with them later is no business of the estimator.
     """
     data = {"X": X}
-    require_numbers("X", X)
-    if not isinstance(y, str) and y is not None:
+    in_fit = not isinstance(y, str)
+    first = in_fit and options.get("reset", True)
+    with by_name(data):
+        if first:
+            estimator._columns = Columns.of(
+                X,
+                estimator.categorical_features,
+                estimator.ordered_features,
+                estimator.periodic_features,
+            )
+        elif not estimator._columns.plain:  # what they hold matters only if they are the same
+            validate_data(estimator, X, reset=False, skip_check_array=True)
+        labels = names_of_columns(X)
+        data["X"] = X = estimator._columns.read(X)
+    if in_fit and y is not None:
         data["y"] = y
         check = require_numbers if options.get("y_numeric") else require_labels
         check("y", y)
@@ -37,7 +51,10 @@ def validate_rows(estimator, X, y="no_validation", **options):
     # An infinite distance is one of a pair that does not count.
     options["ensure_all_finite"] = estimator._metric != "precomputed"
     with by_name(data):
-        return validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
+        checked = validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
+    if first:
+        estimator._columns = estimator._columns.known(checked[0].shape[1], labels)
+    return checked
 
 
 def validate_weights(sample_weight, X):

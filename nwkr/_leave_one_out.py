@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn import get_config
 
+from nwkr._columns import Columns
 from nwkr._local import LocalFit, LocalLines
 from nwkr._local_slopes import bandwidth_slopes
 from nwkr._pooling import Attention, PooledSums, as_dense
@@ -110,11 +111,14 @@ class LeaveOneOut:
         The targets of all rows.
     ridge : float, default=inf
         Rows that say that a slope is 0.
+    features : Columns or None, default=None
+        The features that the columns are of; None if each is a feature.
     """
 
     attention: Attention
     targets: np.ndarray
     ridge: float = np.inf
+    features: Columns | None = None
 
     def fits(self, windows: Sequence[Window], degree: int = 0) -> Iterator[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances.
@@ -147,7 +151,9 @@ class LeaveOneOut:
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)
         assert attention.counts is not None
-        lines = LocalLines.of(degree, self.ridge, attention.keys, attention.counts, first)
+        lines = LocalLines.of(
+            degree, self.ridge, attention.keys, attention.counts, first, self.features
+        )
         values = lines.values(attention.keys, self.targets)
         # Where the width depends on whether the row is there, it is another pooling.
         whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None

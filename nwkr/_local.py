@@ -20,10 +20,11 @@ A local constant is a line without columns that have slopes, so it needs no code
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from nwkr._columns import Columns
+from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, PooledSums
 from nwkr._window import Window
 
@@ -34,8 +35,6 @@ __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 _LARGEST_LOSS = 2.0**18
 # A line magnifies the relative errors of the sums that it is made of by less than this.
 _SUMS_IN_LINES = 64
-# Directions with less than this share of the largest variance have no slope, where ridge is 0.
-_FLAT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class LocalLines:
     ----------
     ridge : float
         Rows that say that a slope is 0.
-    columns : ndarray of shape (n_slopes,)
-        Numbers of the columns that have slopes.
+    columns, telling : ndarray of shape (n_slopes,)
+        Numbers of the columns that have slopes, and of those that have their bandwidths.
     centre, spread : ndarray of shape (n_slopes,)
         Mean and standard deviation of these columns over the keys.
     n_rows : float
@@ -56,13 +55,20 @@ class LocalLines:
 
     ridge: float
     columns: np.ndarray
+    telling: np.ndarray
     centre: np.ndarray
     spread: np.ndarray
     n_rows: float
 
     @classmethod
     def of(
-        cls, degree: int, ridge: float, keys: np.ndarray, counts: np.ndarray, window: Window
+        cls,
+        degree: int,
+        ridge: float,
+        keys: np.ndarray,
+        counts: np.ndarray,
+        window: Window,
+        features: Columns | None = None,
     ) -> LocalLines:
         """Lines (degree 1) or constants (degree 0) for some keys.
 
@@ -78,6 +84,8 @@ class LocalLines:
             As how many rows each counts.
         window : Window
             The bandwidth; a column where it is 0 has no slope, for all its keys are equal.
+        features : Columns or None, default=None
+            The features that the columns are of; None if each is a feature.
 
         Returns
         -------
@@ -88,7 +96,7 @@ class LocalLines:
         some = keys.astype(float, copy=False) if degree else keys[:, :0]
         centre = counts @ some / n_rows
         spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
-        return cls.of_moments(degree, ridge, centre, spread, n_rows, window)
+        return cls.of_moments(degree, ridge, centre, spread, n_rows, window, features)
 
     @classmethod
     def of_moments(
@@ -99,6 +107,7 @@ class LocalLines:
         spread: np.ndarray,
         n_rows: float,
         window: Window,
+        features: Columns | None = None,
     ) -> LocalLines:
         """The same for keys of which the moments are known; what is not listed is as in `of`.
 
@@ -115,11 +124,17 @@ class LocalLines:
             The lines.
         """
         # A constant column has no slope; nor has one that is constant but for rounding.
-        slopes = (spread > 1e-14 * np.abs(centre)) & bool(degree and np.isfinite(ridge))
-        if not window.by_query and len(slopes):
-            slopes &= window.bandwidth > 0
-        columns = np.flatnonzero(slopes)
-        return cls(ridge, columns, centre[columns], spread[columns], n_rows)
+        if not (degree and np.isfinite(ridge)):
+            nothing = np.empty(0, int)
+            return cls(ridge, nothing, nothing, np.empty(0), np.empty(0), n_rows)
+        columns = telling = np.arange(len(spread))
+        if features is not None:
+            columns, telling = features.sloped
+        slopes = (spread > 1e-14 * np.abs(centre))[columns]
+        if not window.by_query:
+            slopes &= window.bandwidth[telling] > 0
+        columns, telling = columns[slopes], telling[slopes]
+        return cls(ridge, columns, telling, centre[columns], spread[columns], n_rows)
 
     @property
     def has_slopes(self) -> bool:
@@ -224,7 +239,7 @@ class LocalLines:
 
     def _penalty(self, attention):
         """The variance of each column within the window, in units of its variance."""
-        width2 = np.square(attention.scales[self.columns])[None]
+        width2 = np.square(attention.scales[self.telling])[None]
         if attention.query_widths is not None:
             width2 = width2 * np.square(attention.query_widths)[:, None]
         with np.errstate(over="ignore", divide="ignore"):
@@ -280,115 +295,5 @@ class LocalLines:
         return np.triu_indices(len(self.columns))
 
 
-@dataclass(frozen=True)
-class LocalFit:
-    """Lines at queries, in units of the columns' spread.
-
-    Attributes
-    ----------
-    lines : LocalLines
-        What they are lines in.
-    attention : Attention
-        Queries and keys.
-    sums : PooledSums
-        What pooling gave.
-    mean : ndarray of shape (n_queries, n_outputs)
-        Mean of the targets in the window.
-    covariance : ndarray of shape (n_queries, n_slopes, n_slopes)
-        Covariance of the columns there.
-    with_y : ndarray of shape (n_queries, n_slopes, n_outputs)
-        Covariance of columns and targets there.
-    offset : ndarray of shape (n_queries, n_slopes)
-        From the mean of the columns to the query.
-    trust : ndarray of shape (n_queries,)
-        ``W / (W + ridge)`` with the rows ``W`` in the window: how far a slope is believed.
-    penalty : ndarray of shape (n_queries, n_slopes)
-        Variance of the columns within the window, which a slope is measured by.
-    """
-
-    lines: LocalLines
-    attention: Attention
-    sums: PooledSums
-    mean: np.ndarray
-    covariance: np.ndarray
-    with_y: np.ndarray
-    offset: np.ndarray
-    trust: np.ndarray
-    penalty: np.ndarray
-
-    @cached_property
-    def _solved(self):
-        """Slopes, (n_queries, n_slopes, n_outputs), and the same solved for the offset."""
-        right = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
-        left, right = self._system(), self.trust[:, None, None] * right
-        unknown = np.isnan(self.sums.total) | ~(self.sums.total > 0)  # and nothing stands in
-        left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
-        if self.lines.ridge > 0:
-            solved = np.linalg.solve(left, right)
-        else:
-            # Of all lines that fit alike, that of the smallest slopes: the limit of a penalty.
-            unit = np.sqrt(self.penalty)[:, :, None]
-            left /= unit * unit.swapaxes(1, 2)
-            solved = np.linalg.pinv(left, rcond=_FLAT, hermitian=True) @ (right / unit) / unit
-        return solved[:, :, :-1], solved[:, :, -1]
-
-    def take(self, rows: np.ndarray) -> LocalFit:
-        """The fit at some queries."""
-        return LocalFit(
-            self.lines,
-            self.attention.take(rows),
-            self.sums.take(rows),
-            self.mean[rows],
-            self.covariance[rows],
-            self.with_y[rows],
-            self.offset[rows],
-            self.trust[rows],
-            self.penalty[rows],
-        )
-
-    def _system(self, rows=slice(None)):
-        """The matrix that is solved for slopes, ``trust * (C + ridge / W D)``."""
-        trust, penalty = self.trust[rows], self.penalty
-        left = trust[..., None, None] * self.covariance[rows]
-        penalty = (
-            penalty[rows] if len(penalty) > 1 else np.broadcast_to(penalty[0], left.shape[:-1])
-        )
-        diagonal = np.arange(left.shape[-1])
-        left[..., diagonal, diagonal] += (1 - trust)[..., None] * penalty
-        return left
-
-    def inverse(self, row: int) -> np.ndarray:
-        """Inverse of ``C + ridge / W D`` at a query, of shape (n_slopes, n_slopes)."""
-        trust, left = self.trust[row], self._system(row)
-        if self.lines.ridge > 0:
-            return trust * np.linalg.inv(left)
-        return trust * np.linalg.pinv(left, rcond=_FLAT, hermitian=True)
-
-    @property
-    def scaled_slopes(self) -> np.ndarray:
-        """Slopes by the columns' spread, of shape (n_queries, n_slopes, n_outputs)."""
-        return self._solved[0]
-
-    @property
-    def directions(self) -> np.ndarray:
-        """What effective weights change along, of shape (n_queries, n_slopes)."""
-        return self._solved[1]
-
-    @property
-    def predictions(self) -> np.ndarray:
-        """The lines at their queries, of shape (n_queries, n_outputs)."""
-        return self.mean + np.einsum("nj,njm->nm", self.offset, self._solved[0])
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """Slopes by unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
-        return self._solved[0] / self.lines.spread[:, None]
-
-    @property
-    def leverage(self) -> np.ndarray:
-        """Effective weight of a key at its own place, relative to its share of the weights."""
-        return 1 + np.einsum("nj,nj->n", self.offset, self._solved[1])
-
-
-CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0), np.empty(0), 0.0)
+CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0, int), np.empty(0), np.empty(0), 0.0)
 """Nothing but means."""

@@ -66,8 +66,9 @@ def bandwidth_slopes(
     # Slopes fall as the trust does: where it is next to nothing, so is what they add.
     some = fit.trust > 1e-100
     strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=some)
-    share = fit.penalty * np.square(lines.spread / attention.scales[lines.columns])
-    found[lines.columns] += (strength[:, None] * of_penalty * 2 * fit.penalty * share).sum(axis=0)
+    share = fit.penalty * np.square(lines.spread / attention.scales[lines.telling])
+    through_penalty = (strength[:, None] * of_penalty * 2 * fit.penalty * share).sum(axis=0)
+    np.add.at(found, lines.telling, through_penalty)
     return found
 
 

@@ -10,14 +10,25 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import date, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from nwkr._lazy import is_lazy
 
-__all__ = ["explain_not_finite", "require_labels", "require_numbers"]
+__all__ = [
+    "Column",
+    "columns_in",
+    "explain_not_finite",
+    "held_by",
+    "in_columns",
+    "is_frame",
+    "is_plain",
+    "refuse_unreadable",
+    "require_labels",
+    "require_numbers",
+]
 
 # Types of numbers, which need no look.
 _PLAIN = re.compile(r"(torch\.)?(u?int|float)\d|bool|double")
@@ -42,7 +53,10 @@ _BY_CLASS = (
 )
 _BY_CLASS_NAME = {"Period": "periods", "NAType": "nothing"}  # of pandas
 _MOST_NAMED = 10  # columns, in a message
-_ENCODE = "Encode them first, for instance with OneHotEncoder(sparse_output=False)"
+_AS_CATEGORIES = (
+    "For categories, have fit take them as such: in a data frame with "
+    "categorical_features='from_dtype', or named in categorical_features."
+)
 _ADVICE = {
     "dates": "Convert them, with one origin t0 for all data: {since} is a number of days.",
     "periods": "Convert them, with one origin t0 for all data: (t.dt.to_timestamp() - t0) / "
@@ -50,8 +64,8 @@ _ADVICE = {
     "durations": "Convert them: {days} is a number of days.",
     "times of day": "Convert them, for instance to hours: "
     "[t.hour + t.minute / 60 for t in column].",
-    "categories": f"{_ENCODE} of scikit-learn.",
-    "text": f"{_ENCODE} of scikit-learn; convert text that spells numbers with astype(float).",
+    "categories": _AS_CATEGORIES,
+    "text": f"Convert text that spells numbers with astype(float). {_AS_CATEGORIES}",
     "complex numbers": "Complex data not supported: take their real parts, their absolute "
     "values, or both parts as columns.",
 }
@@ -62,7 +76,48 @@ _MISSING = {
 }
 
 
-def require_numbers(name: str, data: Any) -> None:
+class Column(NamedTuple):
+    """A column of data.
+
+    Attributes
+    ----------
+    number : int
+        Its place.
+    label : object
+        Its name in a frame, its place in an array, None for data of one dimension.
+    dtype : str
+        Name of its type, in small letters.
+    values : array-like
+        What it holds.
+    """
+
+    number: int
+    label: Any
+    dtype: str
+    values: Any
+
+
+def is_plain(data: Any) -> bool:
+    """Whether the types of data say that they are numbers, and no mask hides any."""
+    return not np.ma.isMaskedArray(data) and all(map(_PLAIN.match, _dtypes(data)))
+
+
+def is_frame(data: Any) -> bool:
+    """Whether data are a data frame."""
+    return hasattr(data, "columns") and hasattr(data, "dtypes")
+
+
+def columns_in(data: Any) -> Iterator[Column]:
+    """Each column of data that have one dimension or two."""
+    for number, ((label, values), dtype) in enumerate(
+        zip(_columns(data), itertools.cycle(_dtypes(data)))
+    ):
+        yield Column(number, label, dtype, values)
+
+
+def require_numbers(
+    name: str, data: Any, *, but: frozenset[int] = frozenset(), gaps: bool = False
+) -> None:
     """Refuse what is not real numbers, naming the columns and what to do.
 
     What is not recognised, and NaN, passes for scikit-learn to convert or refuse.
@@ -73,6 +128,10 @@ def require_numbers(name: str, data: Any) -> None:
         What the data are called in messages.
     data : array-like
         Data frame, array or nested list.
+    but : frozenset of int, default=frozenset()
+        Places of columns that may hold anything.
+    gaps : bool, default=False
+        Whether values may be missing.
 
     Raises
     ------
@@ -81,19 +140,18 @@ def require_numbers(name: str, data: Any) -> None:
     ValueError
         If they hold dates, durations, categories, text or complex numbers, or nothing.
     """
-    _refuse_lazy(name, data)
-    _refuse_sparse(name, data)
+    refuse_unreadable(name, data)
     found: dict[str, list] = {}
     missing = {}
-    for label, dtype, column in _unusual_columns(data):
-        what = _held(dtype, column)
+    for column in _unusual_columns(data):
+        what = None if column.number in but else held_by(column)
         if what == "nothing":
-            missing[label] = _n_missing(column)
+            missing[column.label] = _n_missing(column.values)
         elif what is not None:
-            found.setdefault(what, []).append(label)
+            found.setdefault(what, []).append(column.label)
     for what, labels in found.items():
         advice = _ADVICE[what]
-        if name != "X" and what == "text":
+        if name != "X" and what in ("text", "categories"):
             advice = _SPELLED
         if type(data).__module__.startswith("polars"):
             words = {"since": "(t - t0).dt.total_seconds() / 86400"}
@@ -101,9 +159,10 @@ def require_numbers(name: str, data: Any) -> None:
         else:
             words = {"since": "(t - t0) / pd.Timedelta('1D')", "days": "t / pd.Timedelta('1D')"}
         raise ValueError(
-            f"{name} must be real numbers; got {what}{_in(labels)}. {advice.format(**words)}"
+            f"{name} must be real numbers; got {what}{in_columns(labels)}. {advice.format(**words)}"
         )
-    _refuse_missing(name, missing | _masked(data))
+    if not gaps:
+        _refuse_missing(name, missing | _masked(data))
 
 
 def require_labels(name: str, data: Any) -> None:
@@ -123,14 +182,15 @@ def require_labels(name: str, data: Any) -> None:
     ValueError
         If labels are missing or complex numbers.
     """
-    _refuse_lazy(name, data)
-    _refuse_sparse(name, data)
+    refuse_unreadable(name, data)
     counts = {}
-    for label, dtype, column in _unusual_columns(data):
-        if _held(dtype, column) == "complex numbers":
-            raise ValueError(f"{name} must be class labels; got complex numbers{_in([label])}.")
-        if n_missing := _n_missing(column):
-            counts[label] = n_missing
+    for column in _unusual_columns(data):
+        if held_by(column) == "complex numbers":
+            raise ValueError(
+                f"{name} must be class labels; got complex numbers{in_columns([column.label])}."
+            )
+        if n_missing := _n_missing(column.values):
+            counts[column.label] = n_missing
     _refuse_missing(name, counts | _masked(data))
 
 
@@ -149,21 +209,19 @@ def explain_not_finite(name: str, data: Any) -> str:
         return _about_missing(name, missing)
     return (
         f"{name} must be finite; it contains infinity or a value too large for its type"
-        f"{_in(infinite)}. Leave those rows out, or put a large number there."
+        f"{in_columns(infinite)}. Leave those rows out, or put a large number there."
     )
 
 
-def _refuse_lazy(name, data):
+def refuse_unreadable(name: str, data: Any) -> None:
+    """Refuse data that are sparse or not in memory, naming what they are and what to do."""
     if is_lazy(data):
         raise TypeError(
             f"{name} must be in memory; got a Dask collection ({type(data).__name__}). The "
             f"estimators of nwkr.dask are fitted on chunks, and predict takes rows in chunks; for "
             f"all else, or if it fits in memory, pass {name}.compute()."
         )
-
-
-def _refuse_sparse(name, data):
-    dtypes = list(data.dtypes) if _is_frame(data) else []
+    dtypes = list(data.dtypes) if is_frame(data) else []
     frame = bool(dtypes) and all(str(dtype).startswith("Sparse") for dtype in dtypes)
     if frame or sparse.issparse(data):
         dense = f"{name}.sparse.to_dense()" if frame else f"{name}.toarray()"
@@ -184,11 +242,11 @@ def _about_missing(name, counts):
     advice = _MISSING.get(name, "Leave those rows out.")
     return (
         f"{name} must have no missing values; {sum(counts.values())} {several} NaN, None, NA or "
-        f"masked{_in(list(counts))}. {advice}"
+        f"masked{in_columns(list(counts))}. {advice}"
     )
 
 
-def _in(labels):
+def in_columns(labels: list) -> str:
     """Where that is, for a message."""
     if labels == [None] or not labels:
         return ""
@@ -198,20 +256,21 @@ def _in(labels):
     return f" in columns {labels[:_MOST_NAMED]!r}{more}"
 
 
-def _unusual_columns(data) -> Iterator[tuple[Any, str, Any]]:
-    """Label, type and values of each column, but for those of plain numbers."""
-    dtypes = data.dtypes if _is_frame(data) else [getattr(data, "dtype", object)]
-    names = [str(np.dtype(dtype) if dtype is object else dtype).lower() for dtype in dtypes]
-    if all(_PLAIN.match(name) for name in names):
-        return
-    for (label, column), name in zip(_columns(data), itertools.cycle(names)):
-        if not _PLAIN.match(name):
-            yield label, name, column
+def _unusual_columns(data) -> Iterator[Column]:
+    """The columns that do not hold plain numbers, by their types."""
+    if not all(map(_PLAIN.match, _dtypes(data))):
+        yield from (column for column in columns_in(data) if not _PLAIN.match(column.dtype))
+
+
+def _dtypes(data) -> list[str]:
+    """Names of the types of the columns, in small letters; a single one for arrays."""
+    dtypes = data.dtypes if is_frame(data) else [getattr(data, "dtype", object)]
+    return [str(np.dtype(dtype) if dtype is object else dtype).lower() for dtype in dtypes]
 
 
 def _columns(data) -> Iterator[tuple[Any, Any]]:
     """Label and values of each column; the label is None for data of one dimension."""
-    if _is_frame(data):
+    if is_frame(data):
         for number, label in enumerate(data.columns):
             yield label, data.iloc[:, number] if hasattr(data, "iloc") else data[:, number]
         return
@@ -227,15 +286,11 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
         yield from ((number, data[:, number]) for number in range(data.shape[1]))
 
 
-def _is_frame(data):
-    return hasattr(data, "columns") and hasattr(data, "dtypes")
-
-
-def _held(dtype, column):
+def held_by(column: Column) -> str | None:
     """What a column holds, if that is known not to be numbers."""
-    if dtype != "object":
-        return next((what for what, pattern in _BY_DTYPE if re.match(pattern, dtype)), None)
-    classes = {type(value) for value in np.asarray(column, dtype=object)}
+    if column.dtype != "object":
+        return next((what for what, form in _BY_DTYPE if re.match(form, column.dtype)), None)
+    classes = {type(value) for value in np.asarray(column.values, dtype=object)}
     for what, kinds in _BY_CLASS:
         if any(issubclass(each, kinds) for each in classes):
             return what

@@ -48,6 +48,7 @@ class FitInBatches(NadarayaWatsonBase):
     def _append(self, X, y, sample_weight, classes=None):
         """Fit on the training rows and these after them."""
         check_is_fitted(self)
+        self._columns.require_plain("partial_fit")
         with restored_on_error(self):
             self._metric = resolve_metric(self.metric, self.metric_params)
             names, of_outputs = names_of_rows(X), names_of_columns(y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -53,9 +54,10 @@ class NadarayaWatsonRegressor(
     kernel : str, Kernel or callable, default="gaussian"
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
-    bandwidth : float, array-like of shape (n_features,), str or callable, default="scott"
+    bandwidth : float, array-like of shape (n_features,), dict, str or callable, default="scott"
         Scale of the distance, in the same units as the columns of `X`: one for all columns
-        or one for each; "scott" or "silverman" for a rule of thumb that follows the spread
+        or one for each; numbers for some of the columns by their names, where "scott" holds for
+        the others; "scott" or "silverman" for a rule of thumb that follows the spread
         of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
         exact matches only, `inf` for a column that does not count.
     degree : {0, 1}, default=0
@@ -70,6 +72,16 @@ class NadarayaWatsonRegressor(
         one number, in the units of the distance. Pairs at a distance `inf` do not count.
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns hold categories, whose distance is 1 where they differ: "from_dtype" for those
+        of a data frame that hold text or are of a categorical type; else their names, their
+        places, or a mask. None for none.
+    ordered_features : array-like or None, default=None
+        Columns of levels in an order, by names, places or a mask. The squared distance of two
+        levels is that of their places: numbers are their own places, the levels of an ordered
+        categorical type are 1 apart. Such columns in data frames need not be named.
+    periodic_features : dict or None, default=None
+        Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the mean of the nearest training rows; the mean of all; NaN; or an
@@ -142,6 +154,9 @@ class NadarayaWatsonRegressor(
         ridge=1.0,
         metric="euclidean",
         metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -153,6 +168,9 @@ class NadarayaWatsonRegressor(
         self.ridge = ridge
         self.metric = metric
         self.metric_params = metric_params
+        self.categorical_features = categorical_features
+        self.ordered_features = ordered_features
+        self.periodic_features = periodic_features
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol
@@ -249,17 +267,23 @@ class NadarayaWatsonRegressor(
         return bool(self.degree)
 
     def _choose_lines(self):
-        if self._degree and self._metric != "euclidean":
+        self._check_degree(self._degree)
+        return LocalLines.of(
+            self._degree, self.ridge, self._keys, self._counts, self._window, self._columns
+        )
+
+    def _check_degree(self, degree):
+        if degree and self._metric != "euclidean":
             raise ValueError(
                 f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
                 f"metric={self._metric!r}. degree=0 takes any metric."
             )
-        return LocalLines.of(self._degree, self.ridge, self._keys, self._counts, self._window)
 
     def _validate_training(self, X, y, *, reset=True):
         X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         if self._fits_lines:
             X = X.astype(float, copy=False)  # moments of lines need the digits
+            self._columns = replace(self._columns, with_slopes=True)
         return X, y.astype(float, copy=False)
 
     def _encode(self, y, sample_weight, classes=None):

@@ -63,6 +63,12 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
     metric_params : dict or None, default=None
         As of :class:`NadarayaWatsonRegressor`.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        As of :class:`NadarayaWatsonRegressor`.
+    ordered_features : array-like or None, default=None
+        As of :class:`NadarayaWatsonRegressor`.
+    periodic_features : dict or None, default=None
+        As of :class:`NadarayaWatsonRegressor`.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -152,6 +158,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         random_state=0,
         metric="euclidean",
         metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -169,6 +178,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.random_state = random_state
         self.metric = metric
         self.metric_params = metric_params
+        self.categorical_features = categorical_features
+        self.ordered_features = ordered_features
+        self.periodic_features = periodic_features
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol
@@ -177,7 +189,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     @property
     def _degrees(self):
         # Rows have columns to be lines in for the euclidean metric alone.
-        return [d for d in self.degrees if d == 0 or self.metric == "euclidean"] or self.degrees
+        return [d for d in self.degrees if d == 0 or self.metric == "euclidean"]
 
     @property
     def _degree(self):
@@ -200,6 +212,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         degrees = list(self.degrees)
         if not degrees or any(isinstance(d, bool) or d not in (0, 1) for d in degrees):
             raise ValueError(f"degrees must hold 0, 1 or both; got {self.degrees!r}.")
+        self._check_degree(min(degrees))
 
     def _grid(self, bandwidths):
         return {"bandwidth": bandwidths, "degree": list(self._degrees)}

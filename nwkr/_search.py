@@ -138,7 +138,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         """Whether to look for one bandwidth for each feature."""
         if self.per_feature != "auto":
             return self.per_feature
-        varying = np.isfinite(rule.bandwidth).sum() > 1
+        varying = np.isfinite(self._columns.by_feature(rule.bandwidth)).sum() > 1
         return bool(varying and isinstance(self.bandwidths, str) and not self._per_feature_lacks())
 
     def _per_feature_lacks(self):
@@ -182,6 +182,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             self._metric,
             self.n_jobs,
             distances,
+            self._columns,
         )
 
     def _problem(self, y, sample_weight, distances):
@@ -208,7 +209,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             attention = attention.replace(queries=distances[rows], metric="precomputed")
         unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
         return _Problem(
-            LeaveOneOut(attention, self._values, self._penalty),
+            LeaveOneOut(attention, self._values, self._penalty, self._columns),
             y[rows] / unit if unit != 1 else y[rows],
             unit,
             self._values[rows],
@@ -230,7 +231,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
     def _result(self, problem, window, fit: Fit, degree, multiple) -> dict[str, Any]:
         trace = problem.n_rows_for_each * fit.leverages.sum()
         return {
-            "bandwidth": window.name,
+            "bandwidth": self._by_feature(window.name),
             "degree": degree,
             "multiple": multiple,
             "score": self._score(problem, fit, trace),
@@ -297,49 +298,54 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
     def _descend(self, problem, rule, start, degree):
         """One bandwidth for each feature, if that is worth them."""
-        candidate = np.asarray(start.bandwidth) if isinstance(start, FixedWindow) else None
+        columns, scaled = self._columns, self._columns.by_feature(rule.bandwidth)
+        fixed = isinstance(start, FixedWindow)
+        candidate = columns.by_feature(np.asarray(start.bandwidth)) if fixed else None
         criterion = self._criterion
         if criterion is None:
             weights = problem.sample_weight / problem.sample_weight.sum()
 
             def by_leave_one_out(bandwidth):
-                (fit,) = problem.leave_one_out.fits([FixedWindow(bandwidth)], degree)
+                window = FixedWindow(columns.by_column(bandwidth))
+                (fit,) = problem.leave_one_out.fits([window], degree)
                 if np.isnan(fit.predictions).any():
                     return np.inf, np.zeros_like(bandwidth)
                 deviance, changes = self._deviance(fit.predictions, problem.values, weights)
-                slopes = fit.slopes(changes) if np.isfinite(deviance) else np.zeros_like(bandwidth)
-                return deviance, slopes
+                if not np.isfinite(deviance):
+                    return deviance, np.zeros_like(bandwidth)
+                return deviance, columns.summed(fit.slopes(changes))
 
             objective, n_rows = self._in_steps(by_leave_one_out), count_rows(weights)
-            found = descend(
-                objective, self._keys, rule.bandwidth, candidate, self.shrinkage, n_rows
-            )
-            return [] if found is None else [FixedWindow(found)]
+            origin = columns.origin(self._keys, scaled)
+            found = descend(objective, origin, scaled, candidate, self.shrinkage, n_rows)
+            return [] if found is None else [FixedWindow(columns.by_column(found))]
 
         some, leave_one_out = self._some_rows(problem)
         attention, targets = leave_one_out.attention, leave_one_out.targets
         weights = attention.weights / attention.weights.sum()
 
         def by_fit(bandwidth):
-            (fit,) = leave_one_out.fits([FixedWindow(bandwidth)], degree)
+            window = FixedWindow(columns.by_column(bandwidth))
+            (fit,) = leave_one_out.fits([window], degree)
             if np.isnan(fit.fitted).any():
                 return np.inf, np.zeros_like(bandwidth)
             residuals = self._comparable(fit.fitted - targets)
-            return by_criterion(criterion, fit, residuals, weights, len(weights))
+            value, slopes = by_criterion(criterion, fit, residuals, weights, len(weights))
+            return value, columns.summed(slopes)
 
-        n_varying = np.isfinite(rule.bandwidth).sum()
-        wider = (len(self._rows) / len(weights)) ** (1 / (n_varying + 4))
-        objective, scaled = self._in_steps(by_fit), wider * rule.bandwidth
+        wider = columns.wider(len(self._rows), len(weights), scaled)
+        objective, scaled = self._in_steps(by_fit), wider * scaled
         # From the multiple that is the best by the criterion itself.
         starts = [scaled * multiple for multiple in _STARTS]
         if candidate is not None:
             starts.append(wider * candidate)
         start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
-        found = descend(objective, attention.keys, scaled, start, self.shrinkage)
+        origin = columns.origin(attention.keys, scaled)
+        found = descend(objective, origin, scaled, start, self.shrinkage)
         if found is None:
             return []
-        nearby = _NEARBY if some else (0,)
-        return [FixedWindow(found / wider * 2 ** (number / 2)) for number in nearby]
+        found = columns.by_column(found / wider)
+        return [FixedWindow(found * 2 ** (number / 2)) for number in (_NEARBY if some else (0,))]
 
     def _some_rows(self, problem):
         """Whether a descent takes some of the rows only, and these, each left out of the rest."""
@@ -347,33 +353,36 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         drawn = np.argsort(self._rows)  # so that the rows are the same in any order
         if n_keys > self._rows_of_descent:
             order = check_random_state(self.random_state).permutation(n_keys)
-            drawn = np.sort(drawn[order[: self._rows_of_descent]])
-        else:
-            drawn = np.sort(drawn)
+            drawn = drawn[order[: self._rows_of_descent]]
+        drawn = np.sort(drawn)
         attention = self._without_window(self._keys, np.arange(n_keys))
         if n_keys > len(drawn):
             attention = attention.take(drawn, drawn)
-        leave_one_out = LeaveOneOut(attention, self._values[drawn], self._penalty)
+        leave_one_out = LeaveOneOut(attention, self._values[drawn], self._penalty, self._columns)
         return n_keys > len(drawn), leave_one_out
 
     def _cross_validate(self, X, y, sample_weight, rule):
         """The search of scikit-learn, over splits of the rows."""
         candidates = self.bandwidths
         if isinstance(candidates, str):
-            candidates = [rule.bandwidth * 2 ** (number / 2) for number in _LADDER]
+            by_rule = self._by_feature(rule.bandwidth)
+            candidates = [by_rule * 2 ** (number / 2) for number in _LADDER]
         if isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
             # Splits that are given number all rows; others may leave out what is absent.
-            X, y, sample_weight = self._keys, y[self._rows], sample_weight[self._rows]
+            X = self._keys if self._columns.plain else X[self._rows]
+            y, sample_weight = y[self._rows], sample_weight[self._rows]
         names = set(self._plain_class._get_param_names()) & set(self._get_param_names())
-        plain = self._plain_class(**{name: getattr(self, name) for name in names})
-        grid, scoring = self._grid(list(candidates)), self.scoring or self._default_scoring
+        params = {name: getattr(self, name) for name in names} | self._columns.of_table()
+        plain, scoring = self._plain_class(**params), self.scoring or self._default_scoring
+        grid = self._grid([self._columns.without_names(candidate) for candidate in candidates])
         params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, self.cv)
         counted = sample_weight[sample_weight > 0]
         windows = [self._resolve(p["bandwidth"], counted) for p in params]
+        shown = [self._by_feature(window.name) for window in windows]
         self.n_queries_ = len(X)
         tried = [
-            (window, {"bandwidth": window.name, "degree": p.get("degree", 0), "score": score})
-            for window, p, score in zip(windows, params, scores)
+            (window, {"bandwidth": bandwidth, "degree": p.get("degree", 0), "score": score})
+            for window, bandwidth, p, score in zip(windows, shown, params, scores)
         ]
         window, best = best_of(tried, self.scoring)
         self.best_score_ = best["score"]

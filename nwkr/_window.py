@@ -10,11 +10,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 
+from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
+from nwkr._distances import spread_of_distances
 from nwkr._nearest import NearRows
-from nwkr._pooling import Attention, Kinds, distances_between
+from nwkr._pooling import Attention, Kinds
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
@@ -28,8 +29,6 @@ __all__ = [
     "sees_rows",
 ]
 
-# Size of the blocks in which distances are averaged.
-_PAIRS_AT_ONCE = 2**22
 # Bandwidths further apart share no distances: squares of their ratio would be out of range.
 _LARGEST_RATIO = 1e100
 # Widths are 0 below that, in their unit, and the unit is no smaller beside the largest number:
@@ -166,23 +165,27 @@ class NearestWindow(Window):
         What gives the width.
     counts : ndarray of shape (n_keys,)
         As how many rows each training row counts: the sample weights, scaled to be counts.
+    units : ndarray of shape (n_columns,) or float, default=1.0
+        1 for a column of distance, `inf` for one that is none.
     near_rows : NearRows or None, default=None
         The training rows, arranged for the search; None to arrange them at each call.
     """
 
     bandwidth: KNearest
     counts: np.ndarray
+    units: np.ndarray | float = 1.0
     near_rows: NearRows | None = None
     by_query = True
 
     def at(self, attention: Attention) -> Attention:
         """The attention with this window, from one that has none."""
-        keys, near_rows = attention.keys, self.near_rows
+        near_rows = self.near_rows
+        keys, queries = self._of_distance(attention.keys), self._of_distance(attention.queries)
         euclidean = attention.metric == "euclidean"
         if euclidean and near_rows is None:
-            near_rows = NearRows(keys, attention.kinds)
+            near_rows = self._arranged(attention.keys, attention.kinds)
         widths = self.bandwidth.query_widths(
-            attention.queries,
+            queries,
             keys,
             self.counts,
             attention.metric,
@@ -193,10 +196,11 @@ class NearestWindow(Window):
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
         assert near_rows is not None
-        extent = np.fmax.reduce(np.abs(attention.queries), axis=None, initial=near_rows.extent)
+        extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
         unit = _unit_of(widths, extent)
         widths = np.where(widths >= _LEAST_SQUARED * unit, widths / unit, 0)
-        return attention.replace(bandwidth=np.full(keys.shape[1], unit), query_widths=widths)
+        units = np.full(attention.keys.shape[1], unit * self.units)
+        return attention.replace(bandwidth=units, query_widths=widths)
 
     def take(self, rows: np.ndarray) -> Window:
         """The window for some of its training rows, or for all in another order."""
@@ -206,7 +210,17 @@ class NearestWindow(Window):
         self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
     ) -> Window:
         """The window with what takes long to make, and is the same for all queries."""
-        return replace(self, near_rows=NearRows(keys, kinds) if metric == "euclidean" else None)
+        return replace(
+            self, near_rows=self._arranged(keys, kinds) if metric == "euclidean" else None
+        )
+
+    def _arranged(self, keys, kinds):
+        if kinds is not None and np.ndim(self.units):
+            kinds = kinds.take(np.flatnonzero(np.isfinite(self.units)))
+        return NearRows(self._of_distance(keys), kinds)
+
+    def _of_distance(self, rows):
+        return rows if np.ndim(self.units) == 0 else rows[:, np.isfinite(self.units)]
 
 
 def _unit_of(widths, extent):
@@ -227,16 +241,17 @@ def resolve_window(
     n_jobs: int | None = None,
     distances: np.ndarray | None = None,
     kinds: Kinds | None = None,
+    columns: Columns | None = None,
 ) -> Window:
     """Resolve anything that `bandwidth` may be on the training rows.
 
     Parameters
     ----------
-    bandwidth : float, array-like of shape (n_features,), str, callable, KNearest or Adaptive
-        A number, one number for each feature (euclidean metric only), the name of a rule in
-        :data:`RULES`, a callable ``(X, sample_weight) -> number or numbers``, or widths that
-        vary.
-    X : ndarray of shape (n_samples, n_features)
+    bandwidth : float, array-like of shape (n_features,), dict, str, callable, KNearest or Adaptive
+        A number, one number for each feature (euclidean metric only), numbers for some features
+        by their names, the name of a rule in :data:`RULES`, a callable
+        ``(X, sample_weight) -> number or numbers``, or widths that vary.
+    X : ndarray of shape (n_samples, n_columns)
         Training rows; their distances, (n_samples, n_samples), if precomputed.
     sample_weight : ndarray of shape (n_samples,)
         Positive weights.
@@ -250,6 +265,8 @@ def resolve_window(
         Distances of the rows under the metric, where they are known.
     kinds : Kinds or None, default=None
         What columns hold besides numbers.
+    columns : Columns or None, default=None
+        The features that the columns of `X` are of; None if each is a feature.
 
     Returns
     -------
@@ -262,6 +279,7 @@ def resolve_window(
         If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
     """
     counts = as_counts(sample_weight)
+    columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
         whole = isinstance(k, Integral) and not isinstance(k, bool)
@@ -270,11 +288,12 @@ def resolve_window(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."
             )
-        return NearestWindow(bandwidth, counts)
+        return NearestWindow(bandwidth, counts, columns.units)
     if not isinstance(bandwidth, Adaptive):
         return FixedWindow(
-            _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric, distances)
+            _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric, distances, columns)
         )
+    columns.require_plain("bandwidth=Adaptive(...)")
     if metric != "euclidean":
         raise ValueError(
             f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
@@ -286,28 +305,34 @@ def resolve_window(
             f"bandwidth=Adaptive(base, exponent) needs an exponent from 0 to 1; got "
             f"{bandwidth.exponent!r}."
         )
-    scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel)
+    scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel, columns=columns)
     key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs, kinds)
     return AdaptiveWindow(scale, key_widths, bandwidth)
 
 
-def _resolve_bandwidth(bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None):
+def _resolve_bandwidth(
+    bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None, columns=None
+):
     """Numbers, for all bandwidths but those that vary."""
     euclidean = metric == "euclidean"
+    if isinstance(bandwidth, dict) and euclidean:
+        rule = _resolve_bandwidth("scott", X, sample_weight, kernel, columns=columns)
+        return columns.by_column(columns.of_names(bandwidth, columns.by_feature(rule)))
     rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
     resolved: Any = rule
     if isinstance(rule, RuleOfThumb):
         if euclidean:
-            resolved = rule(X, sample_weight)
+            resolved = columns.rule_of_thumb(rule, X, sample_weight)
         else:
             if distances is not None:
                 X, metric = distances, "precomputed"
-            spread = _spread_of_distances(X, sample_weight, metric)
+            spread = spread_of_distances(X, sample_weight, metric)
             resolved = spread * rule.factor(count_rows(sample_weight), 1) if spread > 0 else np.inf
         resolved = _for_kernel(resolved, kernel)
     elif callable(rule):
-        resolved = rule(X, sample_weight)
-    return _as_numbers(bandwidth, resolved, (X.shape[1],) if euclidean else ())
+        resolved = rule(columns.decode(X) if euclidean else X, sample_weight)
+    numbers = _as_numbers(bandwidth, resolved, (columns.n_features,) if euclidean else ())
+    return columns.by_column(numbers) if euclidean else numbers
 
 
 def resolve_by_spread(
@@ -373,23 +398,3 @@ def _as_numbers(bandwidth, resolved, shape):
 def sees_rows(bandwidth: Any) -> bool:
     """Whether a bandwidth is made by a function of the rows, which cannot do with distances."""
     return callable(bandwidth) and not isinstance(bandwidth, RuleOfThumb)
-
-
-def _spread_of_distances(X, weights, metric):
-    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line.
-
-    Over the pairs that count, whose distances are finite.
-    """
-    weights = weights / weights.max()
-    roots, masses = np.zeros(len(X)), np.zeros(len(X))  # by row
-    for rows in gen_batches(len(X), max(1, _PAIRS_AT_ONCE // len(X))):
-        distances = distances_between(X[rows], X, metric)
-        counts = np.isfinite(distances)
-        distances[~counts] = 0
-        greatest = distances.max() or 1.0  # so that squares stay in range
-        masses[rows] = counts @ weights
-        squares = np.square(distances / greatest) @ weights
-        roots[rows] = greatest * np.sqrt(squares / np.where(masses[rows] > 0, masses[rows], 1))
-    greatest, mass = roots.max() or 1.0, weights @ masses
-    mean = (weights * masses) @ np.square(roots / greatest) / (mass or 1.0)
-    return float(greatest * np.sqrt(mean / 2))

@@ -49,6 +49,27 @@ def distances_of_kinds(Q, X, bandwidth, gap, is_label):
     return np.sqrt(squares)
 
 
+def mixed_distances(Q, X, kinds, bandwidth):
+    """(n_queries, n_train), pair by pair: the rule for categories, levels in order and cycles.
+
+    `kinds` has "number", "category", "levels", or a period for each column.
+    """
+    u2 = np.zeros((len(Q), len(X)))
+    for i, query in enumerate(Q):
+        for j, row in enumerate(X):
+            for a, b, kind, width in zip(query, row, kinds, bandwidth):
+                if kind == "category":
+                    d2 = float(a != b)
+                elif kind == "levels":
+                    d2 = abs(a - b)
+                elif kind == "number":
+                    d2 = (a - b) ** 2
+                else:
+                    d2 = (kind / np.pi * np.sin(np.pi * (a - b) / kind)) ** 2
+                u2[i, j] += d2 / width**2 if width else (np.inf if d2 else 0)
+    return np.sqrt(u2)
+
+
 def attention(Q, X, kernel, bandwidth, sample_weight=1.0, leave_self_out=False, empty="nan"):
     """(n_queries, n_train): rows sum to 1; `empty` says what rows without weight become."""
     u = scaled_distances(Q, X, bandwidth)

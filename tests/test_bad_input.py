@@ -312,8 +312,8 @@ def test_sparse_training_rows_or_queries(Estimator, form):
 @pytest.mark.parametrize("Estimator", BOTH)
 def test_categorical_columns(Estimator, frame):
     # Their codes would pass for numbers.
-    words = r"^X must be real numbers", "categories in column 'b'", "OneHotEncoder"
-    check_refused(Estimator, {"X": frame}, words)
+    words = r"^X must be real numbers", "categories in column 'b'", "categorical_features"
+    check_refused(Estimator, {"X": frame, "categorical_features": None}, words)
     model = Estimator().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), LABELS)
     with pytest.raises(ValueError, match=r"X must be real numbers; got categories in column 'b'"):
         model.predict(frame)
@@ -502,8 +502,11 @@ def test_top_k(Estimator, top_k, sparse_output):
 DAY = pd.date_range("2020-01-01", periods=12)
 WRONG_FITS = {
     "text": (
-        {"X": pd.DataFrame({"a": X[:, 0], "kind": list("ab") * 6})},
-        "X.*'kind'.*OneHotEncoder",
+        {
+            "X": pd.DataFrame({"a": X[:, 0], "kind": list("ab") * 6}),
+            "categorical_features": None,
+        },
+        "X.*'kind'.*astype.*categorical_features",
     ),
     "dates": ({"X": pd.DataFrame({"a": X[:, 0], "when": DAY})}, "X.*'when'.*Timedelta"),
     "dates only": ({"X": DAY.to_numpy()[:, None]}, "X.*column 0.*Timedelta"),
@@ -512,7 +515,10 @@ WRONG_FITS = {
     "masked": ({"X": np.ma.masked_greater(X, 1)}, "X.*masked.*SimpleImputer"),
     "infinity": ({"X": with_entry(X, np.inf)}, "X.*column 1.*Leave those rows out"),
     "sparse": ({"X": sparse.csr_array(X)}, r"X.*sparse_output=False.*toarray"),
-    "categories": ({"X": pd.DataFrame({"c": pd.Categorical(LABELS)})}, "X.*'c'.*OneHotEncoder"),
+    "categories": (
+        {"X": pd.DataFrame({"c": pd.Categorical(LABELS)}), "categorical_features": None},
+        "X.*'c'.*categorical_features",
+    ),
     "complex": ({"X": X + 0j}, "X.*take their real parts"),
     "one dimension": ({"X": X[:, 0]}, r"X.*reshape\(-1, 1\)"),
     "no rows": ({"X": X[:0], "y": Y[:0]}, "X and y.*rows.*Pass at least one"),
@@ -621,7 +627,7 @@ def test_what_a_new_user_searches(Estimator, name):
         (with_entry(X, np.nan), "X.*missing.*column 1.*SimpleImputer"),
         (np.ma.masked_greater(X, 1), "X.*masked.*SimpleImputer"),
         (X.astype("M8[s]"), r"X.*dates in columns \[0, 1\].*Timedelta"),
-        (X.astype(str), "X.*text in columns.*OneHotEncoder"),
+        (X.astype(str), "X.*text in columns.*astype.*categorical_features"),
         (X[:0], "X must have rows.*Pass at least one"),
     ],
     ids=["columns", "1d", "sparse", "nan", "masked", "dates", "text", "no-rows"],

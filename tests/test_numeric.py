@@ -30,18 +30,18 @@ TIMES = [dt.time(hour) for hour in range(N)]
 GAP = [1, 2, None, 4, None, 6]
 
 
-def refused_by_fit(Estimator, match, X=X, y=None, sample_weight=None):
+def refused_by_fit(Estimator, match, X=X, y=None, sample_weight=None, **parameters):
     y = (LABELS if Estimator in CLASSIFIERS else NUMBERS) if y is None else y
-    model = Estimator()
+    model = Estimator(**parameters)
     before = dict(vars(model))
     with pytest.raises((ValueError, TypeError), match=match):
         model.fit(X, y, sample_weight)
     assert vars(model) == before
 
 
-def refused_as_rows(data, match):
+def refused_as_rows(data, match, **parameters):
     for Estimator in REGRESSORS + CLASSIFIERS:
-        refused_by_fit(Estimator, match, X=data)
+        refused_by_fit(Estimator, match, X=data, **parameters)
     names = getattr(data, "columns", None)
     known = np.ones((N, len(X.T if names is None else names))) * NUMBERS[:, None]
     known = known if names is None else type(data)(dict(zip(names, known.T)))
@@ -134,7 +134,8 @@ def test_dates_in_pyarrow():
     ):
         column = pd.array(pa.array(list(values), type=kind), dtype=pd.ArrowDtype(kind))
         frame = pd.DataFrame({"length": NUMBERS, "when": column})
-        refused_as_rows(frame, f"X must be real numbers; got {what} in column 'when'")
+        match = f"X must be real numbers; got {what} in column 'when'"
+        refused_as_rows(frame, match, categorical_features=None)
         refused_by_fit(NadarayaWatsonRegressor, f"y must be .*{what}", y=frame["when"])
     gap = pd.DataFrame({"a": NUMBERS, "b": pd.array(GAP, dtype=pd.ArrowDtype(pa.float64()))})
     refused_as_rows(gap, "X must have no missing values; 2 values .* in column 'b'")
@@ -252,13 +253,15 @@ def test_infinity():
 def test_text(make):
     frame = make({"a": NUMBERS, "b": list("abcdef"), "c": list("123456")})
     words = "must be real numbers; got text in"
-    refused_as_rows(frame, rf"^X {words} columns \['b', 'c'\].*OneHotEncoder.*astype\(float\)")
+    match = rf"^X {words} columns \['b', 'c'\].*astype\(float\).*categorical_features"
+    refused_as_rows(frame, match, categorical_features=None)
     for Estimator in REGRESSORS:
         refused_by_fit(Estimator, rf"^y {words} columns .*astype\(float\).*classifier", y=frame)
     for column in (list("abcdef"), list("123456"), np.array([b"1"] * N)):
         match = r"^sample_weight must be real numbers; got text\..*astype\(float\)"
         refused_by_fit(NadarayaWatsonRegressor, match, sample_weight=column)
-    refused_as_rows(pd.DataFrame({"a": NUMBERS, "b": pd.array(list("abcdef"), "string")}), words)
+    frame = pd.DataFrame({"a": NUMBERS, "b": pd.array(list("abcdef"), "string")})
+    refused_as_rows(frame, words, categorical_features=None)
     refused_as_rows([[1, "a"]] * N, "^X must be real numbers; got text in column 1")
 
 

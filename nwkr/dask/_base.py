@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._columns import Columns
 from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._local import LocalLines
 from nwkr._metrics import resolve_metric
@@ -177,9 +178,20 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
                 f"metric={self.metric!r}. degree=0 takes any metric."
             )
+        if self.ordered_features is not None or self.periodic_features:
+            raise ValueError(
+                "ordered_features and periodic_features must be None for rows in chunks, which "
+                "hold numbers only. Fit the estimators of nwkr."
+            )
+        if self.categorical_features not in ("from_dtype", None):
+            raise ValueError(
+                f"categorical_features must be 'from_dtype' or None for rows in chunks, which hold "
+                f"numbers only; got {self.categorical_features!r}. Fit the estimators of nwkr."
+            )
         plain = self._in_memory(self._plain_class)
         plain._metric = resolve_metric(self.metric, self.metric_params)
         plain.n_features_in_, names = names_of_features(X)
+        plain._columns = Columns.of_numbers(plain.n_features_in_)
         if names is not None:
             plain.feature_names_in_ = names
         return plain

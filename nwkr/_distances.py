@@ -1,0 +1,49 @@
+"""How far apart rows are, on the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from nwkr._pooling import distances_between
+
+__all__ = ["spread_of_distances"]
+
+# Size of the blocks in which distances are averaged.
+_PAIRS_AT_ONCE = 2**22
+
+
+def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> float:
+    """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line.
+
+    Over the pairs that count, whose distances are finite.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; their distances, if precomputed.
+    weights : ndarray of shape (n_samples,)
+        Positive weights.
+    metric : str or callable
+        The metric.
+
+    Returns
+    -------
+    spread : float
+        The spread.
+    """
+    weights = weights / weights.max()
+    roots, masses = np.zeros(len(X)), np.zeros(len(X))  # by row
+    for rows in gen_batches(len(X), max(1, _PAIRS_AT_ONCE // len(X))):
+        distances = distances_between(X[rows], X, metric)
+        counts = np.isfinite(distances)
+        distances[~counts] = 0
+        greatest = distances.max() or 1.0  # so that squares stay in range
+        masses[rows] = counts @ weights
+        squares = np.square(distances / greatest) @ weights
+        roots[rows] = greatest * np.sqrt(squares / np.where(masses[rows] > 0, masses[rows], 1))
+    greatest, mass = roots.max() or 1.0, weights @ masses
+    mean = (weights * masses) @ np.square(roots / greatest) / (mass or 1.0)
+    return float(greatest * np.sqrt(mean / 2))

@@ -1,0 +1,370 @@
+"""What a column of X holds: numbers, categories, levels in an order, or places on a cycle.
+
+A feature reads its column into numbers, one for each row, with NaN for what is missing. It turns
+these into columns of *distance*, whose squared differences sum to the squared distance of two
+rows in the feature: ``(a - b)^2`` for numbers, 1 for different categories, the number of steps
+between levels in an order.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwkr._numeric import Column, held_by
+
+__all__ = ["Category", "Cycle", "Feature", "Levels", "Number", "has_declared_order"]
+
+# A category of more levels than this is one column of codes, which are compared.
+MOST_LEVELS = 32
+# Two different categories are 1 apart, each on its own axis.
+_ON_ITS_AXIS = np.sqrt(0.5)
+UNKNOWN = -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Feature(ABC):
+    """A column of X.
+
+    Attributes
+    ----------
+    label : object
+        Its name in a data frame, its place in an array.
+    """
+
+    label: Any
+    is_number = False
+
+    @abstractmethod
+    def read(self, column: Column) -> np.ndarray:
+        """Numbers that stand for what the column holds, (n_rows,); NaN for what is missing."""
+
+    @abstractmethod
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """Columns of distance, (n_rows, n_columns), for what was read."""
+
+    @abstractmethod
+    def values(self, distances: np.ndarray) -> np.ndarray:
+        """What was read, (n_rows,), from the columns of distance."""
+
+    @property
+    @abstractmethod
+    def sloped(self) -> np.ndarray:
+        """Which of these columns a line has slopes in, (n_columns,)."""
+
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """Columns that a line has slopes in besides, (n_rows, n_slopes)."""
+        return np.empty((len(values), 0))
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """What the column held, for people to read, from what was read."""
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Number(Feature):
+    """Numbers, booleans among them."""
+
+    is_number = True
+
+    def read(self, column: Column) -> np.ndarray:
+        """Numbers as they are."""
+        return _as_floats(column)
+
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """One column, of the numbers themselves."""
+        return values[:, None]
+
+    def values(self, distances: np.ndarray) -> np.ndarray:
+        """The column."""
+        return distances[:, 0]
+
+    @property
+    def sloped(self) -> np.ndarray:
+        """It has a slope."""
+        return np.ones(1, bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Cycle(Feature):
+    """Numbers that start anew after a period, as hours do after a day.
+
+    Attributes
+    ----------
+    period : float
+        The period.
+    """
+
+    period: float
+    is_number = True
+
+    def read(self, column: Column) -> np.ndarray:
+        """Numbers as they are."""
+        return _as_floats(column)
+
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """Places on a circle as long as the period, where small differences are as they were."""
+        angles = np.remainder(values, self.period) / self._radius
+        return self._radius * np.column_stack([np.cos(angles), np.sin(angles)])
+
+    def values(self, distances: np.ndarray) -> np.ndarray:
+        """Places on the line, cut opposite to where most of them are."""
+        middle = np.nansum(distances, axis=0)
+        middle = np.arctan2(middle[1], middle[0])
+        angles = np.arctan2(distances[:, 1], distances[:, 0]) - middle
+        return self._radius * ((angles + np.pi) % (2 * np.pi) - np.pi + middle)
+
+    @property
+    def sloped(self) -> np.ndarray:
+        """Both have slopes."""
+        return np.ones(2, bool)
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """From 0 up to the period."""
+        return np.remainder(values, self.period)
+
+    @property
+    def _radius(self):
+        return self.period / (2 * np.pi)
+
+
+@dataclass(frozen=True, eq=False)
+class Category(Feature):
+    """Categories without an order. What fit has not seen is as far from all as they are apart.
+
+    Attributes
+    ----------
+    levels : ndarray of shape (n_levels,)
+        The categories that fit has seen.
+    missing : bool
+        Whether fit has seen that the category is missing, which then is one more.
+    """
+
+    levels: np.ndarray
+    missing: bool
+
+    @classmethod
+    def of(cls, column: Column) -> Category:
+        """The categories of a column of training rows."""
+        codes, levels = _factorized(column)
+        used = np.unique(codes[codes >= 0])
+        levels = levels[used]
+        if _kind_of(levels) in ("text", "numbers"):
+            levels = np.sort(levels)
+        return cls(column.label, levels, bool((codes < 0).any()))
+
+    def read(self, column: Column) -> np.ndarray:
+        """Numbers of the levels; the next for a missing one; less than 0 if fit has not seen it."""
+        codes, levels = _factorized(column)
+        _require_alike(column, self.levels, levels)
+        missing = float(len(self.levels)) if self.missing else UNKNOWN
+        numbers = np.append(_numbers_of(levels, self.levels), missing)
+        return numbers[codes]
+
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """One column for each level, one for all that fit has not seen."""
+        columns = np.zeros((len(values), len(self.levels) + self.missing + 1))
+        columns[np.arange(len(values)), values.astype(int)] = _ON_ITS_AXIS
+        return columns
+
+    def values(self, distances: np.ndarray) -> np.ndarray:
+        """Numbers of the levels."""
+        numbers = distances.argmax(axis=1)
+        return np.where(numbers == distances.shape[1] - 1, UNKNOWN, numbers)
+
+    @property
+    def sloped(self) -> np.ndarray:
+        """Each level that fit has seen may have an effect of its own."""
+        return np.arange(len(self.levels) + self.missing + 1) < len(self.levels) + self.missing
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """The categories; None for a missing or unknown one."""
+        levels = np.append(self.levels.astype(object), [None, None])
+        return levels[np.where(values < 0, -1, values).astype(int)]
+
+
+@dataclass(frozen=True, eq=False)
+class Levels(Feature):
+    """Levels in an order, as many steps apart as there are between them.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_labels,) or None
+        The levels in their order; None if they are numbers, which are their own places.
+    places : ndarray of shape (n_labels,) or None
+        Where each of them is.
+    steps : ndarray of shape (n_steps,)
+        Places of the levels that fit has seen.
+    """
+
+    labels: Any
+    places: Any
+    steps: np.ndarray
+
+    @property
+    def is_number(self) -> bool:  # type: ignore[override]
+        """Whether there are so many levels that their places are taken for numbers."""
+        return not self._stepwise
+
+    @classmethod
+    def of(cls, column: Column) -> Levels:
+        """The levels of a column of training rows."""
+        labels = _declared_order(column)
+        if labels is None and held_by(column) is not None:
+            raise ValueError(
+                f"ordered_features must name columns of numbers, or of categories whose order is "
+                f"declared; column {column.label!r} holds {held_by(column)}, whose order is not "
+                f"known. Declare it with pd.Categorical(column, categories=[...], ordered=True)."
+            )
+        places = None
+        if labels is not None:
+            places = np.arange(float(len(labels)))
+            if _kind_of(labels) == "numbers":
+                numbers = labels.astype(float)
+                if (np.diff(numbers) > 0).all():
+                    labels = places = None
+                elif (np.diff(numbers) < 0).all():
+                    places = -numbers
+        feature = cls(column.label, labels, places, np.empty(0))
+        found = feature.read(column)
+        return cls(column.label, labels, places, np.unique(found[~np.isnan(found)]))
+
+    def read(self, column: Column) -> np.ndarray:
+        """Places of the levels; NaN for one that is missing, or that was not declared."""
+        if self.labels is None and held_by(column) is None:
+            return _as_floats(column)
+        codes, levels = _factorized(column)
+        if self.labels is None:
+            _require_alike(column, self.steps, levels)
+            return np.append(levels.astype(float), np.nan)[codes]
+        _require_alike(column, self.labels, levels)
+        numbers = np.append(_numbers_of(levels, self.labels).astype(int), -1)
+        return np.append(self.places, np.nan)[numbers[codes]]
+
+    def distances(self, values: np.ndarray) -> np.ndarray:
+        """One column for each step, climbed or not, and one for places between levels."""
+        if not self._stepwise:
+            return values[:, None]
+        low, gaps = self.steps[:-1], np.diff(self.steps)
+        share = np.clip((values[:, None] - low) / gaps, 0, 1)
+        # A place between two levels is off the path between their corners, so that its squared
+        # distance to either is the way to it.
+        between = (gaps * share * (1 - share)).sum(axis=1)
+        beyond = np.abs(values - np.clip(values, *self.steps[[0, -1]]))
+        off = np.nan_to_num(np.sqrt(between + beyond))
+        return np.column_stack([np.sqrt(gaps) * share, off])
+
+    def values(self, distances: np.ndarray) -> np.ndarray:
+        """Places of levels that fit has seen."""
+        if not self._stepwise:
+            return distances[:, 0]
+        gaps = np.diff(self.steps)
+        climbed = (distances[:, :-1] * np.sqrt(gaps)).sum(axis=1)
+        return self.steps[np.abs(np.subtract.outer(self.steps - self.steps[0], climbed)).argmin(0)]
+
+    @property
+    def sloped(self) -> np.ndarray:
+        """None: a line has one slope in the place of the level."""
+        return np.zeros(len(self.steps), bool) if self._stepwise else np.ones(1, bool)
+
+    def slopes(self, values: np.ndarray) -> np.ndarray:
+        """The place of the level."""
+        return values[:, None] if self._stepwise else np.empty((len(values), 0))
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """The levels; None for a missing one."""
+        if self.labels is None:
+            return values
+        order = np.argsort(self.places)
+        shown = self.labels.astype(object)[
+            order[np.searchsorted(self.places, np.nan_to_num(values), sorter=order)]
+        ]
+        shown[np.isnan(values)] = None
+        return shown
+
+    @property
+    def _stepwise(self):
+        return 0 < len(self.steps) <= MOST_LEVELS
+
+
+def has_declared_order(column: Column) -> bool:
+    """Whether the type of a column says in what order its categories are."""
+    return _declared_order(column) is not None
+
+
+def _as_floats(column: Column) -> np.ndarray:
+    """Numbers of a column, with NaN for what is missing."""
+    values = column.values
+    if hasattr(values, "iloc"):
+        return values.to_numpy(dtype=float, na_value=np.nan)
+    if not isinstance(values, np.ndarray):
+        values = values.to_numpy()  # as polars has it
+    if values.dtype == object:
+        import pandas as pd
+
+        gaps = pd.isna(values) | np.array([value is np.ma.masked for value in values], bool)
+        values = np.where(gaps, np.nan, values)
+    return np.ma.filled(values.astype(float), np.nan)
+
+
+def _declared_order(column):
+    """The levels of a categorical column in the order that is declared; None if none is."""
+    dtype: Any = getattr(column.values, "dtype", None)
+    if getattr(dtype, "ordered", False) and hasattr(dtype, "categories"):
+        return np.asarray(dtype.categories)
+    if column.dtype.startswith("enum"):
+        return np.asarray(dtype.categories.to_list(), dtype=object)
+    return None
+
+
+def _factorized(column):
+    """A number for each row, -1 for a missing value, and what the numbers stand for."""
+    import pandas as pd
+
+    values = column.values
+    if hasattr(values, "cat") and hasattr(values, "iloc"):
+        return values.cat.codes.to_numpy(), np.asarray(values.cat.categories)
+    if not isinstance(values, np.ndarray):
+        values = np.asarray(values.to_list(), dtype=object)
+    if np.ma.isMaskedArray(values):
+        values = np.where(np.ma.getmaskarray(values), np.nan, values.data.astype(object))
+    if values.dtype == object:
+        values = np.array([None if v is np.ma.masked else v for v in values] + [None])[:-1]
+    codes, levels = pd.factorize(values)
+    if _kind_of(levels) == "a mixture":
+        raise ValueError(
+            f"X must hold categories of one kind in each column; got text and numbers in column "
+            f"{column.label!r}. Convert them with astype(str)."
+        )
+    return codes, np.asarray(levels)
+
+
+def _numbers_of(labels, known):
+    """The number of each label among those that are known; -1 for one that is not."""
+    import pandas as pd
+
+    return pd.Index(known).get_indexer(pd.Index(labels)).astype(float)
+
+
+def _kind_of(labels):
+    """Whether labels are text, numbers, a mixture of both, or something else."""
+    from pandas.api.types import infer_dtype
+
+    kind = infer_dtype(labels, skipna=True)
+    if kind in ("integer", "floating", "boolean", "mixed-integer-float", "decimal"):
+        return "numbers"
+    if kind in ("mixed", "mixed-integer"):
+        return "a mixture"
+    return "text" if kind == "string" else kind
+
+
+def _require_alike(column, known, labels):
+    """Refuse labels of another kind than those of fit, of which none could be among them."""
+    before, now = _kind_of(known), _kind_of(labels)
+    if len(known) and len(labels) and before != now and {before, now} <= {"text", "numbers"}:
+        raise ValueError(
+            f"X must hold in column {column.label!r} what it held in fit, {before}; got {now}."
+        )

@@ -1,0 +1,124 @@
+"""Which columns of X hold what: from the parameters, and the types of the columns."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from nwkr._features import Category, Cycle, Feature, Levels, Number, has_declared_order
+from nwkr._numeric import columns_in, held_by, is_frame, is_plain, refuse_unreadable
+
+__all__ = ["features_of", "place_of"]
+
+
+def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[Feature, ...]:
+    """What the columns of training rows hold.
+
+    Parameters
+    ----------
+    X : array-like
+        Training rows.
+    categorical, ordered, periodic : object
+        What `categorical_features`, `ordered_features` and `periodic_features` may be.
+
+    Returns
+    -------
+    features : tuple of Feature
+        One for each column; none if all are numbers.
+
+    Raises
+    ------
+    ValueError
+        If one of these does not name columns of `X`, or not such columns.
+    """
+    refuse_unreadable("X", X)
+    named, by_dtype = is_frame(X), isinstance(categorical, str)
+    nothing_given = (by_dtype or categorical is None) and ordered is None and not periodic
+    if nothing_given and (is_plain(X) or not (by_dtype and named)):
+        return ()
+    columns = list(columns_in(X))
+    labels = [column.label for column in columns]
+    if by_dtype:
+        chosen = {c.number for c in columns if named and held_by(c) in ("categories", "text")}
+    else:
+        chosen = _chosen("categorical_features", categorical, labels)
+    in_order = _chosen("ordered_features", ordered, labels)
+    in_order |= {c.number for c in columns if c.number in chosen and has_declared_order(c)}
+    periods = _periods(periodic, labels)
+    if both := (chosen | in_order) & set(periods):
+        raise ValueError(
+            f"periodic_features must name columns of numbers; {labels[min(both)]!r} is a category."
+        )
+    features: list[Feature] = []
+    for column in columns:
+        if column.number in in_order:
+            features.append(Levels.of(column))
+        elif column.number in chosen:
+            features.append(Category.of(column))
+        elif column.number in periods:
+            features.append(Cycle(column.label, periods[column.number]))
+        else:
+            features.append(Number(column.label))
+    if all(type(feature) is Number for feature in features):
+        return ()
+    return tuple(features)
+
+
+def place_of(parameter: str, key: Any, labels: list) -> int:
+    """The place of a column that a parameter gives by its name, or by its place.
+
+    Parameters
+    ----------
+    parameter : str
+        The parameter.
+    key : str or int
+        Name or place.
+    labels : list
+        Names of all columns.
+
+    Returns
+    -------
+    place : int
+        The place.
+    """
+    if isinstance(key, str) and key in labels:
+        return labels.index(key)
+    if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key < len(labels):
+        return int(key)
+    more = "" if len(labels) <= 10 else f" and {len(labels) - 10} more"
+    raise ValueError(
+        f"{parameter} must give columns of X by name or by place; got {key!r}, and the columns are "
+        f"{labels[:10]!r}{more}."
+    )
+
+
+def _chosen(parameter, given, labels) -> set[int]:
+    """Places of the columns that a parameter gives by name, by place or by a mask."""
+    if given is None:
+        return set()
+    keys = list(given)
+    if keys and all(isinstance(key, bool | np.bool_) for key in keys):
+        if len(keys) != len(labels):
+            raise ValueError(
+                f"{parameter} must have one of True and False for each of {len(labels)} columns; "
+                f"got {len(keys)}."
+            )
+        return set(np.flatnonzero(keys).tolist())
+    return {place_of(parameter, key, labels) for key in keys}
+
+
+def _periods(periodic, labels) -> dict[int, float]:
+    """Periods by the place of the column."""
+    periods = {}
+    for key, period in (periodic or {}).items():
+        number = isinstance(period, Real) and not isinstance(period, bool)
+        good = number and 0 < float(period) < np.inf
+        if not good:
+            raise ValueError(
+                f"periodic_features must give a positive period for each column; got {period!r} "
+                f"for {key!r}."
+            )
+        periods[place_of("periodic_features", key, labels)] = float(period)
+    return periods

@@ -1,0 +1,504 @@
+"""Categories, levels in an order and cycles are columns of distance; frames come as they are."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from oracles import PROFILES, mixed_distances
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS
+
+# -- golden numbers of R's np, 0.60-20 -----------------------------------------------------
+
+FEW_Y = [1, 3, 2, 5, 4]
+FEW = pd.DataFrame(
+    {
+        "x": [0.0, 1.0, 2.0, 3.0, 5.0],
+        "u": list("abacb"),
+        "o": pd.Categorical([1, 2, 3, 2, 1], ordered=True),
+    }
+)
+ASKED = pd.DataFrame(
+    {
+        "x": [0.5, 2.2],
+        "u": list("ab"),
+        "o": pd.Categorical([2, 1], categories=[1, 2, 3], ordered=True),
+    }
+)
+LI_RACINE = [0.9, 0.6444313559575362, 0.7387004358795558]
+OF_AITCHISON_AITKEN = 0.5697205671471086
+OF_WANG_VAN_RYZIN = 0.8493218
+
+
+def few(bandwidth, X=FEW, asked=ASKED, **parameters):
+    return NadarayaWatsonRegressor(bandwidth=bandwidth, **parameters).fit(X, FEW_Y).predict(asked)
+
+
+def test_the_kernels_of_li_and_racine():
+    expected = [1.905520191936, 3.293553725597]
+    assert_allclose(few(LI_RACINE), expected, rtol=1e-11)
+    assert_allclose(few(dict(zip("xuo", LI_RACINE))), expected, rtol=1e-11)
+    polar, asked = (
+        pl.DataFrame(
+            {
+                "x": frame["x"].to_numpy(),
+                "u": frame["u"].to_list(),
+                "o": pl.Series(["abc"[level - 1] for level in frame["o"]], dtype=pl.Enum("abc")),
+            }
+        )
+        for frame in (FEW, ASKED)
+    )
+    assert_allclose(few(LI_RACINE, polar, asked), expected, rtol=1e-11)
+    columns = {"categorical_features": [1], "ordered_features": [2]}
+    numbers = [(frame["x"], frame["u"].map(ord), frame["o"].astype(int)) for frame in (FEW, ASKED)]
+    X, asked = (np.column_stack(columns) for columns in numbers)
+    assert_allclose(few(LI_RACINE, X, asked, **columns), expected, rtol=1e-11)
+
+
+def test_the_kernel_of_aitchison_and_aitken_is_another_bandwidth():
+    bandwidth = [LI_RACINE[0], OF_AITCHISON_AITKEN, LI_RACINE[2]]
+    assert_allclose(few(bandwidth), [1.769170557383, 3.249100380367], rtol=1e-11)
+
+
+def test_a_number_and_a_category_beside_statsmodels():
+    # Of statsmodels 0.15.0, "lc", bw=[0.7, 0.477988531245981] with the kernel of Aitchison, Aitken.
+    found = few([0.7, 0.8], FEW[["x", "u"]], ASKED[["x", "u"]])
+    assert_allclose(found, [1.6606445080425785, 3.0338048382449796], rtol=1e-12)
+
+
+def test_the_kernel_of_wang_and_van_ryzin_is_two_columns():
+    X, asked = (frame.assign(once_more=frame["o"].astype(str)) for frame in (FEW, ASKED))
+    bandwidth = [LI_RACINE[0], OF_AITCHISON_AITKEN, LI_RACINE[2], OF_WANG_VAN_RYZIN]
+    assert_allclose(few(bandwidth, X, asked), [2.063046841243, 3.186476117349], rtol=1e-7)
+
+
+def test_places_of_ordered_levels():
+    bandwidth = [LI_RACINE[0], LI_RACINE[2]]
+    X, asked = FEW[["x"]].assign(o=[1, 2, 5, 2, 1]), ASKED[["x"]].assign(o=[2, 1])
+    expected = [2.46693044789, 3.814078067881]
+    assert_allclose(few(bandwidth, X, asked, ordered_features=["o"]), expected, rtol=1e-11)
+    for number in (True, False):  # of numbers that are declared levels, and of words
+
+        def declared(levels, number=number):
+            words = np.array([1, 2, 5] if number else ["a", "b", "z"])
+            return pd.Categorical(words[levels], categories=words, ordered=True)
+
+        X, asked = X.assign(o=declared([0, 1, 2, 1, 0])), asked.assign(o=declared([1, 0]))
+        assert_allclose(few(bandwidth, X, asked), expected, rtol=1e-11)
+        expected = [2.437308219965, 3.447179384232]
+
+
+# -- beside a plain formula over pairs -------------------------------------------------------
+
+
+def mixed(n, seed):
+    """Rows with a number, a category, levels in order and an hour, as numbers."""
+    random = np.random.default_rng(seed)
+    return np.column_stack(
+        [
+            random.normal(size=n),
+            random.integers(0, 4, n),
+            random.choice([0.0, 1.0, 4.0], n),
+            random.uniform(0, 24, n),
+        ]
+    )
+
+
+def as_frame(rows):
+    return pd.DataFrame(
+        {
+            "x": rows[:, 0],
+            "kind": np.array(list("abcdefgh"))[rows[:, 1].astype(int)],
+            "size": pd.Categorical(rows[:, 2], categories=[0.0, 1.0, 4.0], ordered=True),
+            "hour": rows[:, 3],
+        }
+    )
+
+
+KINDS = "number", "category", "levels", 24
+ROWS, QUERIES = mixed(60, 0), mixed(25, 1)
+Y = np.sin(2 * ROWS[:, 0]) + ROWS[:, 1] % 3 + ROWS[:, 2] / 2 + np.cos(ROWS[:, 3] / 4)
+HOURS = {"periodic_features": {"hour": 24}}
+BANDWIDTH = np.array([0.7, 0.8, 1.3, 4.0])
+
+
+def naive(kernel="gaussian", bandwidth=BANDWIDTH, queries=QUERIES, rows=ROWS):
+    weights = PROFILES[kernel](mixed_distances(queries, rows, KINDS, bandwidth))
+    assert weights.sum(axis=1).min() > 0
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_weights_over_pairs(kernel, algorithm):
+    bandwidth = BANDWIDTH if np.isinf(KERNELS[kernel].support) else 3 * BANDWIDTH
+    model = NadarayaWatsonRegressor(kernel, bandwidth, algorithm=algorithm, **HOURS)
+    model.fit(as_frame(ROWS), Y)
+    expected = naive(kernel, bandwidth)
+    assert_allclose(model.predict(as_frame(QUERIES)), expected @ Y, rtol=1e-10)
+    assert_allclose(model.attention_weights(as_frame(QUERIES)), expected, rtol=1e-8, atol=1e-13)
+    assert_array_equal(model.bandwidth_, bandwidth)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+@pytest.mark.parametrize("width", [0, np.inf])
+def test_bandwidths_0_and_inf(which, width):
+    bandwidth = np.where(np.arange(4) == which, width, 3 * BANDWIDTH)
+    asked = QUERIES.copy()
+    asked[:, which] = ROWS[: len(asked), which]
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth, **HOURS).fit(as_frame(ROWS), Y)
+    expected = naive(bandwidth=bandwidth, queries=asked) @ Y
+    assert_allclose(model.predict(as_frame(asked)), expected, rtol=1e-10)
+
+
+def test_leaving_out_is_fitting_without():
+    for parameters in ({}, {"degree": 1}, {"kernel": "epanechnikov", "bandwidth": 3 * BANDWIDTH}):
+        model = NadarayaWatsonRegressor(**{"bandwidth": BANDWIDTH, **HOURS, **parameters})
+        frame = as_frame(ROWS)
+        refits = cross_val_predict(model, frame, Y, cv=LeaveOneOut())
+        assert_allclose(model.fit(frame, Y).predict(None), refits, rtol=1e-9)
+
+
+def test_classes():
+    labels = np.where(Y > 1, "up", "down")
+    model = NadarayaWatsonClassifier(bandwidth=BANDWIDTH, **HOURS).fit(as_frame(ROWS), labels)
+    expected = naive() @ (labels[:, None] == model.classes_)
+    assert_allclose(model.predict_proba(as_frame(QUERIES)), expected, rtol=1e-10)
+
+
+def test_the_distance_to_the_nearest_rows():
+    for degree in (0, 1):
+        model = NadarayaWatsonRegressor("tricube", KNearest(20), degree=degree, **HOURS)
+        model.fit(as_frame(ROWS), Y)
+        distances = mixed_distances(QUERIES, ROWS, KINDS, np.ones(4))
+        widths = np.sort(distances, axis=1)[:, 19:20]
+        weights = PROFILES["tricube"](distances / widths)
+        expected = weights / weights.sum(axis=1, keepdims=True)
+        assert_allclose(model.attention_weights(as_frame(QUERIES)), expected, atol=1e-10)
+
+
+# -- rules of thumb ------------------------------------------------------------------------
+
+
+def test_rules_of_thumb():
+    frame = as_frame(ROWS)
+    model = NadarayaWatsonRegressor(**HOURS).fit(frame, Y)
+    n, d = len(ROWS), 2  # numbers: x and the hour
+    assert_allclose(model.bandwidth_[0], ROWS[:, 0].std() * n ** (-1 / (d + 4)))
+    share = n ** (-2 / (d + 4))
+    assert_allclose(np.exp(-1 / (2 * model.bandwidth_[1:3] ** 2)), share)
+    one_kind = frame.assign(kind="a", size=frame["size"].astype(float))
+    bandwidth = NadarayaWatsonRegressor(**HOURS).fit(one_kind, Y).bandwidth_
+    assert np.isinf(bandwidth[1])
+    assert np.isfinite(bandwidth[[0, 2, 3]]).all()
+    # Hours about midnight spread no farther than they do about noon.
+    about = {}
+    for middle in (0, 12):
+        hours = (np.random.default_rng(0).normal(middle, 1, n)) % 24
+        model = NadarayaWatsonRegressor(**HOURS).fit(frame.assign(hour=hours), Y)
+        about[middle] = model.bandwidth_[3]
+    assert_allclose(about[0], about[12], rtol=1e-10)
+
+
+def test_bandwidths_by_name():
+    frame = as_frame(ROWS)
+    by_rule = NadarayaWatsonRegressor(**HOURS).fit(frame, Y).bandwidth_
+    model = NadarayaWatsonRegressor(bandwidth={"hour": 2, "kind": 0.5}, **HOURS).fit(frame, Y)
+    assert_array_equal(model.bandwidth_, [by_rule[0], 0.5, by_rule[2], 2])
+    array = NadarayaWatsonRegressor(bandwidth={0: 0.3}).fit(ROWS, Y)
+    assert array.bandwidth_[0] == 0.3
+    for bandwidth, match in (
+        ({"hours": 2}, "bandwidth must give columns .* got 'hours', and the columns are .*'hour'"),
+        ({"hour": -1}, "non-negative number .* got -1 for 'hour'"),
+        ({"hour": "scott"}, "got 'scott' for 'hour'"),
+        ({7: 1}, "got 7"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            NadarayaWatsonRegressor(bandwidth=bandwidth, **HOURS).fit(frame, Y)
+
+
+def test_functions_see_features():
+    seen = []
+
+    def bandwidth(X, sample_weight):
+        seen.append(X)
+        return BANDWIDTH
+
+    NadarayaWatsonRegressor(bandwidth=bandwidth, degree=1, **HOURS).fit(as_frame(ROWS), Y)
+    (X,) = seen
+    assert_allclose(X[:, :3], ROWS[:, :3])
+    assert_allclose(X[:, 3] % 24, ROWS[:, 3])
+
+
+# -- lines -----------------------------------------------------------------------------------
+
+
+def test_lines_have_slopes_in_categories():
+    """Where nothing is local they are a ridge regression on one-hot columns."""
+    frame, asked = as_frame(ROWS)[["x", "kind"]], as_frame(QUERIES)[["x", "kind"]]
+    frame, asked = (f.assign(size=r[:, 2]) for f, r in ((frame, ROWS), (asked, QUERIES)))
+    lines = {"degree": 1, "ridge": 2.0, "bandwidth": np.inf, "ordered_features": ["size"]}
+    model = NadarayaWatsonRegressor(**lines).fit(frame, Y)
+
+    def design(some):
+        encoder = OneHotEncoder(sparse_output=False).fit(frame[["kind"]])
+        return np.hstack([some[["x", "size"]].to_numpy(), encoder.transform(some[["kind"]])])
+
+    peer = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(design(frame), Y)
+    assert_allclose(model.predict(asked), peer.predict(design(asked)), rtol=1e-10)
+
+
+def test_lines_over_pairs():
+    """Each window is a ridge regression, weighted."""
+    frame, asked = as_frame(ROWS), as_frame(QUERIES)
+    model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, degree=1, **HOURS).fit(frame, Y)
+
+    def design(rows):
+        angle = rows[:, 3] / 24 * 2 * np.pi
+        circle = 24 / (2 * np.pi) * np.column_stack([np.cos(angle), np.sin(angle)])
+        kinds = np.equal.outer(rows[:, 1], range(4)) * np.sqrt(0.5)
+        return np.column_stack([rows[:, 0], kinds, circle, rows[:, 2]])
+
+    Z, width = design(ROWS), BANDWIDTH[[0, 1, 1, 1, 1, 3, 3, 2]]
+    penalty = 1 / (1 / width**2 + 1 / Z.var(axis=0))
+    weights = PROFILES["gaussian"](mixed_distances(QUERIES, ROWS, KINDS, BANDWIDTH))
+    expected = []
+    for w, q in zip(weights, design(QUERIES)):
+        a = w / w.sum()
+        apart = Z - a @ Z
+        left = (apart * w[:, None]).T @ apart + np.diag(penalty)
+        slopes = np.linalg.solve(left, (apart * w[:, None]).T @ (Y - a @ Y))
+        expected.append(a @ Y + (q - a @ Z) @ slopes)
+    assert_allclose(model.predict(asked), expected, rtol=1e-9)
+    effective = model.effective_weights(asked)
+    assert_allclose(effective @ Y, expected, rtol=1e-9)
+
+
+# -- the search ------------------------------------------------------------------------------
+
+
+def test_the_search_takes_a_frame_as_it_is():
+    frame = as_frame(mixed(150, 2))
+    rows = mixed(150, 2)
+    y = np.sin(2 * rows[:, 0]) + (rows[:, 1] == 2) + rows[:, 2] / 3
+    model = NadarayaWatsonRegressorCV(**HOURS).fit(frame, y)
+    assert model.bandwidth_.shape == (4,)
+    assert all(len(bandwidth) == 4 for bandwidth in model.cv_results_["bandwidth"])
+    assert model.score(None, y) > 0.9
+    plain = NadarayaWatsonRegressor(bandwidth=model.bandwidth_, degree=model.degree_, **HOURS).fit(
+        frame, y
+    )
+    assert_array_equal(plain.predict(frame), model.predict(frame))
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_slopes_of_the_search(degree):
+    """Those by the bandwidths of features are differences of the criterion."""
+    from nwkr._objective import by_criterion
+    from nwkr._window import FixedWindow
+
+    model = NadarayaWatsonRegressorCV(degrees=(degree,), per_feature=False, **HOURS)
+    model.fit(as_frame(ROWS), Y)
+    columns, window = model._columns, BANDWIDTH.copy()
+    problem = model._problem(Y[model._rows], np.ones(len(Y)), None)
+    weights = np.full(len(Y), 1 / len(Y))
+
+    def criterion(bandwidth):
+        window = FixedWindow(columns.by_column(bandwidth))
+        (fit,) = problem.leave_one_out.fits([window], degree)
+        residuals = fit.fitted - problem.leave_one_out.targets
+        value, slopes = by_criterion("aicc", fit, residuals, weights, len(Y))
+        return value, columns.summed(slopes)
+
+    found = criterion(window)[1]
+    for feature in range(4):
+        step = np.where(np.arange(4) == feature, 1e-5, 0)
+        ends = [criterion(window * np.exp(sign * step))[0] for sign in (1, -1)]
+        assert_allclose(found[feature], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-8)
+
+
+def test_folds_see_the_same_features():
+    rows = mixed(80, 3)
+    frame, y = as_frame(rows), rows[:, 0] + (rows[:, 1] == 1)
+    candidates = [0.5 * BANDWIDTH, {"kind": 0.4, "x": 0.3}, 2 * BANDWIDTH]
+    model = NadarayaWatsonRegressorCV(bandwidths=candidates, degrees=(0, 1), cv=4, **HOURS)
+    model.fit(frame, y)
+    for number, bandwidth in enumerate(candidates):
+        plain = NadarayaWatsonRegressor(bandwidth=bandwidth, **HOURS)
+        for degree in (0, 1):
+            plain.set_params(degree=degree)
+            predictions = cross_val_predict(plain, frame, y, cv=4)
+            errors = ((predictions - y) ** 2).reshape(4, -1).mean(axis=1)
+            place = [
+                place
+                for place, (width, of) in enumerate(
+                    zip(model.cv_results_["bandwidth"], model.cv_results_["degree"])
+                )
+                if of == degree and place // 2 == number
+            ]
+            assert_allclose(np.take(model.cv_results_["score"], place), -errors.mean())
+
+
+# -- what may come -----------------------------------------------------------------------------
+
+
+def test_levels_that_fit_has_not_seen():
+    frame = as_frame(ROWS)
+    asked = as_frame(QUERIES).assign(kind="zebra")
+    rows = QUERIES.copy()
+    rows[:, 1] = 99
+    model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(frame, Y)
+    assert_allclose(model.predict(asked), naive(queries=rows) @ Y, rtol=1e-10)
+    # All categories are as far: the nearest are those of the other columns, all that tie.
+    few = pd.DataFrame({"kind": list("aabc")})
+    model = NadarayaWatsonRegressor("boxcar", 0.5).fit(few, [1, 3, 5, 8])
+    assert_allclose(model.predict(pd.DataFrame({"kind": ["a", "zebra"]})), [2, 17 / 4])
+    between = pd.DataFrame({"size": [1.0, 4.0, 4.0]})
+    lengths = mixed_distances([[2.0], [9.0]], between.to_numpy(), ["levels"], [1.0])
+    model = NadarayaWatsonRegressor(bandwidth=1, ordered_features=["size"])
+    weights = model.fit(between, [1, 2, 3]).attention_weights(pd.DataFrame({"size": [2.0, 9.0]}))
+    expected = np.exp(-(lengths**2) / 2)
+    assert_allclose(weights, expected / expected.sum(axis=1, keepdims=True), rtol=1e-12)
+
+
+def test_a_missing_category_is_a_category():
+    column = np.array(["a", None, "b", None, "a"], dtype=object)
+    words = np.where(column == None, "none", column)  # noqa: E711
+    y, asked = [1, 2, 3, 4, 5], np.array([None, "b", "zebra"], dtype=object)
+    frames = [
+        (pd.DataFrame({"k": column}), pd.DataFrame({"k": asked})),
+        (pd.DataFrame({"k": pd.Categorical(column)}), pd.DataFrame({"k": asked})),
+        (pd.DataFrame({"k": pd.array(column, "string")}), pd.DataFrame({"k": asked})),
+        (pl.DataFrame({"k": column}), pl.DataFrame({"k": asked})),
+    ]
+    expected = NadarayaWatsonRegressor(bandwidth=0.5).fit(pd.DataFrame({"k": words}), y)
+    expected = expected.predict(pd.DataFrame({"k": ["none", "b", "zebra"]}))
+    for frame, asked in frames:
+        model = NadarayaWatsonRegressor(bandwidth=0.5).fit(frame, y)
+        assert_allclose(model.predict(asked), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda words: pd.DataFrame({"k": pd.Categorical(words)}),
+        lambda words: pd.DataFrame({"k": pd.array(words, "string")}),
+        lambda words: pd.DataFrame({"k": np.array(words, dtype=object)}),
+        lambda words: pl.DataFrame({"k": pl.Series(words, dtype=pl.Categorical)}),
+        lambda words: pl.DataFrame({"k": words}),
+    ],
+    ids=["category", "string", "object", "polars Categorical", "polars String"],
+)
+def test_all_that_words_come_in(make):
+    words, y, asked = list("abacb"), [1, 2, 3, 4, 5], ["c", "a", "zebra"]
+    model = NadarayaWatsonRegressor(bandwidth=0.5).fit(make(words), y)
+    numbers = mixed_distances([[3], [1], [9]], [[1], [2], [1], [3], [2]], ["category"], [0.5])
+    weights = np.exp(-(numbers**2) / 2)
+    assert_allclose(model.predict(make(asked)), weights @ y / weights.sum(axis=1), rtol=1e-12)
+
+
+def test_words_in_arrow():
+    pa = pytest.importorskip("pyarrow")
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+
+        def make(words, kind=kind):
+            words = pd.array(pa.array(words).cast(kind), dtype=pd.ArrowDtype(kind))
+            return pd.DataFrame({"k": words, "x": np.arange(len(words)) / 3})
+
+        frame, asked = make(list("abac")), make(["a", "zebra", None])
+        model = NadarayaWatsonRegressor(bandwidth=0.5).fit(frame, [1, 2, 3, 4])
+        known = pd.DataFrame({"k": list("abac"), "x": frame["x"]})
+        expected = NadarayaWatsonRegressor(bandwidth=0.5).fit(known, [1, 2, 3, 4])
+        assert_allclose(
+            model.predict(asked), expected.predict(asked.astype({"k": object})), rtol=1e-12
+        )
+
+
+def test_which_columns_are_categories():
+    frame = as_frame(ROWS)[["x", "kind"]].assign(flag=ROWS[:, 2] > 0, number=ROWS[:, 2])
+    expected = None
+    for given in ([1, 3], ["kind", "number"], [False, True, False, True], np.array([1, 3])):
+        model = NadarayaWatsonRegressor(categorical_features=given).fit(frame, Y)
+        expected = model.predict(frame) if expected is None else expected
+        assert_array_equal(model.predict(frame), expected)
+    as_types = frame.astype({"number": "category"})
+    assert_allclose(NadarayaWatsonRegressor().fit(as_types, Y).predict(as_types), expected)
+    for given, match in (
+        (["kinds"], "categorical_features must give columns .* got 'kinds'"),
+        ([4], "got 4"),
+        ([True, False], "True and False for each of 4 columns; got 2"),
+        ([1.5], "got 1.5"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            NadarayaWatsonRegressor(categorical_features=given).fit(frame, Y)
+    for periodic, match in (
+        ({"kind": 24}, "periodic_features must name columns of numbers; 'kind'"),
+        ({"x": 0}, "positive period .* got 0 for 'x'"),
+        ({"y": 1}, "periodic_features must give columns .* got 'y'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            NadarayaWatsonRegressor(periodic_features=periodic).fit(frame, Y)
+    with pytest.raises(ValueError, match=r"'kind' holds text, whose order is not known.*ordered"):
+        NadarayaWatsonRegressor(ordered_features=["kind"]).fit(frame, Y)
+
+
+def test_columns_that_change():
+    frame = as_frame(ROWS)
+    model = NadarayaWatsonRegressor(**HOURS).fit(frame, Y)
+    for asked, match in (
+        (frame.drop(columns="kind"), "(?s)feature names should match.*missing.*- kind"),
+        (frame.assign(more="a"), "(?s)feature names should match.*unseen.*- more"),
+        (frame.assign(kind=1.5), "X must hold in column 'kind' what it held in fit, text; got num"),
+        (frame.assign(x="a"), "X must be real numbers; got text in column 'x'"),
+        (frame.assign(x=pd.Categorical(["a"] * 60)), "got categories in column 'x'"),
+        (frame.assign(size=pd.Categorical(["a"] * 60)), "in column 'size' what it held in fit, nu"),
+        (frame[["kind", "x", "size", "hour"]], "(?s)feature names should match.*same order"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            model.predict(asked)
+    with pytest.raises(ValueError, match=r"one kind in each column; got text and numbers.*'kind'"):
+        NadarayaWatsonRegressor().fit(frame.assign(kind=["a", 1] * 30), Y)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        by_place = model.predict(frame.to_numpy())
+    assert_allclose(by_place, model.predict(frame), rtol=1e-12)
+    model = NadarayaWatsonRegressor(categorical_features=[1]).fit(ROWS, Y)
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* expecting 4"):
+        model.predict(ROWS[:, :3])
+
+
+def test_what_takes_numbers_only():
+    frame = as_frame(ROWS)
+    match = r"takes numbers only; got .* in columns \['kind', 'size', 'hour'\].*OneHotEncoder"
+    for parameters in ({"metric": "cosine"}, {"bandwidth": Adaptive()}):
+        with pytest.raises(ValueError, match=match):
+            NadarayaWatsonRegressor(**parameters, **HOURS).fit(frame, Y)
+
+
+def test_numbers_take_the_path_they_took():
+    """A frame of numbers makes no columns, and gives the bits of its array."""
+    X = ROWS[:, [0, 3]]
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    model = NadarayaWatsonRegressor().fit(frame, Y)
+    assert model._X.shape == X.shape
+    assert_array_equal(model.predict(frame), NadarayaWatsonRegressor().fit(X, Y).predict(X))
+
+
+def test_a_copy_knows_its_categories():
+    import pickle
+
+    frame = as_frame(ROWS)
+    model = NadarayaWatsonRegressor(degree=1, **HOURS).fit(frame, Y)
+    expected = model.predict(as_frame(QUERIES))
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(as_frame(QUERIES)), expected)
+    assert_array_equal(clone(model).fit(frame, Y).predict(as_frame(QUERIES)), expected)
