@@ -182,7 +182,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             self._metric,
             self.n_jobs,
             distances,
-            self._columns,
+            columns=self._columns,
         )
 
     def _problem(self, y, sample_weight, distances):

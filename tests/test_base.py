@@ -94,7 +94,7 @@ def test_parameters(Estimator):
         "n_jobs": None,
     }
     if Estimator is NadarayaWatsonClassifier:
-        defaults["class_weight"] = None
+        defaults |= {"class_weight": None, "outlier_label": None}
     else:
         defaults |= {"degree": 0, "ridge": 1.0}
     assert {name: parameter.default for name, parameter in parameters.items()} == defaults
