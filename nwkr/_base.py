@@ -257,11 +257,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             columns=self._columns,
         )
 
-    @property
-    def _scales(self):
-        """The bandwidth 1, by column."""
-        return np.full(self._X.shape[1], self._columns.units)
-
     def _by_feature(self, bandwidth):
         """A bandwidth as people see it, who know of features and not of columns."""
         return copy(self._columns.by_feature(bandwidth))
@@ -271,7 +266,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         if many and self._metric == "euclidean" and self.algorithm != "dense":
-            scale = self._scales if window.by_query else window.bandwidth
+            scale = self._columns.units if window.by_query else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale, self._sizes.keys_per_block)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
@@ -337,7 +332,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _prepare(self):
         """The training rows and their window, with all that does not depend on the queries."""
         if self._window.by_query:  # each has its own width, of which nothing is known yet
-            options = {"bandwidth": self._scales, "query_widths": np.empty(0)}
+            options = {"bandwidth": self._columns.units, "query_widths": np.empty(0)}
             return self._without_window(self._X[:0], **options).prepare()
         return self._window.at(self._without_window(self._X[:0])).prepare()
 

@@ -161,9 +161,9 @@ class Columns:
         return np.where(self._of_distance, by_feature[self._feature_of], np.inf)
 
     @property
-    def units(self) -> np.ndarray | float:
-        """The bandwidth 1 for all features, by column where these differ."""
-        return 1.0 if self.plain else self.by_column(np.ones(self.n_features))
+    def units(self) -> np.ndarray:
+        """The bandwidth 1 for all features, by column."""
+        return self.by_column(np.ones(self.n_features))
 
     def by_feature(self, bandwidth: Any) -> Any:
         """The bandwidth of each feature, from those of its columns, if there is one for each."""

@@ -66,3 +66,9 @@ def as_counts(weights: np.ndarray) -> np.ndarray:
     n_rows = min(count_rows(weights), MOST_ROWS)
     shares = weights / weights.max()
     return shares * (n_rows / shares.sum())
+
+
+def of_mean_1(weights: np.ndarray) -> np.ndarray:
+    """Weights, scaled so that their mean is 1."""
+    shares = weights / weights.max()
+    return shares / shares.mean()

@@ -15,7 +15,7 @@ from nwkr._columns import Columns
 from nwkr._local import LocalFit, LocalLines
 from nwkr._local_slopes import bandwidth_slopes
 from nwkr._pooling import Attention, PooledSums, as_dense
-from nwkr._window import Window
+from nwkr._window import FixedWindow, Window
 
 __all__ = ["Fit", "LeaveOneOut"]
 
@@ -119,6 +119,11 @@ class LeaveOneOut:
     targets: np.ndarray
     ridge: float = np.inf
     features: Columns | None = None
+
+    def fit(self, bandwidth: np.ndarray, degree: int = 0) -> Fit:
+        """Leave-one-out fit of one bandwidth for each feature."""
+        by_column = bandwidth if self.features is None else self.features.by_column(bandwidth)
+        return next(self.fits([FixedWindow(by_column)], degree))
 
     def fits(self, windows: Sequence[Window], degree: int = 0) -> Iterator[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances.

@@ -12,7 +12,7 @@ from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._counts import count_rows
+from nwkr._counts import count_rows, of_mean_1
 from nwkr._descent import descend
 from nwkr._folds import scores_over_folds
 from nwkr._leave_one_out import Fit, LeaveOneOut
@@ -102,12 +102,12 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
         # What is the best does not depend on the scale of the weights, nor does what is tried.
-        rule = self._resolve("scott", _of_mean_1(weight), distances)
+        rule = self._resolve("scott", of_mean_1(weight), distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
         self._arrange(rule)
         weight = sample_weight[self._rows]
-        problem = self._problem(y[self._rows], _of_mean_1(weight), distances)
+        problem = self._problem(y[self._rows], of_mean_1(weight), distances)
         candidates = None
         if not isinstance(self.bandwidths, str):
             candidates = [self._resolve(b, weight, distances) for b in self.bandwidths]
@@ -298,16 +298,15 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
     def _descend(self, problem, rule, start, degree):
         """One bandwidth for each feature, if that is worth them."""
-        columns, scaled = self._columns, self._columns.by_feature(rule.bandwidth)
-        fixed = isinstance(start, FixedWindow)
-        candidate = columns.by_feature(np.asarray(start.bandwidth)) if fixed else None
-        criterion = self._criterion
+        columns, criterion, candidate = self._columns, self._criterion, None
+        scaled = columns.by_feature(rule.bandwidth)
+        if isinstance(start, FixedWindow):
+            candidate = columns.by_feature(start.bandwidth)
         if criterion is None:
             weights = problem.sample_weight / problem.sample_weight.sum()
 
             def by_leave_one_out(bandwidth):
-                window = FixedWindow(columns.by_column(bandwidth))
-                (fit,) = problem.leave_one_out.fits([window], degree)
+                fit = problem.leave_one_out.fit(bandwidth, degree)
                 if np.isnan(fit.predictions).any():
                     return np.inf, np.zeros_like(bandwidth)
                 deviance, changes = self._deviance(fit.predictions, problem.values, weights)
@@ -325,8 +324,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         weights = attention.weights / attention.weights.sum()
 
         def by_fit(bandwidth):
-            window = FixedWindow(columns.by_column(bandwidth))
-            (fit,) = leave_one_out.fits([window], degree)
+            fit = leave_one_out.fit(bandwidth, degree)
             if np.isnan(fit.fitted).any():
                 return np.inf, np.zeros_like(bandwidth)
             residuals = self._comparable(fit.fitted - targets)
@@ -340,8 +338,9 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         if candidate is not None:
             starts.append(wider * candidate)
         start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
-        origin = columns.origin(attention.keys, scaled)
-        found = descend(objective, origin, scaled, start, self.shrinkage)
+        found = descend(
+            objective, columns.origin(attention.keys, scaled), scaled, start, self.shrinkage
+        )
         if found is None:
             return []
         found = columns.by_column(found / wider)
@@ -396,8 +395,3 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
     def _note_best(self, best):
         """Keep what else was found with the best bandwidth."""
-
-
-def _of_mean_1(weights):
-    shares = weights / weights.max()
-    return shares / shares.mean()

@@ -196,8 +196,7 @@ class NearestWindow(Window):
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
         assert near_rows is not None
-        extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
-        unit = _unit_of(widths, extent)
+        unit = _unit_of(widths, np.fmax.reduce(np.abs(queries), None, initial=near_rows.extent))
         widths = np.where(widths >= _LEAST_SQUARED * unit, widths / unit, 0)
         units = np.full(attention.keys.shape[1], unit * self.units)
         return attention.replace(bandwidth=units, query_widths=widths)
@@ -215,12 +214,13 @@ class NearestWindow(Window):
         )
 
     def _arranged(self, keys, kinds):
-        if kinds is not None and np.ndim(self.units):
+        if kinds is not None and np.isinf(self.units).any():
             kinds = kinds.take(np.flatnonzero(np.isfinite(self.units)))
         return NearRows(self._of_distance(keys), kinds)
 
     def _of_distance(self, rows):
-        return rows if np.ndim(self.units) == 0 else rows[:, np.isfinite(self.units)]
+        counted = np.isfinite(self.units)
+        return rows if np.all(counted) else rows[:, counted]
 
 
 def _unit_of(widths, extent):
