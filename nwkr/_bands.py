@@ -15,7 +15,7 @@ from nwkr._targets import Targets
 
 __all__ = ["ConfidenceBands"]
 
-# Of resampled residuals so many at once, each of which is held in so many bytes.
+# Resampled residuals that are held at once, and the bytes that each takes.
 _NUMBERS_AT_ONCE, _BYTES_PER_NUMBER = 2**24, 32
 
 
@@ -102,14 +102,14 @@ class ConfidenceBands(LeaveOneOutResiduals):
         unknown = np.isnan(residuals).any(axis=1, keepdims=True)
         residuals[unknown[:, 0]] = 0
         random, both = check_random_state(random_state), np.array([-1, 1], np.int8)
-        places = self._rows.argsort().argsort()  # whatever order the rows are kept in
+        places = self._rows.argsort().argsort()  # signs do not depend on the order
 
         attention = self._attention(X)
         fit = self._fit_lines(attention)
         self._refuse_empty(fit.sums.total > 0)
         (n_rows, n_values), n_queries = residuals.shape, len(fit.mean)
         sizes = np.empty((n_queries, n_values, n_bootstrap))
-        # Some resamples at a time: each is an output to be fitted, of all training rows.
+        # A few resamples at a time: each is one more output for all training rows.
         numbers = n_rows * n_values * (1 + len(self._lines.columns))
         memory = get_config()["working_memory"] * 2**20 // _BYTES_PER_NUMBER
         at_once = max(1, int(min(_NUMBERS_AT_ONCE, memory) // numbers))

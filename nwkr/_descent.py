@@ -9,12 +9,13 @@ from scipy.optimize import minimize
 
 __all__ = ["descend"]
 
-# By what factor a feature's bandwidth may leave the rule of thumb.
-_FARTHEST = 1e3
-# So many features are tried without, whatever their bandwidth.
-_TRIED_ALONE = 32
-# Beyond this multiple of the rule of thumb it reaches across the data, and may as well be off.
-_ACROSS = 8.0
+# A feature's bandwidth stays within this factor of the rule of thumb.
+_LARGEST_FACTOR = 1e3
+# At most so many features are switched off on trial, whatever their bandwidth.
+_FEATURES_TRIED = 32
+# A bandwidth beyond this multiple of the rule of thumb reaches across the data: the search tries to
+# switch the feature off.
+_OFF_BEYOND = 8.0
 
 
 def descend(
@@ -53,7 +54,7 @@ def descend(
     free = np.isfinite(rule)
     if not free.any():
         return None
-    farthest = np.log(_FARTHEST)
+    farthest = np.log(_LARGEST_FACTOR)
     common = np.zeros(np.count_nonzero(free))
     if candidate is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,8 +63,8 @@ def descend(
     own = np.log(origin[free] / rule[free]).clip(max=farthest)
     apart = ~np.isnan(own)
     origin = np.where(apart, own, common)
-    # Where the common candidate is so wide that all rows look alike no slope leads back; squared
-    # distances grow with the number of features.
+    # Where the common candidate is so wide that all rows have equal weight, the slopes are 0. The
+    # limit grows with the number of features, as squared distances do.
     wide = np.log(max(2, np.sqrt(len(common)) / 2))
     start = np.where(apart, own, np.minimum(common, wide))
 
@@ -101,15 +102,15 @@ def descend(
         x = np.where(moving, _filled(moving, found.x), np.inf)
         return _switch_off(penalised, x, found.fun, across)
 
-    across = np.where(apart, own - np.log(2), np.log(_ACROSS))
+    across = np.where(apart, own - np.log(2), np.log(_OFF_BEYOND))
     x, value = descend_from(start)
-    if np.isinf(n_rows):  # leave-one-out would take many features for better than they are
+    if np.isinf(n_rows):  # leave-one-out favours too many features
         without, value_without = _switch_off_each(penalised, x, value, across)
-        if value_without < value:  # the others find another place
+        if value_without < value:  # then the others descend again
             x, value = without, value_without
             if np.isfinite(x).any():
                 x, value = descend_from(x)
-    # Akaike's reckoning: by deviance, each bandwidth more costs two over the number of rows.
+    # As in AIC, each bandwidth more has to lower the deviance by 2 / n_rows.
     cost = 2 * (len(x) - 1) / n_rows
     worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
     return bandwidth_of(x) if worth_it else None
@@ -135,7 +136,7 @@ def _switch_off(objective, x, value, across):
 def _switch_off_each(objective, x, value, across):
     """Let bandwidths run out to infinity one by one, the widest first, where that is better."""
     order = np.argsort(across - x)
-    for feature in order[np.isfinite(x[order])][:_TRIED_ALONE]:
+    for feature in order[np.isfinite(x[order])][:_FEATURES_TRIED]:
         off = x.copy()
         off[feature] = np.inf
         without = objective(off)[0]

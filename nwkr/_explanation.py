@@ -148,7 +148,7 @@ class Explanation(NadarayaWatsonBase):
                 least = np.partition(sizes, -top_k, axis=1)[:, -top_k, None]
             row, col = np.nonzero((sizes >= least) & (sizes > 0))
             weight, number = weights[row, col], self._rows[cols[col]]
-            # Of equal weights the first row's comes first.
+            # Where weights are equal, the row that comes first in the data comes first.
             order = np.lexsort((number, -np.abs(weight), row))
             place = np.arange(len(row)) - np.searchsorted(row, row)
             order = order[place < (top_k or np.inf)]

@@ -48,7 +48,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
         X = distances
         model.set_params(metric="precomputed", metric_params=None)
     weighted = np.ptp(sample_weight) > 0
-    # Routing has the weights count in the scores too, whatever the caller has set.
+    # Metadata routing makes the weights count in the scores, too, whatever the caller has set.
     with config_context(enable_metadata_routing=weighted):
         search = GridSearchCV(
             model.set_fit_request(sample_weight=True) if weighted else model,

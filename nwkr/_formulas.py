@@ -23,9 +23,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["Formula", "formula_of", "kernel_of_formula"]
 
-_LIKE = {np.zeros_like: 0.0, np.ones_like: 1.0}
-# Coefficients that differ by less are equal: a few roundings.
-_SAME = 1e-15
+_CONSTANTS_LIKE = {np.zeros_like: 0.0, np.ones_like: 1.0}
+# Coefficients that differ by less, which is a few roundings, are equal.
+_EQUAL_WITHIN = 1e-15
 
 
 class _UnknownError(TypeError):
@@ -63,7 +63,7 @@ class Formula(NDArrayOperatorsMixin):
             factor, own, of_other = own[0], (1.0,), (1.0,)
         if len(own) != len(of_other) or not 0 < factor < np.inf:
             return False
-        return np.allclose(own, of_other, rtol=_SAME, atol=0)
+        return np.allclose(own, of_other, rtol=_EQUAL_WITHIN, atol=0)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         rule = _RULES.get(ufunc)
@@ -72,9 +72,9 @@ class Formula(NDArrayOperatorsMixin):
         return rule(*map(_formula, inputs))
 
     def __array_function__(self, function, types, args, kwargs):
-        if function not in _LIKE or len(args) != 1 or kwargs:
+        if function not in _CONSTANTS_LIKE or len(args) != 1 or kwargs:
             raise _UnknownError(f"{function.__name__} has no normal form")
-        return Formula((_LIKE[function],))
+        return Formula((_CONSTANTS_LIKE[function],))
 
     def __array__(self, *args, **kwargs):
         raise _UnknownError("a symbol has no numbers")
@@ -99,7 +99,7 @@ def formula_of(function: Callable) -> Formula | None:
     try:
         with np.errstate(all="ignore"):
             found = function(Formula())
-    except Exception:  # whatever a function does that is not made for symbols
+    except Exception:  # a function not made for symbols may raise anything
         return None
     return found if isinstance(found, Formula) else None
 

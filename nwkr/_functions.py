@@ -9,17 +9,19 @@ import numpy as np
 
 __all__ = ["PROBE", "farthest_of", "name_of", "profile_of_function", "weights_of_function"]
 
-# Beyond this, powers of a distance may overflow.
-_FAR = 1e30
-# Fine where kernels bend, and out to where the Gaussian underflows; two rows, as a tile.
+# Powers of a larger distance may overflow.
+_LARGEST_DISTANCE = 1e30
+# The distances at which a function is tried: close together where kernels bend, and out to where
+# the Gaussian underflows. They have two rows, as a tile has.
 PROBE = np.r_[0:2:401j, 2:40:380j, 1e3].reshape(2, -1)
 
 
 def farthest_of(function: Callable) -> float:
-    """Distance that a function need not be asked beyond: it has come to 0, or there is none."""
+    """The largest distance to call a function with; infinite if its weights do not fall to 0."""
     try:
-        return inf if weights_of_function(function, np.array([_FAR])).any() else _FAR
-    except ValueError:  # raised again, if such a distance ever comes
+        weight = weights_of_function(function, np.array([_LARGEST_DISTANCE]))
+        return inf if weight.any() else _LARGEST_DISTANCE
+    except ValueError:  # raised again if such a distance ever occurs
         return inf
 
 
@@ -35,10 +37,10 @@ def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
     """Weights of distances, which the function may overwrite; checked, to keep or change."""
     shape, name = u.shape, name_of(function)
     try:
-        with np.errstate(all="ignore"):  # the weights are looked at
+        with np.errstate(all="ignore"):  # the weights are checked below
             weights = np.asarray(function(u))
     except (TypeError, ValueError) as error:
-        # An array has no truth; any other ValueError is the function's own.
+        # NumPy's error about the truth value of an array; any other is the function's own.
         if isinstance(error, ValueError) and "truth value" not in str(error):
             raise
         raise TypeError(

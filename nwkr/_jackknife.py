@@ -13,7 +13,7 @@ from nwkr._effective import LocalRows
 
 __all__ = ["LARGEST_SHARE", "FitsWithoutEach", "jackknife_limits"]
 
-# A row's share can be taken off a fit, without loss of digits, if it is no more than this.
+# A row with a share of at most this can be taken out of a fit without loss of digits.
 LARGEST_SHARE = 0.5
 _ROUNDING = 1e-12
 
@@ -31,7 +31,7 @@ class FitsWithoutEach:
         self._seen, self._n_keys = seen, len(seen.fit.attention.weights)
         self._in_order = np.array_equal(seen.cols, np.arange(self._n_keys))
         leverages = seen.leverages
-        #: Pairs whose fit cannot be told so: something else takes its place.
+        #: Pairs whose fit cannot be found this way: the caller has to replace it.
         self.large = leverages > LARGEST_SHARE
         self._factors = seen.effective / (1 - np.minimum(leverages, LARGEST_SHARE))
         self._anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None

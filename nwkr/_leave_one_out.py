@@ -19,7 +19,7 @@ from nwkr._window import FixedWindow, Window
 
 __all__ = ["Fit", "LeaveOneOut"]
 
-_COPIES = 2  # of the sums that are pooled, while they are
+_COPIES_OF_SUMS = 2  # that are held while they are pooled
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class LeaveOneOut:
         """How many windows may have their sums in memory at once."""
         n_columns = self.attention.keys.shape[1] if degree else 0
         n_values = self.targets.shape[1] * (1 + n_columns) + n_columns * (n_columns + 3) // 2
-        n_numbers = len(self.attention.queries) * n_values * _COPIES
+        n_numbers = len(self.attention.queries) * n_values * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 

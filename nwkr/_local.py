@@ -30,11 +30,11 @@ from nwkr._window import Window
 
 __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 
-# Moments about a common centre lose digits where their square is so many times the variance
-# about the local mean; a query beyond it is fitted again about its own mean.
-_LARGEST_LOSS = 2.0**18
-# A line magnifies the relative errors of the sums that it is made of by less than this.
-_SUMS_IN_LINES = 64
+# Moments about a common centre lose digits where the squared distance of the local mean from it is
+# more than so many times the local variance. Such queries are fitted again about their own mean.
+_LARGEST_SQUARE = 2.0**18
+# The relative error of a line is less than so many times that of the sums that it is made of.
+_ERROR_OF_LINES = 64
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class LocalLines:
     def careful(self, attention: Attention) -> Attention:
         """The attention, with errors of sums so small that those of lines are as asked."""
         return (
-            attention.replace(tol=attention.tol / _SUMS_IN_LINES) if self.has_slopes else attention
+            attention.replace(tol=attention.tol / _ERROR_OF_LINES) if self.has_slopes else attention
         )
 
     def fit(
@@ -266,7 +266,7 @@ class LocalLines:
         z_mean = self.scaled(attention.queries) - offset
         diagonal = np.einsum("njj->nj", covariance)
         level = trust[:, None] * diagonal + (1 - trust)[:, None] * fit.penalty
-        lost = trust[:, None] * (diagonal + z_mean**2) > _LARGEST_LOSS * level
+        lost = trust[:, None] * (diagonal + z_mean**2) > _LARGEST_SQUARE * level
         again = np.flatnonzero(lost.any(axis=1))
 
         def add(rows, cols, weights):

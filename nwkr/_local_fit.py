@@ -12,8 +12,8 @@ from nwkr._pooling import Attention, PooledSums
 
 __all__ = ["LocalFit"]
 
-# Directions with less than this share of the largest variance have no slope, where ridge is 0.
-_FLAT = 1e-10
+# With ridge=0, directions with less than this share of the largest variance have no slope.
+_LEAST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class LocalFit:
             # Of all lines that fit alike, that of the smallest slopes: the limit of a penalty.
             unit = np.sqrt(self.penalty)[:, :, None]
             left /= unit * unit.swapaxes(1, 2)
-            solved = np.linalg.pinv(left, rcond=_FLAT, hermitian=True) @ (right / unit) / unit
+            solved = (
+                np.linalg.pinv(left, rcond=_LEAST_VARIANCE, hermitian=True) @ (right / unit) / unit
+            )
         return solved[:, :, :-1], solved[:, :, -1]
 
     def take(self, rows: np.ndarray) -> LocalFit:
@@ -98,7 +100,7 @@ class LocalFit:
         trust, left = self.trust[row], self._system(row)
         if self.lines.ridge > 0:
             return trust * np.linalg.inv(left)
-        return trust * np.linalg.pinv(left, rcond=_FLAT, hermitian=True)
+        return trust * np.linalg.pinv(left, rcond=_LEAST_VARIANCE, hermitian=True)
 
     @property
     def scaled_slopes(self) -> np.ndarray:

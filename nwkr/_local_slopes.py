@@ -63,7 +63,7 @@ def bandwidth_slopes(
     found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
 
     # The penalty is the variance within the window, which depends on the bandwidth.
-    # Slopes fall as the trust does: where it is next to nothing, so is what they add.
+    # Slopes are multiplied by the trust: where it is almost 0, they add almost nothing.
     some = fit.trust > 1e-100
     strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=some)
     share = fit.penalty * np.square(lines.spread / attention.scales[lines.telling])

@@ -18,9 +18,9 @@ from nwkr._pooling import Kinds, distances_between, each, pairs_of, slices
 __all__ = ["NearRows", "euclidean_widths", "widths_under_metric"]
 
 _MOST_COLUMNS_OF_TREE = 15
-# Numbers of rows are scaled to that power of 2, and queries cut off at the other: from there on
-# all rows are equally far. Squares of either stay in range.
-_LARGEST, _CUT_OFF = 400, 500
+# Rows are scaled so that their largest number is about 2 to the first exponent. Queries are cut off
+# at 2 to the second, from where all rows are equally far. The squares of both stay in range.
+_LARGEST_EXPONENT, _CUT_OFF_EXPONENT = 400, 500
 _NUMBERS_AT_ONCE = 2**20
 
 
@@ -44,7 +44,7 @@ class NearRows:
         self.rows, self.kinds = rows, kinds
         extent = [rows.max(), -rows.min()] if kinds is None else kinds.extent(rows)
         self.extent = float(np.max(extent))
-        self._shift = int(_LARGEST - np.frexp(self.extent)[1])
+        self._shift = int(_LARGEST_EXPONENT - np.frexp(self.extent)[1])
         self._search: _Tree | _Screen | _ScreenOfKinds
         if kinds is not None and kinds.special(rows).any():
             self._search = _ScreenOfKinds(rows, kinds, self._shift)
@@ -91,7 +91,7 @@ class NearRows:
         """
         with np.errstate(over="ignore"):
             scaled = np.ldexp(queries, self._shift, dtype=float)
-        limit = np.ldexp(1.0, _CUT_OFF)
+        limit = np.ldexp(1.0, _CUT_OFF_EXPONENT)
         numbers, beyond = self._search.propose(np.clip(scaled, -limit, limit), n_near)
         distances = _distances(queries, self.rows, numbers, self.kinds)
         order = distances.argsort(axis=1, kind="stable")
@@ -154,14 +154,14 @@ class _ScreenOfKinds:
             numbers = np.tile(np.arange(n_near), (len(queries), 1))
             return numbers, np.full(len(queries), np.inf)
         queries = np.ldexp(queries, -self._shift)
-        unit = np.full(self._rows.shape[1], np.ldexp(1.0, _LARGEST - self._shift))
+        unit = np.full(self._rows.shape[1], np.ldexp(1.0, _LARGEST_EXPONENT - self._shift))
         product = pairs_of(queries, self._rows, unit, kinds=self._kinds).product(1.0)
         assert product is not None
         _, error = product.reach(slice(None))
         lowest = product.squares(slice(None), slice(None))
         numbers = lowest.argpartition(n_near, axis=1)[:, : n_near + 1]
         beyond = np.take_along_axis(lowest, numbers[:, [n_near]], axis=1)[:, 0] - error
-        return numbers[:, :n_near], np.ldexp(np.sqrt(np.maximum(beyond, 0)), _LARGEST)
+        return numbers[:, :n_near], np.ldexp(np.sqrt(np.maximum(beyond, 0)), _LARGEST_EXPONENT)
 
 
 def _distances(queries, rows, numbers, kinds):

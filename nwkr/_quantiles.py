@@ -17,10 +17,11 @@ from nwkr._pooling import Attention
 __all__ = ["pooled_quantiles", "quantiles_about"]
 
 _MOST_BINS = 32
-# Up to one key of so many, it is quicker to sort them than to pick them out of all.
-_SPARSE = 16
-# By how much, of it, a sum of weights may miss a share by rounding. So much of the weights may
-# also be rounding at either end: that of keys at the very edge of the window, for one.
+# Where more than this number of keys share one with weight, it is quicker to sort those with weight
+# than to pick them out of all in order.
+_SPARSE_ABOVE = 16
+# The relative error by which a sum of weights may miss a share by rounding. As much of the weights
+# may be rounding at either end, such as those of keys at the very edge of the window.
 _ROUNDING = 1e-12
 
 
@@ -41,7 +42,7 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     found : ndarray of shape (n_queries, n_quantiles, n_outputs)
         Some of the values; NaN where no key has weight.
     """
-    # What is compared with numbers takes all digits.
+    # Sums are compared with numbers, which takes all digits.
     attention = attention.replace(keys=attention.keys.astype(float, copy=False))
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
     found = np.full((len(attention.queries), len(quantiles), y.shape[1]), np.nan)
@@ -50,7 +51,7 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     # For few queries, or few pairs by output, bins cost more than they save.
     many = len(found) > sizes.least_queries_in_bins
     many &= n_pairs > sizes.least_pairs_in_bins * y.shape[1]
-    # Weights that are looked at serve all outputs; bins are of one.
+    # The weights themselves serve all outputs; bins are made for each output.
     if n_bins > 1 and many:
         for output, column in enumerate(y.T):
             _look_in_bins(attention, column, n_bins, wanted, found[:, :, output])
@@ -71,9 +72,9 @@ def _look(attention, y, wanted, found):
         if not len(cols):
             return
         for output, values in enumerate(y.T):
-            if len(cols) < len(y) // _SPARSE:
+            if len(cols) < len(y) // _SPARSE_ABOVE:
                 in_order = values[cols].argsort(kind="stable")
-            else:  # all have been sorted
+            else:  # all values have been sorted before
                 place = np.full(len(y), -1)
                 place[cols] = np.arange(len(cols))
                 in_order = place[order(output)]

@@ -13,14 +13,13 @@ from scipy.special import betaln, gammaln
 
 __all__ = ["log_moment_exponential", "log_moment_power", "numeric_log_moment"]
 
-# Logarithms of u, close together where a kernel in the units of its bandwidth bends; as far as
-# powers of u do not overflow.
+# Logarithms of u: close together where kernels bend, and as far out as powers of u do not overflow.
 _LOG_U = np.unique(np.r_[-115:115:11501j, -9:9:18001j])
-_TOGETHER = 16  # of them make an interval, but where the integrand comes and goes
-# Parts of less than this share of the integrand's peak (its logarithm) do not count.
-_LOG_SHARE = -45.0
-# Weights below this are about to underflow, and what comes after them is not seen.
-_LOG_SEEN = -650.0
+_POINTS_PER_INTERVAL = 16  # of _LOG_U; one, where the integrand begins and ends
+# Logarithm of a share of the integrand's peak: parts below it do not count.
+_LEAST_LOG_SHARE = -45.0
+# Logarithm of a weight that is about to underflow: beyond it the integrand is unknown.
+_LEAST_LOG_WEIGHT = -650.0
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)
 _TOLERANCE = 1e-13
 _HALVINGS = 60
@@ -76,13 +75,13 @@ def numeric_log_moment(
             f"K(u), that can be computed: its weights are {where} of the distances that were "
             f"tried. Rules of thumb and densities need it; give bandwidth as a number."
         )
-    counts = found > peak + _LOG_SHARE
-    unseen = found - (p + 1) * _LOG_U < _LOG_SEEN
+    counts = found > peak + _LEAST_LOG_SHARE
+    unseen = found - (p + 1) * _LOG_U < _LEAST_LOG_WEIGHT
     if counts[-1] or (counts & unseen).any():
         return inf
     comes_and_goes = np.flatnonzero(np.diff(counts))
     first, last = np.flatnonzero(counts)[[0, -1]]
-    numbers = np.r_[first:last:_TOGETHER, last, comes_and_goes, comes_and_goes + 1]
+    numbers = np.r_[first:last:_POINTS_PER_INTERVAL, last, comes_and_goes, comes_and_goes + 1]
     return peak + log(
         _integral(lambda t: np.exp(log_integrand(t) - peak), _LOG_U[np.unique(numbers)])
     )

@@ -26,15 +26,15 @@ from nwkr._window import FixedWindow, resolve_window
 
 __all__ = ["BandwidthSearch"]
 
-# "auto" tries the rule of thumb times these powers of sqrt 2, and goes on by as many rungs,
-# as often, while the best of them is the last.
+# "auto" tries the rule of thumb times these powers of sqrt 2. While the best is the last at either
+# end, it tries so many more at that end, at most so often.
 _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
 # The ladder goes on downwards until its narrowest window has this many degrees of freedom a row.
 _LEAST_FREEDOM = 0.1
-# Criteria of the fit are followed on some rows; the bandwidth for all is narrower by the power of
-# the number of rows that the rule of thumb has, or by a multiple nearby.
+# The bandwidths of a descent on some of the rows are made narrower for all rows, as the rule of
+# thumb would be, and are tried times these powers of sqrt 2.
 _NEARBY = range(-3, 4)
-# Multiples of the rule of thumb that a descent on a criterion may start from.
+# Multiples of the rule of thumb among which a descent on a criterion starts from the best.
 _STARTS = 2.0 ** np.arange(-3, 4)
 
 
@@ -101,7 +101,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         self._check_search()
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
-        # What is the best does not depend on the scale of the weights, nor does what is tried.
+        # Weights of mean 1, so that neither the candidates nor the best depend on their scale.
         rule = self._resolve("scott", of_mean_1(weight), distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
@@ -240,7 +240,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         }
 
     def _score(self, problem, fit, trace):
-        if np.isnan(fit.predictions).any():  # as is what the estimator would do
+        if np.isnan(fit.predictions).any():  # the estimator would predict NaN, too
             return -np.inf
         if self.scoring in CRITERIA:
             fitted = self._targets.decode(fit.fitted) / problem.unit
@@ -275,7 +275,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         for _ in range(_EXTENSIONS):
             scores = scores_of(tried)
             best = len(tried) - 1 - scores[::-1].argmax()
-            # A row far away makes the rule of thumb so wide that all others count alike.
+            # A single row far away can make the rule so wide that all others have equal weight.
             coarse = tried[0][1]["effective_dof"] < _LEAST_FREEDOM * problem.n_samples
             if best == len(tried) - 1 and not self._at_the_mean(tried[-2:]):
                 tried, high = tried + rungs(range(high, high + _RUNGS)), high + _RUNGS
@@ -333,7 +333,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
         wider = columns.wider(len(self._rows), len(weights), scaled)
         objective, scaled = self._in_steps(by_fit), wider * scaled
-        # From the multiple that is the best by the criterion itself.
+        # The descent starts from the multiple that is the best by the criterion itself.
         starts = [scaled * multiple for multiple in _STARTS]
         if candidate is not None:
             starts.append(wider * candidate)
@@ -367,7 +367,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             by_rule = self._by_feature(rule.bandwidth)
             candidates = [by_rule * 2 ** (number / 2) for number in _LADDER]
         if isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
-            # Splits that are given number all rows; others may leave out what is absent.
+            # Splits that are given count all rows; others are made of the rows with weight.
             X = self._keys if self._columns.plain else X[self._rows]
             y, sample_weight = y[self._rows], sample_weight[self._rows]
         names = set(self._plain_class._get_param_names()) & set(self._get_param_names())

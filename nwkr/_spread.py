@@ -16,7 +16,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["local_sample_size", "local_variance", "pooled_sample_size"]
 
-_LOG_LITTLE = -230.0  # of totals whose squares may underflow
+_LEAST_LOG_TOTAL = -230.0  # the squares of smaller totals may underflow
 
 
 def local_variance(
@@ -41,7 +41,7 @@ def local_variance(
     def add(seen):
         weights, heaviest = seen.weights, seen.cols[seen.weights.argmax(axis=1)]
         for number, column in enumerate(targets.T):
-            # From the value of the heaviest key: exactly 0 where all values are the same.
+            # From the value of the heaviest key: exactly 0 where all values are equal.
             apart = column[seen.cols] - column[heaviest, None]
             apart -= np.einsum("ij,ij->i", weights, apart)[:, None]
             apart -= seen.along(seen.fit.scaled_slopes[seen.rows, :, number])
@@ -71,7 +71,7 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     sums = attention.pool(nothing)
     squared = attention.replace(kernel=_squared(attention.kernel), weights=attention.weights**2)
     squares = squared.pool(nothing)
-    # What stands in for the weights has no scale.
+    # Weights that stand in where no key has any have no scale.
     scaled = ~np.isneginf(sums.shift)
     with np.errstate(divide="ignore", invalid="ignore"):  # where there is no weight
         log_total, log_squares = np.log(sums.total), np.log(squares.total)
@@ -81,10 +81,10 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     if attention.kernel.log_profile is not None:
         return size
 
-    # Squares of little weights underflow. As shares of the total they do not. Where a bandwidth is
-    # 0, weights may be little that stand in.
+    # Squares of small weights underflow; squares of their shares of the total do not. Weights that
+    # stand in may be small, too, where a bandwidth is 0.
     discrete = np.any(np.asarray(attention.bandwidth) == 0)
-    little = np.where(scaled, log_total < _LOG_LITTLE, discrete & (sums.total > 0))
+    little = np.where(scaled, log_total < _LEAST_LOG_TOTAL, discrete & (sums.total > 0))
     again = np.flatnonzero(little)
 
     def count(rows, cols, weights):

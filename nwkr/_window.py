@@ -31,9 +31,9 @@ __all__ = [
 
 # Bandwidths further apart share no distances: squares of their ratio would be out of range.
 _LARGEST_RATIO = 1e100
-# Widths are 0 below that, in their unit, and the unit is no smaller beside the largest number:
-# squares would be out of range.
-_LEAST_SQUARED, _LEAST_UNIT = 2.0**-500, 480
+# So that squares stay in range, widths below the first count as 0, in their unit; and in this unit
+# the numbers of a row are below 2 to the power of the second.
+_LEAST_WIDTH, _LARGEST_EXPONENT_OF_ROWS = 2.0**-500, 480
 
 
 class Window(ABC):
@@ -58,7 +58,7 @@ class Window(ABC):
     @property
     def name(self) -> Any:
         """What stands for it in a table of results."""
-        return copy(self.bandwidth)  # which its receiver may change
+        return copy(self.bandwidth)  # the caller may change it
 
     @abstractmethod
     def at(self, attention: Attention) -> Attention:
@@ -197,7 +197,7 @@ class NearestWindow(Window):
             return attention.replace(bandwidth=1.0, query_widths=widths)
         assert near_rows is not None
         unit = _unit_of(widths, np.fmax.reduce(np.abs(queries), None, initial=near_rows.extent))
-        widths = np.where(widths >= _LEAST_SQUARED * unit, widths / unit, 0)
+        widths = np.where(widths >= _LEAST_WIDTH * unit, widths / unit, 0)
         units = np.full(attention.keys.shape[1], unit * self.units)
         return attention.replace(bandwidth=units, query_widths=widths)
 
@@ -229,7 +229,7 @@ def _unit_of(widths, extent):
     So squares of both are in range, if they can be. Scaled by it, numbers keep all digits.
     """
     largest, least = np.frexp([extent, widths[widths > 0].min(initial=extent)])[1]
-    return np.ldexp(1.0, max((largest + least) // 2, largest - _LEAST_UNIT))
+    return np.ldexp(1.0, max((largest + least) // 2, largest - _LARGEST_EXPONENT_OF_ROWS))
 
 
 def resolve_window(

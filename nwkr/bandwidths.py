@@ -20,9 +20,9 @@ from nwkr._pooling import Attention, in_blocks, one_blas_thread
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
 _ROUNDING = 1e-12
-# The standard deviation of normal data is their interquartile range over this; where it is so
-# many times more, a few rows far away make it.
-_NORMAL_RANGE, _GROSS = 1.349, 5.0
+# The standard deviation of normal data is the interquartile range divided by the first number.
+# Where it is more than the second number times that, a few rows far away are the cause.
+_NORMAL_RANGE, _LARGEST_EXCESS = 1.349, 5.0
 
 
 class RuleOfThumb:
@@ -336,7 +336,7 @@ def _spread(X, weights):
     mean = np.average(scaled, axis=0, weights=weights)
     std = extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
     robust = _quartile_range(X, weights) / _NORMAL_RANGE
-    return np.where((robust > 0) & (std > _GROSS * robust), robust, std)
+    return np.where((robust > 0) & (std > _LARGEST_EXCESS * robust), robust, std)
 
 
 def _quartile_range(X, weights):
@@ -344,7 +344,7 @@ def _quartile_range(X, weights):
     wanted = weights.sum() * np.array([0.25, 0.75]) * (1 - _ROUNDING)
     ranges = np.empty(X.shape[1])
     for number, column in enumerate(X.T):
-        if (weights == weights[0]).all():  # a third of the time
+        if (weights == weights[0]).all():  # takes a third of the time
             places = np.ceil(wanted / weights[0]).astype(int) - 1
             low, high = np.partition(column, places)[places].astype(float)
         else:
