@@ -6,7 +6,7 @@ from sys import float_info
 
 import numpy as np
 
-__all__ = ["MOST_ROWS", "as_counts", "count_of_sums", "count_rows"]
+__all__ = ["MOST_ROWS", "as_counts", "count_of_sums", "count_rows", "of_mean_1"]
 
 MOST_ROWS = 1e100
 """Far more copies than can be told apart in float64: only their ratios count."""
