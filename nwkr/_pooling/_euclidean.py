@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from nwkr._pooling._kinds import Kinds, Products
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
-from nwkr._pooling._threads import slices
+from nwkr._pooling._threads import scratch, slices
 from nwkr._pooling._twofold import exact_product, exact_sum
 
 __all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
@@ -24,6 +24,8 @@ _LEAST_BANDWIDTH = 1e-150
 _GREATEST_SQUARE = 1e300
 # Size of the tiles in which keys are searched for.
 _PAIRS_AT_ONCE = 2**18
+# As many numbers stay in the cache.
+_PAIRS_IN_CACHE = 2**16
 
 
 def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> EuclideanPairs:
@@ -184,24 +186,30 @@ class EuclideanPairs(Pairs):
     def _squares_of_kinds(self, queries, keys):
         *_, inverse_square = self.in_range
         plain = np.delete(np.arange(len(inverse_square)), self.special)
-        squares = np.zeros((len(queries), len(keys)))
         if len(plain):
             scales = inverse_square[plain]
-            squares += cdist(queries[:, plain], keys[:, plain], "sqeuclidean", w=scales)
-        for _, of_column in self._special_squares(queries, keys):
-            squares += of_column
+            squares = cdist(queries[:, plain], keys[:, plain], "sqeuclidean", w=scales)
+        else:
+            squares = np.zeros((len(queries), len(keys)))
+        # So few at a time that they stay in the cache.
+        height = max(1, _PAIRS_IN_CACHE // max(1, len(keys)))
+        room = scratch("squares", height * len(keys), np.dtype(float)).reshape(height, -1)
+        for part in slices(len(queries), height):
+            rows = queries[part]
+            for _, of_column in self._special_squares(rows, keys, room[: len(rows)]):
+                squares[part] += of_column
         return squares
 
-    def _special_squares(self, queries, keys):
+    def _special_squares(self, queries, keys, out=None):
         *_, inverse_square = self.in_range
         for column in self.special:
-            squares = self._squares_of_column(column, queries[:, column, None], keys[:, column])
-            squares *= inverse_square[column]
-            yield column, squares
+            sides = queries[:, column, None], keys[:, column]
+            yield column, self._squares_of_column(column, *sides, inverse_square[column], out)
 
-    def _squares_of_column(self, column, queries, keys):
+    def _squares_of_column(self, column, queries, keys, factor=1.0, out=None):
         assert self.kinds is not None
-        return self.kinds.squares(column, queries, keys, -np.frexp(self.bandwidth[column])[1])
+        exponent = -np.frexp(self.bandwidth[column])[1]
+        return self.kinds.squares(column, queries, keys, exponent, factor, out)
 
     def special_squares(self, rows, cols):
         """Columns of other kinds than numbers, and what each adds to the squares, one by one."""

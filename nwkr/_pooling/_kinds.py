@@ -71,7 +71,15 @@ class Kinds:
             column[np.isnan(column)] = np.nan_to_num(lowest) - np.sqrt(gap)
         return places
 
-    def squares(self, column: int, queries: np.ndarray, keys: np.ndarray, exponent=0) -> np.ndarray:
+    def squares(
+        self,
+        column: int,
+        queries: np.ndarray,
+        keys: np.ndarray,
+        exponent: int = 0,
+        factor: float = 1.0,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Squared distances in a column, by the plain formula.
 
         Parameters
@@ -82,18 +90,24 @@ class Kinds:
             What queries and keys have there, in shapes that go together.
         exponent : int, default=0
             They are scaled by this power of 2, which is exact.
+        factor : float, default=1.0
+            What the squares are multiplied with.
+        out : ndarray or None, default=None
+            Where they are written, a new array by default.
 
         Returns
         -------
         squares : ndarray
             The squares, of the shape that queries and keys have together.
         """
-        gap, apart = np.ldexp([self.gap[column], 1.0], 2 * exponent)
+        gap, apart = np.ldexp([self.gap[column], 1.0], 2 * exponent) * factor
         if self.is_label[column]:
-            squares = np.where(queries != keys, apart, 0.0)
+            squares = np.multiply(queries != keys, apart, out=out)
         else:
-            squares = np.subtract(queries, keys, dtype=float)
+            squares = np.subtract(queries, keys, out=out, dtype=float)
             squares *= squares
+            if factor != 1:
+                squares *= factor
         no_query, no_key = np.isnan(queries), np.isnan(keys)
         if no_query.any() or no_key.any():
             np.copyto(squares, gap, where=no_query ^ no_key)
