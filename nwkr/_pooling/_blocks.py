@@ -31,8 +31,8 @@ __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
 _KEYS_PER_ROUND = 2**19
 _FEW_PARTS = 4
-# A sum without what is taken back has digits enough if that is no more than so many times it.
-_MOST_TAKEN_BACK = 2.0**10
+# A difference has enough digits if what was subtracted is at most so many times the difference.
+_LARGEST_SUBTRACTED = 2.0**10
 
 
 def pool_blocks(
@@ -59,7 +59,7 @@ def pool_blocks(
         Numbers of the queries to pool for, all by default; the others get nothing.
     """
     if len(multiples) > 1 and any(around.by_moments([multiple]) for multiple in multiples):
-        # These differ from one bandwidth to the next, and are worth more than shared distances.
+        # Moments are made for each bandwidth, and save more than shared distances do.
         alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
     sums = np.zeros((len(multiples), around.pairs.shape[0], len(values)))
@@ -79,14 +79,14 @@ def pool_blocks(
         cols, pairs = around.part(queries, around.all_of(queries, multiples, empty))
         return pairs, np.arange(len(queries)), cols
 
-    # Threads would only wait for each other at what is quick: that is done before and after.
+    # Quick steps are done before and after: there, threads would only wait for each other.
     parts = around.of_queries(rows, around.visited(multiples))
     if len(parts) > _FEW_PARTS:
         values.all  # noqa: B018 - they are weighted once, not for each part again
     prepare = partial(_prepare, around, kernel, values, multiples, moments)
     for groups in _rounds(map(prepare, around.in_groups(parts))):
         pool_round(groups)
-        groups.clear()  # or they would stay until the next are made
+        groups.clear()  # releases them before the next are made
     return pool_exactly(
         sums,
         uncertain,
@@ -123,10 +123,10 @@ class _Group:
             sums += self.dense.sums
         if self.own is not None:
             sums[0] -= self.own
-        # Where moments overflow, there are none.
+        # Where moments overflow, sums are NaN.
         uncertain = ~(sums[:, :, 0] > 0) if self.dense is None else self.dense.uncertain(sums)
         if self.own is not None:
-            uncertain[0] |= (np.abs(self.own) > _MOST_TAKEN_BACK * np.abs(sums[0])).any(axis=1)
+            uncertain[0] |= (np.abs(self.own) > _LARGEST_SUBTRACTED * np.abs(sums[0])).any(axis=1)
         return sums, uncertain
 
 

@@ -28,13 +28,13 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Dense", "Visit", "least_total", "pool_dense"]
 
-# A query is far where the least weight of a tile, exp(LOWEST), is something in its total.
-_FAR = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
-# Weights near the edge of the support carry the product's error: little else in the total,
-# and it shows.
-_THIN = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
-# The error of a weight doubles with each squaring: to 1e-12 at most here.
-_SQUARINGS = 12
+# Totals are uncertain where exp(LOWEST), to which smaller weights are raised, is not negligible.
+_LEAST_TOTAL = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
+# Weights near the edge of the support have the error of the product, which shows in totals that
+# have little else.
+_LEAST_TOTAL_AT_EDGE = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
+# The error of a weight doubles with each squaring, to 1e-12 after this many.
+_MOST_SQUARINGS = 12
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Dense:
     ):
         self._pairs, self._kernel = pairs, kernel
         self._multiples, self._several = multiples, len(multiples) > 1
-        # Squaring weights doubles their error, which float32 has no digits for.
+        # Squaring doubles the error of weights, for which float32 has too few digits.
         dtype = np.float64 if self._several else None
         self._tiles = Tiles(pairs, kernel, dtype, rescaled=list(multiples) != [1.0])
         self._values = {
@@ -104,7 +104,7 @@ class Dense:
             weights_of_keys = np.take(weights_of_keys, visit.keys)
         self._heaviest[rows] = weights_of_keys.max()
         shape = len(self._multiples), self.sums.shape[2], rows.stop - rows.start
-        sums = np.zeros(shape).swapaxes(1, 2)  # by value, as products come
+        sums = np.zeros(shape).swapaxes(1, 2)  # in the order of memory that products have
         for cols, reach, most in self._tiles.parts(rows, visit.keys):
             width = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
             counts = [width] * len(sums)
@@ -132,7 +132,7 @@ class Dense:
         """Number of each multiple, and its weights in a tile."""
         spare = scratch("spare", tile.size if self._several else 0, np.dtype(np.float64))
         for multiple, chain in self._chains:
-            # The last chain may have the place of the tile.
+            # The last chain may overwrite the tile.
             room = tile if chain is self._chains[-1][1] else spare.reshape(tile.shape)
             scaled, room = tile[:, : counts[chain[0]]], room[:, : counts[chain[0]]]
             if room.base is not tile.base or multiple != 1:
@@ -209,7 +209,7 @@ def least_total(dtype: np.dtype, thin: bool) -> float:
     least : float
         The total.
     """
-    return (_THIN if thin else _FAR)[dtype]
+    return (_LEAST_TOTAL_AT_EDGE if thin else _LEAST_TOTAL)[dtype]
 
 
 def _chains(multiples, log_linear):
@@ -223,7 +223,7 @@ def _chains(multiples, log_linear):
     while left:
         chain = [left.pop(0)]
         first = multiples[chain[0]]
-        while log_linear and len(chain) <= _SQUARINGS:
+        while log_linear and len(chain) <= _MOST_SQUARINGS:
             wanted = first / 2 ** (len(chain) / 2)
             found = [number for number in left if isclose(multiples[number], wanted, rel_tol=1e-13)]
             if not found:
@@ -247,7 +247,7 @@ def _add_product(sums, weights, values):
     if len(values) > 3:
         sums.T[:] += values @ weights.T
         return
-    # A matrix this thin costs BLAS more than its columns do one by one; and np.dot lets other
+    # BLAS takes longer for so few columns together than one by one; and np.dot lets other
     # threads run meanwhile, which @ does not with a vector.
     for number, column in enumerate(values):
         sums[:, number] += np.dot(weights, column)

@@ -15,14 +15,14 @@ from nwkr._pooling._twofold import exact_product, exact_sum
 
 __all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
 
-# Above this, the difference of two squared distances has lost digits that a weight would show.
+# Where squared distances are larger, their differences have lost digits that show in weights.
 _DIGITS_LOST_ABOVE = 2.0**14
 # A bandwidth below this share of the largest number in its column counts as 0: squares of scaled
 # numbers would overflow.
 _LEAST_BANDWIDTH = 1e-150
-# Beyond this, sums of squares may overflow before they are known.
+# Sums of squares that may be larger are not computed: they could overflow.
 _GREATEST_SQUARE = 1e300
-# Size of the tiles in which keys are searched for.
+# Pairs of a tile when candidate keys are looked for.
 _PAIRS_AT_ONCE = 2**18
 # As many numbers stay in the cache.
 _PAIRS_IN_CACHE = 2**16
@@ -53,7 +53,7 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
             return _pairs_of_kinds(queries, keys, bandwidth, prepared, kinds)
     largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
     matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
-    if matched.any():  # a look at each column takes longer than one at all numbers
+    if matched.any():  # only then by column, which takes longer
         of_keys = extent_of(keys) if prepared is None else prepared.extent
         matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries), of_keys)
     counted = ~matched & np.isfinite(bandwidth)

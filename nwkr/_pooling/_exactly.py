@@ -102,7 +102,7 @@ def _put_mean(pooled, uncertain, weighted_values, leave_out):
     if leave_out is None:
         leave_out = np.full(len(lone[0]), -1)
     else:
-        # What comes before and what comes after: a difference could lose all its digits.
+        # The sums before and after the key: the total minus the key could lose all digits.
         before, after = (np.cumsum(side, axis=1) for side in (values, values[:, ::-1]))
         others = np.hstack([np.zeros_like(values), everything])
         others[:, 1:-1] += before[:, :-1]

@@ -24,11 +24,11 @@ from nwkr.kernels import KERNELS, Kernel
 
 __all__ = ["query_gradients"]
 
-# Sums about the centre lose digits with the distance from it, in bandwidths; and the product's
-# error shows in weights that are little altogether.
-_DISTANT, _THIN = 2.0**10, 2.0**-6
-# As far as squared distances need go where they are infinite for what does not count.
-_BEYOND = 1e100
+# Sums about the centre lose digits for queries far from it, in bandwidths; and small totals show
+# the error of the product.
+_FARTHEST_FROM_CENTRE, _LEAST_TOTAL = 2.0**10, 2.0**-6
+# What replaces the infinite squared distances of pairs that do not count.
+_LARGEST_SQUARE = 1e100
 
 
 def query_gradients(
@@ -76,7 +76,7 @@ def query_gradients(
         own[gaps] = of_keys.shape[1] + np.arange(len(gaps))
         of_keys = np.hstack([of_keys, there[:, gaps]])
     products = np.einsum("ia,ij->iaj", _with_one(values), of_keys)
-    columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, which is the total
+    columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, the total
     if kernel.log_slope is not None and pairs.key_factors is None:
         sums = slope_sums = pool(columns, kernel, weights)
         means, largest = sums.finish()[:, len(of_keys.T) - 1 :: len(of_keys.T)], 1.0
@@ -90,10 +90,10 @@ def query_gradients(
         slope_sums = pool(columns, slope_kernel, weights * (factors / largest))
 
     scale = largest * factor
-    exact = (sums.shift != 0) | (np.abs(queries) > _DISTANT).any(axis=1)
+    exact = (sums.shift != 0) | (np.abs(queries) > _FARTHEST_FROM_CENTRE).any(axis=1)
     if np.isfinite(kernel.support):
-        exact |= sums.total <= _THIN
-    with np.errstate(all="ignore"):  # in what is made exactly below
+        exact |= sums.total <= _LEAST_TOTAL
+    with np.errstate(all="ignore"):  # in queries that are computed exactly below
         relative = scale * np.exp(slope_sums.shift - sums.shift) / sums.total
         sums_of_slopes = np.column_stack([slope_sums.total, slope_sums.weighted])
         moments = (sums_of_slopes * relative[:, None]).reshape(len(queries), *products.shape[1:])
@@ -128,7 +128,7 @@ def _slope_kernel(kernel):
         return same, kernel.power
 
     def profile(u2):
-        slope = kernel.derivative(np.minimum(u2, _BEYOND, out=u2))
+        slope = kernel.derivative(np.minimum(u2, _LARGEST_SQUARE, out=u2))
         return np.negative(slope, out=slope)
 
     name = f"slope of {kernel.name}"

@@ -33,10 +33,10 @@ from nwkr.kernels import Kernel
 __all__ = ["MOST_COLUMNS", "Lattice", "Points"]
 
 MOST_COLUMNS = 4
-_LEAST_TOL = 1e-12  # as exact as it gets
+_LEAST_TOL = 1e-12  # rounding allows no less
 _ROUNDING = 2.0**-45
-_FOR_ROW = 2.5e-7  # seconds, at least
-_SHARE_OF_MEMORY = 4  # scikit-learn's working memory, divided by what all points may take
+_SECONDS_PER_ROW = 2.5e-7  # at least
+_PART_OF_MEMORY = 4  # the points may take this fraction, 1 / 4, of scikit-learn's working memory
 _POINTS_AT_ONCE = 2**19
 
 
@@ -114,16 +114,16 @@ class Lattice:
         self._lowest, highest = box
         n_columns = len(self._bandwidth)
         mass = float(values[0].sum()) if mass is None else mass
-        # A quarter each for spacing and cut-off: a prediction has the errors of two sums.
+        # A quarter of it each for spacing and cut-off, as a prediction has the errors of two sums.
         self._tol = max(tol, _LEAST_TOL)
         self._spacing = pi / sqrt(2 * log(8 * n_columns / self._tol))
         light = light_weight(values[0]) if light is None else light
         cut_off = sqrt(log(8 * n_columns * max(mass, light) / (self._tol * light)))
         self._lost = 2 * n_columns * exp(-(cut_off**2))
-        # And what rounding may hide in differences of masses.
+        # The last term is for what rounding may hide in differences of masses.
         self._lost_afar = (exp(-2 * cut_off**2) + 1e-15 * self._lost) * mass
         self._margin = ceil(cut_off / self._spacing)
-        with np.errstate(over="ignore"):  # of what is too large in any case
+        with np.errstate(over="ignore"):  # such lattices are too large in any case
             widths = pairs.sizes.cell_widths if width is None else (width,)
             extents = (highest - self._lowest) / self._bandwidth / self._spacing
             costs = {cell: self._seconds(cell, extents) for cell in widths}
@@ -133,14 +133,14 @@ class Lattice:
         self._reached = self.width + 2 * self._margin + 1
         self._n_cells = np.minimum(extents // self.width + 1, 2**31)
         *outer, last = (int(n) * self.width + 2 * self._margin + 1 for n in self._n_cells)
-        memory = get_config()["working_memory"] * 2**20 / _SHARE_OF_MEMORY
+        memory = get_config()["working_memory"] * 2**20 / _PART_OF_MEMORY
         self.fits_in_memory = prod(outer) * last * len(values) * 8 <= memory
         self._shape = (*outer, len(values), last)
 
     @staticmethod
     def least_seconds(pairs: EuclideanPairs) -> float:
         """What any lattice takes at least."""
-        return sum(pairs.shape) * _FOR_ROW
+        return sum(pairs.shape) * _SECONDS_PER_ROW
 
     def _seconds(self, width, extents):
         """What pooling takes, on one thread of the machine that the constants are from."""
@@ -149,7 +149,8 @@ class Lattice:
         n_points = float(reached) ** n_columns * n_values
         n_rows = sum(self._pairs.shape)
         n_cells = min(n_rows, prod(extents // width + 1))
-        for_row = _FOR_ROW + costs_of(self._pairs).number * n_columns * reached + 0.07e-9 * n_points
+        for_weights = costs_of(self._pairs).number * n_columns * reached
+        for_row = _SECONDS_PER_ROW + for_weights + 0.07e-9 * n_points
         return n_rows * for_row + n_cells * (1e-4 + 2e-9 * n_points)
 
     def pool(self, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
@@ -272,7 +273,7 @@ class Lattice:
         together = sums[:, 0].copy()
         leave_out = self._pairs.leave_out
         if leave_out is not None:
-            # By the same two hops, so that nothing is left of it but rounding.
+            # What the key adds goes by the same two hops: only rounding is left of it.
             own[leave_out < 0] = 0
             sums -= own[:, None] * self._values[:, leave_out].T
         scale = (sqrt(pi / 2) / self._spacing) ** len(self._bandwidth)
@@ -286,7 +287,7 @@ class Lattice:
         with np.errstate(over="ignore", invalid="ignore"):
             places = (X.T - self._lowest[:, None]) / (self._bandwidth * self._spacing)[:, None]
             cells = places // self.width
-        # Rows beyond the lattice have one cell, which is none.
+        # All rows beyond the lattice have the cell -1.
         beyond = ~((cells >= 0) & (cells < self._n_cells[:, None])).all(axis=0)
         cells[:, beyond] = -1
         names = np.zeros(len(X), np.int64)

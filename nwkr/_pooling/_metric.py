@@ -106,9 +106,9 @@ class Metric:
         dtype = bool if self.boolean else float
         queries, keys = (X.astype(dtype, copy=False) for X in (queries, keys))
         if self.name in ("l2", "nan_euclidean") and not self.params:
-            # Where scikit-learn expands the square, which loses the digits of shifted rows.
+            # scikit-learn expands the square, which loses the digits of shifted rows.
             return cdist(queries, keys)
-        # As another array, even if both are one: scikit-learn takes it that a metric is symmetric.
+        # As a view, or scikit-learn would take queries that are the keys for a symmetric problem.
         keys = keys.view()
         distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
         return distances.astype(float, copy=False)
@@ -175,8 +175,8 @@ class MetricPairs(Pairs):
         self._latest = local()
 
     def _distances(self, rows, cols):
-        # The latest tile is kept, for what counts in it is asked for right after its distances,
-        # and a function of two rows takes long.
+        # The latest tile is kept: which of its pairs count is asked right after its distances,
+        # and a function of two rows is slow.
         if not _same(getattr(self._latest, "place", None), (rows, cols)):
             if self._metric == "precomputed":
                 distances = self._queries[rows][:, cols].astype(float)
@@ -188,7 +188,7 @@ class MetricPairs(Pairs):
 
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
-        # Pairs that do not count have any number: one that no kernel stumbles over.
+        # Pairs that do not count get 0, which no kernel fails on.
         u = np.zeros_like(distances)
         scale = self._bandwidth if self._bandwidth > 0 else np.inf
         np.divide(distances, scale, out=u, where=distances <= self._farthest)

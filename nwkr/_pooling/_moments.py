@@ -22,8 +22,8 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Moments"]
 
-# Squared scaled distance between queries that share a centre: its powers cost digits.
-_NEAR = 4.0
+# Parts share a centre if it is no farther, in squared scaled distance: powers of more cost digits.
+_LARGEST_SQUARE_TO_CENTRE = 4.0
 
 
 class Moments:
@@ -54,7 +54,7 @@ class Moments:
         assert kernel.power is not None
         self._pairs, self._power = pairs, kernel.power
         self._inverse = 1 / (pairs.bandwidth * multiple)
-        # The 1 is on the side whose squares have factors, or digits would be lost beside these.
+        # The 1 is put on the side that has factors: beside large squares it would lose its digits.
         self._one_of_keys = float(pairs.key_factors is not None)
         self._largest_factor = 1.0 if pairs.key_factors is None else float(pairs.key_factors.max())
         sizes, n_columns = [len(starts) - 1 for starts in levels], len(pairs.columns)
@@ -75,7 +75,7 @@ class Moments:
         keys = (keys - np.repeat(self._centres[blocks], sizes, axis=0)) * self._inverse
         factors = self._pairs.key_factors
         factors = np.ones(len(keys)) if factors is None else factors[cols]
-        with np.errstate(over="ignore"):  # of rows so far from others that powers find no room
+        with np.errstate(over="ignore"):  # rows may be so far from others that powers overflow
             squares = factors * np.einsum("ij,ij->i", keys, keys)
         ones = self._one_of_keys - squares
         features = _powers(
@@ -130,7 +130,7 @@ class Moments:
             if found:
                 first, its_factor, _ = found[-1]
                 apart = np.sum(((centre - first) * self._inverse) ** 2)
-            if not found or apart * max(factor, its_factor) > _NEAR:
+            if not found or apart * max(factor, its_factor) > _LARGEST_SQUARE_TO_CENTRE:
                 found.append((centre, factor, []))
             found[-1][2].append(int(number))
         return [(centre, numbers) for centre, _, numbers in found]

@@ -21,17 +21,20 @@ from nwkr.kernels import Kernel
 
 __all__ = ["MARGIN", "Neighbourhoods", "Surroundings"]
 
-_FEWER_ARE_ALONE = 4
-_MOST = 0.5  # of the keys: any block visits these
-# What may be left out of a total in any case: it adds nothing to what rounding does.
-_LEAST_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
-# Distances of boxes are rounded in other ways than those of rows.
+# Queries that would have a smaller block go one by one.
+_LEAST_QUERIES_TOGETHER = 4
+# Where a block visits a larger share of the keys, a smaller block would visit them all the same.
+_LARGEST_SHARE_VISITED = 0.5
+# The share of a total that may always be left out, as it is less than rounding.
+_NEGLIGIBLE_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
+# Distances of boxes and those of their rows are rounded differently: bounds are relaxed by this.
 MARGIN = 1 + 1e-9
-# Boxes that are looked at to know about how many keys matter.
-_PROBES = 16
-# Blocks are within a support where no weight is below this: rounding does not show in sums.
-_LEAST_WEIGHT = 2.0**-10
-_MOST_MOMENTS = 64  # of a block: more take as long as its pairs
+# The number of boxes from which the share of keys that matter is estimated.
+_BOXES_SAMPLED = 16
+# A block lies within the support if all its weights are above this: rounding does not show in sums
+# of such weights.
+_LEAST_WEIGHT_WITHIN = 2.0**-10
+_MOST_MOMENTS_PER_BLOCK = 64  # more take as long as the pairs of the block
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,11 @@ class Neighbourhoods:
             and not pairs.must_match
             and pairs.kinds is None
             and pairs.leaves_itself_out
-            and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS
+            and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS_PER_BLOCK
         )
         self._within = kernel.support**2 / MARGIN
         if kernel.power:
-            self._within = 1 - _LEAST_WEIGHT ** (1 / kernel.power)
+            self._within = 1 - _LEAST_WEIGHT_WITHIN ** (1 / kernel.power)
         self._n_within: dict[float, float] = {}
         self._shares: dict[tuple[float, bool], float] = {}
         self._parts: dict[int, list[np.ndarray]] = {}
@@ -112,10 +115,10 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - self.masses.heaviest
-        # Half of it, for a prediction has the errors of two sums.
-        self.least_share = max(tol / 2, _LEAST_SHARE[pairs.dtype])
+        # Half of the tolerance, as a prediction has the errors of two sums.
+        self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)
-        # Without one of these, nothing is known of a kernel from what it is elsewhere.
+        # Other kernels may have any weight anywhere, so that no bound is known.
         self.falls = np.isfinite(kernel.support) or kernel.log_profile is not None
         self._several = np.diff(self.groups.starts) > 1
 
@@ -127,7 +130,7 @@ class Neighbourhoods:
         n_queries, n_keys = self.pairs.shape
         moments = (len(self.pairs.columns) + 2) ** (self.kernel.power or 0)
         if n_queries * n_within < n_keys * moments * self.pairs.sizes.pairs_per_moment:
-            return False  # to make them takes longer than the pairs do
+            return False  # moments would take longer than the pairs
         return n_within >= self.pairs.sizes.blocks_within * n_keys / len(self.blocks)
 
     def n_within(self, multiple: float = 1.0) -> float:
@@ -136,7 +139,7 @@ class Neighbourhoods:
         if multiple == 1 and prepared is not None and prepared.n_within is not None:
             return prepared.n_within
         if multiple not in self._n_within:
-            probes = np.linspace(0, len(self.groups) - 1, _PROBES).astype(int)
+            probes = np.linspace(0, len(self.groups) - 1, _BOXES_SAMPLED).astype(int)
             _, farthest = self._group_boxes.distances(
                 self._group_boxes.corners.take(probes), self._typical_factors()
             )
@@ -151,10 +154,10 @@ class Neighbourhoods:
 
     def queries_per_block(self, n_queries: int) -> int:
         """How many queries a block has: fewer where these are few, for smaller boxes."""
-        # The more keys there are in a box beside its queries, the more is a smaller box worth.
+        # The more keys there are for each query, the more is saved by a smaller box.
         largest = self.pairs.sizes.queries_per_block
         at_most = int(largest * sqrt(n_queries / self.pairs.shape[1]))
-        if at_most < _FEWER_ARE_ALONE:
+        if at_most < _LEAST_QUERIES_TOGETHER:
             return 1
         return min(max(int(4 * sqrt(n_queries)), 16), largest, at_most)
 
@@ -202,9 +205,9 @@ class Neighbourhoods:
     def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
         """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
         if not np.isfinite(self.kernel.support):
-            return 0.0  # sums tell what each row needs, wherever its block ends
+            return 0.0  # the sums so far tell how many keys each row needs
         share = self.share(max(multiples))
-        return share * self.blocks.starts[-1] if share < _MOST else 0.0
+        return share * self.blocks.starts[-1] if share < _LARGEST_SHARE_VISITED else 0.0
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
         """What matters to some blocks of queries, which lie together.
@@ -231,7 +234,7 @@ class Neighbourhoods:
             factors = tuple(
                 bound.reduceat(of_rows, starts)[:, None] for bound in (np.minimum, np.maximum)
             )
-        # Who takes exact matches only has no use for blocks as a whole.
+        # Queries of width 0 take exact matches only, hence no blocks as a whole.
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
         return self._of_boxes(corners_of_runs(queries, starts), factors, multiples, whole)
@@ -305,7 +308,7 @@ class Neighbourhoods:
         if np.isfinite(kernel.support):
             return (kernel.support * multiple) ** 2 * MARGIN
         assert kernel.log_profile is not None
-        # The total is at least this.
+        # A lower bound of the total.
         some = mass > 0
         lowest = kernel.log_weights(farthest[some] / multiple**2)
         scale = lowest.max(initial=-np.inf)
@@ -331,7 +334,7 @@ class Neighbourhoods:
     def _typical_boxes(self):
         n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
         span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)
-        return self._boxes.around(np.linspace(0, n_blocks - 1, _PROBES).astype(int), span)
+        return self._boxes.around(np.linspace(0, n_blocks - 1, _BOXES_SAMPLED).astype(int), span)
 
     def share(self, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
@@ -350,8 +353,8 @@ class Neighbourhoods:
     def _find_share(self, multiple, by_moments):
         n_keys, corners = self.blocks.starts[-1], self._typical_boxes
         factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
-        if self.pairs.query_factors is not None and self.pairs.shape[0] <= _PROBES:
-            # Widths vary, and these are all: they tell for themselves.
+        if self.pairs.query_factors is not None and self.pairs.shape[0] <= _BOXES_SAMPLED:
+            # So few queries, whose widths vary, are looked at themselves.
             rows = self.pairs.queries.astype(float)
             corners = corners_of_runs(rows, np.arange(len(rows)))
             factors = (self.pairs.query_factors[:, None],) * 2
@@ -364,8 +367,8 @@ class Neighbourhoods:
             if by_moments:
                 visited &= farthest > self._within * multiple**2
             return float((visited @ sizes).mean()) / n_keys
-        # Sums tell while they grow how little is left, so that queries need less than their
-        # box does, and more than its centre: by measurement, half way between.
+        # The sums so far tell when the rest is negligible, so that a query needs fewer keys than
+        # its box, and more than the centre of the box: by measurement, half way between.
         centres = corners.centres()
         bounds = zip(*self._group_boxes.distances(centres, factors))
         reach = np.array([self._reach(n, f, self._mass, multiple) for n, f in bounds])[:, None]

@@ -22,8 +22,8 @@ from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
 __all__ = ["Pairs", "places"]
 
-# Squared distances that differ from the squared width of the query by less, relative to it, are
-# taken as equal to it.
+# A squared distance whose relative difference from the squared width of the query is less than this
+# counts as equal to it.
 _TIE_TOLERANCE = 1e-14
 
 
@@ -75,7 +75,7 @@ class Pairs:
         """Squared scaled distances by the plain formula, in float64."""
         u2 = self._base_squares(rows, cols)
         if self.query_factors is not None:
-            with np.errstate(over="ignore"):  # of what is far beside a narrow width
+            with np.errstate(over="ignore"):  # far keys, in units of a narrow width
                 u2 *= self.query_factors[rows][:, None]
             # The width is the distance to some key: keys at that distance must get exactly 1.
             u2[np.abs(u2 - 1) < _TIE_TOLERANCE] = 1
@@ -161,6 +161,6 @@ def places(numbers: np.ndarray, cols: slice | np.ndarray) -> np.ndarray:
         return np.where(inside, numbers - first, -1)
     if not len(cols):
         return np.full(len(numbers), -1)
-    order = np.argsort(cols, kind="stable")  # quick, for they come in runs
+    order = np.argsort(cols, kind="stable")  # quick, as the numbers come in runs
     found = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
     return np.where(cols[found] == numbers, found, -1)

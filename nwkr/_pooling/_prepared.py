@@ -10,11 +10,11 @@ from nwkr._pooling._boxes import Blocks
 
 __all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight"]
 
-# What share of the keys may be left out at either end of a column.
-_TRIMS = (0.0, 1e-4, 1e-3, 1e-2)
-_NEAR_END = 0.1  # of what is left
-# Few weights are below this quantile.
-_LIGHT, _LIGHTEST = 0.05, 1e-12
+# The shares of the keys that boxes leave out at either end of a column.
+_TRIMMED_SHARES = (0.0, 1e-4, 1e-3, 1e-2)
+_MARGIN = 0.1  # of the extent that is left: a box reaches so much farther at either end
+# The quantile that few weights are below, and the least that it is taken for.
+_LIGHT_QUANTILE, _LEAST_LIGHT_WEIGHT = 0.05, 1e-12
 
 
 class Masses:
@@ -86,7 +86,7 @@ class Prepared:
 def light_weight(weights: np.ndarray) -> float:
     """A weight that few are below: some keys tell."""
     some = weights[:: 1 + len(weights) // 1000]
-    return max(float(np.quantile(some, _LIGHT)), _LIGHTEST)
+    return max(float(np.quantile(some, _LIGHT_QUANTILE)), _LEAST_LIGHT_WEIGHT)
 
 
 def corners_of(keys: np.ndarray) -> np.ndarray:
@@ -104,8 +104,8 @@ def corners_of(keys: np.ndarray) -> np.ndarray:
         few are above, and the greatest. NaN where there are no keys.
     """
     if not len(keys):
-        return np.full((2 * len(_TRIMS), keys.shape[1]), np.nan)
-    n_left_out = [int(trim * len(keys)) for trim in _TRIMS]
+        return np.full((2 * len(_TRIMMED_SHARES), keys.shape[1]), np.nan)
+    n_left_out = [int(trim * len(keys)) for trim in _TRIMMED_SHARES]
     places = [*n_left_out, *(len(keys) - 1 - n for n in reversed(n_left_out))]
     return np.array([np.partition(column, places)[places] for column in keys.T], float).T
 
@@ -124,10 +124,10 @@ def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, floa
         The corners of each, of shape (n_columns,), and what share of the keys may be outside.
     """
     n_columns, (least, *_, greatest), boxes = corners.shape[1], corners, []
-    for number, trim in enumerate(_TRIMS):
+    for number, trim in enumerate(_TRIMMED_SHARES):
         lower, upper = corners[number], corners[-1 - number]
         # What is near is held as well.
-        near = _NEAR_END * (upper - lower)
+        near = _MARGIN * (upper - lower)
         lower, upper = np.maximum(lower - near, least), np.minimum(upper + near, greatest)
         boxes.append((lower, upper, 2 * n_columns * trim))
     return boxes

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 
 __all__ = ["Product", "pick"]
 
-# How far the product may be off in u2 at worst; commonly it is by a hundredth of that.
+# The largest error that the product may have in u2; usually it is a hundredth of that.
 _TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
 
 
@@ -53,7 +53,7 @@ class Product:
             self._queries[n_columns] += offset  # where the keys have 1
         self._extents, self._factor = ((q2, by_query), (k2, by_key)), factor
         self._sides = {}
-        self._farthest = {  # in float64 too where float32 does not do
+        self._farthest = {  # float64, too, where float32 is too inexact
             np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
             for t in (self._dtype, np.float64)
         }

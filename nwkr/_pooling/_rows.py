@@ -1,8 +1,8 @@
 """Rows of weights: a query and all keys that have weight for it, by the plain formula.
 
-The exact companion of the tiles: for queries whose weights cannot be summed blindly, and for
-whoever wants to see the weights. The plain formula is slow; which keys it is worth, the product
-tells.
+The exact companion of the tiles: for queries whose weights tiles cannot sum exactly, and for
+callers that need the weights themselves. The plain formula is slow, so the product first tells
+which keys may have weight.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from nwkr.kernels import Kernel
 __all__ = ["Rows", "in_rows", "row_blocks", "weights_in_rows"]
 
 _PAIRS_PER_BLOCK = 2**18
-_ROWS_TOGETHER = 64  # at least, look for their keys
-_TASKS = 16  # at least, if there are as many rows
-# Logarithms are kept above this, for exp is slow where it underflows; these weights are 0.
-_TINY, _LOG_TINY = 1e-290, -690.0
-_LITTLE = 1e-150
-_STEP = 1e-5  # of a central difference
+_LEAST_ROWS_TOGETHER = 64  # look for their keys
+_LEAST_TASKS = 16  # for threads, if there are as many rows
+# Smaller weights count as 0. Their logarithms are raised to this: exp is slow where it underflows.
+_LEAST_WEIGHT, _LEAST_LOG_WEIGHT = 1e-290, -690.0
+_SCALED_BELOW = 1e-150  # rows whose largest weight is smaller are scaled by it
+_RELATIVE_STEP = 1e-5  # of a central difference
 
 
 def in_rows(
@@ -44,7 +44,7 @@ def in_rows(
     """
     within, beyond = (kernel.support * widest) ** 2, 0.0
     if kernel.log_slope:
-        within, beyond = 0.0, _LOG_TINY / kernel.log_slope * widest**2
+        within, beyond = 0.0, _LEAST_LOG_WEIGHT / kernel.log_slope * widest**2
     for block in slices(len(rows), _together(pairs.shape[1])):
         cols: slice | np.ndarray = slice(None)
         if empty != "mean":
@@ -59,14 +59,14 @@ def weights_in_rows(
     pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None
 ) -> Iterator[tuple[np.ndarray, slice | np.ndarray, np.ndarray]]:
     """Numbers of some queries and of keys, and the weights, in the manner of :func:`in_rows`."""
-    # With map, the rows are gone before their weights are used, which take the same memory.
+    # With map, each Rows object is released before its weights are used: memory is not held twice.
     found = in_rows(pairs, kernel, rows, empty)
     return map(lambda these: (these.rows, these.cols, these.weights()), found)
 
 
 def row_blocks(n_rows: int, n_keys: int) -> list[slice]:
     """Cut rows into blocks, for threads to take."""
-    at_least = max(_height(n_keys), ceil(n_rows / _TASKS))
+    at_least = max(_height(n_keys), ceil(n_rows / _LEAST_TASKS))
     return slices(n_rows, min(at_least, _together(n_keys)))
 
 
@@ -75,7 +75,7 @@ def _height(n_keys):
 
 
 def _together(n_keys):
-    return _height(n_keys) * ceil(_ROWS_TOGETHER / _height(n_keys))
+    return _height(n_keys) * ceil(_LEAST_ROWS_TOGETHER / _height(n_keys))
 
 
 class Rows:
@@ -116,7 +116,7 @@ class Rows:
         if coarse is not None:
             pairs.exclude_self(coarse, rows, cols, fill=np.inf)
             self._coarse = coarse.min(axis=1, initial=np.inf)
-            # Where all are infinitely far, none is the nearest.
+            # Where all keys are infinitely far, none of them is the nearest.
             apart = (coarse > self._coarse[:, None]) | np.isinf(coarse)
         if apart is not None:
             u2[apart] = np.inf
@@ -129,7 +129,7 @@ class Rows:
         """Weights of shape (n_rows, n_cols), each row on a scale of its own."""
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_profile is not None:
-            weights[weights < _TINY] = 0
+            weights[weights < _LEAST_WEIGHT] = 0
         unreached = ~weights.any(axis=1)
         weights[unreached] = self._weights_of_unreached(unreached)
         return weights
@@ -166,7 +166,7 @@ class Rows:
         rank = np.column_stack([self._coarse[numbers], np.full(len(numbers), -np.inf)])
         unreached = ~(sums[:, 0] > 0)
         if unreached.any():
-            if self._sums_of_unreached is None:  # alike for all multiples
+            if self._sums_of_unreached is None:  # the same for all multiples
                 self._sums_of_unreached = self._weights_of_unreached() @ values.T
             sums[unreached] = self._sums_of_unreached[numbers[unreached]]
             log_scale[unreached] = remainder[unreached] = 0
@@ -206,11 +206,12 @@ class Rows:
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
-        # Where a query is on a key, there may be a cusp, and no difference to speak of.
+        # Where a query is on a key, the kernel may have a cusp, and no derivative.
         weights[self._u2 == 0] = 0
         u2 = np.where(weights > 0, self._u2, 1.0)
-        higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (_STEP, -_STEP))
-        return weights * (higher - lower) / (2 * _STEP * u2)
+        step = _RELATIVE_STEP
+        higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (step, -step))
+        return weights * (higher - lower) / (2 * step * u2)
 
     def _kernel_weights(self, numbers, multiple):
         kernel, square = self._kernel, multiple**2
@@ -218,8 +219,8 @@ class Rows:
             weights = kernel.weights(self._u2[numbers] / square)
             weights[self._out[numbers]] = 0
             most = weights.max(axis=1, initial=0)
-            # Little weights are scaled, or products of them would be lost; others keep their bits.
-            scale = np.where((most > 0) & (most < _LITTLE), most, 1)
+            # Products of small weights would underflow: these are scaled, others keep their bits.
+            scale = np.where((most > 0) & (most < _SCALED_BELOW), most, 1)
             weights /= scale[:, None]
             return weights, np.log(scale)
         closest = np.where(self._within, self._closest, 0.0)[numbers]
@@ -228,7 +229,7 @@ class Rows:
             weights = kernel.log_weights(self._u2[numbers] / square) - shift[:, None]
         else:
             weights = kernel.log_weights(self._excess[numbers] / square)
-        np.maximum(weights, np.full(weights.shape[1], _LOG_TINY), out=weights)
+        np.maximum(weights, np.full(weights.shape[1], _LEAST_LOG_WEIGHT), out=weights)
         np.exp(weights, out=weights)
         weights[self._out[numbers]] = 0
         return weights, shift
@@ -237,7 +238,7 @@ class Rows:
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
         excess = self._pairs.beyond_closest(self._u2, closest, self.rows, self.cols)
-        # Seen sharply, some other key may be the closest.
+        # With all digits, another key may turn out to be the closest.
         excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess
 

@@ -79,7 +79,7 @@ def bandwidth_slopes(
         near, values_of_near = keys[exactly.cols], values[:, exactly.cols]
         shares = (factors[exactly.rows] @ values_of_near) * exactly.derivatives()
         for row, query, share in zip(exactly.rows, queries[exactly.rows], shares):
-            # From the square of the likeliest key, or the difference would lose its digits.
+            # Relative to the key of the largest share: differences of squares would lose digits.
             to_keys, nearest = query - near, np.abs(share).argmax()
             beyond = (near[nearest] - near) * (to_keys + to_keys[nearest])
             square = to_keys[nearest] ** 2

@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["MEAN_RANK", "PooledSums"]
 
-# Of weights of different ranks, only those of the lowest count.
+# Where weights of different ranks meet, only those of the lowest rank count.
 _KERNEL_RANK = (0.0, -np.inf)  # the kernel's own weights
 MEAN_RANK = (np.inf, 0.0)  # all keys alike
 _NO_RANK = (np.inf, np.inf)  # no weight

@@ -39,7 +39,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             task(item)
 
     def work_apart():
-        with one_blas_thread():  # for what was set in another thread may not count in this one
+        with one_blas_thread():  # limits may be the thread's own
             work()
 
     with one_blas_thread() as allowed:
@@ -50,8 +50,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             return
         used: list[dict] = []
         with ThreadPoolExecutor(n_threads, initializer=_furnish, initargs=(used,)) as pool:
-            # Each thread takes the next item itself: whoever handed them out one by one would
-            # wake for each, and be in the way.
+            # Each thread takes the next item itself: a dispatcher would contend for the GIL.
             futures = [pool.submit(work_apart) for _ in range(n_threads)]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
@@ -59,9 +58,9 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
                 left.clear()  # after an error or an interrupt
             for future in futures:
                 future.result()
-        _left.extend(
-            {name: room for name, room in rooms.items() if room.nbytes <= _KEPT} for rooms in used
-        )
+        for rooms in used:
+            small = {name: room for name, room in rooms.items() if room.nbytes <= _LARGEST_KEPT}
+            _left_over.append(small)
 
 
 def _taken(items):
@@ -80,14 +79,14 @@ def slices(n: int, size: int) -> list[slice]:
 
 
 _of_thread = local()
-# What threads have left that are gone, for those that come: of a few, and of these what is small.
-_left: deque[dict] = deque(maxlen=8)
-_KEPT = 2**23
+# Arrays of threads that have ended, for later ones: of a few threads, and up to a size in bytes.
+_left_over: deque[dict] = deque(maxlen=8)
+_LARGEST_KEPT = 2**23
 
 
 def _furnish(used):
     try:
-        _of_thread.rooms = _left.pop()
+        _of_thread.rooms = _left_over.pop()
     except IndexError:
         _of_thread.rooms = {}
     used.append(_of_thread.rooms)
@@ -130,13 +129,13 @@ class _Library:
     def __init__(self, controller: LibController):
         self.get: Callable[[], int] = controller.get_num_threads
         self.set: Callable[[int], object] = controller.set_num_threads
-        # Of OpenMP, MKL and BLIS, each thread has its own number.
+        # With OpenMP, MKL and BLIS, each thread has its own number.
         self.shared = (
             controller.internal_api == "openblas"
             and getattr(controller, "threading_layer", None) != "openmp"
         )
         if self.shared:
-            # threadpoolctl lets one thread alone set what is the process's.
+            # threadpoolctl may set the number of the process from one thread only.
             for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
                 name = f"{prefix}openblas_{{}}_num_threads{suffix}"
                 if hasattr(controller.dynlib, name.format("set")):
@@ -174,8 +173,8 @@ class _Limit:
         self._callers.add(caller)
         for library in libraries:
             number = library.get()
-            # Another number than 1 is new, though others may hold the library: so it is if
-            # a limit of the user's has ended meanwhile.
+            # A number other than 1 is new, even if other callers hold the library: a limit of
+            # the user's own may have ended meanwhile.
             if number != 1:
                 self._numbers[library] = number
                 library.set(1)
@@ -191,13 +190,13 @@ class _Limit:
         """Give the libraries back what they had been allowed."""
         self._callers.clear()
         for library, number in list(self._numbers.items()):
-            if library.get() == 1:  # else somebody has set it meanwhile, and knows better
+            if library.get() == 1:  # else the user has set it meanwhile
                 library.set(number)
             self._numbers.pop(library, None)
 
 
 _of_process = _Limit(shared=True)
-_lock = RLock()  # a signal's handler may come here while its own thread is in here
+_lock = RLock()  # a signal handler may enter while its own thread holds it
 
 
 def _limit_of_thread() -> _Limit:
@@ -233,12 +232,12 @@ def one_blas_thread():
         try:
             leave()
         except BaseException:
-            leave()  # for an interrupt came in between
+            leave()  # an interrupt came in between
             raise
 
 
 def _begin_child():
-    # The threads that hold BLAS are not in it.
+    # The child has none of the threads that hold BLAS.
     _of_process.end()
     _lock.release()
 

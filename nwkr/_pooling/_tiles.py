@@ -18,12 +18,12 @@ __all__ = ["Tiles"]
 _MOST_COLUMNS = 18
 _MOST_VALUES = 5
 
-# Exponents are clipped, except in tiles where almost none would underflow: squared distances
-# beyond _RARELY times their mean are few.
-_RARELY = 10
-# A jump has a ramp from here to there by the reciprocal of this, in squared distance. The product
-# is at most a fraction of it off.
-_STEEP = 2.0**26
+# Exponents are clipped, except in tiles where almost none would underflow: few squared distances
+# are beyond this many times their mean.
+_TIMES_MEAN = 10
+# A jump of the kernel becomes a ramp of this slope in the squared distance: the error of the
+# product is a fraction of its width.
+_RAMP_SLOPE = 2.0**26
 
 
 class Tiles:
@@ -61,13 +61,13 @@ class Tiles:
         if kernel.log_slope is not None:
             self._factor = kernel.log_slope * self._exponential.unit
         elif self._jumps:
-            self._factor, self._offset = -_STEEP, _STEEP + 0.5
+            self._factor, self._offset = -_RAMP_SLOPE, _RAMP_SLOPE + 0.5
         elif kernel.smooth and kernel.power is not None:
             self._factor, self._offset = -1.0, 1.0
         self._product = None
         if kernel.smooth or self._jumps:
             self._product = pairs.product(self._factor, self._offset)
-        # Whether weights near the edge of the support have its error.
+        # Whether weights near the edge of the support have the error of the product.
         self.rounded = self._product is not None and not self._jumps
         if self._product is not None:
             self._extents = [self._product.key_extent(cols) for cols in self._columns]
@@ -133,7 +133,7 @@ class Tiles:
             distances = [(max(reach), max(mean)) for reach, mean in [zip(*distances)]]
             distances *= len(columns)
         for cols, (reach, mean) in zip(columns, distances):
-            yield cols, reach, min(reach, _RARELY * mean)
+            yield cols, reach, min(reach, _TIMES_MEAN * mean)
 
     def write(self, rows: slice, cols: slice | np.ndarray, reach: float) -> np.ndarray:
         """Write one of the parts; it is good until the next one."""
@@ -196,7 +196,7 @@ class Tiles:
             return False
         if not self._jumps:
             return True
-        # A ramp too steep for anything but the edge to be on it: 0 and 1 are their squares.
+        # Exact if no pair is on the ramp: then all numbers are 0 or 1, and equal to their squares.
         flat = np.clip(tile, 0, 1, out=tile).ravel()
         return np.einsum("i->", flat) == np.dot(flat, flat)  # einsum is twice as fast as sum
 
@@ -231,7 +231,7 @@ class Tiles:
                 tile *= rest
             return tile
         if not self.log_linear:
-            # Their profile has an exponential of its own, which is NumPy's.
+            # Their profiles call NumPy's exponential themselves.
             if self._kernel.log_profile is None or not self._exponential.compiled:
                 return self._kernel.weights(tile)
             exponents = self._kernel.log_weights(tile)

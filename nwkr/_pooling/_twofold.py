@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["exact_product", "exact_sum"]
 
-_HALVES = 2.0**27 + 1
+_SPLITTER = 2.0**27 + 1  # times it, a number of 53 digits is split in two halves
 
 
 def exact_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -29,6 +29,6 @@ def exact_product(a: np.ndarray, b: np.ndarray | float) -> tuple[np.ndarray, np.
 
 def _halves(a):
     """Two numbers of half as many digits that add up to this one."""
-    spread = _HALVES * a
+    spread = _SPLITTER * a
     high = spread - (spread - a)
     return high, a - high

@@ -40,7 +40,7 @@ def visits(
     for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
         numbers, needed = np.flatnonzero(visited), None
         if several or not np.isfinite(around.kernel.support):
-            # What is near may make the rest needless.
+            # Near keys may make the rest negligible, so these come first.
             numbers = numbers[np.argsort(nearest[numbers])]
             needed = _needed(around, found.blocks[numbers], nearest[numbers], multiples)
         if len(numbers):

@@ -17,12 +17,12 @@ from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
-# Seconds for a number of what is done once with all keys.
-_FOR_NUMBER = 2e-9
-# What takes less is not worth a choice.
-_QUICK = 5e-4
-# How many queries are near keys that a lattice does not hold, for each of these.
-_NEAR_BEYOND = 3.0
+# Seconds for each number in what is done once with all keys.
+_SECONDS_PER_NUMBER = 2e-9
+# Calls that take fewer seconds are not worth a choice of way.
+_NOT_WORTH_A_CHOICE = 5e-4
+# For each key beyond the lattice, about so many queries are near it.
+_QUERIES_PER_KEY_BEYOND = 3.0
 
 __all__ = [
     "WAYS",
@@ -49,7 +49,7 @@ class DenseWay(Way):
         n_queries, n_keys = problem.pairs.shape
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
         # All keys are put in units of the bandwidth, and all values are weighted.
-        for_key = (8 + len(problem.values)) * _FOR_NUMBER / n_together
+        for_key = (8 + len(problem.values)) * _SECONDS_PER_NUMBER / n_together
         return n_keys * (n_queries * for_pair + for_key)
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
@@ -95,7 +95,7 @@ class BlocksWay(Way):
         n_groups, n_columns = len(around.groups), len(around.pairs.columns)
         n_blocks = n_queries / around.queries_per_block(n_queries)
         for_block = 3e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
-        # Keys are fetched first.
+        # A tenth more, as keys are gathered first.
         for_pairs = 1.1 * share * n_queries * n_keys * for_pair
         return for_pairs + n_blocks * for_block / n_together
 
@@ -171,7 +171,7 @@ class LatticeWay(Way):
         by_blocks = _BLOCKS.seconds(problem, multiple, 1)
         best: tuple[Lattice | None, float] = None, np.inf
         for lowest, highest, share_beyond in problem.boxes:
-            beyond = min(1.0, _NEAR_BEYOND * share_beyond) * by_blocks
+            beyond = min(1.0, _QUERIES_PER_KEY_BEYOND * share_beyond) * by_blocks
             if best[1] <= beyond:
                 break
             lattice = Lattice(
@@ -237,7 +237,7 @@ def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
     ways = [way for way in WAYS if way.refusal(problem.terms) is None]
     asked = [way for way in ways if way.name == algorithm]
     n_multiples = len(multiples)
-    if not asked and _DENSE.seconds(problem, 1.0, n_multiples) * n_multiples < _QUICK:
+    if not asked and _DENSE.seconds(problem, 1.0, n_multiples) * n_multiples < _NOT_WORTH_A_CHOICE:
         return [_DENSE] * n_multiples
     seconds = [
         {way: 0.0 for way in asked if way.serves(problem, multiple)}

@@ -210,7 +210,7 @@ def test_memory_of_threads_is_used_again_if_it_is_small(n_jobs):
     assert len(rooms) == n_jobs
     assert rooms_for("small", 50) == rooms
     rooms_for("large", 2**21)
-    assert not any("large" in rooms for rooms in _threads._left)
+    assert not any("large" in rooms for rooms in _threads._left_over)
 
 
 def test_memory_of_a_thread_is_its_own():
