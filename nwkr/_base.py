@@ -284,7 +284,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         if self._window.by_query:
             return "blocks"  # whatever the widths are, they keep most rows out
         attention = self._attend(self._keys)
-        return attention.way(self._lines.values(attention.keys, self._values))
+        return attention.way(self._lines.values_on_demand(attention.keys, self._values))
 
     def _begin_fit(self):
         """What comes before a fit."""
@@ -348,7 +348,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _fit_lines(self, attention):
         """What is fitted in the window of each query."""
-        return self._lines.fit(attention, self._lines.values(attention.keys, self._values))
+        return self._lines.fit(
+            attention, self._lines.values_on_demand(attention.keys, self._values)
+        )
 
     def _visit_effective(self, attention, visit):
         """Show the weights that the targets have in the predictions, as `Attention.visit` does."""

@@ -20,12 +20,13 @@ A local constant is a line without columns that have slopes, so it needs no code
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nwkr._columns import Columns
 from nwkr._local_fit import LocalFit
-from nwkr._pooling import Attention, PooledSums
+from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
 from nwkr._window import Window
 
 __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
@@ -163,6 +164,12 @@ class LocalLines:
         with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), -1)
         return np.hstack([y, z, z[:, first] * z[:, second], with_y])
 
+    def values_on_demand(self, keys: np.ndarray, y: np.ndarray) -> Any:
+        """The same, made only for the keys that are looked at."""
+        if not self.has_slopes:
+            return y
+        return ValuesOnDemand(lambda cols: self.values(keys[cols], y[cols]), len(keys))
+
     def careful(self, attention: Attention) -> Attention:
         """The attention, with errors of sums so small that those of lines are as asked."""
         return (
@@ -170,7 +177,10 @@ class LocalLines:
         )
 
     def fit(
-        self, attention: Attention, values: np.ndarray, sums: PooledSums | None = None
+        self,
+        attention: Attention,
+        values: np.ndarray | ValuesOnDemand,
+        sums: PooledSums | None = None,
     ) -> LocalFit:
         """Fit a line at each query.
 
@@ -178,8 +188,8 @@ class LocalLines:
         ----------
         attention : Attention
             Queries and keys.
-        values : ndarray of shape (n_keys, n_values)
-            What :meth:`values` gave.
+        values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
+            What :meth:`values` gave, or gives for some keys.
         sums : PooledSums or None, default=None
             What pooling them gives, if it is known.
 
@@ -191,7 +201,7 @@ class LocalLines:
         sums = self.careful(attention).pool(values) if sums is None else sums
         fit = self.fit_sums(attention, sums)
         if self.has_slopes:
-            self._count_anew(fit, values[:, : fit.mean.shape[1]])
+            self._count_anew(fit, values)
         return fit
 
     def fit_sums(self, attention: Attention, sums: PooledSums) -> LocalFit:
@@ -259,7 +269,7 @@ class LocalLines:
         apart = np.square(np.take(attention.keys, out, axis=0)[:, self.columns] - self.centre)
         return np.maximum(self.n_rows / rest * (variance - weights / rest * apart), 1e-300)
 
-    def _count_anew(self, fit, y):
+    def _count_anew(self, fit, values):
         """Moments about the local mean, where those about the common centre lost digits."""
         attention, trust = fit.attention, fit.trust
         covariance, with_y, offset = fit.covariance, fit.with_y, fit.offset
@@ -270,7 +280,8 @@ class LocalLines:
         again = np.flatnonzero(lost.any(axis=1))
 
         def add(rows, cols, weights):
-            keys, targets = attention.keys[cols][:, self.columns], y[cols]
+            keys = attention.keys[cols][:, self.columns]
+            targets = values[cols][:, : with_y.shape[2]]
             for row, shares in zip(again[rows], weights):
                 # From the heaviest key, so that nothing is lost however far the centre is.
                 heaviest = shares.argmax()

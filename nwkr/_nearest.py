@@ -15,13 +15,16 @@ from sklearn.utils import gen_batches
 
 from nwkr._pooling import Kinds, distances_between, each, pairs_of, slices
 
-__all__ = ["NearRows", "euclidean_widths", "widths_under_metric"]
+__all__ = ["NearRows", "euclidean_widths", "in_unit", "widths_under_metric"]
 
 _MOST_COLUMNS_OF_TREE = 15
-# Rows are scaled so that their largest number is about 2 to the first exponent. Queries are cut off
-# at 2 to the second, from where all rows are equally far. The squares of both stay in range.
-_LARGEST_EXPONENT, _CUT_OFF_EXPONENT = 400, 500
+# Numbers of rows are in units of a typical one, and cut off at that power of 2: so squares stay
+# in range. What is beyond is compared with all rows.
+_CUT_OFF_EXPONENT = 500
 _NUMBERS_AT_ONCE = 2**20
+# The largest numbers may be 2 to this power times the least width, so that squares stay in range.
+# The least width is 2 to half of it below the median at most.
+_RANGE_EXPONENT = 960
 
 
 class NearRows:
@@ -31,6 +34,8 @@ class NearRows:
     ----------
     rows : ndarray of shape (n_rows, n_features)
         The rows.
+    counts : ndarray of shape (n_rows,)
+        As how many each counts.
     kinds : Kinds or None, default=None
         What their columns hold besides numbers.
 
@@ -38,30 +43,44 @@ class NearRows:
     ----------
     extent : float
         The largest absolute number in them.
+    total : float
+        As how many they count together.
     """
 
-    def __init__(self, rows: np.ndarray, kinds: Kinds | None = None):
-        self.rows, self.kinds = rows, kinds
+    def __init__(self, rows: np.ndarray, counts: np.ndarray, kinds: Kinds | None = None):
+        self.rows, self.counts, self.kinds = rows, counts, kinds
+        self.total = counts.sum()
         extent = [rows.max(), -rows.min()] if kinds is None else kinds.extent(rows)
         self.extent = float(np.max(extent))
-        self._shift = int(_LARGEST_EXPONENT - np.frexp(self.extent)[1])
+        sizes = np.fmax.reduce(np.abs(rows[:: 1 + len(rows) // 1000]), axis=1)
+        size = np.median(sizes[sizes > 0]) if (sizes > 0).any() else self.extent
+        self._shift = -int(np.frexp(size)[1])
+        scaled, in_range = self._scaled(rows)
+        # Distances of queries that are not cut off are in order up to that.
+        self._in_order = np.inf if in_range.all() else np.ldexp(1.0, _CUT_OFF_EXPONENT - 1)
         self._search: _Tree | _Screen | _ScreenOfKinds
         if kinds is not None and kinds.special(rows).any():
-            self._search = _ScreenOfKinds(rows, kinds, self._shift)
-            return
-        scaled = np.ldexp(rows, self._shift, dtype=float)
-        self._search = (_Tree if rows.shape[1] <= _MOST_COLUMNS_OF_TREE else _Screen)(scaled)
+            self._search = _ScreenOfKinds(scaled, kinds, self._shift)
+        else:
+            self._search = (_Tree if rows.shape[1] <= _MOST_COLUMNS_OF_TREE else _Screen)(scaled)
+
+    def _scaled(self, X):
+        """Rows in the unit, cut off, and which of them are well within."""
+        limit = np.ldexp(1.0, _CUT_OFF_EXPONENT)
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(X, self._shift, dtype=float)
+        return np.clip(scaled, -limit, limit), ~(np.abs(scaled) > limit / 2).any(axis=1)
 
     def serving(self, queries: np.ndarray) -> NearRows:
         """The same, for queries that may miss numbers where no row does."""
         if self.kinds is None or not np.isnan(queries).any():
             return self
         other = copy(self)
-        other._search = _ScreenOfKinds(self.rows, self.kinds, self._shift)
+        other._search = _ScreenOfKinds(self._scaled(self.rows)[0], self.kinds, self._shift)
         return other
 
     def __reduce__(self):
-        return NearRows, (self.rows, self.kinds)
+        return NearRows, (self.rows, self.counts, self.kinds)
 
     def __len__(self):
         return len(self.rows)
@@ -89,14 +108,17 @@ class NearRows:
         beyond : ndarray of shape (n_queries,)
             No other row is nearer than that, but for rounding.
         """
-        with np.errstate(over="ignore"):
-            scaled = np.ldexp(queries, self._shift, dtype=float)
-        limit = np.ldexp(1.0, _CUT_OFF_EXPONENT)
-        numbers, beyond = self._search.propose(np.clip(scaled, -limit, limit), n_near)
+        scaled, in_range = self._scaled(queries)
+        numbers, beyond = self._search.propose(scaled, n_near)
         distances = _distances(queries, self.rows, numbers, self.kinds)
         order = distances.argsort(axis=1, kind="stable")
         numbers, distances = (np.take_along_axis(a, order, axis=1) for a in (numbers, distances))
-        return numbers, distances, np.ldexp(beyond, -self._shift)
+        if n_near == len(self):
+            return numbers, distances, np.full(len(queries), np.inf)
+        # What is cut off may be in any order.
+        beyond = np.where(in_range, np.minimum(beyond, self._in_order), 0)
+        with np.errstate(over="ignore"):
+            return numbers, distances, np.ldexp(beyond, -self._shift)
 
 
 class _Tree:
@@ -144,7 +166,7 @@ class _ScreenOfKinds:
     """Lower bounds of the distances to all rows, where these hold more than numbers."""
 
     def __init__(self, rows, kinds, shift):
-        self._rows, self._kinds, self._shift = rows, kinds, shift
+        self._rows, self._kinds, self._shift = np.ldexp(rows, -shift), kinds, shift
 
     def numbers_for_query(self, n_near):
         return n_near * self._rows.shape[1] + len(self._rows)
@@ -154,20 +176,21 @@ class _ScreenOfKinds:
             numbers = np.tile(np.arange(n_near), (len(queries), 1))
             return numbers, np.full(len(queries), np.inf)
         queries = np.ldexp(queries, -self._shift)
-        unit = np.full(self._rows.shape[1], np.ldexp(1.0, _LARGEST_EXPONENT - self._shift))
+        unit = np.full(self._rows.shape[1], np.ldexp(1.0, -self._shift))
         product = pairs_of(queries, self._rows, unit, kinds=self._kinds).product(1.0)
         assert product is not None
         _, error = product.reach(slice(None))
         lowest = product.squares(slice(None), slice(None))
         numbers = lowest.argpartition(n_near, axis=1)[:, : n_near + 1]
         beyond = np.take_along_axis(lowest, numbers[:, [n_near]], axis=1)[:, 0] - error
-        return numbers[:, :n_near], np.ldexp(np.sqrt(np.maximum(beyond, 0)), _LARGEST_EXPONENT)
+        return numbers[:, :n_near], np.sqrt(np.maximum(beyond, 0))
 
 
 def _distances(queries, rows, numbers, kinds):
     """Distances of each query to some rows of its own, by the plain formula, at any scale."""
     rows = np.take(rows, numbers, axis=0).astype(float, copy=False)
-    apart = np.abs(queries[:, None] - rows)
+    with np.errstate(over="ignore"):
+        apart = np.abs(queries[:, None] - rows)
     if kinds is not None:
         apart[:, :, kinds.is_label] = np.sign(apart[:, :, kinds.is_label])
         no_query, no_row = np.isnan(queries)[:, None], np.isnan(rows)
@@ -179,14 +202,14 @@ def _distances(queries, rows, numbers, kinds):
     squares = np.zeros(exponents.shape)
     for column in range(apart.shape[2]):  # one after the other, as for weights
         squares += np.square(apart[:, :, column])
-    return np.ldexp(np.sqrt(squares), exponents)
+    with np.errstate(over="ignore"):
+        return np.ldexp(np.sqrt(squares), exponents)
 
 
 def euclidean_widths(
     near: NearRows,
     n_near: int,
     queries: np.ndarray,
-    counts: np.ndarray,
     wanted: np.ndarray,
     leave_out: np.ndarray,
     n_jobs: int | None = None,
@@ -201,8 +224,6 @@ def euclidean_widths(
         How many of them are likely to be enough.
     queries : ndarray of shape (n_queries, n_features)
         Queries.
-    counts : ndarray of shape (n_rows,)
-        As how many each row counts.
     wanted : ndarray of shape (n_queries,)
         As how many rows together have to count.
     leave_out : ndarray of shape (n_queries,)
@@ -219,7 +240,7 @@ def euclidean_widths(
 
     def measure(rows, n_near):
         numbers, distances, beyond = near.of(queries[rows], n_near)
-        counted = np.where(numbers == leave_out[rows, None], 0, counts[numbers])
+        counted = np.where(numbers == leave_out[rows, None], 0, near.counts[numbers])
         enough = counted.cumsum(axis=1) >= wanted[rows, None]
         # Without more rows to come, it is the last that counts.
         enough[:, -1] |= n_near == len(near)
@@ -236,6 +257,34 @@ def euclidean_widths(
 
     measure_all(np.arange(len(queries)), n_near, n_jobs)
     return widths
+
+
+def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float]:
+    """Widths in a unit in which squares of them, and of the numbers in rows, are in range.
+
+    Parameters
+    ----------
+    widths : ndarray of shape (n_queries,)
+        Widths.
+    extent : float
+        The largest absolute number in a row.
+
+    Returns
+    -------
+    widths : ndarray of shape (n_queries,)
+        The widths in this unit: 0 where they are too small for it.
+    unit : float
+        A power of 2 half way between the least width and the largest number: what is scaled by it
+        keeps all digits.
+    farthest : float
+        Numbers beyond this are out of range, and to be cut off.
+    """
+    some = widths[widths > 0] if widths.any() else np.array([extent])
+    least = max(some.min(), np.ldexp(np.median(some), -_RANGE_EXPONENT // 2))
+    exponent = np.frexp(least)[1]
+    farthest = np.ldexp(1.0, min(exponent + _RANGE_EXPONENT, 1023))
+    unit = np.ldexp(1.0, (np.frexp(min(extent, farthest))[1] + exponent) // 2)
+    return np.where(widths >= least, np.minimum(widths, farthest) / unit, 0), unit, farthest
 
 
 def widths_under_metric(queries, keys, counts, metric, wanted, leave_out):

@@ -90,7 +90,9 @@ def power(u2: np.ndarray, power: int) -> np.ndarray:
 def tricube(u2: np.ndarray) -> np.ndarray:
     """``max(0, 1 - u^3) ** 3``."""
     np.abs(u2, out=u2)
-    return power(np.multiply(u2, np.sqrt(u2), out=u2), 3)
+    with np.errstate(over="ignore"):
+        np.multiply(u2, np.sqrt(u2), out=u2)
+    return power(u2, 3)
 
 
 def cosine(u2: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
-from nwkr._nearest import NearRows
+from nwkr._nearest import NearRows, in_unit
 from nwkr._pooling import Attention, Kinds
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
@@ -31,9 +31,6 @@ __all__ = [
 
 # Bandwidths further apart share no distances: squares of their ratio would be out of range.
 _LARGEST_RATIO = 1e100
-# So that squares stay in range, widths below the first count as 0, in their unit; and in this unit
-# the numbers of a row are below 2 to the power of the second.
-_LEAST_WIDTH, _LARGEST_EXPONENT_OF_ROWS = 2.0**-500, 480
 
 
 class Window(ABC):
@@ -196,8 +193,15 @@ class NearestWindow(Window):
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
         assert near_rows is not None
-        unit = _unit_of(widths, np.fmax.reduce(np.abs(queries), None, initial=near_rows.extent))
-        widths = np.where(widths >= _LEAST_WIDTH * unit, widths / unit, 0)
+        extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
+        widths, unit, farthest = in_unit(widths, extent)
+        if extent > farthest:
+            # Whatever is out of range counts as if it were at its end.
+            attention = attention.replace(
+                queries=np.clip(attention.queries, -farthest, farthest),
+                keys=np.clip(attention.keys, -farthest, farthest),
+                blocks=None,
+            )
         units = np.full(attention.keys.shape[1], unit * self.units)
         return attention.replace(bandwidth=units, query_widths=widths)
 
@@ -216,20 +220,11 @@ class NearestWindow(Window):
     def _arranged(self, keys, kinds):
         if kinds is not None and np.isinf(self.units).any():
             kinds = kinds.take(np.flatnonzero(np.isfinite(self.units)))
-        return NearRows(self._of_distance(keys), kinds)
+        return NearRows(self._of_distance(keys), self.counts, kinds)
 
     def _of_distance(self, rows):
         counted = np.isfinite(self.units)
         return rows if np.all(counted) else rows[:, counted]
-
-
-def _unit_of(widths, extent):
-    """A power of 2 half way between the least width and the largest number of a row.
-
-    So squares of both are in range, if they can be. Scaled by it, numbers keep all digits.
-    """
-    largest, least = np.frexp([extent, widths[widths > 0].min(initial=extent)])[1]
-    return np.ldexp(1.0, max((largest + least) // 2, largest - _LARGEST_EXPONENT_OF_ROWS))
 
 
 def resolve_window(

@@ -206,7 +206,8 @@ class KNearest:
         ValueError
             If fewer than `k` rows are left.
         """
-        total, leaves_out = sample_weight.sum(), leave_out is not None
+        total = sample_weight.sum() if near_rows is None else near_rows.total
+        leaves_out = leave_out is not None
         counted = np.full(len(queries), total)
         if leaves_out:
             counted = total - np.append(sample_weight, 0)[leave_out]
@@ -223,11 +224,9 @@ class KNearest:
         if metric != "euclidean":
             return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
         if near_rows is None:
-            near_rows = NearRows(keys, kinds)
+            near_rows = NearRows(keys, sample_weight, kinds)
         n_near = self.k + leaves_out
-        return euclidean_widths(
-            near_rows, n_near, queries, sample_weight, wanted, leave_out, n_jobs
-        )
+        return euclidean_widths(near_rows, n_near, queries, wanted, leave_out, n_jobs)
 
 
 @dataclass(frozen=True)

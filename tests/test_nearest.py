@@ -33,11 +33,14 @@ DRAWS = {
 }
 
 
-def widths_of(near, queries, k, counts=None, leave_out=None):
-    counts = np.ones(len(near)) if counts is None else counts
+def near_rows(X, counts=None):
+    return NearRows(X, np.ones(len(X)) if counts is None else counts)
+
+
+def widths_of(near, queries, k, leave_out=None):
     leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
     wanted = np.full(len(queries), k * (1 - 1e-12))
-    return euclidean_widths(near, min(k + 1, len(near)), queries, counts, wanted, leave_out)
+    return euclidean_widths(near, min(k + 1, len(near)), queries, wanted, leave_out)
 
 
 # -- the same rows as scikit-learn's neighbours -----------------------------------------------
@@ -148,13 +151,13 @@ def test_widths_are_distances_by_the_plain_formula(draw, n_features, rng):
     X, Q = (DRAWS[draw](rng, (200, n_features)) for _ in range(2))
     # Processors that fuse products and sums may round each square once less.
     rtol = n_features * np.finfo(float).eps
-    near, D = NearRows(X), cdist(Q, X)
+    near, D = near_rows(X), cdist(Q, X)
     for k in (1, 4, 200):
         assert_allclose(widths_of(near, Q, k), np.sort(D, axis=1)[:, k - 1], rtol=rtol)
     counts, left_out = rng.integers(1, 9, 200).astype(float), np.arange(200)
     for k in (1, 30):
         expected = nearest_widths(cdist(X, X), k, counts, left_out)
-        assert_allclose(widths_of(near, X, k, counts, left_out), expected, rtol=rtol)
+        assert_allclose(widths_of(near_rows(X, counts), X, k, left_out), expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("n_features", [2, 20])
@@ -162,10 +165,27 @@ def test_widths_are_distances_by_the_plain_formula(draw, n_features, rng):
 def test_rows_and_queries_at_any_scale(scale, n_features, rng):
     X, Q = rng.normal(size=(50, n_features)), rng.normal(size=(10, n_features))
     expected = np.sort(cdist(Q, X), axis=1)[:, 3]
-    near = NearRows(X * scale)
+    near = near_rows(X * scale)
     assert_allclose(widths_of(near, Q * scale, 4), expected * scale, rtol=1e-12)
     far = np.full((1, n_features), 1e305)  # whatever the rows are
-    assert_allclose(widths_of(NearRows(X), far, 4), 1e305 * np.sqrt(n_features), rtol=1e-12)
+    assert_allclose(widths_of(near_rows(X), far, 4), 1e305 * np.sqrt(n_features), rtol=1e-12)
+
+
+@pytest.mark.parametrize("huge", [1e100, -1e200, 1e300, -1.7e308])
+@pytest.mark.parametrize("n_features", [1, 20])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_beside_a_huge_row(algorithm, n_features, huge, kernel, rng):
+    """What is that far has no part in anything but its own prediction."""
+    if kernel == "constant":
+        pytest.skip("no row is far")
+    X, Q, y = rng.normal(size=(60, n_features)), rng.normal(size=(9, n_features)), np.arange(60.0)
+    expected = NadarayaWatsonRegressor(kernel, KNearest(5)).fit(X[1:], y[1:])
+    X[0] = huge
+    model = NadarayaWatsonRegressor(kernel, KNearest(5), algorithm=algorithm).fit(X, y)
+    assert_allclose(model.predict(Q), expected.predict(Q), rtol=1e-9)
+    found = model.predict(None)
+    assert_allclose(found[1:], expected.predict(None), rtol=1e-9)
+    assert 1 <= found[0] <= 59
 
 
 def test_rows_are_found_through_their_rounding(rng):
@@ -174,7 +194,7 @@ def test_rows_are_found_through_their_rounding(rng):
     X[:200] += 1e4
     X[0] = 1e9
     expected = np.sort(cdist(X, X), axis=1)[:, 5]
-    assert_allclose(widths_of(NearRows(X), X, 6), expected, rtol=1e-14)
+    assert_allclose(widths_of(near_rows(X), X, 6), expected, rtol=1e-14)
 
 
 def test_rows_are_arranged_once_and_not_pickled(rng, monkeypatch):
@@ -182,8 +202,8 @@ def test_rows_are_arranged_once_and_not_pickled(rng, monkeypatch):
     model = NadarayaWatsonRegressor("boxcar", KNearest(5)).fit(X, y)
     expected = model.predict(X[:20] + 0.1)
     loaded = pickle.loads(pickle.dumps(model))
-    size = len(pickle.dumps(NearRows(X)))
-    assert size < 1.1 * len(pickle.dumps(X))
+    size = len(pickle.dumps(near_rows(X)))
+    assert size < 1.1 * len(pickle.dumps((X, y)))
 
     def refuse(*args, **kwargs):
         raise AssertionError("once more")
@@ -247,8 +267,8 @@ def test_nearest_rows_of_kinds(shares, shift, ties, by_blocks, rng):
 def test_a_tree_serves_kinds_whose_numbers_are_all_there(rng):
     keys, queries = rng.normal(size=(2, 200, 3))
     kinds = Kinds(KINDS.gap, np.zeros(3, bool))
-    near = NearRows(keys, kinds)
-    assert_array_equal(widths_of(near, queries, 5), widths_of(NearRows(keys), queries, 5))
+    near = NearRows(keys, np.ones(len(keys)), kinds)
+    assert_array_equal(widths_of(near, queries, 5), widths_of(near_rows(keys), queries, 5))
     queries[3, 0] = np.nan
     distances = distances_of_kinds(queries, keys, np.ones(3), kinds.gap, kinds.is_label)
     assert_allclose(widths_of(near, queries, 5), nearest_widths(distances, 5), rtol=1e-14)

@@ -61,7 +61,7 @@ from nwkr._pooling._shared_lattice import SharedLattice
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
-from nwkr._pooling._values import as_dense
+from nwkr._pooling._values import ValuesOnDemand, as_dense
 from nwkr._pooling._way import Terms
 from nwkr._pooling._ways import check_algorithm
 
@@ -76,6 +76,7 @@ __all__ = [
     "SharedLattice",
     "Sizes",
     "Terms",
+    "ValuesOnDemand",
     "as_dense",
     "check_algorithm",
     "distances_between",

@@ -175,12 +175,12 @@ class Attention:
             )
         return part
 
-    def pool(self, values: np.ndarray) -> PooledSums:
+    def pool(self, values: Any) -> PooledSums:
         """Sum kernel weights, and values times these, over all keys for each query.
 
         Parameters
         ----------
-        values : ndarray or CSR array of shape (n_keys, n_values)
+        values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
             Values, best of order 1.
 
         Returns
@@ -191,12 +191,12 @@ class Attention:
         return self.pool_each(values, (1.0,))[0]
 
     @one_blas_thread()
-    def pool_each(self, values: np.ndarray, multiples: Sequence[float]) -> list[PooledSums]:
+    def pool_each(self, values: Any, multiples: Sequence[float]) -> list[PooledSums]:
         """Pool with several multiples of the bandwidth, which share the distances.
 
         Parameters
         ----------
-        values : ndarray or CSR array of shape (n_keys, n_values)
+        values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
             Values, best of order 1.
         multiples : sequence of float
             Positive factors of the bandwidth.

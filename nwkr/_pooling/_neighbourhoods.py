@@ -126,9 +126,11 @@ class Neighbourhoods:
         """Whether what is within the support is added by moments, which takes enough of it."""
         if not self._has_moments or len(multiples) > 1:
             return False
-        n_within = self.n_within(multiples[0])
         n_queries, n_keys = self.pairs.shape
         moments = (len(self.pairs.columns) + 2) ** (self.kernel.power or 0)
+        if n_queries < moments * self.pairs.sizes.pairs_per_moment:
+            return False  # moments would take longer than all pairs
+        n_within = self.n_within(multiples[0])
         if n_queries * n_within < n_keys * moments * self.pairs.sizes.pairs_per_moment:
             return False  # moments would take longer than the pairs
         return n_within >= self.pairs.sizes.blocks_within * n_keys / len(self.blocks)
@@ -351,15 +353,18 @@ class Neighbourhoods:
         return self._shares[key]
 
     def _find_share(self, multiple, by_moments):
-        n_keys, corners = self.blocks.starts[-1], self._typical_boxes
-        factors, sizes = self._typical_factors(), np.diff(self.blocks.starts)
-        if self.pairs.query_factors is not None and self.pairs.shape[0] <= _BOXES_SAMPLED:
-            # So few queries, whose widths vary, are looked at themselves.
-            rows = self.pairs.queries.astype(float)
+        pairs, factors = self.pairs, self._typical_factors()
+        if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
+            # So few queries, whose widths vary, are looked at themselves, by groups.
+            rows = pairs.queries.astype(float)
             corners = corners_of_runs(rows, np.arange(len(rows)))
-            factors = (self.pairs.query_factors[:, None],) * 2
-        nearest, farthest = self._boxes.distances(corners, factors)
-        ends = np.isfinite(self.kernel.support)
+            factors = (pairs.query_factors[:, None],) * 2
+            boxes, sizes = self._group_boxes, np.diff(self.groups.starts)
+        else:
+            corners = self._typical_boxes
+            boxes, sizes = self._boxes, np.diff(self.blocks.starts)
+        nearest, farthest = boxes.distances(corners, factors)
+        n_keys, ends = sizes.sum(), np.isfinite(self.kernel.support)
         if ends or by_moments:
             visited = np.ones(nearest.shape, bool)
             if ends:
@@ -372,7 +377,7 @@ class Neighbourhoods:
         centres = corners.centres()
         bounds = zip(*self._group_boxes.distances(centres, factors))
         reach = np.array([self._reach(n, f, self._mass, multiple) for n, f in bounds])[:, None]
-        from_centre, _ = self._boxes.distances(centres, factors)
+        from_centre, _ = boxes.distances(centres, factors)
         visited = (nearest < reach) @ sizes + (from_centre < reach) @ sizes
         return float(visited.mean()) / 2 / n_keys
 

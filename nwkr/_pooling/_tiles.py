@@ -144,6 +144,8 @@ class Tiles:
             tile = self._pairs.squared_distances(rows, cols)
             if self._jumps:
                 tile = self._kernel.weights(tile)
+            elif self._factor == 0:  # also where distances are beyond all range
+                tile[:] = self._offset
             elif self._factor != 1:
                 tile *= self._factor
                 tile += self._offset

@@ -5,6 +5,7 @@ Where values are mostly 0, as one-hot classes are if these are many, they are sp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,26 @@ from scipy import sparse
 
 from nwkr._pooling._product import pick
 
-__all__ = ["WeightedValues", "as_dense"]
+__all__ = ["ValuesOnDemand", "WeightedValues", "as_dense"]
+
+
+class ValuesOnDemand:
+    """Values that are made for the keys that are looked at, when they are.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(cols)`` gives the values of some keys, by a slice or by their numbers.
+    n_keys : int
+        How many keys there are.
+    """
+
+    def __init__(self, make: Callable[[slice | np.ndarray], np.ndarray], n_keys: int):
+        self._make = make
+        self.shape = n_keys, make(slice(1)).shape[1]
+
+    def __getitem__(self, cols: slice | np.ndarray) -> np.ndarray:
+        return self._make(cols)
 
 
 class WeightedValues:
@@ -22,9 +42,8 @@ class WeightedValues:
     ----------
     weights : ndarray of shape (n_keys,)
         Weights of the keys.
-    values : ndarray or CSR array of shape (n_keys, n_values)
-        Their values; anything that can be indexed by numbers of keys and has a shape. If they are
-        sparse, so are these times the weights, by key.
+    values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
+        Their values. If they are sparse, so are these times the weights, by key.
     """
 
     def __init__(self, weights: np.ndarray, values: Any):
@@ -43,7 +62,7 @@ class WeightedValues:
     def all(self) -> Any:
         """Those of all keys, of shape (1 + n_values, n_keys)."""
         if self._all is None:
-            self._all = self._weigh(self.weights, self._values)
+            self._all = self._weigh(self.weights, self._values[:])
         return self._all
 
     def take(self, cols: slice | np.ndarray) -> Any:

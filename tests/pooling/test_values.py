@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from nwkr._pooling import Attention, in_blocks
-from nwkr._pooling._values import WeightedValues, as_dense
+from nwkr._pooling._values import ValuesOnDemand, WeightedValues, as_dense
 from nwkr.kernels import KERNELS
 
 
@@ -60,3 +60,30 @@ def test_some_keys(cols, asked_before, one_hot, rng):
     assert not WeightedValues(weights, one_hot).sparse
     assert sparse.issparse(values.take(cols))
     assert_allclose(as_dense(values.take(cols)), expected[:, cols])
+
+
+def test_on_demand(rng):
+    """Values are made for the keys that are near, and for no others."""
+    keys, asked = np.sort(rng.uniform(0, 100, size=(4000, 1)), axis=0), []
+
+    def make(cols):
+        asked.append(keys[cols])
+        return np.column_stack([keys[cols], np.square(keys[cols])])
+
+    order, blocks = in_blocks(keys, np.ones(1))
+    keys = keys[order]
+    attention = Attention(
+        np.full((1, 1), 30.0),
+        keys,
+        np.ones(4000),
+        KERNELS["biweight"],
+        np.ones(1),
+        blocks=blocks,
+        algorithm="blocks",
+    )
+    expected = attention.pool(make(slice(None))).finish()
+    asked.clear()
+    values = ValuesOnDemand(make, 4000)
+    assert values.shape == (4000, 2)
+    assert_array_equal(attention.pool(values).finish(), expected)
+    assert max(len(some) for some in asked) < 400
