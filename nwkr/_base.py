@@ -18,7 +18,7 @@ from nwkr._effective import visit_rows
 from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
 from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
-from nwkr._matrices import DenseMatrix, SparseMatrix
+from nwkr._matrices import DenseMatrix, SparseMatrix, keep_largest
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._pooling import (
     DEFAULT_SIZES,
@@ -277,6 +277,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """What is fitted in a window: here a constant."""
         return CONSTANTS
 
+    def _values_to_pool(self, keys):
+        """The values of keys, and what else the fit in a window is made of."""
+        return self._lines.values_on_demand(keys, self._values)
+
     def _choose_algorithm(self):
         """The way of pooling, for as many queries as there are keys."""
         if self._blocks is None:
@@ -284,7 +288,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         if self._window.by_query:
             return "blocks"  # whatever the widths are, they keep most rows out
         attention = self._attend(self._keys)
-        return attention.way(self._lines.values_on_demand(attention.keys, self._values))
+        return attention.way(self._values_to_pool(attention.keys))
 
     def _begin_fit(self):
         """What comes before a fit."""
@@ -348,9 +352,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _fit_lines(self, attention):
         """What is fitted in the window of each query."""
-        return self._lines.fit(
-            attention, self._lines.values_on_demand(attention.keys, self._values)
-        )
+        return self._lines.fit(attention, self._values_to_pool(attention.keys))
 
     def _visit_effective(self, attention, visit):
         """Show the weights that the targets have in the predictions, as `Attention.visit` does."""
@@ -369,7 +371,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         def keep(rows, cols, weights):
             reached[rows] = of_rows = weights.any(axis=1)
             if top_k is not None and top_k < weights.shape[1]:
-                _keep_largest(weights, top_k)
+                keep_largest(weights, top_k)
             if self.handle_empty == "nan" and not of_rows.all():
                 rows, weights = rows[of_rows], weights[of_rows]
             matrix.put(rows, self._rows[cols], weights)
@@ -393,8 +395,3 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                 f"larger bandwidth, a kernel of wider support, or handle_empty from 'nearest', "
                 f"'mean', 'nan'."
             )
-
-
-def _keep_largest(weights, top_k):
-    smaller = np.argpartition(np.abs(weights), -top_k, axis=1)[:, :-top_k]
-    np.put_along_axis(weights, smaller, 0, axis=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from numbers import Integral, Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
@@ -10,19 +13,19 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._class_trend import ClassTrend
 from nwkr._density import LocalDensity
-from nwkr._explanation import Explanation
 from nwkr._input import by_name, validate_rows
 from nwkr._lazy import over_blocks
 from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._targets import ClassTargets
-from nwkr._validation import StrOptions, _fit_context
+from nwkr._validation import Interval, StrOptions, _fit_context
 
 __all__ = ["NadarayaWatsonClassifier"]
 
 
 class NadarayaWatsonClassifier(
-    ClassifierMixin, LocalDensity, Explanation, FitInBatches, NadarayaWatsonBase
+    ClassifierMixin, ClassTrend, LocalDensity, FitInBatches, NadarayaWatsonBase
 ):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
@@ -45,6 +48,14 @@ class NadarayaWatsonClassifier(
         the others; "scott" or "silverman" for a rule of thumb that follows the spread
         of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
         exact matches only, `inf` for a column that does not count.
+    degree : {0, 1}, default=0
+        What the probabilities are made of: 0 shares of the weights around the query; 1 a trend,
+        which is a logistic regression on all columns, and a step from there to the classes around
+        the query. Where no training row is near, and with bandwidth `inf` for all columns, the
+        trend stands alone. For the euclidean metric only.
+    ridge : float, default=1.0
+        With ``degree=1``, how many rows say that the step does not change with the columns within
+        the window; `inf` for a step that does not.
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", where `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
@@ -64,7 +75,8 @@ class NadarayaWatsonClassifier(
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
-        among all; NaN probabilities, and `outlier_label` from `predict`; or an error.
+        among all; NaN probabilities, and `outlier_label` from `predict`; or an error. With
+        ``degree=1`` it gets the trend in place of the first two.
     outlier_label : label, "most_frequent" or None, default=None
         With ``handle_empty="nan"``, what `predict` gives such a query: a label of the same kind
         as those of the classes, one of them or another; "most_frequent" for the class of most
@@ -88,6 +100,8 @@ class NadarayaWatsonClassifier(
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
+    trend_ : Pipeline or None
+        The logistic regression, behind a scaler; None with ``degree=0``, or of one class.
     outlier_label_ : label or None
         The label in use for queries that no training row has weight for.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
@@ -119,6 +133,10 @@ class NadarayaWatsonClassifier(
     Mathematical Statistics* 33(3), 1962.
     `doi:10.1214/aoms/1177704472 <https://doi.org/10.1214/aoms/1177704472>`_
 
+    J. Fan, J. Chen, "One-Step Local Quasi-Likelihood Estimation", *Journal of the Royal
+    Statistical Society B* 61(4), 1999. `doi:10.1111/1467-9868.00211
+    <https://doi.org/10.1111/1467-9868.00211>`_
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -134,6 +152,8 @@ class NadarayaWatsonClassifier(
     _parameter_constraints: dict = NadarayaWatsonBase._parameter_constraints | {
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "outlier_label": "no_validation",  # any label
+        "degree": [Interval(Integral, 0, 1, closed="both")],
+        "ridge": [Interval(Real, 0, np.inf, closed="both")],
     }
 
     def __init__(
@@ -141,6 +161,8 @@ class NadarayaWatsonClassifier(
         kernel="gaussian",
         bandwidth="scott",
         *,
+        degree=0,
+        ridge=1.0,
         metric="euclidean",
         metric_params=None,
         categorical_features="from_dtype",
@@ -155,6 +177,8 @@ class NadarayaWatsonClassifier(
     ):
         self.kernel = kernel
         self.bandwidth = bandwidth
+        self.degree = degree
+        self.ridge = ridge
         self.metric = metric
         self.metric_params = metric_params
         self.categorical_features = categorical_features
@@ -320,6 +344,9 @@ class NadarayaWatsonClassifier(
         X, y = validate_rows(self, X, y, reset=reset)
         with by_name({"y": y}):
             check_classification_targets(y)
+        if self._fits_trend:
+            X = X.astype(float, copy=False)  # moments need the digits
+            self._columns = replace(self._columns, with_slopes=True)
         return X, y
 
     def _encode(self, y, sample_weight, classes=None):

@@ -172,6 +172,18 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
+    def _choose_window(self, X, y, sample_weight):
+        self._choose_trend(sample_weight)
+        return super()._choose_window(X, y, sample_weight)
+
+    @property
+    def _degree(self):
+        return 0
+
+    @property
+    def _fits_trend(self):
+        return False
+
     def _deviance(self, predictions, values, weights):
         loss, slopes = log_loss(predictions, as_dense(values), weights)
         return 2 * loss, 2 * slopes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -9,7 +11,7 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import surface_gradients
 from nwkr._input import names_of_rows
 
-__all__ = ["Explanation"]
+__all__ = ["Explanation", "named"]
 
 
 class Explanation(NadarayaWatsonBase):
@@ -41,6 +43,19 @@ class Explanation(NadarayaWatsonBase):
               prediction; for a classifier the weight, of which the sum over all rows of a
               class is its probability.
 
+            A classifier with ``degree=1`` has lines for each query and class (of two classes for
+            the second), of which the contributions add up to the logit of the class, with the
+            columns
+
+            - "query", and "class";
+            - "part": "intercept" and "feature" for the trend, at the mean of the rows and from
+              there; "left out" for what the trend loses without the row, if `X` is None; "row" for
+              what a training row adds to the step, those with the largest shares first;
+            - "name": name or number of the feature, or the row;
+            - "weight": the attention weight of the row;
+            - "value": the feature of the query, or the class of the row;
+            - "contribution": to the logit.
+
         Raises
         ------
         ValueError
@@ -60,17 +75,20 @@ class Explanation(NadarayaWatsonBase):
 
         check_is_fitted(self)
         self._check_top_k(top_k)
-        query, row, weight = self._largest_weights(self._attention(X), top_k)
-        labels = self._row_names if X is None else names_of_rows(X)
-        columns = {"query": _named(query, labels), "row": _named(row, self._row_names)}
-        tables = [
-            pd.DataFrame(columns | output | {"weight": weight, "value": y, "contribution": c})
-            for output, y, c in self._targets.contributions(row, weight)
-        ]
+        tables = list(self._contributions(X, top_k))
         # All outputs of a query together, and the rows of each in their order.
-        number = np.repeat(np.arange(len(tables)), len(query))
-        places = np.lexsort((number, np.tile(query, len(tables))))
-        return pd.concat(tables).iloc[places].reset_index(drop=True)
+        query = np.concatenate([table["query"] for table in tables])
+        number = np.repeat(np.arange(len(tables)), [len(table["query"]) for table in tables])
+        found = pd.concat([pd.DataFrame(table) for table in tables])
+        found["query"] = named(query, self._row_names if X is None else names_of_rows(X))
+        return found.iloc[np.lexsort((number, query))].reset_index(drop=True)
+
+    def _contributions(self, X, top_k) -> Iterator[dict]:
+        """Columns of tables of what adds up, "query" by number, one table for each output."""
+        query, row, weight = self._largest_weights(self._attention(X), top_k)
+        rows = {"query": query, "row": named(row, self._row_names)}
+        for output, y, contribution in self._targets.contributions(row, weight):
+            yield rows | output | {"weight": weight, "value": y, "contribution": contribution}
 
     def gradient(self, X):
         r"""Slope of the prediction: how it changes with each feature of the query.
@@ -81,7 +99,8 @@ class Explanation(NadarayaWatsonBase):
                   = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
 
         with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` the
-        slope of the line is added, and targets count by their distance from the line. At a kink,
+        slope of the line is added, and targets count by their distance from the line; a classifier
+        adds the slope of the trend. At a kink,
         which is the edge of a window, or a training row under a kernel with a cusp
         ("triangular", "exponential"), it is the slope to one side or between both.
 
@@ -96,7 +115,7 @@ class Explanation(NadarayaWatsonBase):
             Slopes, in units of `y` by units of the column; for a classifier those of the class
             probabilities, with one column for each class in the place of outputs. 0 where the
             bandwidth is 0 or `inf`, and where no row has weight, for what stands in is constant
-            in the neighbourhood.
+            in the neighbourhood; a trend of classes has slopes there, too.
 
         Raises
         ------
@@ -128,38 +147,56 @@ class Explanation(NadarayaWatsonBase):
                 f"gradient needs a bandwidth that does not change with the query; got "
                 f"{self._window.bandwidth}."
             )
-        attention = self._attention(X)
-        if self._lines.has_slopes:
-            slopes = surface_gradients(self._fit_lines(attention), self._values)
-        else:
-            slopes = attention.gradients(self._values)
+        slopes = self._gradients(X)
         self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
         return self._targets.decode_sizes(slopes)
 
+    def _gradients(self, X):
+        """Slopes of the values, of shape (n_queries, n_features, n_values)."""
+        attention = self._attention(X)
+        if self._lines.has_slopes:
+            return surface_gradients(self._fit_lines(attention), self._values)
+        return attention.gradients(self._values)
+
     def _largest_weights(self, attention, top_k):
         """Numbers of queries and training rows, and their weights, the largest first."""
-        parts = []
         reached = np.empty(len(attention.queries), bool)
 
-        def keep(rows, cols, weights):
-            reached[rows], sizes = weights.any(axis=1), np.abs(weights)
-            least = np.zeros((len(rows), 1))
+        def visit(keep):
+            def see(rows, cols, weights):
+                reached[rows] = weights.any(axis=1)
+                keep(rows, cols, weights)
+
+            self._visit_effective(attention, see)
+
+        found = self._largest(visit, top_k)
+        self._refuse_empty(reached)
+        return found
+
+    def _largest(self, visit, top_k):
+        """Numbers of queries and training rows, and what is shown of them, the largest first."""
+        parts = []
+
+        def keep(rows, cols, weights, *others):
+            sizes, least = np.abs(weights), np.zeros((len(rows), 1))
             if top_k is not None and top_k < weights.shape[1]:
                 least = np.partition(sizes, -top_k, axis=1)[:, -top_k, None]
             row, col = np.nonzero((sizes >= least) & (sizes > 0))
-            weight, number = weights[row, col], self._rows[cols[col]]
+            number = self._rows[cols[col]]
             # Where weights are equal, the row that comes first in the data comes first.
-            order = np.lexsort((number, -np.abs(weight), row))
+            order = np.lexsort((number, -sizes[row, col], row))
             place = np.arange(len(row)) - np.searchsorted(row, row)
             order = order[place < (top_k or np.inf)]
-            parts.append((rows[row[order]], number[order], weight[order]))
+            row, col = row[order], col[order]
+            shown = [part[row, col] for part in (weights, *others)]
+            parts.append((rows[row], number[order], *shown))
 
-        self._visit_effective(attention, keep)
-        self._refuse_empty(reached)
-        query, row, weight = (np.concatenate(part) for part in zip(*parts))
-        order = query.argsort(kind="stable")
-        return query[order], row[order], weight[order]
+        visit(keep)
+        found = [np.concatenate(part) for part in zip(*parts)]
+        order = found[0].argsort(kind="stable")
+        return [part[order] for part in found]
 
 
-def _named(numbers, names):
+def named(numbers, names):
+    """Names of what is numbered, if there are any."""
     return numbers if names is None else names[numbers]

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
 
 from nwkr._columns import Columns
-from nwkr._local import LocalFit, LocalLines
+from nwkr._local import LocalLines
 from nwkr._local_slopes import bandwidth_slopes
+from nwkr._newton_slopes import bandwidth_slopes_of_steps
+from nwkr._newton_step import LocalLogits, NewtonStep
 from nwkr._pooling import Attention, PooledSums, as_dense
+from nwkr._trend import Trend
 from nwkr._window import FixedWindow, Window
 
 __all__ = ["Fit", "LeaveOneOut"]
@@ -28,7 +33,7 @@ class Fit:
 
     Attributes
     ----------
-    without, whole : LocalFit
+    without, whole : LocalFit or LocalLogits
         What is fitted at each row, without the row and with it.
     own : ndarray of shape (n_rows,)
         The weight that each row has at its own place.
@@ -36,8 +41,8 @@ class Fit:
         What was pooled.
     """
 
-    without: LocalFit
-    whole: LocalFit
+    without: Any
+    whole: Any
     own: np.ndarray
     values: np.ndarray
 
@@ -78,6 +83,8 @@ class Fit:
         slopes : ndarray of shape (n_features,)
             Derivatives; 0 where the bandwidth is 0 or infinite.
         """
+        if isinstance(self.without, LocalLogits):
+            return bandwidth_slopes_of_steps(self.without, self.values, by_prediction)
         return bandwidth_slopes(self.without, self.values, by_prediction)
 
     def slopes_of_fitted(self, by_fitted: np.ndarray, by_leverage: np.ndarray) -> np.ndarray:
@@ -113,12 +120,15 @@ class LeaveOneOut:
         Rows that say that a slope is 0.
     features : Columns or None, default=None
         The features that the columns are of; None if each is a feature.
+    trend : Trend or None, default=None
+        The trend of all rows; with it, degree 1 is a step from there.
     """
 
     attention: Attention
     targets: np.ndarray
     ridge: float = np.inf
     features: Columns | None = None
+    trend: Trend | None = None
 
     def fit(self, bandwidth: np.ndarray, degree: int = 0) -> Fit:
         """Leave-one-out fit of one bandwidth for each feature."""
@@ -150,31 +160,45 @@ class LeaveOneOut:
                 pooled.update(zip(numbers, self._pool(together, degree)))
             yield _fit(*pooled.pop(number))
 
+    @property
+    def logits(self) -> np.ndarray:
+        """The trend of the rows to predict, without each of them."""
+        assert self.trend is not None
+        return self.trend.logits_without[self.attention.leave_out]
+
     def _pool(self, windows, degree):
         """What fits are made of, for windows in proportion."""
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)
         assert attention.counts is not None
-        lines = LocalLines.of(
-            degree, self.ridge, attention.keys, attention.counts, first, self.features
-        )
-        values = lines.values(attention.keys, self.targets)
+        terms = self.ridge, attention.keys, attention.counts, first
+        targets = self.targets
+        of_queries: dict[str, Any] = {}
+        lines: LocalLines | NewtonStep
+        if degree and self.trend is not None:
+            targets, of_queries["logits"] = self.trend.targets, self.logits
+            lines = NewtonStep.of(*terms, targets, self.trend.link, self.features)
+        else:
+            lines = LocalLines.of(degree, *terms, self.features)
+        values = lines.values(attention.keys, targets)
         # Where the width depends on whether the row is there, it is another pooling.
         whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None
         sums = lines.careful(attention).pool_each(values, multiples)
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
-        return [(lines, *of_window, values, whole) for of_window in zip(scaled, sums)]
+        fit = partial(lines.fit, **of_queries)
+        return [(fit, *of_window, values, whole) for of_window in zip(scaled, sums)]
 
     def _n_together(self, degree):
         """How many windows may have their sums in memory at once."""
-        n_columns = self.attention.keys.shape[1] if degree else 0
-        n_values = self.targets.shape[1] * (1 + n_columns) + n_columns * (n_columns + 3) // 2
+        n_columns, n_outputs = self.attention.keys.shape[1] if degree else 0, self.targets.shape[1]
+        n_products = n_columns * (n_columns + 3) // 2 * (1 if self.trend is None else n_outputs)
+        n_values = n_outputs * (1 + n_columns) + n_products
         n_numbers = len(self.attention.queries) * n_values * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 
-def _fit(lines, attention, sums, values, whole):
+def _fit(fit, attention, sums, values, whole):
     """A fit from sums without each row; `whole` is the attention with it, if that differs."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
@@ -183,6 +207,4 @@ def _fit(lines, attention, sums, values, whole):
         with_itself = PooledSums(np.zeros(len(own)), own, own[:, None] * itself).merge(sums)
     else:
         with_itself = whole.pool(values)
-    return Fit(
-        lines.fit(attention, values, sums), lines.fit(whole, values, with_itself), own, values
-    )
+    return Fit(fit(attention, values, sums), fit(whole, values, with_itself), own, values)

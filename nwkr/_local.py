@@ -27,13 +27,11 @@ import numpy as np
 from nwkr._columns import Columns
 from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
+from nwkr._ridge import LARGEST_SQUARE, share_of_rows
 from nwkr._window import Window
 
 __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 
-# Moments about a common centre lose digits where the squared distance of the local mean from it is
-# more than so many times the local variance. Such queries are fitted again about their own mean.
-_LARGEST_SQUARE = 2.0**18
 # The relative error of a line is less than so many times that of the sums that it is made of.
 _ERROR_OF_LINES = 64
 
@@ -234,21 +232,22 @@ class LocalLines:
         with_y = with_y.reshape(len(y_mean), n_slopes, n_outputs)
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
         moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
-        trust, penalty = self._trust(attention, sums), self._penalty(attention)
+        trust, penalty = share_of_rows(attention, sums, self.ridge), self.penalty(attention)
         return LocalFit(self, attention, sums, *moments, trust, penalty)
 
-    def _trust(self, attention, sums):
-        """The share of the rows in a window among these and those that say: no slope."""
-        # What stands in where no key has weight has no slope, as far away.
-        reached = sums.reached
-        if self.ridge == 0:
-            return reached.astype(float)
-        with np.errstate(over="ignore"):
-            mass = np.exp(np.where(reached, sums.shift, 0)) * sums.total * attention.unit
-        return np.where(reached, mass / (mass + self.ridge), 0.0)
+    def penalty(self, attention: Attention) -> np.ndarray:
+        """The variance of each column within the windows, in units of its variance.
 
-    def _penalty(self, attention):
-        """The variance of each column within the window, in units of its variance."""
+        Parameters
+        ----------
+        attention : Attention
+            Queries and keys.
+
+        Returns
+        -------
+        penalty : ndarray of shape (n_queries, n_slopes)
+            Variances.
+        """
         width2 = np.square(attention.scales[self.telling])[None]
         if attention.query_widths is not None:
             width2 = width2 * np.square(attention.query_widths)[:, None]
@@ -276,7 +275,7 @@ class LocalLines:
         z_mean = self.scaled(attention.queries) - offset
         diagonal = np.einsum("njj->nj", covariance)
         level = trust[:, None] * diagonal + (1 - trust)[:, None] * fit.penalty
-        lost = trust[:, None] * (diagonal + z_mean**2) > _LARGEST_SQUARE * level
+        lost = trust[:, None] * (diagonal + z_mean**2) > LARGEST_SQUARE * level
         again = np.flatnonzero(lost.any(axis=1))
 
         def add(rows, cols, weights):

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from nwkr._pooling import Attention, PooledSums
+from nwkr._ridge import LEAST_VARIANCE, solve_flat
 
 __all__ = ["LocalFit"]
-
-# With ridge=0, directions with less than this share of the largest variance have no slope.
-_LEAST_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,7 @@ class LocalFit:
         if self.lines.ridge > 0:
             solved = np.linalg.solve(left, right)
         else:
-            # Of all lines that fit alike, that of the smallest slopes: the limit of a penalty.
-            unit = np.sqrt(self.penalty)[:, :, None]
-            left /= unit * unit.swapaxes(1, 2)
-            solved = (
-                np.linalg.pinv(left, rcond=_LEAST_VARIANCE, hermitian=True) @ (right / unit) / unit
-            )
+            solved = solve_flat(left, right, self.penalty)
         return solved[:, :, :-1], solved[:, :, -1]
 
     def take(self, rows: np.ndarray) -> LocalFit:
@@ -100,7 +93,7 @@ class LocalFit:
         trust, left = self.trust[row], self._system(row)
         if self.lines.ridge > 0:
             return trust * np.linalg.inv(left)
-        return trust * np.linalg.pinv(left, rcond=_LEAST_VARIANCE, hermitian=True)
+        return trust * np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True)
 
     @property
     def scaled_slopes(self) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nwkr._local import LocalFit
 
-__all__ = ["bandwidth_slopes"]
+__all__ = ["bandwidth_slopes", "folded"]
 
 
 def bandwidth_slopes(
@@ -49,14 +49,14 @@ def bandwidth_slopes(
     rest = rest[:, None]
     of_one, of_y = level * rest, level * by_prediction
     of_z = rest * direction - level * slope
-    of_squares = -_folded(direction, slope, *lines.products)
+    of_squares = -folded(direction, slope, *lines.products)
     of_both = (direction[:, :, None] * by_prediction[:, None, :]).reshape(len(level), -1)
     of_penalty = -direction * slope
     if by_leverage is not None:
         strength = np.where(reached, by_leverage, 0)[:, None] / total
         of_one = of_one - strength * np.square(level)
         of_z = of_z - strength * 2 * level * direction
-        of_squares = of_squares - strength * _folded(direction, direction, *lines.products)
+        of_squares = of_squares - strength * folded(direction, direction, *lines.products)
         of_penalty = of_penalty - strength * np.square(direction)
     factors = np.hstack([of_one, of_y, of_z, of_squares, of_both]) / total
     factors[~reached] = 0
@@ -72,7 +72,9 @@ def bandwidth_slopes(
     return found
 
 
-def _folded(ours, theirs, first, second):
+def folded(
+    ours: np.ndarray, theirs: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
     """Coefficients of the products of columns in the product of two linear forms."""
-    products = ours[:, first] * theirs[:, second]
-    return np.where(first == second, products, products + ours[:, second] * theirs[:, first])
+    products = ours[..., first] * theirs[..., second]
+    return np.where(first == second, products, products + ours[..., second] * theirs[..., first])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-__all__ = ["DenseMatrix", "SparseMatrix"]
+__all__ = ["DenseMatrix", "SparseMatrix", "keep_largest"]
 
 
 class DenseMatrix:
@@ -87,3 +87,9 @@ class SparseMatrix:
 
 def _index_type(largest):
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+
+
+def keep_largest(weights: np.ndarray, top_k: int) -> None:
+    """Set all but the largest weights of each row to 0."""
+    smaller = np.argpartition(np.abs(weights), -top_k, axis=1)[:, :-top_k]
+    np.put_along_axis(weights, smaller, 0, axis=1)

@@ -227,3 +227,52 @@ def local_line(X, y, query, kernel, bandwidth, ridge=1.0, weights=None, spread_o
     slopes = np.zeros((X.shape[1], y.shape[1]))
     slopes[some] = solved[1:] @ y
     return solved[0], slopes
+
+
+def newton_step(
+    X, residuals, curvature, query, kernel, bandwidth, ridge=1.0, weights=None, spread_of=None
+):
+    """Change of one logit at a query: one Newton step of the local likelihood, as a linear system.
+
+    The mean curvature is that of all rows by their counts, `spread_of`, as is the columns' spread.
+    """
+    X, (rows, of_rows) = np.asarray(X, float), spread_of
+    weights = np.ones(len(X)) if weights is None else weights
+    mean = np.average(rows, axis=0, weights=of_rows[0])
+    variance = np.average((rows - mean) ** 2, axis=0, weights=of_rows[0])
+    some = (bandwidth > 0) & (variance > 0) & np.isfinite(ridge)
+    u = scaled_distances(np.asarray(query, float)[None], X, bandwidth)[0]
+    counts = weights * PROFILES[kernel](u)
+    penalty = 1 / (1 / np.square(bandwidth[some]) + 1 / variance[some])
+    design = np.column_stack([np.ones(len(X)), (X - query)[:, some]])
+    prior = of_rows[1] * np.append(1, (ridge if some.any() else 0) * penalty)
+    left = design.T @ (design * (counts * curvature)[:, None]) + np.diag(prior)
+    scale = 1 / np.sqrt(np.diag(left))
+    right = scale * ((counts * residuals) @ design)
+    return np.clip(scale[0] * np.linalg.solve(scale * left * scale[:, None], right)[0], -4, 4)
+
+
+def logits_without_each(columns, truth, probabilities, weights, C, removed):
+    """Change of each row's logits by one Newton step of logistic regression, without the row.
+
+    Of (n_rows, n_columns) with a constant first, which is not penalised, and (n_rows, n_logits);
+    one logit is that of the second of two classes.
+    """
+    n_rows, n_columns = columns.shape
+    n_logits = truth.shape[1]
+    penalty = np.kron(np.eye(n_logits), np.diag(np.append(0, np.full(n_columns - 1, 1 / C))))
+    changes = np.empty((n_rows, n_logits))
+
+    def curvature_of(row):
+        p = probabilities[row]
+        within = p * (1 - p) if n_logits == 1 else np.diag(p) - np.outer(p, p)
+        return np.kron(np.reshape(within, (n_logits,) * 2), np.outer(columns[row], columns[row]))
+
+    whole = penalty + sum(weights[row] * curvature_of(row) for row in range(n_rows))
+    for row in range(n_rows):
+        # Without the row, the gradient at the coefficients with it is what the row gave.
+        gradient = np.kron(truth[row] - probabilities[row], columns[row]) * removed[row]
+        left = whole - removed[row] * curvature_of(row)
+        change = -np.linalg.lstsq(left, gradient, rcond=1e-12)[0]
+        changes[row] = change.reshape(n_logits, n_columns) @ columns[row]
+    return changes

@@ -103,6 +103,10 @@ INSTANCES = [
     MeanRegressor(bandwidth=1e6),
     MeanClassifier(bandwidth=np.inf),
     NadarayaWatsonClassifier(class_weight="balanced"),
+    NadarayaWatsonClassifier(degree=1),
+    NadarayaWatsonClassifier(degree=1, ridge=np.inf, class_weight="balanced"),
+    NadarayaWatsonClassifier("epanechnikov", half_of_range, degree=1, ridge=0.0),
+    NadarayaWatsonClassifier(bandwidth=np.inf, degree=1),
     NadarayaWatsonClassifier("epanechnikov", class_weight="balanced", metric="precomputed"),
 ]
 
@@ -122,7 +126,9 @@ def test_suite(estimator, check):
     ids=lambda check: check.__name__,
 )
 @pytest.mark.parametrize(
-    "params", [{}, {"kernel": matern}, {"metric": "precomputed"}], ids=without_address
+    "params",
+    [{}, {"degree": 1}, {"kernel": matern}, {"metric": "precomputed"}],
+    ids=without_address,
 )
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
 def test_checks_beside_the_suite(Estimator, params, check):

@@ -115,7 +115,7 @@ class NadarayaWatsonClassifier(Classification):
     The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
     has the same parameters, with these limits: `bandwidth` is a number, one for each feature, or a
     rule of thumb; `metric` is not "precomputed", and with any other than "euclidean" the bandwidth
-    is a number. A task has one thread, whatever `n_jobs` is.
+    is a number; `degree` is 0. A task has one thread, whatever `n_jobs` is.
 
     Attributes
     ----------
@@ -148,6 +148,14 @@ class NadarayaWatsonClassifier(Classification):
 
     _parameter_constraints = _classifier.NadarayaWatsonClassifier._parameter_constraints
     __init__ = _classifier.NadarayaWatsonClassifier.__init__
+
+    def _plain(self, X):
+        if self.degree:
+            raise ValueError(
+                f"degree must be 0 for classes in chunks; got degree={self.degree!r}. Fit the "
+                f"classifier of nwkr on some of the rows."
+            )
+        return super()._plain(X)
 
 
 class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifierCV):

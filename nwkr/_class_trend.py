@@ -1,0 +1,144 @@
+"""Classes with a trend: a logistic regression, and a step from there in the window of a query."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._counts import as_counts
+from nwkr._explanation import Explanation, named
+from nwkr._newton_rows import gradients_of_logits, shares_of_steps
+from nwkr._newton_step import LocalLogits, NewtonStep
+from nwkr._targets import ClassTargets
+from nwkr._trend import Trend
+
+__all__ = ["ClassTrend"]
+
+
+class ClassTrend(Explanation):
+    """Class probabilities that may follow a trend."""
+
+    degree: int
+    ridge: float
+    _targets: ClassTargets
+    _trend: Trend | None
+    _newton_step: NewtonStep | None
+
+    @property
+    def _degree(self):
+        return self.degree
+
+    @property
+    def _ridge(self):
+        return self.ridge
+
+    @property
+    def _fits_trend(self):
+        """Whether a trend is to be fitted."""
+        return bool(self.degree)
+
+    def _choose_window(self, X, y, sample_weight):
+        self._choose_trend(sample_weight)
+        return super()._choose_window(X, y, sample_weight)
+
+    def _choose_trend(self, sample_weight):
+        """Fit the trend, and count rows as it does."""
+        self._trend, self._newton_step = None, None
+        if not self._fits_trend:
+            return
+        if self._metric != "euclidean":
+            raise ValueError(
+                f"degree=1 needs metric='euclidean', whose rows have columns for a trend; got "
+                f"metric={self._metric!r}. degree=0 takes any metric."
+            )
+        codes, shares = self._targets.codes, sample_weight / sample_weight.max()
+        of_classes = self._class_weights(np.bincount(codes, shares, len(self.classes_)))
+        self._counts = as_counts((sample_weight * of_classes[codes])[self._rows])
+        self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
+        counts = np.zeros(len(self._X))
+        counts[self._rows] = self._counts
+        columns, _ = self._columns.sloped
+        self._trend = Trend.of(self._X, columns, codes, counts, self.classes_)
+
+    def _choose_lines(self):
+        if not self._degree:
+            self._trend = None
+        self.trend_ = self._trend and self._trend.model
+        if self._trend is not None:
+            targets = self._trend.targets[self._rows]
+            terms = self._ridge, self._keys, self._counts, self._window
+            self._newton_step = NewtonStep.of(*terms, targets, self._trend.link, self._columns)
+        return super()._choose_lines()
+
+    def _values_to_pool(self, keys):
+        if self._newton_step is None:
+            return super()._values_to_pool(keys)
+        assert self._trend is not None
+        return self._newton_step.values_on_demand(keys, self._trend.targets[self._rows])
+
+    def _fit_steps(self, X) -> LocalLogits:
+        """The trend and the steps at the rows of `X`, or at the training rows for None."""
+        assert self._newton_step is not None
+        assert self._trend is not None
+        queries, leave_out = self._queries(X)
+        logits = self._trend.logits_without if X is None else self._trend.logits(queries)
+        attention = self._attend(queries, leave_out)
+        fit = self._newton_step.fit(attention, self._values_to_pool(attention.keys), logits=logits)
+        self._refuse_empty(fit.sums.total > 0)
+        return fit
+
+    def _contributions(self, X, top_k):
+        if self._newton_step is None:
+            yield from super()._contributions(X, top_k)
+            return
+        assert self._trend is not None
+        fit, targets = self._fit_steps(X), self._trend.targets[self._rows]
+        queries, numbers = fit.attention.queries, np.arange(len(fit.logits))
+        features = getattr(self, "feature_names_in_", np.arange(queries.shape[1]))
+        for logit, number in enumerate(fit.step.link.of_logits):
+            label = {"class": self.classes_[number]}
+            constant, parts = self._trend.parts(queries, logit)
+            yield {"query": numbers, **label, "part": "intercept", "contribution": constant}
+            yield {
+                "query": np.repeat(numbers, len(features)),
+                **label,
+                "part": "feature",
+                "name": np.tile(features, len(queries)),
+                "value": queries.ravel(),
+                "contribution": parts.ravel(),
+            }
+            if X is None:
+                lost = fit.logits[:, logit] - self._trend.logits(queries)[:, logit]
+                yield {"query": numbers, **label, "part": "left out", "contribution": lost}
+
+            def visit(keep, logit=logit):
+                def see(rows, cols, weights):
+                    shares = shares_of_steps(fit, targets, logit, rows, cols, weights)
+                    keep(rows, cols, shares, weights)
+
+                fit.attention.visit(see)
+
+            query, row, share, weight = self._largest(visit, top_k)
+            yield {
+                "query": query,
+                **label,
+                "part": "row",
+                "name": named(row, self._row_names),
+                "weight": weight,
+                "value": self._targets.given[row],
+                "contribution": share,
+            }
+
+    def _gradients(self, X):
+        if self._newton_step is None:
+            return super()._gradients(X)
+        assert self._trend is not None
+        fit, targets = self._fit_steps(X), self._trend.targets[self._rows]
+        by_logit = gradients_of_logits(fit, targets, self._trend)
+        probabilities, link = fit.predictions[:, None], self._trend.link
+        slopes = np.zeros((*by_logit.shape[:2], link.n_classes))
+        slopes[:, :, link.of_logits] = by_logit
+        mean = (probabilities * slopes).sum(axis=2, keepdims=True)
+        return probabilities * (slopes - mean)
+
+    def _pooled(self, X):
+        return super()._pooled(X) if self._newton_step is None else self._fit_steps(X).predictions

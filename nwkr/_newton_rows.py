@@ -1,0 +1,108 @@
+"""Steps of Newton's method row by row: what each row adds, and how they change with the query."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._newton_step import LocalLogits
+from nwkr._trend import Trend
+
+__all__ = ["gradients_of_logits", "shares_of_steps"]
+
+
+class _StepRows:
+    """Some queries of a fit, seen from some keys."""
+
+    def __init__(self, fit, rows, cols):
+        self.fit, self.rows = fit, rows
+        columns, spread = fit.step.lines.columns, fit.step.lines.spread
+        queries = fit.attention.queries[rows][:, columns]
+        # From near these queries, so that no digit is lost far from the common centre.
+        centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
+        self._keys = (fit.attention.keys[cols][:, columns] - centre) / spread
+        self._queries = (queries - centre) / spread
+
+    def at(self, which, logit):
+        """The step (0), or the share of a row with residual 1 (1), at each key."""
+        slopes = self.fit.slopes[which, self.rows, logit]
+        mean = self._queries - self.fit.offset[self.rows, logit]
+        constant = self.fit.constant[which, self.rows, logit] - (mean * slopes).sum(axis=1)
+        return constant[:, None] + slopes @ self._keys.T
+
+
+def shares_of_steps(
+    fit: LocalLogits, targets: np.ndarray, logit: int, rows, cols, weights
+) -> np.ndarray:
+    """What keys add to the steps of some queries.
+
+    Parameters
+    ----------
+    fit : LocalLogits
+        The fit.
+    targets : ndarray of shape (n_keys, 2 * n_logits)
+        Residuals and curvature.
+    logit : int
+        Which logit.
+    rows : ndarray of shape (n_rows,)
+        Numbers of the queries.
+    cols : ndarray of shape (n_cols,)
+        Numbers of the keys.
+    weights : ndarray of shape (n_rows, n_cols)
+        Attention weights.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_rows, n_cols)
+        Shares, of which the sum over all keys is the step.
+    """
+    share = _StepRows(fit, rows, cols).at(1, logit) * fit.limited[rows, logit, None]
+    return weights * share * targets[cols, logit]
+
+
+def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> np.ndarray:
+    """Derivatives of the logits by each column of the query.
+
+    Those of the trend, of the step at its place, and of how it changes as the weights do.
+
+    Parameters
+    ----------
+    fit : LocalLogits
+        The fit.
+    targets : ndarray of shape (n_keys, 2 * n_logits)
+        Residuals and curvature.
+    trend : Trend
+        The trend.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_features, n_logits)
+        Derivatives.
+    """
+    step, attention, bandwidth = fit.step, fit.attention, fit.attention.scales
+    n_logits, lines = step.link.n_logits, step.lines
+    counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
+    gradients = np.zeros((len(fit.logits), len(bandwidth), n_logits))
+    # The row on the trend goes with the query.
+    rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)
+    prior = rest[:, None] * step.curvature
+    at_query = fit.constant + np.einsum("knlj,nlj->knl", fit.slopes, fit.offset)
+    by_column = (1 - prior * at_query[1])[..., None] * fit.slopes[0]
+    by_column = by_column - (prior * at_query[0])[..., None] * fit.slopes[1]
+    gradients[:, lines.columns] = by_column.swapaxes(1, 2) / lines.spread[:, None]
+
+    def add(rows, cols, weights, changes):
+        seen = _StepRows(fit, rows, cols)
+        keys = attention.keys[cols][:, counted]
+        of_keys = targets[cols]
+        for logit in range(n_logits):
+            left = of_keys[:, logit] - of_keys[:, n_logits + logit] * seen.at(0, logit)
+            shares = changes * seen.at(1, logit) * left
+            for row, share in zip(rows, shares):
+                apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+                gradients[row, counted, logit] += 2 * (share @ apart)
+
+    if step.moves:
+        attention.visit_changes(add)
+    gradients *= (fit.limited == 1)[:, None, :]
+    gradients[:, trend.columns] += trend.slopes.T
+    return gradients

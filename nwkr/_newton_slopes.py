@@ -1,0 +1,62 @@
+"""How a loss of steps changes with the bandwidths: through the weights, and the penalty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._local_slopes import folded
+from nwkr._newton_step import LocalLogits
+
+__all__ = ["bandwidth_slopes_of_steps"]
+
+
+def bandwidth_slopes_of_steps(
+    fit: LocalLogits, values: np.ndarray, by_prediction: np.ndarray
+) -> np.ndarray:
+    """Derivatives of a loss by the logarithm of each bandwidth.
+
+    A logit changes with the weight of a key by the share of a row of residual 1 there, times what
+    the step leaves of its residual: a sum of what was pooled.
+
+    Parameters
+    ----------
+    fit : LocalLogits
+        The fit.
+    values : ndarray of shape (n_keys, n_values)
+        What was pooled.
+    by_prediction : ndarray of shape (n_queries, n_classes)
+        Derivatives of the loss by the probabilities.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_features,)
+        Derivatives; 0 where the bandwidth is 0 or infinite.
+    """
+    step, attention = fit.step, fit.attention
+    lines = step.lines
+    known = fit.trust > 0
+    by_logit = step.link.slopes(by_prediction, fit.predictions)
+    by_logit = np.where(known[:, None] & (fit.limited == 1), by_logit, 0)
+    # Both are linear in the columns; here from the common centre.
+    mean = lines.scaled(attention.queries)[:, None] - fit.offset
+    level, share = fit.constant - np.einsum("knlj,nlj->knl", fit.slopes, mean)
+    slope, direction = fit.slopes
+    of_residual = by_logit * share
+    of_curvature = -of_residual * level
+    of_z = by_logit[..., None] * direction
+    of_curved_z = -by_logit[..., None] * (share[..., None] * slope + level[..., None] * direction)
+    of_products = -by_logit[..., None] * folded(direction, slope, *lines.products)
+    parts = [np.zeros(len(by_logit)), of_residual, of_curvature, of_z, of_curved_z, of_products]
+    total = np.where(known, fit.sums.total, 1)[:, None]
+    factors = np.hstack([part.reshape(len(by_logit), -1) for part in parts]) / total
+    found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
+
+    # The penalty is the variance within the window, which depends on the bandwidth.
+    if lines.has_slopes:
+        some = fit.trust > 1e-100
+        rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(some)), where=some)
+        of_penalty = -np.einsum("nl,nlj,nlj,l->nj", by_logit, direction, slope, step.curvature)
+        within = fit.penalty * np.square(lines.spread / attention.scales[lines.telling])
+        changes = lines.ridge * rest[:, None] * of_penalty * 2 * fit.penalty * within
+        np.add.at(found, lines.telling, changes.sum(axis=0))
+    return found

@@ -1,0 +1,347 @@
+r"""One Newton step of a local likelihood, from the trend's logits to those in a window.
+
+With the kernel weights :math:`w_i` of a query :math:`q`, and for each logit the residuals
+:math:`r_i` and the curvature :math:`v_i` of the rows under the trend, the logit changes by
+
+.. math:: \Big(H^{-1} \sum_i w_i \, r_i \, \phi_i\Big)_0, \qquad
+          H = \sum_i w_i \, v_i \, \phi_i \phi_i' + \bar v \, \mathrm{diag}(1, \text{ridge} D),
+          \qquad \phi_i = (1, x_i - q)
+
+with the mean :math:`\bar v` of the curvature and the variance :math:`D` of the columns within the
+window, as local lines have it. One row lies on the trend, at the query, so that the step vanishes
+where no others are; ``ridge`` rows say that it has no slope.
+
+Residuals and curvature do not depend on the query: the sums are pooled moments. About the mean of
+the rows, the one on the trend among them, the equations for the constant and for the slopes are
+separate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwkr._columns import Columns
+from nwkr._local import LocalLines
+from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
+from nwkr._ridge import LARGEST_SQUARE, share_of_rows, solve_flat
+from nwkr._trend import Link
+from nwkr._window import Window
+
+__all__ = ["LocalLogits", "NewtonStep"]
+
+# Where the trend is sure and wrong, a step from there would go too far.
+_LONGEST = 4.0
+_LEAST_CURVATURE = 1e-100
+_ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class NewtonStep:
+    """A step of all logits, in the columns that have slopes.
+
+    Attributes
+    ----------
+    lines : LocalLines
+        What there are slopes in.
+    link : Link
+        From logits to probabilities.
+    curvature : ndarray of shape (n_logits,)
+        Mean curvature over the keys.
+    moves : bool
+        Whether there is a step: not where all bandwidths are infinite, and no key is near.
+    """
+
+    lines: LocalLines
+    link: Link
+    curvature: np.ndarray
+    moves: bool
+
+    @classmethod
+    def of(
+        cls,
+        ridge: float,
+        keys: np.ndarray,
+        counts: np.ndarray,
+        window: Window,
+        targets: np.ndarray,
+        link: Link,
+        features: Columns | None = None,
+    ) -> NewtonStep:
+        """The step for some keys.
+
+        Parameters
+        ----------
+        ridge : float
+            Rows that say that it has no slope; constants are what infinitely many leave.
+        keys : ndarray of shape (n_keys, n_features)
+            Keys.
+        counts : ndarray of shape (n_keys,)
+            As how many rows each counts.
+        window : Window
+            The bandwidth.
+        targets : ndarray of shape (n_keys, 2 * n_logits)
+            Residuals and curvature.
+        link : Link
+            From logits to probabilities.
+        features : Columns or None, default=None
+            The features that the columns are of; None if each is a feature.
+
+        Returns
+        -------
+        step : NewtonStep
+            The step.
+        """
+        lines = LocalLines.of(1, ridge, keys, counts, window, features)
+        mean = counts @ targets[:, link.n_logits :] / counts.sum()
+        moves = window.by_query or bool(np.isfinite(window.bandwidth).any())
+        return cls(lines, link, np.maximum(mean, _LEAST_CURVATURE), moves)
+
+    def values(self, keys: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What to pool: targets, times columns, curvature times products of columns.
+
+        Parameters
+        ----------
+        keys : ndarray of shape (n_keys, n_features)
+            Keys.
+        targets : ndarray of shape (n_keys, 2 * n_logits)
+            Residuals and curvature.
+
+        Returns
+        -------
+        values : ndarray of shape (n_keys, n_values)
+            Targets first.
+        """
+        if not self.lines.has_slopes:
+            return targets
+        z, n_rows = self.lines.scaled(keys), len(keys)
+        first, second = self.lines.products
+        curvature = targets[:, self.link.n_logits :, None]
+        by_column = (targets[:, :, None] * z[:, None, :]).reshape(n_rows, -1)
+        by_product = curvature * (z[:, first] * z[:, second])[:, None, :]
+        return np.hstack([targets, by_column, by_product.reshape(n_rows, -1)])
+
+    def values_on_demand(self, keys: np.ndarray, targets: np.ndarray) -> Any:
+        """The same, made for the keys that are looked at."""
+        if not self.lines.has_slopes:
+            return targets
+        return ValuesOnDemand(lambda cols: self.values(keys[cols], targets[cols]), len(keys))
+
+    def careful(self, attention: Attention) -> Attention:
+        """The attention, with errors of sums so small that those of the step are as asked."""
+        return self.lines.careful(attention)
+
+    def fit(
+        self,
+        attention: Attention,
+        values: np.ndarray | ValuesOnDemand,
+        sums: PooledSums | None = None,
+        logits: np.ndarray | None = None,
+    ) -> LocalLogits:
+        """Step at each query.
+
+        Parameters
+        ----------
+        attention : Attention
+            Queries and keys.
+        values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
+            What :meth:`values` gave.
+        sums : PooledSums or None, default=None
+            What pooling them gives, if it is known.
+        logits : ndarray of shape (n_queries, n_logits) or None, default=None
+            The trend at the queries; None for 0.
+
+        Returns
+        -------
+        fit : LocalLogits
+            The steps.
+        """
+        sums = self.careful(attention).pool(values) if sums is None else sums
+        n_logits = self.link.n_logits
+        shape = len(attention.queries), n_logits
+        logits = np.zeros(shape) if logits is None else logits
+        trust = share_of_rows(attention, sums, 1.0) * self.moves
+        means = np.where(trust[:, None] > 0, sums.finish(), 0.0)
+        n_slopes = len(self.lines.columns)
+        sizes = np.array([1, 1, n_slopes, n_slopes, n_slopes * (n_slopes + 1) // 2])
+        pooled = np.split(means, np.cumsum(n_logits * sizes)[:-1], axis=1)
+        by_logit = [part.reshape(*shape, size) for part, size in zip(pooled, sizes)]
+        place, penalty = self.lines.scaled(attention.queries), self.lines.penalty(attention)
+        constant, slopes = np.empty((2, *shape)), np.empty((2, *shape, n_slopes))
+        offset = np.empty((*shape, n_slopes))
+        for logit in range(n_logits):
+            residual, curvature, by_z, curved, products = (part[:, logit] for part in by_logit)
+            moments = _Moments.of(
+                residual[:, 0], curvature[:, 0], by_z, curved, products, place, self.lines.products
+            )
+            prior = (1 - trust) * self.curvature[logit]
+            level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
+            if n_slopes:
+                self._count_anew(attention, values, logit, moments, trust, level)
+            found = moments.solve(trust, prior, level, None if self.lines.ridge > 0 else penalty)
+            constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]
+            offset[:, logit] = found[2]
+        return LocalLogits(self, attention, sums, logits, trust, penalty, constant, slopes, offset)
+
+    def _count_anew(self, attention, values, logit, moments, trust, level):
+        """Moments about the local mean, where those about the common centre lost digits."""
+        diagonal = trust[:, None] * np.einsum("njj->nj", moments.covariance)
+        squares = diagonal + (trust * moments.curvature)[:, None] * moments.mean**2
+        again = np.flatnonzero((squares > LARGEST_SQUARE * (diagonal + level)).any(axis=1))
+        columns, spread = self.lines.columns, self.lines.spread
+
+        def add(rows, cols, weights):
+            keys = attention.keys[cols][:, columns].astype(float)
+            of_keys = values[cols]
+            residuals, curvature = of_keys[:, logit], of_keys[:, self.link.n_logits + logit]
+            for row, shares in zip(again[rows], weights):
+                # From the heaviest key, so that nothing is lost however far the centre is.
+                heaviest = shares.argmax()
+                apart = (keys - keys[heaviest]) / spread
+                curved = shares * curvature
+                total = curved.sum()
+                mean = curved @ apart / (total or 1.0)
+                moments.covariance[row] = (curved[:, None] * (apart - mean)).T @ apart
+                moments.with_residual[row] = (shares * residuals) @ (apart - mean)
+                place = (attention.queries[row, columns] - keys[heaviest]) / spread
+                moments.offset[row] = place - mean
+
+        if len(again):
+            attention.take(again).visit(add)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Means of one logit in the windows of queries; `curvature` weighs all but the residuals."""
+
+    residual: np.ndarray
+    curvature: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    with_residual: np.ndarray  # residuals times the columns about their mean
+    offset: np.ndarray  # from the mean to the query
+
+    @classmethod
+    def of(cls, residual, curvature, by_z, curved, products, place, numbers):
+        n_queries, n_slopes = by_z.shape
+        total = np.where(curvature > 0, curvature, 1)[:, None]
+        mean = curved / total
+        covariance = np.empty((n_queries, n_slopes, n_slopes))
+        first, second = numbers
+        covariance[:, first, second] = covariance[:, second, first] = products
+        covariance -= curvature[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        with_residual = by_z - mean * residual[:, None]
+        return cls(residual, curvature, mean, covariance, with_residual, place - mean)
+
+    def solve(self, trust, prior, level, flat):
+        """Constants and slopes, both of the step and of the shares; and from there to the query.
+
+        Both are about the mean of the rows, with the one on the trend among them.
+        """
+        weight = trust * self.curvature + prior
+        weight[weight == 0] = 1
+        toward = (prior / weight)[:, None] * self.offset  # from the mean of the rows in the window
+        rest = self.offset - toward
+        constants = trust / weight * self.residual, trust / weight
+        right = self.with_residual - toward * self.residual[:, None]
+        right = trust[:, None, None] * np.stack([right, rest], axis=2)
+        left = trust[:, None, None] * self.covariance
+        left += (prior * trust * self.curvature / weight)[:, None, None] * (
+            self.offset[:, :, None] * self.offset[:, None, :]
+        )
+        diagonal = np.arange(left.shape[1])
+        left[:, diagonal, diagonal] += level
+        solved = _solve(left, right) if flat is None else _solve_flat(left, right, flat)
+        return constants, (solved[:, :, 0], solved[:, :, 1]), rest
+
+
+def _solve(left, right):
+    """Slopes from their equations, whose scale may be anything."""
+    size = np.einsum("njj->nj", left)
+    unit = np.sqrt(np.where(size > 0, size, 1))[:, :, None]
+    left = left / unit / unit.swapaxes(1, 2)
+    # More than rounding has left, so that no matrix is singular.
+    left += _ROUNDING * np.eye(left.shape[1])
+    return np.linalg.solve(left, right / unit) / unit
+
+
+def _solve_flat(left, right, penalty):
+    """The same without a ridge."""
+    size = np.einsum("njj->nj", left).max(axis=1, initial=0)[:, None, None]
+    size[size == 0] = 1
+    return solve_flat(left / size, right / size, penalty)
+
+
+@dataclass(frozen=True)
+class LocalLogits:
+    """The trend and the steps at queries.
+
+    Attributes
+    ----------
+    step : NewtonStep
+        What they are steps of.
+    attention : Attention
+        Queries and keys.
+    sums : PooledSums
+        What pooling gave.
+    logits : ndarray of shape (n_queries, n_logits)
+        The trend.
+    trust : ndarray of shape (n_queries,)
+        Share of the rows in the window among these and the one on the trend.
+    penalty : ndarray of shape (n_queries, n_slopes)
+        Variance of the columns within the window.
+    constant : ndarray of shape (2, n_queries, n_logits)
+        At the mean of the rows: the step, and the share of a row with residual 1.
+    slopes : ndarray of shape (2, n_queries, n_logits, n_slopes)
+        How both change with the columns, in units of their spread.
+    offset : ndarray of shape (n_queries, n_logits, n_slopes)
+        From the mean of the rows to the query.
+    """
+
+    step: NewtonStep
+    attention: Attention
+    sums: PooledSums
+    logits: np.ndarray
+    trust: np.ndarray
+    penalty: np.ndarray
+    constant: np.ndarray
+    slopes: np.ndarray
+    offset: np.ndarray
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The steps, of shape (n_queries, n_logits), limited in length."""
+        return np.clip(self._steps, -_LONGEST, _LONGEST)
+
+    @property
+    def limited(self) -> np.ndarray:
+        """What share is left of each step, of shape (n_queries, n_logits)."""
+        return _LONGEST / np.maximum(np.abs(self._steps), _LONGEST)
+
+    @property
+    def _steps(self):
+        along = np.einsum("nlj,nlj->nl", self.slopes[0], self.offset)
+        return self.constant[0] + along
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Probabilities, of shape (n_queries, n_classes).
+
+        NaN where no key has weight and nothing is to stand in; elsewhere the trend stands in.
+        """
+        probabilities = self.step.link.probabilities(self.logits + self.steps)
+        if self.attention.empty is None:
+            probabilities[~(self.sums.total > 0)] = np.nan
+        return probabilities
+
+    @property
+    def leverage(self) -> np.ndarray:
+        """Share of a key in the step at its own place, relative to its share of the weights."""
+        if not self.step.link.n_logits:
+            return np.zeros(len(self.logits))
+        link = self.step.link
+        p = link.probabilities(self.logits)[:, link.of_logits]
+        own = self.constant[1] + np.einsum("nlj,nlj->nl", self.slopes[1], self.offset)
+        return (p * (1 - p) * own).mean(axis=1)

@@ -1,0 +1,51 @@
+"""Fits that some rows more draw to a line without slope."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nwkr._pooling import Attention, PooledSums
+
+__all__ = ["LARGEST_SQUARE", "LEAST_VARIANCE", "share_of_rows", "solve_flat"]
+
+LARGEST_SQUARE = 2.0**18
+"""Moments about a common centre lose digits where the squared distance of the local mean from it is
+more than so many times the local variance. Such queries are fitted again about their own mean.
+"""
+LEAST_VARIANCE = 1e-10
+"""With ridge=0, directions with less than this share of the largest variance have no slope."""
+
+
+def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np.ndarray:
+    """The share of the rows in a window among these and some others, of shape (n_queries,).
+
+    What stands in where no key has weight has none, as far away.
+    """
+    reached = sums.reached
+    if n_others == 0:
+        return reached.astype(float)
+    with np.errstate(over="ignore"):
+        mass = np.exp(np.where(reached, sums.shift, 0)) * sums.total * attention.unit
+    return np.where(reached, mass / (mass + n_others), 0.0)
+
+
+def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Of all slopes that fit alike the smallest, which are the limit of a penalty.
+
+    Parameters
+    ----------
+    left : ndarray of shape (n_queries, n_slopes, n_slopes)
+        Matrices, which are overwritten.
+    right : ndarray of shape (n_queries, n_slopes, n_sides)
+        Right-hand sides.
+    penalty : ndarray of shape (n_queries, n_slopes)
+        What slopes are measured by.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_queries, n_slopes, n_sides)
+        Solutions.
+    """
+    unit = np.sqrt(penalty)[:, :, None]
+    left /= unit * unit.swapaxes(1, 2)
+    return np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True) @ (right / unit) / unit
