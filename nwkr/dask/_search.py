@@ -176,7 +176,7 @@ class _LeaveOneOut(LeaveOneOut):
         values = lines.values(own.keys, self.targets)
         sums = self.over.pool_each(model, multiples)
         scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
-        return [(lines, *of_window, values, None) for of_window in zip(scaled, sums)]
+        return [(lines.fit, *of_window, values, None) for of_window in zip(scaled, sums)]
 
 
 class SearchOverChunks(BandwidthSearch):
