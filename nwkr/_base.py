@@ -201,9 +201,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return self._matrix(self._attend(self._X))
 
     def __dir__(self):
-        # Looking a name up evaluates it, which this one is too large for.
+        # As scikit-learn's: the names that can be read, but without reading the weights.
         names = set(object.__dir__(self)) - {"attention_weights_"}
-        return sorted(name for name in names if hasattr(self, name))
+        return [name for name in names if hasattr(self, name)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
