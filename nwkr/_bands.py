@@ -1,4 +1,4 @@
-"""Bands that hold the curve itself, by resampling what the fit leaves over."""
+"""Confidence bands of the curve, by resampling the residuals."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _by_feature(self, bandwidth):
-        """A bandwidth as people see it, who know of features and not of columns."""
+        """A bandwidth by feature, as users know it, from one by column of distance."""
         return copy(self._columns.by_feature(bandwidth))
 
     def _arrange(self, window):
@@ -291,13 +291,13 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return attention.way(self._values_to_pool(attention.keys))
 
     def _begin_fit(self):
-        """What comes before a fit."""
+        """Called before each fit; subclasses may override it."""
 
     def _end_fit(self):
-        """What comes after a fit."""
+        """Called after each fit; subclasses may override it."""
 
     def _without_window(self, queries, leave_out=None, **options):
-        """Queries that attend to the training rows, but for how wide."""
+        """Queries that attend to the training rows, without a bandwidth."""
         if self._metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
         stands_in = self.handle_empty if self.handle_empty in ("nearest", "mean") else None

@@ -17,7 +17,7 @@ __all__ = ["ConditionalDistribution", "check_numbers"]
 
 
 class ConditionalDistribution(NadarayaWatsonBase):
-    """Regression whose predictions are distributions, of which the mean is one number."""
+    """Regression that predicts the distribution of the target, not only its mean."""
 
     _targets: Targets
 
@@ -145,7 +145,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         return self._targets.as_they_came(cdf)
 
     def _predict_with_std(self, X):
-        """Predictions, and the standard deviation of what they are the mean of."""
+        """Predictions, and the standard deviation of the targets around them."""
         fit, variance = local_variance(self._lines, self._attention(X), self._values)
         self._refuse_empty(fit.sums.total > 0)
         std = self._targets.decode_sizes(np.sqrt(np.maximum(variance, 0)))

@@ -1,4 +1,4 @@
-"""One bandwidth for each feature: down the slopes of the leave-one-out loss."""
+"""One bandwidth for each feature, by descent along the slopes of a loss."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def descend(
 
 
 def _switch_off(objective, x, value, across):
-    """Let bandwidths beyond some run out to infinity, the widest first, if that is no worse."""
+    """Switch features off whose bandwidths are beyond some, widest first, if that is no worse."""
     order = np.argsort(across - x)
     order = order[x[order] >= across[order]]
     together = len(order)
@@ -134,7 +134,7 @@ def _switch_off(objective, x, value, across):
 
 
 def _switch_off_each(objective, x, value, across):
-    """Let bandwidths run out to infinity one by one, the widest first, where that is better."""
+    """Switch features off one by one, the widest bandwidths first, where that is better."""
     order = np.argsort(across - x)
     for feature in order[np.isfinite(x[order])][:_FEATURES_TRIED]:
         off = x.copy()
@@ -146,7 +146,7 @@ def _switch_off_each(objective, x, value, across):
 
 
 def _filled(where, numbers):
-    """An array that has these numbers where it is told, and 0 elsewhere."""
+    """An array with these numbers where a mask is True, and 0 elsewhere."""
     filled = np.zeros(len(where))
     filled[where] = numbers
     return filled

@@ -1,4 +1,4 @@
-"""What is behind a prediction: the training rows that it comes from."""
+"""Explanations of predictions: the training rows that they are made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Explanation", "named"]
 
 
 class Explanation(NadarayaWatsonBase):
-    """Predictions that can be taken apart."""
+    """Predictions with the training rows behind them."""
 
     def explain(self, X, top_k=5):
         """The training rows with the largest weights in each prediction.

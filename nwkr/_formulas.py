@@ -206,7 +206,7 @@ def _exp(a):
 
 
 def _maximum(a, b):
-    """Of a polynomial and 0; a factor is put outside, so that the polynomial starts from 1."""
+    """The maximum of a polynomial and 0, with a factor that makes the polynomial start from 1."""
     if not _polynomial(a).any():
         a, b = b, a
     polynomial, scale = _polynomial(a), abs(_polynomial(a)[0])

@@ -1,4 +1,4 @@
-"""Functions of the scaled distance: what is asked of them, and of what they return."""
+"""Kernels given as functions of the scaled distance: how they are called and checked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def profile_of_function(function: Callable, farthest: float, u2: np.ndarray) -> 
 
 
 def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
-    """Weights of distances, which the function may overwrite; checked, to keep or change."""
+    """Weights of distances, checked. The function may overwrite its argument."""
     shape, name = u.shape, name_of(function)
     try:
         with np.errstate(all="ignore"):  # the weights are checked below

@@ -37,7 +37,7 @@ class FitsWithoutEach:
         self._anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def replace(self, row: np.ndarray, key: np.ndarray, fits: np.ndarray) -> None:
-        """Take instead, for pairs of a query and a key, these fits."""
+        """Use these fits for some pairs of a query and a key."""
         self._anew = row, key, fits
 
     def of_output(self, targets: np.ndarray, number: int) -> np.ndarray:
@@ -80,10 +80,9 @@ def jackknife_limits(
 
 
 def _order_statistic(numbers, counts, coverage):
-    """The number in each row that, with those below, makes up ``coverage * (n + 1)`` of them.
+    """The least number in each row up to which there are ``coverage * (n + 1)``, by count.
 
-    Infinite where all do not. What is NaN is larger than all numbers, and infinite. The numbers
-    are put in another order.
+    Infinite where all together do not suffice. NaN counts as infinite. The numbers are reordered.
     """
     wanted = coverage * (counts.sum() + 1) * (1 - _ROUNDING)
     if (counts == counts[0]).all():

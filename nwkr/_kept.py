@@ -1,4 +1,4 @@
-"""What follows from a fit, made when it is first asked for."""
+"""Results that follow from a fit, made when they are first needed."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Fit:
 
     @property
     def leverages(self) -> np.ndarray:
-        """Share of each row in its own prediction, were it not left out: (n_rows,)."""
+        """Share of each row in its own prediction when it is not left out, of shape (n_rows,)."""
         with np.errstate(over="ignore"):
             totals = np.exp(self.whole.sums.shift) * self.whole.sums.total
         # Where a kernel is 0 at 0, there may be no weight at all.
@@ -167,7 +167,7 @@ class LeaveOneOut:
         return self.trend.logits_without[self.attention.leave_out]
 
     def _pool(self, windows, degree):
-        """What fits are made of, for windows in proportion."""
+        """Sums for windows in proportion, which share the distances."""
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)

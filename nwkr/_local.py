@@ -169,7 +169,7 @@ class LocalLines:
         return ValuesOnDemand(lambda cols: self.values(keys[cols], y[cols]), len(keys))
 
     def careful(self, attention: Attention) -> Attention:
-        """The attention, with errors of sums so small that those of lines are as asked."""
+        """The attention with a smaller tolerance, so that lines are within the one asked for."""
         return (
             attention.replace(tol=attention.tol / _ERROR_OF_LINES) if self.has_slopes else attention
         )

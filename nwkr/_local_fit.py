@@ -1,4 +1,4 @@
-"""What a fit in windows comes to: means, slopes and effective weights at queries."""
+"""The result of a fit in windows: means, slopes and effective weights at queries."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class DenseMatrix:
 
 
 class SparseMatrix:
-    """A CSR array, of which nothing is held but the entries, and these hardly twice.
+    """A CSR array, built in little more memory than its entries take.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class SparseMatrix:
         self._parts.append((rows, np.count_nonzero(counted, axis=1), *entries))
 
     def finish(self) -> sparse.csr_array:
-        """The matrix; what was put is given up on the way."""
+        """The matrix; the parts are released on the way."""
         starts = np.zeros(self._shape[0] + 1, np.int64)
         for rows, sizes, _, _ in self._parts:
             starts[1 + rows] = sizes

@@ -1,4 +1,4 @@
-"""What a descent goes down: losses of the rows' fits, and their slopes by bandwidth."""
+"""Objectives of a descent: criteria of the fit, and their slopes by bandwidth."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class _Callbacks:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """Callbacks do not exist in this scikit-learn."""
 
 
 __all__ = ["Progress"]

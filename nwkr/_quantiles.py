@@ -1,7 +1,7 @@
 """Quantiles of values under the weights of each query.
 
-For many queries first the share is pooled that each of some bins of the sorted values has, which is
-cheap; the weights themselves are looked at only in the bin that holds the quantile.
+For many queries, the sorted values are first cut into bins, and the share of each bin is pooled,
+which is cheap. Only the weights in the bin that holds the quantile are then computed.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ __all__ = ["LeaveOneOutResiduals"]
 
 
 class LeaveOneOutResiduals(NadarayaWatsonBase):
-    """Regression that knows how far off its training rows are; made once for each fit."""
+    """Regression with leave-one-out residuals, which are computed once for each fit."""
 
     _values: np.ndarray
 
@@ -55,6 +55,6 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
 
 
 def _known(squares):
-    """Squares of residuals, their mean in the place of those that are not known."""
+    """Squares of residuals; the mean replaces those that are not known."""
     known = ~np.isnan(squares[:, 0])
     return np.where(known[:, None], squares, squares[known].sum(axis=0) / max(1, known.sum()))

@@ -268,7 +268,7 @@ def _n_required(function):
 
 
 class _Known(BaseEstimator):
-    """What is predicted of some rows is known, and nothing else."""
+    """An estimator of which only the predictions for some rows are known."""
 
     offered: str
 
@@ -285,7 +285,7 @@ class _Known(BaseEstimator):
 
 
 class _KnownTargets(RegressorMixin, _Known):
-    """Its targets are known."""
+    """Its predicted targets are known."""
 
     offered = "predict"
 

@@ -40,7 +40,7 @@ _STARTS = 2.0 ** np.arange(-3, 4)
 
 @dataclass(frozen=True)
 class _Problem:
-    """What a bandwidth is judged by: the rows that are predicted, and what is true of them."""
+    """The data that bandwidths are judged on: rows to predict, their targets and weights."""
 
     leave_one_out: LeaveOneOut
     y: np.ndarray  # in the unit
@@ -89,12 +89,12 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
     @property
     def _penalty(self):
-        """How many rows say that a slope is 0."""
+        """The weight of the penalty on slopes, counted in rows."""
         return np.inf
 
     @property
     def _criterion(self):
-        """The criterion of the fit that a descent goes down; None for leave-one-out."""
+        """The criterion of the fit that a descent minimises; None for leave-one-out."""
         return None
 
     def _choose_window(self, X, y, sample_weight):
@@ -219,7 +219,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         )
 
     def _try(self, problem, windows, degree, multiples=None):
-        """Windows, each with what is known of it."""
+        """Evaluate windows: each with its results."""
         multiples = [np.nan] * len(windows) if multiples is None else multiples
         with self._step(f"{len(windows)} bandwidths"):
             fits = problem.leave_one_out.fits(windows, degree)
@@ -297,7 +297,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start, degree):
-        """One bandwidth for each feature, if that is worth them."""
+        """One bandwidth for each feature, if these are better."""
         columns, criterion, candidate = self._columns, self._criterion, None
         scaled = columns.by_feature(rule.bandwidth)
         if isinstance(start, FixedWindow):
@@ -394,4 +394,4 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         return {"bandwidth": bandwidths}
 
     def _note_best(self, best):
-        """Keep what else was found with the best bandwidth."""
+        """Keep what was found beside the best bandwidth."""

@@ -1,4 +1,4 @@
-"""More than the mean of the pooled values: their variance, and how many rows are behind them.
+"""Variance of the pooled values, and the effective number of rows behind them.
 
 Attention in, arrays out.
 """

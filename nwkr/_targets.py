@@ -143,7 +143,7 @@ class ClassTargets:
     def values(self) -> Any:
         """The values to pool, one-hot classes of shape (n_samples, n_classes).
 
-        A CSR array if the classes are many, for then they are next to nothing but zeros.
+        A CSR array if the classes are many, as then almost all are zeros.
         """
         n_rows, n_classes = len(self.codes), len(self.classes)
         entries = np.ones(n_rows), self.codes.ravel(), np.arange(n_rows + 1)

@@ -371,7 +371,7 @@ def _for_kernel(bandwidth, kernel):
 
 
 def _as_numbers(bandwidth, resolved, shape):
-    """What a bandwidth was resolved to, if that is one number, or one for each feature."""
+    """A resolved bandwidth as an array, checked: one number, or one for each feature."""
     allowed = "a non-negative number" + (
         f" or {shape[0]} of them, one for each feature" if shape else ""
     )
@@ -391,5 +391,5 @@ def _as_numbers(bandwidth, resolved, shape):
 
 
 def sees_rows(bandwidth: Any) -> bool:
-    """Whether a bandwidth is made by a function of the rows, which cannot do with distances."""
+    """Whether a bandwidth is a function that needs the rows themselves, not only distances."""
     return callable(bandwidth) and not isinstance(bandwidth, RuleOfThumb)

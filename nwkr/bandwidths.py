@@ -339,7 +339,7 @@ def _spread(X, weights):
 
 
 def _quartile_range(X, weights):
-    """Weighted interquartile range of each column; 0 where it is but rounding."""
+    """Weighted interquartile range of each column; 0 where it is only rounding."""
     wanted = weights.sum() * np.array([0.25, 0.75]) * (1 - _ROUNDING)
     ranges = np.empty(X.shape[1])
     for number, column in enumerate(X.T):

@@ -113,7 +113,7 @@ class Attention:
 
     @one_blas_thread()
     def prepare(self) -> Attention:
-        """The same, with all that follows from keys and window alone: for few queries at a time."""
+        """The same, with all that depends on keys and window alone: for calls with few queries."""
         if self.metric != "euclidean" or self.blocks is None:
             return self
         bandwidth = np.broadcast_to(self.bandwidth, self.keys.shape[1:])
@@ -386,7 +386,7 @@ class Attention:
 
 
 def _is(value, other):
-    """Whether a value is another, or numbers equal to it."""
+    """Whether two values are the same object, or equal numbers."""
     if value is other:
         return True
     return isinstance(value, int | float | np.ndarray) and np.array_equal(value, other)

@@ -86,7 +86,7 @@ class Blocks:
 
 
 def runs(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Numbers that run on from each start, as many as its size."""
+    """Ranges of numbers one after the other, each with its start and size."""
     first = np.repeat(starts - (sizes.cumsum() - sizes), sizes)
     return first + np.arange(len(first))
 

@@ -145,7 +145,7 @@ class Dense:
                 yield number, np.square(weights, out=weights)
 
     def uncertain(self, sums: np.ndarray) -> np.ndarray:
-        """Which sums are of so little weight that they have to be made exactly."""
+        """Which sums have so little weight that they have to be computed exactly."""
         return ~(sums[:, :, 0] > self._least * self._heaviest)
 
 
@@ -195,7 +195,7 @@ def pool_dense(
 
 
 def least_total(dtype: np.dtype, thin: bool) -> float:
-    """Total, by the heaviest key, beyond which sums of tiles are certain.
+    """The total, relative to the heaviest key, above which sums of tiles are exact enough.
 
     Parameters
     ----------

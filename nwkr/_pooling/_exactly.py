@@ -31,7 +31,7 @@ def pool_exactly(
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
-    """Make again what is uncertain.
+    """Compute uncertain sums again, exactly.
 
     Parameters
     ----------

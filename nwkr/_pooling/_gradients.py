@@ -119,7 +119,7 @@ def _with_one(array):
 
 
 def _slope_kernel(kernel):
-    """The kernel that is minus the derivative of another, and the factor that it is short of."""
+    """The kernel that is minus the derivative of another, up to a factor; and the factor."""
     if kernel.log_slope is not None:
         return kernel, -kernel.log_slope
     if kernel.power:

@@ -139,7 +139,7 @@ class Lattice:
 
     @staticmethod
     def least_seconds(pairs: EuclideanPairs) -> float:
-        """What any lattice takes at least."""
+        """The seconds that any lattice takes at least."""
         return sum(pairs.shape) * _SECONDS_PER_ROW
 
     def _seconds(self, width, extents):
@@ -211,7 +211,7 @@ class Lattice:
         return Points(lattice, losses)
 
     def _losses(self, cells, members, places):
-        """What the sums for each cell's queries lose, of the keys that reach the same points."""
+        """Bounds of what the cut-off takes from the sums of each cell's queries."""
         reach = 1 + ceil(2 * self._margin / self.width)  # in cells
         shape = self._n_cells.astype(int) + 2 * reach
         masses, missing = np.zeros((2, *shape))
@@ -318,7 +318,7 @@ class Lattice:
         return weights
 
     def _around(self, cell):
-        """Where the points that a cell reaches are in the lattice."""
+        """The slices of the lattice with the points that a cell reaches."""
         first = (cell * self.width).astype(int)
         *outer, last = (slice(start, start + self._reached) for start in first)
         return (*outer, slice(None), last)

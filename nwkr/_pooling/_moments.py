@@ -161,7 +161,7 @@ class Moments:
 
 
 def _powers(rows, power):
-    """Tensor powers of rows, flattened; without meaning where they overflow."""
+    """Tensor powers of rows, flattened; undefined where they overflow."""
     powers = np.ones((len(rows), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(power):
@@ -170,7 +170,7 @@ def _powers(rows, power):
 
 
 def _moves(steps):
-    """Matrices that move what stands for a key by a step: from ``k`` to ``k + step``."""
+    """Matrices that turn the features of a key ``k`` into those of ``k + step``."""
     n_columns = steps.shape[1]
     moves = np.zeros((len(steps), n_columns + 2, n_columns + 2))
     diagonal = np.arange(n_columns + 2)

@@ -84,7 +84,7 @@ class Prepared:
 
 
 def light_weight(weights: np.ndarray) -> float:
-    """A weight that few are below: some keys tell."""
+    """A weight that few are below, from a sample of the keys."""
     some = weights[:: 1 + len(weights) // 1000]
     return max(float(np.quantile(some, _LIGHT_QUANTILE)), _LEAST_LIGHT_WEIGHT)
 

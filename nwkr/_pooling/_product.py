@@ -147,7 +147,7 @@ def _square(columns):
 
 
 def pick(array: np.ndarray, which: slice | np.ndarray, axis: int = 0) -> np.ndarray:
-    """What a slice or numbers select, of which np.take is quicker about the latter."""
+    """The selected part of an array; np.take is quicker for numbers, an index for slices."""
     if isinstance(which, slice) or issparse(array):
         return array[(slice(None),) * axis + (which,)]
     return np.take(array, which, axis=axis)

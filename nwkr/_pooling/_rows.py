@@ -185,7 +185,7 @@ class Rows:
 
     @cached_property
     def _reference(self):
-        """Squared distances of the closest keys, seen sharply, and what rounding took from them."""
+        """Squared distances of the closest keys, by all digits, and their rounding errors."""
         nearest, every = self._excess.argmin(axis=1), np.arange(len(self.rows))
         square, keys = self._u2[every, nearest], np.arange(self._pairs.shape[1])[self.cols][nearest]
         with np.errstate(over="ignore", invalid="ignore"):  # where no key counts

@@ -152,7 +152,7 @@ def _libraries() -> list[_Library]:
 
 
 class _Limit:
-    """One thread for some libraries, from the first caller's coming to the last one's leaving.
+    """Some libraries held to one thread, from when the first caller enters until the last leaves.
 
     Any step may be interrupted, and is done again then.
 

@@ -16,7 +16,7 @@ __all__ = ["visits"]
 def visits(
     around: Neighbourhoods, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
 ) -> list[Visit]:
-    """Who meets whom, numbered as they come: so many queries in each part, and all keys.
+    """Which queries meet which keys, both numbered in the order of the parts.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def visits(
 
 
 def _needed(around, blocks, nearest, multiples):
-    """How many keys are needed, if those of some blocks come nearest first."""
+    """A function of the totals so far: how many keys are needed, nearest blocks first."""
     if around.pairs.must_match or not around.falls:
         return None
     ends = np.append(0, np.diff(around.blocks.starts)[blocks].cumsum())

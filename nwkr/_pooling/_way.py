@@ -31,7 +31,7 @@ __all__ = ["Problem", "Terms", "Way"]
 
 @dataclass(frozen=True)
 class Terms:
-    """How queries attend to keys, whichever these are.
+    """How queries attend to keys: what does not depend on the data.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Way(ABC):
 
     @abstractmethod
     def refusal(self, terms: Terms) -> str | None:
-        """What it needs that these terms lack, whichever the queries and keys; None if nothing."""
+        """What these terms lack for this way, for any queries and keys; None if nothing."""
 
     def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
         """Whether it serves these queries and keys, on terms that it does not refuse."""
@@ -144,7 +144,7 @@ class Way(ABC):
 
     @abstractmethod
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """What pooling takes, on one thread: only proportions count.
+        """The seconds that pooling takes on one thread: only proportions count.
 
         Parameters
         ----------

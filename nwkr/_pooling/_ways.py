@@ -279,7 +279,7 @@ def pool_by_ways(
 
 
 def _seconds(ways, problem, multiple, n_together):
-    """What each way takes that serves, but for those that cannot be the fastest."""
+    """Seconds of each way that serves, without those that cannot be the fastest."""
     seconds: dict[Way, float] = {}
     for way in ways:
         if way is _LATTICE and Lattice.least_seconds(problem.pairs) > min(seconds.values()):
