@@ -47,7 +47,8 @@ class Moments:
         # Within [0, 1], so that squares neither overflow nor underflow.
         scaled = (X - lowest) / np.where(extent > 0, extent, 1)
         mass, mean = weights.sum(), np.average(scaled, axis=0, weights=weights)
-        variance = np.average((scaled - mean) ** 2, axis=0, weights=weights)
+        scaled -= mean
+        variance = np.average(np.square(scaled, out=scaled), axis=0, weights=weights)
         return cls(float(mass), lowest, highest, lowest + extent * mean, extent * np.sqrt(variance))
 
     def merge(self, other: Moments) -> Moments:
