@@ -151,8 +151,9 @@ def as_numpy(name: str, data: Any) -> Any:
         If it holds no numbers that NumPy could read, or is part of a computation of gradients.
     """
     library = library_of(data)
-    if library is None or not hasattr(data, "dtype"):
-        return data
+    if library is None:
+        foreign = hasattr(data, "__array_namespace__") and not isinstance(data, np.ndarray)
+        return np.asarray(data) if foreign else data  # as of JAX, which dispatching would keep
     if getattr(data, "requires_grad", False):
         raise ValueError(
             f"{name} must not require gradients, for none go through nwkr; got a tensor with "

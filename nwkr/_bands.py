@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._intervals import check_coverage
+from nwkr._namespaces import numpy_only
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
@@ -24,6 +25,7 @@ class ConfidenceBands(LeaveOneOutResiduals):
 
     _targets: Targets
 
+    @numpy_only
     def predict_band(self, X, coverage=0.95, n_bootstrap=200, random_state=None):
         r"""Confidence bands of the curve, by the wild bootstrap.
 

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
+from nwkr._arrays import Arrays
 from nwkr._columns import Columns
 from nwkr._counts import as_counts
 from nwkr._effective import visit_rows
 from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
 from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
-from nwkr._matrices import DenseMatrix, SparseMatrix, keep_largest
+from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
 from nwkr._metrics import check_metric, check_rows, resolve_metric
+from nwkr._namespaces import OnHost, follows_X, in_numpy, like_of, shown
 from nwkr._pooling import (
     DEFAULT_SIZES,
     Attention,
@@ -29,7 +30,7 @@ from nwkr._pooling import (
     one_blas_thread,
 )
 from nwkr._restored import restored_on_error
-from nwkr._validation import Interval, StrOptions, _fit_context
+from nwkr._validation import HAS_NAMESPACES, Interval, StrOptions, _fit_context
 from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
@@ -65,6 +66,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     _columns: Columns  # of distance, and of slopes
     _fitted: Any  # the training rows as keys, and their window
     _sizes = DEFAULT_SIZES
+    _X, _rows, _sample_weight = OnHost(), OnHost(), OnHost()
+    _values, _key_weights, _counts = OnHost(), OnHost(), OnHost()
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
@@ -109,6 +112,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """Check the data and remember them."""
         self._begin_fit()
         with restored_on_error(self):
+            self._like = like_of(X, y)
+            X, y, sample_weight = in_numpy(X=X, y=y, sample_weight=sample_weight)
             self._metric = resolve_metric(self.metric, self.metric_params)
             self._row_names, self._output_names = names_of_rows(X), names_of_columns(y)
             X, y = self._validate_training(X, y)
@@ -116,6 +121,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             check_metric(self._metric, X)
             if self._metric != "euclidean":
                 self._columns.require_plain(f"metric={self.metric!r}")
+            if arrays := Arrays.of(self._like):
+                self._columns.require_plain(f"X as an array of {arrays.library}")
             self._fit_rows(X, y, sample_weight, classes)
         self._end_fit()
         return self
@@ -132,14 +139,14 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
         self._counts = as_counts(sample_weight[rows])
-        self.kernel_ = get_kernel(self.kernel)
+        self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
         # As how many rows the heaviest counts at its own place, where its weight is 1.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         self._blocks, self._fitted, self._kept = None, None, Kept()
         self._window = self._choose_window(X, y, sample_weight)
-        window = self._window
-        self.bandwidth_ = self._by_feature(window.bandwidth)
-        terms = Terms(self._metric, self.kernel_, window.name, window.varies)
+        window, arrays = self._window, Arrays.of(self._like)
+        self.bandwidth_ = shown(self._by_feature(window.bandwidth), arrays)
+        terms = Terms(self._metric, self.kernel_, window.name, window.varies, arrays=arrays)
         check_algorithm(self.algorithm, terms)
         self._window = self._window.take(self._arrange(self._window))
         self._window = self._window.prepared(self._keys, self._metric)
@@ -147,6 +154,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._lines = self._choose_lines()
         self.algorithm_ = self._choose_algorithm()
 
+    @follows_X
     def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
         """Weights of the training rows in the predictions for `X`.
 
@@ -178,18 +186,17 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         >>> model.attention_weights([[0.5]]).round(3)
         array([[0.488, 0.488, 0.024]])
         """
-        check_is_fitted(self)
-        self._check_top_k(top_k)
+        check_top_k(top_k, len(self._X))
         return self._matrix(self._attention(X), sparse_output=sparse_output, top_k=top_k)
 
     @property
+    @follows_X
     def attention_weights_(self):
         """Weights of the training rows in their own predictions, themselves included.
 
         An ndarray of shape (n_train, n_train), computed whenever it is read: the smoother
         matrix, with ``attention_weights_ @ y`` the prediction for the training rows.
         """
-        check_is_fitted(self)
         n_train = len(self._X)
         if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
             raise AttributeError(
@@ -207,18 +214,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.array_api_support = HAS_NAMESPACES
         tags.input_tags.pairwise = self.metric == "precomputed"
         tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
-
-    def _check_top_k(self, top_k):
-        n_train = len(self._X)
-        counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
-        if top_k is not None and not (counts and 1 <= top_k <= n_train):
-            raise ValueError(
-                f"top_k must be None or an integer from 1 to the number of training rows, "
-                f"{n_train}; got {top_k!r}."
-            )
 
     @property
     def _keys(self):
@@ -241,7 +240,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             leave_out = np.full(len(self._X), -1)
             leave_out[self._rows] = np.arange(len(self._rows))
             return self._X, leave_out
-        X = validate_rows(self, X, reset=False)
+        X = validate_rows(self, *in_numpy(X=X), reset=False)
         check_rows(self._metric, X)
         return self._columns.encode(X), None
 
@@ -265,6 +264,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """Put the rows that count in k-d order, if they are many; returns that order."""
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
+        many &= Arrays.of(self._like) is None
         if many and self._metric == "euclidean" and self.algorithm != "dense":
             scale = self._columns.units if window.by_query else window.bandwidth
             order, self._blocks = in_blocks(self._keys, scale, self._sizes.keys_per_block)
@@ -316,6 +316,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             algorithm=self.algorithm,
             tol=self.tol,
             sizes=self._sizes,
+            arrays=Arrays.of(self._like),
             **options,
         )
 

@@ -17,6 +17,7 @@ from nwkr._class_trend import ClassTrend
 from nwkr._density import LocalDensity
 from nwkr._input import by_name, validate_rows
 from nwkr._lazy import over_blocks
+from nwkr._namespaces import follows_X
 from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._targets import ClassTargets
 from nwkr._validation import Interval, StrOptions, _fit_context
@@ -246,6 +247,7 @@ class NadarayaWatsonClassifier(
             )
         return (self._fit if first else self._append)(X, y, sample_weight, known)
 
+    @follows_X
     @over_blocks(lambda self, options: self._most_probable(np.empty((0, len(self.classes_)))))
     def predict(self, X):
         """Predict class labels.
@@ -270,7 +272,11 @@ class NadarayaWatsonClassifier(
             If a query has no weight and `handle_empty` is "error", or "nan" and no
             `outlier_label` stands for that.
         """
-        return self._most_probable(self.predict_proba(X))
+        return self._most_probable(self._probabilities(X))
+
+    def _probabilities(self, X):
+        check_is_fitted(self)
+        return self._targets.decode(self._pooled(X))
 
     def _most_probable(self, probabilities):
         """The label of the most probable class in each row, or what stands for none."""
@@ -291,6 +297,7 @@ class NadarayaWatsonClassifier(
             )
         return labels
 
+    @follows_X
     @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
     def predict_proba(self, X):
         """Predict class probabilities.
@@ -310,9 +317,9 @@ class NadarayaWatsonClassifier(
         ValueError
             If a query has no weight and ``handle_empty="error"``.
         """
-        check_is_fitted(self)
-        return self._targets.decode(self._pooled(X))
+        return self._probabilities(X)
 
+    @follows_X
     @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
@@ -333,7 +340,7 @@ class NadarayaWatsonClassifier(
             If a query has no weight and ``handle_empty="error"``.
         """
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            return np.log(self._probabilities(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

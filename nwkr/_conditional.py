@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import visit_rows
+from nwkr._namespaces import numpy_only
 from nwkr._quantiles import pooled_quantiles, quantiles_about
 from nwkr._spread import local_variance
 from nwkr._targets import Targets
@@ -21,6 +22,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
 
     _targets: Targets
 
+    @numpy_only
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         r"""Predict quantiles of the target.
 
@@ -78,6 +80,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         self._refuse_empty(~np.isnan(values).any(axis=(1, 2)))
         return found
 
+    @numpy_only
     def predict_cdf(self, X, thresholds):
         r"""Predict the probability that the target is at most a threshold.
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._base import NadarayaWatsonBase
 from nwkr._conditional import check_numbers
 from nwkr._effective import LocalRows
+from nwkr._namespaces import numpy_only
 from nwkr._targets import Targets
 
 __all__ = ["ConditionalDensity"]
@@ -25,6 +26,7 @@ class ConditionalDensity(NadarayaWatsonBase):
 
     _targets: Targets
 
+    @numpy_only
     def sample(self, X, n_samples=1, random_state=None):
         r"""Draw targets from their conditional distribution at some rows.
 
@@ -94,6 +96,7 @@ class ConditionalDensity(NadarayaWatsonBase):
         self._refuse_empty(~np.isnan(samples[:, 0, 0]))
         return self._targets.as_they_came(samples)
 
+    @numpy_only
     def predict_density(self, X, y_grid, bandwidth="scott"):
         r"""Predict the density of the target: how likely it is to be near each of some numbers.
 

@@ -7,6 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._namespaces import follows_X
 from nwkr._spread import local_sample_size, pooled_sample_size
 from nwkr.kernels import get_kernel
 
@@ -29,6 +30,7 @@ def _has_density(estimator):
 class LocalDensity(NadarayaWatsonBase):
     """Estimates that know how much data they rest on."""
 
+    @follows_X
     def effective_sample_size(self, X):
         r"""Number of training rows that a prediction effectively rests on.
 
@@ -75,6 +77,7 @@ class LocalDensity(NadarayaWatsonBase):
         return sample_size
 
     @available_if(_has_density)
+    @follows_X
     def score_samples(self, X):
         r"""Logarithm of the density of the training rows at some rows.
 

@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._base import NadarayaWatsonBase
 from nwkr._effective import surface_gradients
 from nwkr._input import names_of_rows
+from nwkr._matrices import check_top_k
+from nwkr._namespaces import follows_X, numpy_only
 
 __all__ = ["Explanation", "named"]
 
@@ -17,6 +19,7 @@ __all__ = ["Explanation", "named"]
 class Explanation(NadarayaWatsonBase):
     """Predictions with the training rows behind them."""
 
+    @numpy_only
     def explain(self, X, top_k=5):
         """The training rows with the largest weights in each prediction.
 
@@ -74,7 +77,7 @@ class Explanation(NadarayaWatsonBase):
         import pandas as pd
 
         check_is_fitted(self)
-        self._check_top_k(top_k)
+        check_top_k(top_k, len(self._X))
         tables = list(self._contributions(X, top_k))
         # All outputs of a query together, and the rows of each in their order.
         query = np.concatenate([table["query"] for table in tables])
@@ -90,6 +93,7 @@ class Explanation(NadarayaWatsonBase):
         for output, y, contribution in self._targets.contributions(row, weight):
             yield rows | output | {"weight": weight, "value": y, "contribution": contribution}
 
+    @follows_X
     def gradient(self, X):
         r"""Slope of the prediction: how it changes with each feature of the query.
 

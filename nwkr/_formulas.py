@@ -23,6 +23,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["Formula", "formula_of", "kernel_of_formula"]
 
+# Functions of PyTorch that have another name in NumPy.
+_OF_TORCH = {"max": "maximum", "pow": "power", "le": "less_equal", "ge": "greater_equal"}
 _CONSTANTS_LIKE = {np.zeros_like: 0.0, np.ones_like: 1.0}
 # Coefficients that differ by less, which is a few roundings, are equal.
 _EQUAL_WITHIN = 1e-15
@@ -75,6 +77,13 @@ class Formula(NDArrayOperatorsMixin):
         if function not in _CONSTANTS_LIKE or len(args) != 1 or kwargs:
             raise _UnknownError(f"{function.__name__} has no normal form")
         return Formula((_CONSTANTS_LIKE[function],))
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        name = _OF_TORCH.get(function.__name__, function.__name__)
+        if not hasattr(np, name):
+            raise _UnknownError(f"{name} has no normal form")
+        return getattr(np, name)(*args, **(kwargs or {}))
 
     def __array__(self, *args, **kwargs):
         raise _UnknownError("a symbol has no numbers")

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 
-__all__ = ["PROBE", "farthest_of", "name_of", "profile_of_function", "weights_of_function"]
+from nwkr._arrays import Arrays, library_of
+from nwkr._validation import HAS_NAMESPACES
+
+__all__ = [
+    "PROBE",
+    "ThereAndBack",
+    "arrays_for",
+    "farthest_of",
+    "name_of",
+    "profile_of_function",
+    "profile_over",
+    "weights_of_function",
+]
 
 # Powers of a larger distance may overflow.
 _LARGEST_DISTANCE = 1e30
@@ -67,3 +83,80 @@ def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
 def name_of(function: Callable) -> str:
     """What a function is called in messages."""
     return getattr(function, "__name__", type(function).__name__)
+
+
+# -- functions of other arrays than NumPy's -----------------------------------------------
+
+
+@dataclass(frozen=True)
+class ThereAndBack:
+    """A function of the arrays of some library, as one of NumPy's.
+
+    Attributes
+    ----------
+    function : callable
+        The function.
+    arrays : Arrays
+        What it takes and gives.
+    """
+
+    function: Callable
+    arrays: Arrays
+
+    @property
+    def __name__(self) -> str:
+        return name_of(self.function)
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """Weights at distances."""
+        with self.arrays.in_full():
+            return np.asarray(self.arrays.numpy(self.function(self.arrays.take(u))))
+
+
+def arrays_for(function: Callable, arrays: Arrays | None) -> Arrays | None:
+    """What a function takes: those arrays, if it does; NumPy's (None); or tensors of PyTorch.
+
+    Parameters
+    ----------
+    function : callable
+        A function of the distance.
+    arrays : Arrays or None
+        What distances are going to come in.
+
+    Returns
+    -------
+    arrays : Arrays or None
+        What to give to the function. NumPy's, too, if it takes nothing.
+    """
+    if arrays is not None and _takes(function, arrays):
+        return arrays
+    torch = sys.modules.get("torch")
+    if torch is None or not HAS_NAMESPACES or _takes(function, None):
+        return None
+    tensors = Arrays(torch.empty(0, dtype=torch.float64, device="cpu"))
+    return tensors if _takes(function, tensors) else None
+
+
+def _takes(function, arrays):
+    u = PROBE.copy()
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error")  # as NumPy's functions do of tensors
+            weights = function(u if arrays is None else arrays.take(u))
+    except Exception:  # whatever a function does that is not made for these
+        return False
+    return arrays is None or library_of(weights) == arrays.library
+
+
+def profile_over(function: ThereAndBack, farthest: float, u2: Any, xp: Any) -> Any:
+    """Weights of squared distances in the arrays that a function takes, in a new array."""
+    u = xp.sqrt(u2)
+    if farthest < inf:
+        u = xp.clip(u, None, farthest)
+    weights = function.function(u)
+    if weights.shape == u2.shape:
+        weights = xp.astype(weights, u2.dtype)
+        if xp.all((weights >= 0) & (weights < inf)):
+            return weights
+    weights_of_function(function, function.arrays.numpy(u).astype(float))  # says what is wrong
+    return weights

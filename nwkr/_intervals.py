@@ -12,6 +12,7 @@ from nwkr._density import LocalDensity
 from nwkr._effective import LocalRows
 from nwkr._jackknife import FitsWithoutEach, jackknife_limits
 from nwkr._local import CONSTANTS
+from nwkr._namespaces import numpy_only
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr.kernels import KERNELS
 
@@ -24,6 +25,7 @@ _PAIRS_POOLED_AT_ONCE = 2**22
 class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResiduals):
     """Regression with intervals around its predictions."""
 
+    @numpy_only
     def predict_interval(self, X, coverage=0.9, method="jackknife+"):
         r"""Predict intervals that hold the target with a given probability.
 

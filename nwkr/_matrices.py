@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-__all__ = ["DenseMatrix", "SparseMatrix", "keep_largest"]
+__all__ = ["DenseMatrix", "SparseMatrix", "check_top_k", "keep_largest"]
 
 
 class DenseMatrix:
@@ -87,6 +87,16 @@ class SparseMatrix:
 
 def _index_type(largest):
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+
+
+def check_top_k(top_k: int | None, n_train: int) -> None:
+    """Refuse a number of weights to keep that there are not."""
+    counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
+    if top_k is not None and not (counts and 1 <= top_k <= n_train):
+        raise ValueError(
+            f"top_k must be None or an integer from 1 to the number of training rows, "
+            f"{n_train}; got {top_k!r}."
+        )
 
 
 def keep_largest(weights: np.ndarray, top_k: int) -> None:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._base import NadarayaWatsonBase
 from nwkr._input import names_of_columns, names_of_rows, validate_weights
 from nwkr._metrics import check_metric, resolve_metric
+from nwkr._namespaces import in_numpy
 from nwkr._pooling import one_blas_thread
 from nwkr._restored import restored_on_error
 from nwkr.bandwidths import RULES
@@ -50,6 +51,7 @@ class FitInBatches(NadarayaWatsonBase):
         check_is_fitted(self)
         self._columns.require_plain("partial_fit")
         with restored_on_error(self):
+            X, y, sample_weight = in_numpy(X=X, y=y, sample_weight=sample_weight)
             self._metric = resolve_metric(self.metric, self.metric_params)
             names, of_outputs = names_of_rows(X), names_of_columns(y)
             X, y = self._validate_training(X, y, reset=False)

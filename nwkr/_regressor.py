@@ -18,6 +18,7 @@ from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._lazy import over_blocks
 from nwkr._local import LocalLines
+from nwkr._namespaces import follows_X
 from nwkr._partial_fit import FitInBatches, takes_batches
 from nwkr._smoother import LinearSmoother
 from nwkr._targets import Targets
@@ -222,6 +223,7 @@ class NadarayaWatsonRegressor(
         nothing = self._targets.decode(np.empty((0, self._values.shape[1])))
         return (nothing, nothing) if options.get("return_std") else nothing
 
+    @follows_X
     @over_blocks(_nothing_predicted)
     def predict(self, X, *, return_std=False):
         r"""Predict targets, the means of their conditional distributions.

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._effective import visit_rows
+from nwkr._matrices import check_top_k
+from nwkr._namespaces import follows_X
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
@@ -17,6 +19,7 @@ class LinearSmoother(LeaveOneOutResiduals):
 
     _targets: Targets
 
+    @follows_X
     def effective_weights(self, X=None, *, sparse_output=False, top_k=None):
         r"""Weights of the training targets in the predictions for `X`.
 
@@ -59,10 +62,11 @@ class LinearSmoother(LeaveOneOutResiduals):
         array([[ 1.32, -0.31, -0.01]])
         """
         check_is_fitted(self)
-        self._check_top_k(top_k)
+        check_top_k(top_k, len(self._X))
         attention = self._attention(X)
         return self._matrix(attention, effective=True, sparse_output=sparse_output, top_k=top_k)
 
+    @follows_X
     def local_slopes(self, X):
         r"""Slopes of the local lines: how the target changes with each feature around a query.
 
@@ -106,6 +110,7 @@ class LinearSmoother(LeaveOneOutResiduals):
         slopes[~(fit.sums.total > 0)] = np.nan
         return self._targets.decode_sizes(slopes)
 
+    @follows_X
     def standard_error(self, X):
         r"""Standard error of the prediction: how far it would vary with other noise.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._arrays import as_numpy
 from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
@@ -376,7 +377,7 @@ def _as_numbers(bandwidth, resolved, shape):
         f" or {shape[0]} of them, one for each feature" if shape else ""
     )
     try:
-        numbers = np.asarray(resolved)
+        numbers = np.asarray(as_numpy("bandwidth", resolved))
         good = numbers.dtype.kind in "fiu" and numbers.shape in ((), shape) and numbers.size > 0
         good = good and bool((numbers >= 0).all())
     except ValueError:  # a ragged list

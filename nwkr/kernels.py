@@ -20,8 +20,18 @@ import numpy as np
 from scipy.special import gammaln
 
 from nwkr import _profiles
+from nwkr._arrays import Arrays
 from nwkr._formulas import kernel_of_formula
-from nwkr._functions import PROBE, farthest_of, name_of, profile_of_function, weights_of_function
+from nwkr._functions import (
+    PROBE,
+    ThereAndBack,
+    arrays_for,
+    farthest_of,
+    name_of,
+    profile_of_function,
+    profile_over,
+    weights_of_function,
+)
 from nwkr._radial_moments import log_moment_exponential, log_moment_power, numeric_log_moment
 
 __all__ = ["KERNELS", "Kernel", "get_kernel"]
@@ -200,7 +210,7 @@ def _where_finite(function, u2, otherwise):
     return found
 
 
-def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
+def get_kernel(kernel: str | Kernel | Callable, arrays: Arrays | None = None) -> Kernel:
     """Return the kernel that a name, a function or a kernel stands for.
 
     Parameters
@@ -210,6 +220,9 @@ def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
         distance that takes arrays, and returns weights of the same shape, finite and
         non-negative. A function whose formula is that of a registered kernel, up to
         rounding and a constant factor, gives that kernel.
+    arrays : Arrays or None, default=None
+        The arrays that distances are going to come in; NumPy's by default. A function that does
+        not take these is given what it takes: NumPy's, or tensors of PyTorch.
 
     Returns
     -------
@@ -248,7 +261,7 @@ def get_kernel(kernel: str | Kernel | Callable) -> Kernel:
     if named and kernel in KERNELS:
         return KERNELS[kernel]
     if callable(kernel):
-        return _from_function(kernel)
+        return _from_function(kernel, arrays)
     raise (ValueError if named else TypeError)(
         f"kernel must be a Kernel, a function of the scaled distance, or one of "
         f"{sorted(KERNELS)}; got {kernel!r}."
@@ -325,11 +338,17 @@ KERNELS: dict[str, Kernel] = {
 _LARGEST = np.finfo(float).max
 
 
-def _from_function(function: Callable) -> Kernel:
+def _from_function(function: Callable, arrays: Arrays | None) -> Kernel:
+    formula, taken = kernel_of_formula(function), arrays_for(function, arrays)
+    if taken is not None:
+        function = ThereAndBack(function, taken)
     weights = weights_of_function(function, PROBE.copy())
-    known = KERNELS.get(kernel_of_formula(function))
+    known = KERNELS.get(formula)
     # A function may do one thing with a symbol, another with numbers.
     if known and np.allclose(weights, weights[0, 0] * known(PROBE), rtol=1e-10, atol=1e-300):
         return known
-    profile = partial(profile_of_function, function, farthest_of(function))
-    return Kernel(name_of(function), profile)
+    farthest = farthest_of(function)
+    over = None
+    if isinstance(function, ThereAndBack) and taken is arrays:
+        over = partial(profile_over, function, farthest)
+    return Kernel(name_of(function), partial(profile_of_function, function, farthest), over=over)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from nwkr._arrays import Arrays
+from nwkr._validation import HAS_NAMESPACES
 from nwkr.kernels import KERNELS
 
 matplotlib.use("agg")
@@ -21,6 +23,16 @@ settings.load_profile("alike")
 def kernel(request):
     """The name of every kernel."""
     return request.param
+
+
+@pytest.fixture(params=["array_api_strict", "torch"])
+def arrays(request):
+    """Arrays of another namespace than NumPy's: the strictest, elsewhere, and tensors if any."""
+    if not HAS_NAMESPACES:
+        pytest.skip("this scikit-learn dispatches to no namespace as it is used here")
+    xp = pytest.importorskip(request.param)
+    device = xp.Device("device1") if request.param == "array_api_strict" else "cpu"
+    return Arrays(xp.empty(0, dtype=xp.float64, device=device))
 
 
 @pytest.fixture

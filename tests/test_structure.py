@@ -63,6 +63,7 @@ ORDER = [
     "nwkr._kept",
     "nwkr._restored",
     "nwkr._matrices",
+    "nwkr._namespaces",
     "nwkr._input",
     "nwkr._jackknife",
     "nwkr._quantiles",

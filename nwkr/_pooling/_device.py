@@ -28,9 +28,6 @@ from nwkr.kernels import Kernel
 
 __all__ = ["pool_on_device"]
 
-# A handful of tiles are in memory at a time: 4 MB each on a processor, which has caches, and
-# 128 MB elsewhere, where few large steps are quicker than many small ones.
-_PAIRS_PER_TILE, _PAIRS_ON_DEVICE = 2**19, 2**24
 _QUERIES_PER_TILE = 2**12
 _KEYS_PER_SUM = 2**12  # in float32, which loses digits by the number of what is added
 # Logarithms of weights down to here need no shift.
@@ -51,7 +48,6 @@ def pool_on_device(
     multiples: Sequence[float] = (1.0,),
     empty: str | None = None,
     n_jobs: int | None = None,
-    pairs_per_tile: int | None = None,
 ) -> list[PooledSums]:
     """Pool the values over all pairs, with several bandwidths at once, where arrays are.
 
@@ -69,8 +65,6 @@ def pool_on_device(
         Key weights, and the values times these.
     n_jobs : int or None, default=None
         Number of threads for what is made again in NumPy.
-    pairs_per_tile : int or None, default=None
-        How many pairs a tile has; by default as many as suit the device.
 
     Returns
     -------
@@ -85,9 +79,8 @@ def pool_on_device(
     ):
         return pool_dense(pairs, kernel, values, **options)
     tiles = _Tiles(arrays, pairs, kernel, values, multiples, dtype)
-    if pairs_per_tile is None:
-        on_host = "cpu" in str(arrays.device).lower()
-        pairs_per_tile = _PAIRS_PER_TILE if on_host else _PAIRS_ON_DEVICE
+    on_host = "cpu" in str(arrays.device).lower()
+    pairs_per_tile = pairs.sizes.pairs_per_tile if on_host else pairs.sizes.pairs_on_device
     n_queries, n_keys = pairs.shape
     height = min(n_queries, _QUERIES_PER_TILE, max(1, int(pairs_per_tile**0.5)))
     width = max(1, pairs_per_tile // max(1, height))

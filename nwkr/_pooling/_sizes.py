@@ -18,6 +18,9 @@ class Sizes:
     queries_per_tile, pairs_per_tile : int
         The largest tile. One of float64 is four megabytes: beyond the second-level cache of a
         core, but with smaller ones threads wait for the interpreter's lock.
+    pairs_on_device : int
+        The same on a device of its own, where few large steps are quicker than many small ones.
+        A handful of tiles are in memory at a time.
     least_keys : int
         Fewer keys are not put in blocks, unless a way of pooling asks for these.
     keys_per_block, blocks_per_group : int
@@ -44,6 +47,7 @@ class Sizes:
 
     queries_per_tile: int = 512
     pairs_per_tile: int = 2**19
+    pairs_on_device: int = 2**24
     least_keys: int = 1024
     keys_per_block: int = 32
     blocks_per_group: int = 8

@@ -11,22 +11,8 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 from nwkr._arrays import Arrays
-from nwkr._pooling import Attention, _device
-from nwkr._validation import HAS_NAMESPACES
+from nwkr._pooling import Attention, Sizes
 from nwkr.kernels import KERNELS, Kernel, get_kernel
-
-if not HAS_NAMESPACES:
-    pytest.skip("scikit-learn dispatches to no namespace here", allow_module_level=True)
-
-DEVICES = {"array_api_strict": "device1", "torch": "cpu"}
-
-
-@pytest.fixture(params=DEVICES)
-def arrays(request):
-    """Arrays of each namespace that is installed."""
-    xp, device = pytest.importorskip(request.param), DEVICES[request.param]
-    device = xp.Device(device) if request.param == "array_api_strict" else device
-    return Arrays(xp.empty(0, dtype=xp.float64, device=device))
 
 
 @pytest.fixture
@@ -38,6 +24,7 @@ def problem(rng):
         "weights": rng.uniform(0.1, 1, size=71),
         "bandwidth": np.array([0.9, 1.5, 2.0]),
         "leave_out": rng.integers(-1, 71, 43),
+        "sizes": SMALL,
     }
 
 
@@ -46,14 +33,7 @@ def values(rng):
     return rng.uniform(-1, 1, size=(71, 4))
 
 
-@pytest.fixture(autouse=True)
-def small_tiles(monkeypatch):
-    in_tiles_of(monkeypatch, 16 * 16)
-
-
-def in_tiles_of(monkeypatch, n_pairs):
-    monkeypatch.setattr(_device, "_PAIRS_PER_TILE", n_pairs)
-    monkeypatch.setattr(_device, "_PAIRS_ON_DEVICE", n_pairs)
+SMALL = Sizes(pairs_per_tile=16 * 16, pairs_on_device=16 * 16)
 
 
 def both(problem, arrays, values, multiples=(1.0,)):
@@ -167,12 +147,11 @@ def test_float32_is_pooled_into_float64(kernel, arrays, problem, values):
     assert_allclose(sums.finish(), expected, rtol=0, atol=1e-5)
 
 
-def test_many_float32_weights_lose_nothing_in_the_sum(arrays, monkeypatch):
+def test_many_float32_weights_lose_nothing_in_the_sum(arrays):
     """In float32 itself, sums of a million weights would not grow any more."""
-    in_tiles_of(monkeypatch, 2**8)
     keys = np.linspace(0, 1, 2**17, dtype=np.float32)[:, None]
     problem = {"queries": keys[:1], "keys": keys, "weights": np.ones(len(keys))}
-    problem |= {"kernel": KERNELS["gaussian"], "bandwidth": np.array([50.0])}
+    problem |= {"kernel": KERNELS["gaussian"], "bandwidth": np.array([50.0]), "sizes": SMALL}
     exact = Attention(**problem | {"keys": keys.astype(float)}).pool(keys.astype(float))
     for has_float64 in (True, False):
         if not has_float64:
@@ -231,11 +210,12 @@ def test_partial_sums_merge(kernel, arrays, problem, values):
 
 
 @pytest.mark.parametrize("arrays", ["array_api_strict"], indirect=True)
-def test_memory_is_that_of_tiles(arrays, rng, monkeypatch):
+def test_memory_is_that_of_tiles(arrays, rng):
     """All weights at once would be 72 MB. NumPy's memory is what is traced."""
-    in_tiles_of(monkeypatch, 2**16)
+    sizes = Sizes(pairs_per_tile=2**16, pairs_on_device=2**16)
     keys = rng.normal(size=(3000, 2))
     problem = {"queries": keys, "keys": keys, "weights": np.ones(3000), "arrays": arrays}
+    problem["sizes"] = sizes
     attention = Attention(**problem, kernel=KERNELS["gaussian"], bandwidth=np.full(2, 0.3))
     tracemalloc.start()
     try:
