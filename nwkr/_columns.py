@@ -247,12 +247,39 @@ class Columns:
         table, numbers = self.decode(columns), ~self.categories
         bandwidth = np.full(self.n_features, np.inf)
         bandwidth[numbers] = rule(table[:, numbers], sample_weight) if numbers.any() else 0
-        n_numbers = np.isfinite(bandwidth[numbers]).sum()
+        varies = np.array([len(np.unique(column)) > 1 for column in table.T])
+        return self._with_categories(bandwidth, varies, count_rows(sample_weight))
+
+    def rule_by_spread(self, rule: RuleOfThumb, spread: np.ndarray, n_rows: float) -> np.ndarray:
+        """The same where the spread of the columns is known.
+
+        Parameters
+        ----------
+        rule : RuleOfThumb
+            The rule.
+        spread : ndarray of shape (n_columns,)
+            Spread of each column; 0 for a constant one.
+        n_rows : float
+            Number of rows, by weight.
+
+        Returns
+        -------
+        bandwidth : ndarray of shape (n_features,)
+            Bandwidths; `inf` for what does not vary.
+        """
+        if self.plain:
+            return rule.of_spread(spread, n_rows)
+        numbers, bandwidth = ~self.categories, np.full(self.n_features, np.inf)
+        if numbers.any():
+            bandwidth[numbers] = rule.of_spread(spread[self._starts[numbers]], n_rows)
+        return self._with_categories(bandwidth, self.summed(spread) > 0, n_rows)
+
+    def _with_categories(self, bandwidth, varies, n_rows):
+        """The bandwidths of numbers, and those of categories that vary."""
+        n_numbers = np.isfinite(bandwidth[~self.categories]).sum()
         with np.errstate(divide="ignore"):
-            of_category = 1 / np.sqrt(4 / (n_numbers + 4) * np.log(count_rows(sample_weight)))
-        for number in np.flatnonzero(self.categories):
-            varies = len(np.unique(table[:, number])) > 1
-            bandwidth[number] = of_category if varies else np.inf
+            of_category = 1 / np.sqrt(4 / (n_numbers + 4) * np.log(n_rows))
+        bandwidth[self.categories] = np.where(varies[self.categories], of_category, np.inf)
         return bandwidth
 
     def origin(self, columns: np.ndarray, rule: np.ndarray) -> np.ndarray:

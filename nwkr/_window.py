@@ -332,37 +332,40 @@ def _resolve_bandwidth(
 
 
 def resolve_by_spread(
-    bandwidth: Any, spread: np.ndarray | None, n_samples: float, kernel: Kernel
+    bandwidth: Any,
+    spread: np.ndarray | None,
+    n_samples: float,
+    kernel: Kernel,
+    columns: Columns,
 ) -> FixedWindow:
     """Resolve numbers and rules of thumb for training rows whose spread is known.
 
+    What is not listed is as in :func:`resolve_window`.
+
     Parameters
     ----------
-    bandwidth : float, array-like of shape (n_features,), str or RuleOfThumb
-        As in :func:`resolve_window`.
-    spread : ndarray of shape (n_features,) or None
+    spread : ndarray of shape (n_columns,) or None
         Spread of each column; 0 for a constant one. None for a metric other than the euclidean,
         which takes one number.
     n_samples : float
         Number of rows, by weight.
-    kernel : Kernel
-        The kernel that the bandwidth is for.
 
     Returns
     -------
     window : FixedWindow
         The bandwidth for these rows.
-
-    Raises
-    ------
-    ValueError
-        If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
     """
-    rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
-    resolved: Any = rule
-    if isinstance(rule, RuleOfThumb) and spread is not None:
-        resolved = _for_kernel(rule.of_spread(spread, n_samples), kernel)
-    return FixedWindow(_as_numbers(bandwidth, resolved, () if spread is None else spread.shape))
+    if spread is None:
+        return FixedWindow(_as_numbers(bandwidth, bandwidth, ()))
+    if isinstance(bandwidth, dict):
+        rule = resolve_by_spread("scott", spread, n_samples, kernel, columns).bandwidth
+        numbers = columns.of_names(bandwidth, columns.by_feature(rule))
+        return FixedWindow(columns.by_column(numbers))
+    resolved: Any = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
+    if isinstance(resolved, RuleOfThumb):
+        resolved = _for_kernel(columns.rule_by_spread(resolved, spread, n_samples), kernel)
+    numbers = _as_numbers(bandwidth, resolved, (columns.n_features,))
+    return FixedWindow(columns.by_column(numbers))
 
 
 def _for_kernel(bandwidth, kernel):

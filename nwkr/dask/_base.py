@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._columns import Columns
 from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._local import LocalLines
 from nwkr._metrics import resolve_metric
@@ -18,7 +19,7 @@ from nwkr._pooling import Terms, check_algorithm
 from nwkr._validation import _fit_context
 from nwkr._window import FixedWindow, resolve_by_spread
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
-from nwkr.dask._chunks import Chunks, check_queries, names_of_features
+from nwkr.dask._chunks import Chunks, check_queries, columns_of
 from nwkr.dask._form import Form
 from nwkr.dask._lattices import answers_by_lattice
 from nwkr.dask._model import Model
@@ -86,6 +87,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         """
         chunks = Chunks.of(X, y, sample_weight)
         form = Form(self._plain(X), exact=self._fits_lines)
+        columns = form.plain._columns
         kernel = get_kernel(self.kernel)
         survey = self._survey(chunks, form)
         targets, class_weights, heaviest, mass = self._targets_of(survey, form.plain)
@@ -100,7 +102,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 kernel=kernel,
                 window=window,
                 metric=form.plain._metric,
-                lines=LocalLines.of_moments(degree, self._penalty, *moments, window),
+                lines=LocalLines.of_moments(degree, self._penalty, *moments, window, columns),
                 targets=targets,
                 heaviest=heaviest,
                 class_weights=class_weights,
@@ -114,7 +116,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 highest=highest,
             )
 
-        found = self._choose(chunks, model_of, survey)
+        found = self._choose(chunks, model_of, survey, columns)
         model = model_of(found.pop("window"), found.get("degree_", self._degree))
         check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
         if self.algorithm in ("auto", "lattice"):
@@ -127,7 +129,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 delattr(self, name)
         for name, value in found.items():
             setattr(self, name, value)
-        self.kernel_, self.bandwidth_ = kernel, model.window.name
+        self.kernel_, self.bandwidth_ = kernel, copy(columns.by_feature(model.window.bandwidth))
         self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
         return self
 
@@ -139,11 +141,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         estimator : NadarayaWatsonRegressor or NadarayaWatsonClassifier
             An estimator of :mod:`nwkr` with the bandwidth that was found here.
         """
-        import dask
-
         check_is_fitted(self)
-        chunks = self._chunks
-        X, y, sample_weight = dask.compute(chunks.X, chunks.y, chunks.sample_weight)
+        parts = self._chunks.X, self._chunks.y, self._chunks.sample_weight
+        # One by one: Dask warns where arrays and frames are computed together.
+        X, y, sample_weight = (None if part is None else part.compute() for part in parts)
         found = {"bandwidth": self.bandwidth_}
         if hasattr(self, "degree_"):
             found["degree"] = self.degree_
@@ -178,22 +179,18 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
                 f"metric={self.metric!r}. degree=0 takes any metric."
             )
-        if self.ordered_features is not None or self.periodic_features:
-            raise ValueError(
-                "ordered_features and periodic_features must be None for rows in chunks, which "
-                "hold numbers only. Fit the estimators of nwkr."
-            )
-        if self.categorical_features not in ("from_dtype", None):
-            raise ValueError(
-                f"categorical_features must be 'from_dtype' or None for rows in chunks, which hold "
-                f"numbers only; got {self.categorical_features!r}. Fit the estimators of nwkr."
-            )
         plain = self._in_memory(self._plain_class)
         plain._metric = resolve_metric(self.metric, self.metric_params)
-        plain.n_features_in_, names = names_of_features(X)
-        plain._columns = Columns.of_numbers(plain.n_features_in_)
-        if names is not None:
-            plain.feature_names_in_ = names
+        columns = columns_of(
+            X, self.categorical_features, self.ordered_features, self.periodic_features
+        )
+        if self.metric != "euclidean":
+            columns.require_plain(f"metric={self.metric!r}")
+        plain._columns = replace(columns, with_slopes=self._fits_lines)
+        plain.n_features_in_ = columns.n_features
+        names = list(getattr(X, "columns", ()))
+        if names and all(isinstance(name, str) for name in names):
+            plain.feature_names_in_ = np.asarray(names, dtype=object)
         return plain
 
     def _survey(self, chunks, form) -> Survey:
@@ -212,11 +209,11 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             )
         return survey
 
-    def _choose(self, chunks, model_of, survey) -> dict[str, Any]:
+    def _choose(self, chunks, model_of, survey, columns) -> dict[str, Any]:
         """The window, and whatever else is found: attributes of the fitted estimator."""
-        return {"window": self._resolve(self.bandwidth, survey, survey.n_counted)}
+        return {"window": self._resolve(self.bandwidth, survey, survey.n_counted, columns)}
 
-    def _resolve(self, bandwidth, survey, n_rows) -> FixedWindow:
+    def _resolve(self, bandwidth, survey, n_rows, columns) -> FixedWindow:
         """A bandwidth that is the same for all of so many rows."""
         rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
         of_thumb = isinstance(rule, RuleOfThumb)
@@ -234,7 +231,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"number."
             )
         spread = survey.spread if euclidean else None
-        return resolve_by_spread(bandwidth, spread, n_rows, get_kernel(self.kernel))
+        kernel = get_kernel(self.kernel)
+        return resolve_by_spread(bandwidth, spread, n_rows, kernel, columns)
 
     def _predicted(self, X, answer):
         """A lazy array of what `answer` makes of the model and the pooled values of queries."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._columns import Columns
 from nwkr._lazy import Tasks, is_lazy, row_blocks, sizes_of_blocks
+from nwkr._numeric import columns_in, held_by
 
-__all__ = ["Chunks", "check_queries", "names_of_features"]
+__all__ = ["Chunks", "check_queries", "columns_of"]
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,71 @@ def check_queries(X: Any) -> None:
         )
 
 
-def names_of_features(X: Any) -> tuple[int, np.ndarray | None]:
-    """Number of features, and their names if all have some."""
-    columns = getattr(X, "columns", None)
-    if columns is None:
-        return X.shape[1], None
-    named = len(columns) > 0 and all(isinstance(name, str) for name in columns)
-    return len(columns), np.asarray(columns, dtype=object) if named else None
+def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns:
+    """What the columns of training rows in chunks hold, as far as their types say.
+
+    Parameters
+    ----------
+    X : Dask array or frame
+        Training rows.
+    categorical, ordered, periodic : object
+        What `categorical_features`, `ordered_features` and `periodic_features` may be.
+
+    Returns
+    -------
+    columns : Columns
+        The features.
+
+    Raises
+    ------
+    ValueError
+        If what a column holds shows only in its rows.
+    """
+    if ordered is not None or periodic:
+        raise ValueError(
+            "ordered_features and periodic_features must be None for rows in chunks; the type of a "
+            "column may declare an order of categories. Fit the estimators of nwkr for all else."
+        )
+    if not hasattr(X, "columns"):
+        if categorical not in ("from_dtype", None):
+            raise ValueError(
+                f"categorical_features must be None for arrays in chunks, whose categories show "
+                f"only in their rows; got {categorical!r}. Pass a frame with columns of "
+                f"categories."
+            )
+        return Columns.of_numbers(X.shape[1])
+    for column in columns_in(X._meta):
+        known = getattr(getattr(X[column.label], "cat", None), "known", None)
+        if known is False or (known is None and held_by(column) == "text"):
+            raise ValueError(
+                f"X must have columns of known categories where it holds categories or text, as "
+                f"in column {column.label!r}. X.categorize() makes them so."
+            )
+    columns = Columns.of(_with_each_category(X._meta), categorical, None, None)
+    text = [f.label for f in columns.features if not f.is_number and not _is_category(X, f.label)]
+    if text:
+        raise ValueError(
+            f"categorical_features must name columns whose type is category for rows in chunks; "
+            f"got {text!r}. Convert them with X.astype({{{text[0]!r}: 'category'}}).categorize()."
+        )
+    return columns.known(len(X.columns), list(X.columns))
+
+
+def _is_category(X, label):
+    return hasattr(X._meta[label].dtype, "categories")
+
+
+def _with_each_category(meta):
+    """Rows in which each category comes, and none."""
+    import pandas as pd
+
+    types = meta.dtypes
+    n_rows = 1 + max((len(getattr(dtype, "categories", ())) for dtype in types), default=0)
+
+    def values_of(dtype):
+        if not hasattr(dtype, "categories"):
+            return np.zeros(n_rows)
+        codes = np.resize(np.arange(-1, len(dtype.categories)), n_rows)
+        return pd.Categorical.from_codes(codes, dtype=dtype)
+
+    return pd.DataFrame({label: values_of(dtype) for label, dtype in types.items()})

@@ -90,7 +90,7 @@ class Form:
                 return None
             X, y = self.plain._validate_training(X, y, reset=False)
             check_rows(self.plain._metric, X)
-            X = X.astype(float, copy=False) if self.exact else X
+            X = self._encoded(X)
             if sample_weight is not None and not np.asarray(sample_weight).any():
                 return None  # in other chunks there are others
             weights = validate_weights(sample_weight, X)
@@ -114,8 +114,13 @@ class Form:
             The queries.
         """
         if not len(X):
-            return np.empty((0, self.plain.n_features_in_))
+            return self._encoded(np.empty((0, self.plain.n_features_in_)))
         with of_block("X", number):
             X = validate_rows(self.plain, X, reset=False)
             check_rows(self.plain._metric, X)
-            return X.astype(float, copy=False) if self.exact else X
+            return self._encoded(X)
+
+    def _encoded(self, X):
+        """Columns of distance, and of slopes."""
+        X = X.astype(float, copy=False) if self.exact else X
+        return self.plain._columns.encode(X)

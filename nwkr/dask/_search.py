@@ -47,22 +47,22 @@ class ChunkedSearch(ChunkedEstimator):
     def _fits_lines(self):
         return 1 in getattr(self, "degrees", (0,)) and self.metric == "euclidean"
 
-    def _choose(self, chunks, model_of, survey) -> dict[str, Any]:
+    def _choose(self, chunks, model_of, survey, columns) -> dict[str, Any]:
         if self.cv is not None:
             raise ValueError(
                 f"cv must be None for rows in chunks, which leaves each row out of its own "
                 f"prediction; got {self.cv!r}. Split a sample of the rows, in memory."
             )
-        size = len(survey.spread) if self.metric == "euclidean" else ()
-        any_model = model_of(FixedWindow(np.ones(size)), 0)
+        units = columns.units if self.metric == "euclidean" else 1.0
+        any_model = model_of(FixedWindow(units), 0)
         sample = self._draw(chunks, any_model)
         params = self.get_params(deep=False) | {"subsample": None, "algorithm": "auto"}
         search = self._searching_class(**params)
         search.over = _OverChunks(chunks, model_of, sample, any_model)
         search.resolve = lambda bandwidth, by_weight: self._resolve(
-            bandwidth, survey, survey.n_counted if by_weight else survey.n_rows
+            bandwidth, survey, survey.n_counted if by_weight else survey.n_rows, columns
         )
-        search.fit(sample.X, sample.y, sample.sample_weight)
+        search.fit(columns.decode(sample.X), sample.y, sample.sample_weight)
         names = "degree_", "best_score_", "cv_results_", "n_queries_"
         found = {name: getattr(search, name) for name in names if hasattr(search, name)}
         return found | {"window": search._window}
@@ -185,6 +185,12 @@ class SearchOverChunks(BandwidthSearch):
     over: _OverChunks
     resolve: Callable[..., FixedWindow]
 
+    def _validate_training(self, X, y, *, reset=True):
+        # They are checked.
+        self._columns = self.over.any_model.form.plain._columns
+        self.n_features_in_ = self._columns.n_features
+        return X, y
+
     def _encode(self, y, sample_weight, classes=None):
         # In the unit of all rows.
         model = self.over.any_model
@@ -214,20 +220,20 @@ class SearchOverChunks(BandwidthSearch):
         n_samples, within = self.over.any_model.n_keys, self._within.leave_one_out
         return replace(
             self._within,
-            leave_one_out=_LeaveOneOut(
-                within.attention, within.targets, within.ridge, over=self.over
-            ),
+            leave_one_out=_LeaveOneOut(**vars(within) | {"over": self.over}),
             n_samples=n_samples,
             n_rows_for_each=n_samples / len(self._rows),
         )
 
     def _descend(self, problem, rule, start, degree):
         # Within the sample, whose rows are fewer, so that its windows are wider.
-        n_varying = np.count_nonzero(np.isfinite(rule.bandwidth))
-        wider = problem.n_rows_for_each ** (1 / (n_varying + 4))
+        columns, n_rows = self._columns, len(self._rows)
+        wider = columns.wider(problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
+        wider = columns.by_column(wider)
+        wider[~np.isfinite(wider)] = 1.0
         rule, start = (FixedWindow(wider * window.bandwidth) for window in (rule, start))
         found = super()._descend(self._within, rule, start, degree)
-        nearby = _NEARBY if problem.n_rows_for_each > 1 and len(found) == 1 else (0,)
+        nearby = _NEARBY if problem.n_samples > n_rows and len(found) == 1 else (0,)
         return [
             FixedWindow(window.bandwidth / wider * 2 ** (number / 2))
             for window in found

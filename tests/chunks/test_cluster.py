@@ -47,7 +47,7 @@ def client():
 
 @pytest.fixture
 def data(rng):
-    X = rng.normal(size=(400, 2)) + [0, 100]
+    X = rng.normal([0, 100], size=(400, 2))
     y = np.sin(2 * X[:, 0]) + 0.1 * X[:, 1]
     queries = np.vstack([X[::9] + 0.05, [[50, 100]]])
     return X, y, rng.integers(0, 3, 400).astype(float), queries

@@ -251,6 +251,81 @@ def test_frames(data):
         model.predict(dd.from_pandas(queries[["b", "a"]], npartitions=3)).compute()
 
 
+@pytest.fixture
+def mixed(rng):
+    """Rows with categories, in an order or not, of which some come in few chunks or never."""
+    size = pd.CategoricalDtype(["small", "middle", "large", "huge"], ordered=True)
+    frame = pd.DataFrame(
+        {
+            "place": np.repeat(["north", "south", "west"], 40),
+            "x": rng.normal(size=120),
+            "size": rng.choice(["small", "large", "huge"], 120),
+            "right": rng.normal(size=120) > 0,
+        }
+    ).astype({"place": "category", "size": size})
+    y = frame.x + (frame["place"] == "west") + 0.5 * frame["size"].cat.codes
+    queries = frame.iloc[::7].assign(x=lambda rows: rows.x + 0.1)
+    return frame, y.to_numpy(), queries
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"degree": 1},
+        {"degree": 1, "kernel": "tricube", "bandwidth": [0.5, 1.0, 2.0, np.inf]},
+        {"bandwidth": {"x": 0.3}},
+    ],
+    ids=str,
+)
+def test_frames_with_categories(mixed, params):
+    X, y, queries = mixed
+    lazy = dd.from_pandas(X, npartitions=4)
+    model = chunked.NadarayaWatsonRegressor(**params).fit(lazy, cut_like(lazy, y))
+    local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y)
+    np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-12)
+    found = model.predict(dd.from_pandas(queries, npartitions=3)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-9)
+    np.testing.assert_allclose(model.predict(None).compute(), local.predict(None), rtol=1e-9)
+    np.testing.assert_allclose(model.to_local().predict(queries), found, rtol=1e-9)
+
+
+def cut_like(lazy, y):
+    sizes = tuple(lazy.map_partitions(len).compute())
+    return da.from_array(y, chunks=(sizes,))
+
+
+def test_the_search_in_a_frame_with_categories(mixed):
+    X, y, queries = mixed
+    lazy = dd.from_pandas(X, npartitions=3)
+    model = chunked.NadarayaWatsonRegressorCV().fit(lazy, cut_like(lazy, y))
+    local = nwkr.NadarayaWatsonRegressorCV().fit(X, y)
+    assert model.best_score_ == pytest.approx(local.best_score_, rel=1e-6)
+    np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-3)
+    found = model.predict(dd.from_pandas(queries, npartitions=3)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-3)
+
+
+def test_columns_whose_rows_would_have_to_be_looked_at(mixed):
+    X, y, _ = mixed
+    text = X.astype({"place": object})
+    unknown = dd.from_pandas(X, npartitions=2)
+    unknown["place"] = unknown["place"].cat.as_unknown()
+    for match, params, frame in (
+        (r"known categories.*'place'.*categorize", {}, dd.from_pandas(text, npartitions=2)),
+        (r"known categories.*'place'.*categorize", {}, unknown),
+        (r"categor.*\['x'\]", {"categorical_features": ["x"]}, dd.from_pandas(X, npartitions=2)),
+        ("periodic_features must be None", {"periodic_features": {"x": 1.0}}, unknown),
+        ("takes numbers only", {"metric": "manhattan"}, dd.from_pandas(X, npartitions=2)),
+    ):
+        with pytest.raises(ValueError, match=match):
+            chunked.NadarayaWatsonRegressor(**params).fit(frame, cut_like(frame, y))
+    with pytest.raises(ValueError, match="categorical_features must be None for arrays"):
+        chunked.NadarayaWatsonRegressor(categorical_features=[0]).fit(
+            cut(X[["x"]].to_numpy()), cut(y)
+        )
+
+
 def test_to_local(data):
     X, y, weights, queries = data
     _, model = fitted(REGRESSORS, X, y, weights, kernel="tricube", degree=1, handle_empty="mean")
