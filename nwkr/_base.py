@@ -22,6 +22,7 @@ from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, follows_X, in_numpy, like_of, shown
 from nwkr._pooling import (
+    BOUNDED,
     DEFAULT_SIZES,
     Attention,
     Terms,
@@ -265,9 +266,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         many &= Arrays.of(self._like) is None
-        if many and self._metric == "euclidean" and self.algorithm != "dense":
+        if many and self._metric in BOUNDED and self.algorithm != "dense":
             scale = self._columns.units if window.by_query else window.bandwidth
-            order, self._blocks = in_blocks(self._keys, scale, self._sizes.keys_per_block)
+            keys, size = self._keys, self._sizes.keys_per_block
+            order, self._blocks = in_blocks(keys, scale, size, metric=self._metric)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
             self._counts = self._counts[order]

@@ -110,6 +110,7 @@ ORDER = [
     "nwkr._pooling._exactly",
     "nwkr._pooling._rows",
     "nwkr._pooling._metric",
+    "nwkr._pooling._sphere",
     "nwkr._pooling._euclidean",
     "nwkr._pooling._pairs",
     "nwkr._pooling._kinds",

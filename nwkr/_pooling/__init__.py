@@ -29,6 +29,8 @@
       |
     _metric                            pairs under any metric
       |
+    _sphere                            pairs of places, by chords
+      |
     _euclidean                         squared scaled distances, plainly or by a product
       |
     _pairs      _product               what all pairs can be asked; the product
@@ -55,7 +57,7 @@ from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import Points
-from nwkr._pooling._metric import Metric, distances_between, pairs_of
+from nwkr._pooling._metric import BOUNDED, Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._shared_lattice import SharedLattice
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
@@ -66,6 +68,7 @@ from nwkr._pooling._way import Terms
 from nwkr._pooling._ways import check_algorithm
 
 __all__ = [
+    "BOUNDED",
     "DEFAULT_SIZES",
     "Attention",
     "Blocks",

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._sizes import DEFAULT_SIZES
+from nwkr._pooling._sphere import on_sphere
 
 __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
@@ -123,6 +124,7 @@ def in_blocks(
     *,
     even: bool = False,
     kinds: Kinds | None = None,
+    metric: str = "euclidean",
 ) -> tuple[np.ndarray, Blocks]:
     """Put rows in k-d order.
 
@@ -139,6 +141,8 @@ def in_blocks(
         Whether blocks have about as many rows each; or else rounder boxes, and sooner.
     kinds : Kinds or None, default=None
         What columns hold besides numbers.
+    metric : {"euclidean", "haversine"}, default="euclidean"
+        The metric; places are put in order in space, and need no scale.
 
     Returns
     -------
@@ -147,6 +151,8 @@ def in_blocks(
     blocks : Blocks
         The blocks of ``X[order]``.
     """
+    if metric == "haversine":
+        X, scale = on_sphere(X), np.ones(3)
     scale = np.where(scale > 0, scale, np.inf)
     counted = np.flatnonzero(np.isfinite(scale))
     if len(counted) == 1:  # in one column the order of a tree is that of size
@@ -192,6 +198,7 @@ class Boxes:
         self.corners = Corners(blocks.lower[which], blocks.upper[which], missing)
         self._inverse = (1 / pairs.bandwidth)[:, None, None]
         self._kinds, self._special = pairs.kinds, pairs.special
+        self._pairs_bounds = pairs.bounds
         self._key_factors = None
         if pairs.key_factors is not None:
             starts = blocks.starts[:-1]
@@ -257,8 +264,8 @@ class Boxes:
                 apart *= apart
             for column in self._special:
                 self._bound(column, gaps[column], spans[column], ours, corners)
-            for number, apart in enumerate((gaps, spans)):
-                squares = apart.sum(axis=0)
+            sums = self._pairs_bounds(gaps.sum(axis=0), spans.sum(axis=0))
+            for number, squares in enumerate(sums):
                 squares *= factors[number]
                 if self._key_factors is not None:
                     of_keys = self._key_factors[number]

@@ -109,9 +109,13 @@ class EuclideanPairs(Pairs):
 
     Attributes
     ----------
+    is_flat : bool
+        Whether distances are those of the columns.
     special : ndarray of shape (n_special,)
         Positions of the columns that hold anything else.
     """
+
+    is_flat = True
 
     def __init__(self, queries, keys, bandwidth, centre, columns, matched=None, kinds=None):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
@@ -150,6 +154,10 @@ class EuclideanPairs(Pairs):
             matched = matched[0][rows], matched[1][cols], matched[2]
         bandwidth = multiple * self.bandwidth
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched, self.kinds)
+        self._hand_on(part, rows, cols, leaving)
+        return part
+
+    def _hand_on(self, part, rows, cols, leaving):
         part.dtype, part.call_size, part.sizes = self.dtype, self.call_size, self.sizes
         if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
@@ -159,7 +167,10 @@ class EuclideanPairs(Pairs):
             part.exact_queries = self.exact_queries[rows]
         if self.key_factors is not None:
             part.key_factors = self.key_factors[cols]
-        return part
+
+    def bounds(self, nearest, farthest):
+        """Bounds of squared scaled distances, from those by columns."""
+        return nearest, farthest
 
     @cached_property
     def leaves_itself_out(self) -> bool:

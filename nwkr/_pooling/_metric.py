@@ -15,8 +15,12 @@ from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 from nwkr._pooling._euclidean import euclidean_pairs
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._sizes import DEFAULT_SIZES
+from nwkr._pooling._sphere import SpherePairs
 
-__all__ = ["Metric", "MetricPairs", "distances_between", "pairs_of"]
+__all__ = ["BOUNDED", "Metric", "MetricPairs", "distances_between", "pairs_of"]
+
+BOUNDED = ("euclidean", "haversine")
+"""Metrics whose distances have bounds by columns."""
 
 # Pairs this many bandwidths apart do not count: beyond it, squares overflow.
 _FARTHEST = 1e150
@@ -65,6 +69,8 @@ def pairs_of(
     pairs: Pairs
     if metric == "euclidean":
         pairs = euclidean_pairs(queries, keys, bandwidth, prepared, kinds)
+    elif metric == "haversine" and SpherePairs.can_be(bandwidth):
+        pairs = SpherePairs(queries, keys, bandwidth)
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None

@@ -102,6 +102,7 @@ class Neighbourhoods:
             kernel.power is not None
             and not pairs.must_match
             and pairs.kinds is None
+            and pairs.is_flat
             and pairs.leaves_itself_out
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS_PER_BLOCK
         )

@@ -14,6 +14,7 @@ from nwkr._pooling._dense import pool_dense
 from nwkr._pooling._device import pool_on_device
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
+from nwkr._pooling._metric import BOUNDED
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
@@ -77,8 +78,11 @@ class BlocksWay(Way):
         """Only the euclidean metric is served, in NumPy."""
         if terms.arrays is not None:
             return f"NumPy arrays, which alone are put in order; got X of {terms.arrays.library}"
-        if terms.metric != "euclidean":
-            return f"metric='euclidean', whose distances have bounds; got metric={terms.metric!r}"
+        if terms.metric not in BOUNDED:
+            return (
+                f"metric='euclidean' or 'haversine', whose distances have bounds; got "
+                f"metric={terms.metric!r}"
+            )
         return None
 
     def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
@@ -125,6 +129,8 @@ class LatticeWay(Way):
         reason = _BLOCKS.refusal(terms)
         if reason is not None:
             return reason
+        if terms.metric != "euclidean":
+            return f"metric='euclidean', whose rows have columns; got metric={terms.metric!r}"
         if not terms.kernel.log_slope:
             return f"the Gaussian kernel, which it splits in two; got kernel {terms.kernel.name!r}"
         if terms.varies:

@@ -1,0 +1,157 @@
+"""Pairs of places on a sphere: blocks and products by the chords between them.
+
+A place is a point of the unit sphere, and an arc is ``2 arcsin(chord / 2)``: what is bounded or
+multiplied in three dimensions serves arcs too. The plain formula is scikit-learn's, from the
+angles themselves, whose differences keep the digits of small distances.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+from sklearn.metrics.pairwise import haversine_distances
+
+from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._product import pick
+
+__all__ = ["SpherePairs", "on_sphere"]
+
+# Of arcs nearer to half a circle than this, the chord does not tell enough digits.
+_NEARLY_OPPOSITE = 1e-3
+# More than all that rounding does to a chord.
+_ROUNDING = 1e-15
+# Beyond these, squares of arcs in units of the bandwidth are out of range.
+_LEAST_BANDWIDTH = 1e-100
+
+
+def on_sphere(places: np.ndarray) -> np.ndarray:
+    """Points on the unit sphere.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_places, 2)
+        Latitudes and longitudes in radians.
+
+    Returns
+    -------
+    points : ndarray of shape (n_places, 3)
+        The points.
+    """
+    latitude, longitude = places.T.astype(float)
+    radius = np.cos(latitude)
+    around = np.cos(longitude), np.sin(longitude)
+    return np.column_stack([radius * around[0], radius * around[1], np.sin(latitude)])
+
+
+class SpherePairs(EuclideanPairs):
+    """Pairs of places under the haversine metric.
+
+    Parameters
+    ----------
+    queries, keys : ndarray of shape (n_queries, 2) and (n_keys, 2)
+        Latitudes and longitudes in radians.
+    bandwidth : float
+        Scale of the arc, neither 0 nor infinite.
+    points : tuple of two ndarray, of shape (n_queries, 3) and (n_keys, 3), or None, default=None
+        The same on the unit sphere, if these are known.
+    """
+
+    is_flat = False
+
+    def __init__(self, queries, keys, bandwidth, points=None):
+        q, k = (on_sphere(queries), on_sphere(keys)) if points is None else points
+        centre = q.mean(axis=0) if len(q) else np.zeros(3)
+        super().__init__(q, k, np.full(3, bandwidth), centre, np.arange(3))
+        self._places, self._scale = (queries, keys), float(bandwidth)
+
+    @staticmethod
+    def can_be(bandwidth: float) -> bool:
+        """Whether there are such pairs with this bandwidth."""
+        return _LEAST_BANDWIDTH < bandwidth < np.inf
+
+    def restrict(self, rows, cols, multiple=1.0, leaving=True) -> SpherePairs:
+        """The pairs of some queries with some keys, as of all pairs."""
+        queries, keys = self._places
+        places = np.take(queries, rows, axis=0), np.take(keys, cols, axis=0)
+        points = np.take(self.queries, rows, axis=0), np.take(self.keys, cols, axis=0)
+        part = SpherePairs(*places, multiple * self._scale, points)
+        self._hand_on(part, rows, cols, leaving)
+        return part
+
+    def _base_squares(self, rows, cols):
+        queries, keys = (side.astype(float, copy=False) for side in self._places)
+        arcs = haversine_distances(queries[rows], pick(keys, cols))
+        arcs /= self._scale
+        return np.square(arcs, out=arcs)
+
+    # Plain differences: the columns of points tell no more digits than arcs do.
+    beyond_closest = Pairs.beyond_closest
+    rounded_off = Pairs.rounded_off
+
+    def bounds(self, nearest, farthest):
+        return self.bent(nearest, -_ROUNDING), self.bent(farthest, _ROUNDING)
+
+    def bent(self, squares: np.ndarray, slack: float = 0.0) -> np.ndarray:
+        """From squared scaled chords, longer by some slack, to squared scaled arcs, in place."""
+        np.maximum(squares, 0, out=squares)
+        np.sqrt(squares, out=squares)
+        squares *= self._scale / 2
+        if slack:
+            squares += slack / 2
+            np.maximum(squares, 0, out=squares)
+        np.minimum(squares, 1, out=squares)
+        np.arcsin(squares, out=squares)
+        squares *= 2 / self._scale
+        return np.square(squares, out=squares)
+
+    def product(self, factor, offset=0.0):
+        return _ProductOfPlaces(self, factor, offset)
+
+    def candidate_keys(self, rows, within, beyond):
+        return slice(None)
+
+    @property
+    def flat(self) -> EuclideanPairs:
+        """Pairs of the points, by chords."""
+        return EuclideanPairs(self.queries, self.keys, self.bandwidth, self._centre, self.columns)
+
+
+class _ProductOfPlaces:
+    """``factor * u2 + offset``, by chords from a matrix product."""
+
+    is_whole = False
+
+    def __init__(self, pairs, factor, offset):
+        self._pairs, self._factor, self._offset = pairs, factor, offset
+        self._chords = pairs.flat.product(1.0)
+        self.n_columns = self._chords.n_columns
+        self._farthest = 4 * (1 - (_NEARLY_OPPOSITE / 2) ** 2) / float(pairs.bandwidth[0]) ** 2
+
+    def query_extent(self, rows):
+        return self._of_arcs(self._chords.query_extent(rows), self._pairs.query_factors, rows)
+
+    def key_extent(self, cols):
+        return self._of_arcs(self._chords.key_extent(cols), self._pairs.key_factors, cols)
+
+    @staticmethod
+    def _of_arcs(extent, factors, part):
+        """An arc is half a circle to two radii at most."""
+        radius, square, _ = extent
+        factor = 1.0 if factors is None else float(factors[part].max())
+        return radius * (pi / 2), square * (pi / 2) ** 2, factor
+
+    def write(self, out, rows, cols, reach):
+        if not self._chords.write(out, rows, cols, reach) or out.max() > self._farthest:
+            return False
+        self._pairs.bent(out)
+        if self._pairs.query_factors is not None:
+            out *= self._pairs.query_factors[rows][:, None]
+        if self._pairs.key_factors is not None:
+            out *= pick(self._pairs.key_factors, cols)
+        if self._factor != 1:
+            out *= self._factor
+        if self._offset:
+            out += self._offset
+        return True
