@@ -11,11 +11,12 @@ from copy import copy
 
 import numpy as np
 from scipy.spatial import cKDTree
+from sklearn.metrics.pairwise import haversine_distances
 from sklearn.utils import gen_batches
 
-from nwkr._pooling import Kinds, distances_between, each, pairs_of, slices
+from nwkr._pooling import Kinds, distances_between, each, on_sphere, pairs_of, slices
 
-__all__ = ["NearRows", "euclidean_widths", "in_unit", "widths_under_metric"]
+__all__ = ["NearPlaces", "NearRows", "arranged", "in_unit", "widths_of_near", "widths_under_metric"]
 
 _MOST_COLUMNS_OF_TREE = 15
 # Numbers of rows are in units of a typical one, and cut off at that power of 2: so squares stay
@@ -25,6 +26,8 @@ _NUMBERS_AT_ONCE = 2**20
 # The largest numbers may be 2 to this power times the least width, so that squares stay in range.
 # The least width is 2 to half of it below the median at most.
 _RANGE_EXPONENT = 960
+# More than all that rounding does to a chord; and arcs that need all digits of theirs.
+_ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
 
 
 class NearRows:
@@ -186,6 +189,91 @@ class _ScreenOfKinds:
         return numbers[:, :n_near], np.sqrt(np.maximum(beyond, 0))
 
 
+class NearPlaces:
+    """Places, arranged so that those near a query are soon found, by chords.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, 2)
+        Latitudes and longitudes in radians.
+    counts : ndarray of shape (n_rows,)
+        As how many each counts.
+
+    Attributes
+    ----------
+    total : float
+        As how many they count together.
+    """
+
+    def __init__(self, rows: np.ndarray, counts: np.ndarray):
+        self.rows, self.counts, self.total = rows.astype(float, copy=False), counts, counts.sum()
+        self._tree = cKDTree(on_sphere(rows), balanced_tree=False)
+
+    def __reduce__(self):
+        return NearPlaces, (self.rows, self.counts)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def serving(self, queries: np.ndarray) -> NearPlaces:
+        """The same: no place is missing."""
+        return self
+
+    def queries_at_once(self, n_near: int) -> int:
+        """For how many queries so many places may be looked for in one call."""
+        return max(1, _NUMBERS_AT_ONCE // n_near)
+
+    def of(self, queries: np.ndarray, n_near: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Places near some queries, as in :meth:`NearRows.of`."""
+        wanted = np.arange(1, min(n_near + 1, len(self)) + 1)
+        chords, numbers = self._tree.query(on_sphere(queries), wanted)
+        beyond = np.full(len(queries), np.inf)
+        if n_near < len(self):
+            beyond = 2 * np.arcsin(np.clip(chords[:, -1] - _ROUNDING_OF_CHORD, 0, 2) / 2)
+        distances = _arcs(queries, self.rows, numbers := numbers[:, :n_near])
+        order = distances.argsort(axis=1, kind="stable")
+        numbers, distances = (np.take_along_axis(a, order, axis=1) for a in (numbers, distances))
+        return numbers, distances, beyond
+
+
+def _arcs(queries, rows, numbers):
+    """Arcs from each query to some rows of its own, as scikit-learn measures them."""
+    rows, queries = rows[numbers], queries.astype(float)[:, None]
+    apart = np.sin((queries - rows) / 2) ** 2
+    cosines = np.cos(queries[:, :, 0]) * np.cos(rows[:, :, 0])
+    arcs = 2 * np.arcsin(np.sqrt(np.minimum(apart[:, :, 0] + cosines * apart[:, :, 1], 1)))
+    # Nearly opposite, the last digit of a sine is many of the arc: there by its own formula.
+    for row in np.flatnonzero((arcs > _NEARLY_OPPOSITE).any(axis=1)):
+        arcs[row] = haversine_distances(queries[row], rows[row])[0]
+    return arcs
+
+
+def arranged(
+    rows: np.ndarray, counts: np.ndarray, metric: object, kinds: Kinds | None = None
+) -> NearRows | NearPlaces | None:
+    """Rows, arranged so that those near a query are soon found; None under most metrics.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    counts : ndarray of shape (n_rows,)
+        As how many each counts.
+    metric : str, callable or Metric
+        The metric.
+    kinds : Kinds or None, default=None
+        What their columns hold besides numbers.
+
+    Returns
+    -------
+    near : NearRows, NearPlaces or None
+        The arranged rows.
+    """
+    if metric == "haversine":
+        return NearPlaces(rows, counts)
+    return NearRows(rows, counts, kinds) if metric == "euclidean" else None
+
+
 def _distances(queries, rows, numbers, kinds):
     """Distances of each query to some rows of its own, by the plain formula, at any scale."""
     rows = np.take(rows, numbers, axis=0).astype(float, copy=False)
@@ -206,8 +294,8 @@ def _distances(queries, rows, numbers, kinds):
         return np.ldexp(np.sqrt(squares), exponents)
 
 
-def euclidean_widths(
-    near: NearRows,
+def widths_of_near(
+    near: NearRows | NearPlaces,
     n_near: int,
     queries: np.ndarray,
     wanted: np.ndarray,
@@ -218,7 +306,7 @@ def euclidean_widths(
 
     Parameters
     ----------
-    near : NearRows
+    near : NearRows or NearPlaces
         The rows.
     n_near : int
         How many of them are likely to be enough.

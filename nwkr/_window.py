@@ -15,7 +15,7 @@ from nwkr._arrays import as_numpy
 from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
-from nwkr._nearest import NearRows, in_unit
+from nwkr._nearest import NearPlaces, NearRows, arranged, in_unit
 from nwkr._pooling import Attention, Kinds
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
@@ -165,14 +165,14 @@ class NearestWindow(Window):
         As how many rows each training row counts: the sample weights, scaled to be counts.
     units : ndarray of shape (n_columns,) or float, default=1.0
         1 for a column of distance, `inf` for one that is none.
-    near_rows : NearRows or None, default=None
+    near_rows : NearRows, NearPlaces or None, default=None
         The training rows, arranged for the search; None to arrange them at each call.
     """
 
     bandwidth: KNearest
     counts: np.ndarray
     units: np.ndarray | float = 1.0
-    near_rows: NearRows | None = None
+    near_rows: NearRows | NearPlaces | None = None
     by_query = True
 
     def at(self, attention: Attention) -> Attention:
@@ -181,7 +181,7 @@ class NearestWindow(Window):
         keys, queries = self._of_distance(attention.keys), self._of_distance(attention.queries)
         euclidean = attention.metric == "euclidean"
         if euclidean and near_rows is None:
-            near_rows = self._arranged(attention.keys, attention.kinds)
+            near_rows = self._arranged(attention.keys, "euclidean", attention.kinds)
         widths = self.bandwidth.query_widths(
             queries,
             keys,
@@ -193,7 +193,7 @@ class NearestWindow(Window):
         )
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
-        assert near_rows is not None
+        assert isinstance(near_rows, NearRows)
         extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
         widths, unit, farthest = in_unit(widths, extent)
         if extent > farthest:
@@ -214,14 +214,12 @@ class NearestWindow(Window):
         self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
     ) -> Window:
         """The window with what takes long to make, and is the same for all queries."""
-        return replace(
-            self, near_rows=self._arranged(keys, kinds) if metric == "euclidean" else None
-        )
+        return replace(self, near_rows=self._arranged(keys, metric, kinds))
 
-    def _arranged(self, keys, kinds):
+    def _arranged(self, keys, metric, kinds):
         if kinds is not None and np.isinf(self.units).any():
             kinds = kinds.take(np.flatnonzero(np.isfinite(self.units)))
-        return NearRows(self._of_distance(keys), self.counts, kinds)
+        return arranged(self._of_distance(keys), self.counts, metric, kinds)
 
     def _of_distance(self, rows):
         counted = np.isfinite(self.units)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nwkr._counts import count_rows
-from nwkr._nearest import NearRows, euclidean_widths, widths_under_metric
+from nwkr._nearest import arranged, widths_of_near, widths_under_metric
 from nwkr._pooling import Attention, in_blocks, one_blas_thread
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
@@ -191,8 +191,8 @@ class KNearest:
             For each query, the number of the training row that does not count.
         n_jobs : int or None, default=None
             Number of threads.
-        near_rows : NearRows or None, default=None
-            The training rows, if they have been arranged, for the euclidean metric.
+        near_rows : NearRows, NearPlaces or None, default=None
+            The training rows, if they have been arranged.
         kinds : Kinds or None, default=None
             What columns hold besides numbers, if the rows have not been arranged.
 
@@ -221,12 +221,12 @@ class KNearest:
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
             )
-        if metric != "euclidean":
-            return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
         if near_rows is None:
-            near_rows = NearRows(keys, sample_weight, kinds)
+            near_rows = arranged(keys, sample_weight, metric, kinds)
+        if near_rows is None:
+            return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
         n_near = self.k + leaves_out
-        return euclidean_widths(near_rows, n_near, queries, wanted, leave_out, n_jobs)
+        return widths_of_near(near_rows, n_near, queries, wanted, leave_out, n_jobs)
 
 
 @dataclass(frozen=True)

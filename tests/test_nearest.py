@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
-from nwkr._nearest import NearRows, euclidean_widths
+from nwkr._nearest import NearRows, widths_of_near
 from nwkr._pooling import Attention, Kinds, in_blocks
 from nwkr._window import NearestWindow
 from nwkr.bandwidths import KNearest
@@ -40,7 +40,7 @@ def near_rows(X, counts=None):
 def widths_of(near, queries, k, leave_out=None):
     leave_out = np.full(len(queries), -1) if leave_out is None else leave_out
     wanted = np.full(len(queries), k * (1 - 1e-12))
-    return euclidean_widths(near, min(k + 1, len(near)), queries, wanted, leave_out)
+    return widths_of_near(near, min(k + 1, len(near)), queries, wanted, leave_out)
 
 
 # -- the same rows as scikit-learn's neighbours -----------------------------------------------

@@ -61,6 +61,7 @@ from nwkr._pooling._metric import BOUNDED, Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._shared_lattice import SharedLattice
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
+from nwkr._pooling._sphere import on_sphere
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
 from nwkr._pooling._values import ValuesOnDemand, as_dense
@@ -85,6 +86,7 @@ __all__ = [
     "distances_between",
     "each",
     "in_blocks",
+    "on_sphere",
     "one_blas_thread",
     "pairs_of",
     "places",

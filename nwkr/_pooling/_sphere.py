@@ -20,8 +20,8 @@ __all__ = ["SpherePairs", "on_sphere"]
 
 # Of arcs nearer to half a circle than this, the chord does not tell enough digits.
 _NEARLY_OPPOSITE = 1e-3
-# More than all that rounding does to a chord.
-_ROUNDING = 1e-15
+# More than all that rounding does to a chord, and to such an arc by the plain formula.
+_ROUNDING, _ROUNDING_OPPOSITE = 1e-15, 1e-7
 # Beyond these, squares of arcs in units of the bandwidth are out of range.
 _LEAST_BANDWIDTH = 1e-100
 
@@ -91,10 +91,22 @@ class SpherePairs(EuclideanPairs):
     rounded_off = Pairs.rounded_off
 
     def bounds(self, nearest, farthest):
-        return self.bent(nearest, -_ROUNDING), self.bent(farthest, _ROUNDING)
+        bounds = []
+        for squares, side in ((nearest, -1), (farthest, 1)):
+            arcs = self._arcs(squares, side * _ROUNDING)
+            arcs += side * _ROUNDING_OPPOSITE * (arcs > pi - _NEARLY_OPPOSITE)
+            arcs /= self._scale
+            bounds.append(np.square(arcs, out=arcs))
+        return bounds
 
-    def bent(self, squares: np.ndarray, slack: float = 0.0) -> np.ndarray:
-        """From squared scaled chords, longer by some slack, to squared scaled arcs, in place."""
+    def bent(self, squares: np.ndarray) -> np.ndarray:
+        """From squared scaled chords to squared scaled arcs, in place."""
+        arcs = self._arcs(squares)
+        arcs /= self._scale
+        return np.square(arcs, out=arcs)
+
+    def _arcs(self, squares, slack=0.0):
+        """Arcs, in place, over squared scaled chords that are longer by some slack."""
         np.maximum(squares, 0, out=squares)
         np.sqrt(squares, out=squares)
         squares *= self._scale / 2
@@ -103,8 +115,8 @@ class SpherePairs(EuclideanPairs):
             np.maximum(squares, 0, out=squares)
         np.minimum(squares, 1, out=squares)
         np.arcsin(squares, out=squares)
-        squares *= 2 / self._scale
-        return np.square(squares, out=squares)
+        squares *= 2
+        return squares
 
     def product(self, factor, offset=0.0):
         return _ProductOfPlaces(self, factor, offset)
