@@ -89,9 +89,10 @@ class NadarayaWatsonRegressor(
         error. Where all distances are infinite, "nearest" gives NaN too.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
-        matter, which takes ``metric="euclidean"``; "lattice" has a Gaussian hop from training
-        rows to lattice points and on to queries, for up to 4 features and one bandwidth for
-        all rows. "auto" is the fastest of those that can serve.
+        matter, which takes ``metric="euclidean"`` or "haversine"; "lattice" has a Gaussian hop
+        from training rows to lattice points and on to queries, for up to 4 features of numbers,
+        none missing, and one bandwidth for all rows. "auto" is the fastest of those that can
+        serve.
     tol : float, default=0.0
         Relative error that a sum of weights may have, and a prediction relative to the largest
         absolute target. 0 asks for no more than rounding, 0.1 is the most; "dense" never has more.
