@@ -34,6 +34,10 @@ __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 
 # The relative error of a line is less than so many times that of the sums that it is made of.
 _ERROR_OF_LINES = 64
+# A variance without one key is computed anew where it is a smaller share of the variance of all.
+_LOST = 1e-4
+# A column whose spread is a smaller share of its mean is constant.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class LocalLines:
         columns = telling = np.arange(len(spread))
         if features is not None:
             columns, telling = features.sloped
-        slopes = (spread > 1e-14 * np.abs(centre))[columns]
+        slopes = (spread > _ROUNDING * np.abs(centre))[columns]
         if not window.by_query:
             slopes &= window.bandwidth[telling] > 0
         columns, telling = columns[slopes], telling[slopes]
@@ -159,7 +163,7 @@ class LocalLines:
             return y
         z = self.scaled(keys)
         first, second = self.products
-        with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), -1)
+        with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), z.shape[1] * y.shape[1])
         return np.hstack([y, z, z[:, first] * z[:, second], with_y])
 
     def values_on_demand(self, keys: np.ndarray, y: np.ndarray) -> Any:
@@ -248,25 +252,43 @@ class LocalLines:
         penalty : ndarray of shape (n_queries, n_slopes)
             Variances.
         """
-        width2 = np.square(attention.scales[self.telling])[None]
-        if attention.query_widths is not None:
-            width2 = width2 * np.square(attention.query_widths)[:, None]
+        scales = attention.scales[self.telling]
         with np.errstate(over="ignore", divide="ignore"):
-            within = 1 / (1 / width2 + 1 / self._variance(attention))
+            wide = np.square(self.spread / scales)[None]
+            if attention.query_widths is not None:
+                wide = wide / np.square(attention.query_widths)[:, None]
+            within = 1 / (wide + 1 / self._variance(attention))
         # A column that is constant without the key has no slope, whatever the penalty.
-        penalty = np.where(within > 0, within / np.square(self.spread), 1.0)
+        penalty = np.where(within > 0, within, 1.0)
         return np.broadcast_to(penalty, (len(attention.queries), len(self.columns)))
 
     def _variance(self, attention):
-        """The variance of each column among the keys that a query does not leave out."""
-        variance = np.square(self.spread)[None]
-        if attention.leave_out is None or attention.counts is None:
-            return variance
-        leaving, out = attention.leave_out >= 0, attention.leave_out
-        weights = np.where(leaving, attention.counts[out], 0.0)[:, None]
-        rest = np.maximum(self.n_rows - weights, np.finfo(float).tiny)
-        apart = np.square(np.take(attention.keys, out, axis=0)[:, self.columns] - self.centre)
-        return np.maximum(self.n_rows / rest * (variance - weights / rest * apart), 1e-300)
+        """The variance of each column among the keys that a query does not leave out.
+
+        In units of the variance among all.
+        """
+        leave_out, counts = attention.leave_out, attention.counts
+        if leave_out is None or counts is None:
+            return np.ones((1, len(self.columns)))
+        out = np.where(leave_out >= 0, leave_out, 0)
+        shares = np.where(leave_out >= 0, counts[out] / self.n_rows, 0.0)[:, None]
+        rest = np.maximum(1 - shares, np.finfo(float).eps)
+        place = self.scaled(np.take(attention.keys, out, axis=0))
+        variance = (1 - shares / rest * np.square(place)) / rest
+        # Without a key that makes nearly all of the variance, the difference has lost its digits.
+        lost = (variance < _LOST).any(axis=1)
+        for key in np.unique(out[lost]):
+            kept = np.where(np.arange(len(counts)) == key, 0.0, counts)
+            if kept.any():
+                variance[out == key] = self._spread_of(attention.keys, kept) ** 2
+        return np.maximum(variance, 0)
+
+    def _spread_of(self, keys, counts):
+        """Standard deviations of the columns, weighted by counts, in units of those of all keys."""
+        some = keys[:, self.columns]
+        mean = counts @ some / counts.sum()
+        std = np.sqrt(counts @ np.square((some - mean) / self.spread) / counts.sum())
+        return np.where(self.spread * std > _ROUNDING * np.abs(mean), std, 0)
 
     def _count_anew(self, fit, values):
         """Moments about the local mean, where those about the common centre lost digits."""

@@ -13,6 +13,9 @@ from nwkr._ridge import LEAST_VARIANCE, solve_flat
 
 __all__ = ["LocalFit"]
 
+# A penalty of a smaller share of the rows is rounding beside them.
+_ROUNDING = 1e-14
+
 
 @dataclass(frozen=True)
 class LocalFit:
@@ -57,11 +60,15 @@ class LocalFit:
         left, right = self._system(), self.trust[:, None, None] * right
         unknown = np.isnan(self.sums.total) | ~(self.sums.total > 0)  # and nothing stands in
         left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
-        if self.lines.ridge > 0:
-            solved = np.linalg.solve(left, right)
-        else:
-            solved = solve_flat(left, right, self.penalty)
+        flat, solved = self._without_penalty, np.empty_like(right)
+        solved[~flat] = np.linalg.solve(left[~flat], right[~flat])
+        solved[flat] = solve_flat(left[flat], right[flat], self.penalty[flat])
         return solved[:, :, :-1], solved[:, :, -1]
+
+    @property
+    def _without_penalty(self):
+        """Which queries have so many rows that the penalty is nothing beside them."""
+        return self.trust > 1 - _ROUNDING
 
     def take(self, rows: np.ndarray) -> LocalFit:
         """The fit at some queries."""
@@ -91,9 +98,9 @@ class LocalFit:
     def inverse(self, row: int) -> np.ndarray:
         """Inverse of ``C + ridge / W D`` at a query, of shape (n_slopes, n_slopes)."""
         trust, left = self.trust[row], self._system(row)
-        if self.lines.ridge > 0:
-            return trust * np.linalg.inv(left)
-        return trust * np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True)
+        if self._without_penalty[row]:
+            return trust * np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True)
+        return trust * np.linalg.inv(left)
 
     @property
     def scaled_slopes(self) -> np.ndarray:

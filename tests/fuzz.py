@@ -89,7 +89,7 @@ def problem_of(seed):
     y = rng.integers(0, 3, n) if classes else rng.normal(size=(n, 2)) * some(1, 1e-100, 1e100)
     if not classes and some(False, True):
         y = y[:, 0] + some(0, 1e6)
-    return {
+    problem = {
         "X": laid_out(X, rng, some),
         "Q": laid_out(Q, rng, some),
         "y": y,
@@ -104,6 +104,10 @@ def problem_of(seed):
         "left_out": left_out,
         "small": some(False, True),
     }
+    lines = metric == "euclidean" and kernel in EXTENDED and not classes
+    if lines and not isinstance(bandwidth, Adaptive) and some(False, True):
+        problem |= {"degree": 1, "ridge": some(0.1, 1.0, 10.0), "tol": 0.0}
+    return problem
 
 
 def laid_out(X, rng, some):
@@ -123,8 +127,8 @@ def laid_out(X, rng, some):
 
 
 def estimator_of(problem):
-    names = "bandwidth metric handle_empty algorithm tol n_jobs".split()
-    options = {name: problem[name] for name in names}
+    names = "bandwidth metric handle_empty algorithm tol n_jobs degree ridge".split()
+    options = {name: problem[name] for name in names if name in problem}
     varies = isinstance(options["bandwidth"], KNearest | Adaptive)
     widths = np.atleast_1d(0.0 if varies else options["bandwidth"])
     on_lattice = problem["kernel"] == "gaussian" and np.shape(problem["X"])[1] < 5
@@ -230,6 +234,52 @@ def plain_attention(problem, Q):
     return K, off, reached, doubtful
 
 
+def plain_line(problem, q, query, weights):
+    """What each target counts at a query; what a change of each attention weight is times."""
+    X = number(np.asarray(problem["X"], float))
+    counts = problem["sample_weight"]
+    counts = number(np.ones(len(X)) if counts is None else counts)
+    # Rows count as at least their effective number.
+    factor = max(1, counts.sum() / (counts**2).sum())
+    counts, rows = factor * counts, (counts > 0).astype(bool)
+    if problem["left_out"]:
+        rows[q] = False
+    total, share = factor * weights.sum(), weights / weights.sum()
+    bandwidth = problem["bandwidth"]
+    if isinstance(bandwidth, KNearest):
+        distances = distances_of(query[None], np.asarray(problem["X"], float), "euclidean", 1.0)[0]
+        bandwidth = nearest_width(distances[0], counts * rows, bandwidth.k)
+    bandwidth = np.broadcast_to(bandwidth, X.shape[1])
+
+    def variance_of(rows):
+        mean = (counts * rows) @ X / (counts * rows).sum()
+        return mean, (counts * rows) @ (X - mean) ** 2 / (counts * rows).sum()
+
+    mean, variance = variance_of(counts > 0)
+    some = (variance > 1e-28 * mean**2).astype(bool)
+    if not isinstance(problem["bandwidth"], KNearest):
+        some &= bandwidth > 0
+    if not some.any():
+        return share, np.abs(0 * share + 1), 1.0
+    within = variance_of(rows)[1] if problem["left_out"] else variance
+    penalty = number(np.zeros(len(within)))
+    for j, (width, its_variance) in enumerate(zip(bandwidth, within)):
+        if width > 0 and its_variance > 0:
+            wide = 0 if np.isinf(float(width)) else 1 / number(width) ** 2
+            penalty[j] = 1 / (wide + 1 / its_variance)
+    penalty = np.where(penalty > 0, penalty, variance)[some]
+    centre = share @ X[:, some]
+    apart, offset = X[:, some] - centre, number(query)[some] - centre
+    # In units of the penalty, so that columns of any scale can be solved for.
+    unit = root(penalty)
+    left = (apart / unit).T @ (share[:, None] * apart / unit) * total
+    left += np.diag([mpmath.mpf(problem["ridge"])] * len(unit))
+    solved = mpmath.lu_solve(mpmath.matrix(left.tolist()), mpmath.matrix((offset / unit).tolist()))
+    tilt = 1 + total * (apart / unit) @ np.array([solved[j] for j in range(len(unit))])
+    steep = float(1 + total * len(unit) / problem["ridge"])
+    return share * tilt, np.abs(tilt), steep
+
+
 # -- the comparison -----------------------------------------------------------------------
 
 
@@ -253,9 +303,13 @@ def complaint_of(problem):
                 return f"query {q} reaches no row; got {got[q]}"
             continue
         share, slack = K[q] / K[q].sum(), 4 * off[q] / K[q].sum()
-        expected = share @ number(values)
-        change = slack @ abs(number(values) - expected)
-        allowed = (1e-9 + problem["tol"]) * np.abs(values).max() + change
+        effective, lever, steep = share, 1, 1
+        if "degree" in problem and reached[q]:
+            effective, lever, steep = plain_line(problem, q, np.asarray(Q, float)[q], K[q])
+        expected = effective @ number(values)
+        change = (slack * lever) @ abs(number(values) - expected)
+        size = np.abs(values).max() * max(1, float(np.abs(effective).sum()))
+        allowed = (1e-9 + problem["tol"] + 1e-14 * steep) * size + change
         if np.isnan(got[q]).any() or (abs(number(got[q]) - expected) > allowed).any():
             expected, allowed = expected.astype(float), allowed.astype(float)
             return f"query {q}: got {got[q]}, expected {expected}, may be off {allowed}"

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
 from nwkr import NadarayaWatsonRegressor
+from nwkr._jackknife import jackknife_limits
 from nwkr._pooling import Sizes
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
@@ -168,6 +169,15 @@ def test_too_few_rows_give_no_bounds(method, rng):
     assert np.isfinite(model.fit(X[:9], y[:9]).predict_interval(Q, 0.9, method)).all()
     constant = model.fit(X[:8], np.ones(8)).predict_interval(Q, 0.9, method)
     np.testing.assert_array_equal(constant, np.tile([-np.inf, np.inf], (7, 1)))
+
+
+@pytest.mark.parametrize("counts", [np.ones(99), np.repeat([1.0, 2.0], [51, 24])], ids=["1", "2"])
+def test_rounding_does_not_ask_for_one_row_more(counts):
+    """0.55 times 100 is a little more than 55 in floats."""
+    reach = np.arange(1.0, len(counts) + 1)[None]
+    lower, upper = jackknife_limits(np.zeros_like(reach), reach, counts, 0.55)
+    expected = 1 + np.searchsorted(counts.cumsum(), 55)
+    assert upper == -lower == expected
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])

@@ -290,6 +290,46 @@ def test_leave_one_out_is_n_refits(kernel, bandwidth, data):
         assert_allclose(model.predict(None), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-149, 1.0, 1e100])
+def test_leaving_out_a_row_that_makes_the_variance(scale, data):
+    """Of the other rows alone, and whatever the units."""
+    X, y, weights, _ = (part[:20] for part in data)
+    X = X[:, :2] + 0.0
+    X[3] = 1e9
+    weights = weights[:20]
+    for bandwidth in (np.inf, 2e9):
+        model = line("triangular", bandwidth * scale).fit(X * scale, y[:20], weights)
+        expected = refits(line("triangular", bandwidth * scale), X * scale, y[:20], weights)
+        assert_allclose(model.predict(None), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_leaving_out_one_of_two_rows():
+    X = np.array([[1e6, 1e6 + 0.3, 1e6 - 2], [0.4, -2.1, 0.9]])
+    model = line("tricube", np.inf).fit(X, [1.0, 2.0], [3.9e199, 2.9e200])
+    assert_allclose(model.predict(None), [2.0, 1.0], rtol=1e-12)
+
+
+def test_so_many_rows_that_the_penalty_is_nothing(data):
+    X, y, weights, queries = data
+    X = np.column_stack([X, X[:, 0]])  # of which there is no one line
+    queries = np.column_stack([queries, queries[:, 0]])
+    few = line(bandwidth=[2.0, 20.0, 0.5, 2.0], ridge=0.0).fit(X, y, weights)
+    many = line(bandwidth=[2.0, 20.0, 0.5, 2.0]).fit(X, y, 1e30 * weights)
+    assert_allclose(many.predict(queries), few.predict(queries), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_queries_that_reach_no_row_have_no_line(algorithm, data):
+    X, y, weights, queries = data
+    model = line("boxcar", [1.0, 10.0, 0.2], handle_empty="nan", algorithm=algorithm)
+    model.fit(X, y, weights)
+    far = queries + 1e3
+    assert np.isnan(model.predict(far)).all()
+    assert np.isnan(model.predict(np.vstack([far, queries]))[: len(far)]).all()
+    with pytest.raises(ValueError, match="handle_empty='error'"):
+        model.set_params(handle_empty="error").fit(X, y, weights).predict(far)
+
+
 def test_a_row_that_alone_varies_leaves_a_constant_column():
     X = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 8.0]])
     y = np.array([0.0, 1.0, 4.0, 9.0])

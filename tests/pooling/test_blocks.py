@@ -1,5 +1,7 @@
 """Pooling by blocks against the dense way and the plain sums, for every kernel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engine import attend, pool, pool_each, slopes
@@ -228,6 +230,21 @@ def test_a_key_that_is_left_out_leaves_no_trace(kernel, large):
     weights = plain_attention(kernel, problem)[60]
     assert_allclose(got[:2], weights @ problem["values"][:, :2], rtol=0, atol=1e-10)
     assert got[2] == 0
+
+
+@pytest.mark.parametrize(("kernel", "distance"), [("gaussian", 9.0), ("exponential", 45.0)])
+def test_the_weight_of_what_is_left_out_is_not_counted_on(kernel, distance):
+    """Beside it all others would be negligible, but it is not there."""
+    keys = np.append(np.linspace(0, 0.5, 40), distance)[:, None]
+    order, blocks = in_blocks(keys, np.ones(1), 1)
+    values, weights = np.cos(keys[order]), np.where(keys[order, 0] > 1, 1.0, 1e-9)
+    problem = {
+        "queries": keys[40:], "keys": keys[order], "values": values, "weights": weights,
+        "bandwidth": np.ones(1), "leave_out": weights.argmax()[None], "kernel": KERNELS[kernel],
+        "blocks": blocks, "sizes": replace(SMALL, blocks_per_group=1),
+    }  # fmt: skip
+    expected = plain_attention(kernel, problem) @ values
+    assert_allclose(pool(**problem, algorithm="blocks").finish(), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("distance", [30.0, 1e3, 1e6])
