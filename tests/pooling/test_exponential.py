@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import predict, predict_extended
+from oracles import distances_of_kinds, predict, predict_extended
 
 from nwkr import NadarayaWatsonRegressor
-from nwkr._pooling import _exponential, _tiles
+from nwkr._pooling import Attention, Kinds, _exponential, _tiles, in_blocks
 from nwkr._pooling._compiled import compile_exp2, compile_pool
 from nwkr._pooling._exponential import LOWEST, exponential_for, exponential_in_use
+from nwkr.kernels import KERNELS
 
 DTYPES = [np.dtype(np.float64), np.dtype(np.float32)]
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"]
@@ -354,3 +355,23 @@ print(exponential_in_use())
 @pytest.mark.skipif(not AVX512, reason="NumPy uses no AVX-512 here")
 def test_with_avx512_numpy_serves():
     assert exponential_in_use() == exponential_in_use(10) == "numpy, AVX-512"
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("n_labels", [3, 50])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_sums_in_one_of_missing_values_and_labels(algorithm, n_labels, calls, rng):
+    """These are products too, unless labels are compared."""
+    queries, keys = rng.normal(size=(40, 3)), rng.normal(size=(300, 3))
+    for rows in (queries, keys):
+        rows[:, 1] = rng.integers(0, n_labels, len(rows))
+        rows[rng.random(rows.shape) < 0.1] = np.nan
+    kinds, bandwidth = Kinds(np.array([2.0, 1.0, 0.5]), np.array([0, 1, 0], bool)), np.full(3, 0.7)
+    order, blocks = in_blocks(keys, bandwidth, kinds=kinds)
+    values, keys = rng.normal(size=(300, 2)), keys[order]
+    options = {"bandwidth": bandwidth, "kinds": kinds, "blocks": blocks, "algorithm": algorithm}
+    sums = Attention(queries, keys, np.ones(300), KERNELS["gaussian"], **options).pool(values)
+    assert bool(calls) == (n_labels == 3)
+    u = distances_of_kinds(queries, keys, bandwidth, kinds.gap, kinds.is_label)
+    weights = np.exp(-(u**2) / 2)
+    assert_allclose(sums.finish(), weights @ values / weights.sum(axis=1)[:, None], rtol=1e-10)
