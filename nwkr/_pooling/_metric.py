@@ -13,6 +13,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 
 from nwkr._pooling._euclidean import euclidean_pairs
+from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._sizes import DEFAULT_SIZES
 from nwkr._pooling._sphere import SpherePairs
@@ -107,10 +108,17 @@ class Metric:
         """Whether it only sees which numbers are not 0."""
         return isinstance(self.name, str) and self.name in PAIRWISE_BOOLEAN_FUNCTIONS
 
+    @property
+    def takes_gaps(self) -> bool:
+        """Whether it is for rows that miss numbers."""
+        return self.name == "nan_euclidean" and not self.params
+
     def __call__(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Distances, of shape (n_queries, n_keys), in float64 whatever the rows are in."""
         dtype = bool if self.boolean else float
         queries, keys = (X.astype(dtype, copy=False) for X in (queries, keys))
+        if self.takes_gaps and (np.isnan(queries).any() or np.isnan(keys).any()):
+            return _over_what_is_there(queries, keys)
         if self.name in ("l2", "nan_euclidean") and not self.params:
             # scikit-learn expands the square, which loses the digits of shifted rows.
             return cdist(queries, keys)
@@ -118,6 +126,19 @@ class Metric:
         keys = keys.view()
         distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
         return distances.astype(float, copy=False)
+
+
+def _over_what_is_there(queries, keys):
+    """Euclidean distances, as large as if all columns were as far apart as those that are there."""
+    n_columns = queries.shape[1]
+    nothing = Kinds(np.zeros(n_columns), np.zeros(n_columns, bool))
+    pairs = euclidean_pairs(queries, keys, np.ones(n_columns), kinds=nothing)
+    squares = pairs.squared_distances(slice(None))
+    n_there = (~np.isnan(queries)).astype(float) @ (~np.isnan(keys)).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares *= n_columns / n_there
+    squares[n_there == 0] = np.inf  # such a pair does not count
+    return np.sqrt(squares, out=squares)
 
 
 def distances_between(

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import nan_euclidean_distances
 
 from nwkr._pooling._metric import Metric, distances_between, pairs_of
 from nwkr._pooling._rows import weights_in_rows
@@ -124,3 +125,25 @@ def test_each_pair_is_measured_once(kernel, bandwidth, rng):
 def test_what_is_no_distance_is_refused(given, text):
     with pytest.raises(ValueError, match=f"metric must give distances.*function.* gave {text}"):
         distances_between(np.ones((2, 1)), np.ones((3, 1)), lambda a, b: given)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+def test_rows_that_miss_numbers(shift, rng):
+    """As scikit-learn has it, but with all digits; nothing in common is no weight."""
+    queries, keys = rng.normal(size=(20, 4)) + shift, rng.normal(size=(30, 4)) + shift
+    for rows in (queries, keys):
+        rows[rng.random(rows.shape) < 0.3] = np.nan
+    queries[0], queries[1], keys[0] = np.nan, [np.nan, np.nan, 0.0, 0.0], [0.0, 0.0, np.nan, np.nan]
+    expected = nan_euclidean_distances(queries - shift, keys - shift)
+    nothing = np.isnan(expected)
+    assert nothing[0].all()
+    assert nothing[1, 0]
+    found = distances_between(queries, keys, "nan_euclidean")
+    assert_array_equal(np.isinf(found), nothing)
+    assert_allclose(found[~nothing], expected[~nothing], rtol=1e-6 if shift else 1e-12, atol=1e-7)
+    sums = pool(
+        np.ones((30, 1)), queries=queries, keys=keys, weights=np.ones(30),
+        kernel=KERNELS["gaussian"], metric="nan_euclidean",
+    )  # fmt: skip
+    weights = np.where(nothing, 0, np.exp(-(np.where(nothing, 0, expected) ** 2) / 2))
+    assert_allclose(sums.total * np.exp(sums.shift), weights.sum(axis=1), rtol=1e-6)
