@@ -57,4 +57,4 @@ _COSTS = {
 
 def costs_of(pairs: Pairs) -> Costs:
     """The constants for a call, on this processor."""
-    return _COSTS[exponential_for(pairs.dtype, pairs.call_size).name]
+    return _COSTS[exponential_for(pairs.dtype, pairs.call_size, pairs.sizes).name]

@@ -287,7 +287,7 @@ class EuclideanPairs(Pairs):
             return None
         queries, keys = self.centred
         sides = (self.queries, self.keys), (queries.T, keys.T)
-        return self.kinds.products(self.special, *sides, self.bandwidth)
+        return self.kinds.products(self.special, *sides, self.bandwidth, self.sizes)
 
     @cached_property
     def in_range(self):

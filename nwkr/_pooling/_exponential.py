@@ -20,14 +20,13 @@ from math import e, log2
 import numpy as np
 
 from nwkr._pooling._compiled import compile_exp2, compile_pool
+from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
 __all__ = ["LOWEST", "Exponential", "exponential_for", "exponential_in_use", "pool_for"]
 
 # Exponentials of float64 and float32 below these, which are near the smallest normal numbers, are
 # as good as 0, and slow.
 LOWEST = {np.dtype(np.float64): -693.0, np.dtype(np.float32): -83.0}
-# Loading numba takes a second, once: calls with fewer pairs than this are too quick for that.
-_LEAST_PAIRS = 2**20
 
 _COMPILED, _VECTORISED, _PLAIN = "compiled", "numpy, AVX-512", "numpy"
 # What NumPy calls the features that its AVX-512 loops need, before version 2.4 and since.
@@ -79,7 +78,7 @@ class Exponential:
         return exponents
 
 
-def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
+def exponential_for(dtype: np.dtype, n_pairs: int, sizes: Sizes = DEFAULT_SIZES) -> Exponential:
     """The exponential for a call that pools so many pairs.
 
     Parameters
@@ -88,6 +87,8 @@ def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
         Type of most exponents, float64 or float32; it serves those of the other as well.
     n_pairs : int
         Number of pairs of the whole call.
+    sizes : Sizes, default=DEFAULT_SIZES
+        From how many pairs on the compiled one may serve.
 
     Returns
     -------
@@ -95,12 +96,14 @@ def exponential_for(dtype: np.dtype, n_pairs: int) -> Exponential:
         The quickest.
     """
     of_numpy = _of_numpy(np.dtype(dtype))
-    if n_pairs < _LEAST_PAIRS or of_numpy.name == _VECTORISED:
+    if n_pairs < sizes.least_pairs_to_compile or of_numpy.name == _VECTORISED:
         return of_numpy
     return _compiled() or of_numpy
 
 
-def pool_for(dtype: np.dtype, n_pairs: int) -> Callable[..., None] | None:
+def pool_for(
+    dtype: np.dtype, n_pairs: int, sizes: Sizes = DEFAULT_SIZES
+) -> Callable[..., None] | None:
     """Product, exponential and sums of a call in one, where the exponential is the compiled one.
 
     Parameters
@@ -109,16 +112,18 @@ def pool_for(dtype: np.dtype, n_pairs: int) -> Callable[..., None] | None:
         Type of the weights, float64 or float32.
     n_pairs : int
         Number of pairs of the whole call.
+    sizes : Sizes, default=DEFAULT_SIZES
+        From how many pairs on the compiled one may serve.
 
     Returns
     -------
     pool : callable or None
         As :func:`nwkr._pooling._compiled.compile_pool` has it; None where NumPy serves.
     """
-    return _compiled_pool(dtype) if exponential_for(dtype, n_pairs).compiled else None
+    return _compiled_pool(dtype) if exponential_for(dtype, n_pairs, sizes).compiled else None
 
 
-def exponential_in_use(n_pairs: int = _LEAST_PAIRS) -> str:
+def exponential_in_use(n_pairs: int = DEFAULT_SIZES.least_pairs_to_compile) -> str:
     """Name the exponential that serves a call of so many pairs.
 
     Parameters

@@ -19,8 +19,6 @@ import numpy as np
 
 __all__ = ["Kinds", "Products"]
 
-# With more labels than this, comparing them takes less than a product for each.
-_MOST_LABELS = 32
 _NO_LABEL = -(2**31)
 
 
@@ -114,7 +112,7 @@ class Kinds:
             np.copyto(squares, 0, where=no_query & no_key)
         return squares
 
-    def products(self, special, raw, centred, bandwidth) -> Products:
+    def products(self, special, raw, centred, bandwidth, sizes) -> Products:
         """What special columns add to the squared distances of the centred ones.
 
         Parameters
@@ -128,6 +126,8 @@ class Kinds:
             for labels.
         bandwidth : ndarray of shape (n_columns,)
             The bandwidth.
+        sizes : Sizes
+            Up to how many labels are multiplied: comparing more takes less time.
 
         Returns
         -------
@@ -140,7 +140,8 @@ class Kinds:
             q, k = queries[:, number].astype(float), keys[:, number].astype(float)
             gap = (np.sqrt(self.gap[number]) / bandwidth[number]) ** 2
             if self.is_label[number]:
-                self._add_labels(products, number, q, k, gap, bandwidth[number] ** -2)
+                square = bandwidth[number] ** -2
+                self._add_labels(products, number, q, k, gap, square, sizes.labels_multiplied)
             else:
                 self._add_missing(products, number, q, k, gap, *(side[number] for side in centred))
         return products
@@ -154,14 +155,14 @@ class Kinds:
             products.add(number, no_query, np.where(no_key, 0, gap - k_centred**2))
         products.bound(no_query * gap, no_key * gap)
 
-    def _add_labels(self, products, number, q, k, gap, square):
+    def _add_labels(self, products, number, q, k, gap, square, most):
         labels = np.unique(q)
-        by_key = len(labels) > _MOST_LABELS
+        by_key = len(labels) > most
         if by_key:
             labels = np.unique(k)
         farthest = max(square, gap) / 2
         products.bound(*(np.full(len(side), farthest) for side in (q, k)))
-        if len(labels) > _MOST_LABELS:
+        if len(labels) > most:
             no_query, no_key, more = np.isnan(q), np.isnan(k), gap - square
             products.compare(number, q, k, square)
             if more and no_key.any():

@@ -41,6 +41,10 @@ class Sizes:
     keys_per_bin, least_queries_in_bins, least_pairs_in_bins : int
         Quantiles are looked for in bins of at least so many keys, where the queries and their
         pairs with the keys are more than these.
+    least_pairs_to_compile : int
+        Calls with fewer pairs do not load numba, which takes a second, once.
+    labels_multiplied : int
+        Columns with more different labels than this are compared instead of multiplied.
     pairs_per_interval : int
         Pairs whose fits without a key are held at once.
     """
@@ -64,6 +68,8 @@ class Sizes:
     keys_per_bin: int = 64
     least_queries_in_bins: int = 64
     least_pairs_in_bins: int = 2**21
+    least_pairs_to_compile: int = 2**20
+    labels_multiplied: int = 32
     pairs_per_interval: int = 2**16
 
 

@@ -57,7 +57,7 @@ class Tiles:
         self._jumps = kernel.power == 0 and kernel.support == 1 and not rescaled
         self._jumps &= pairs.dtype == np.float64 and pairs.query_factors is None
         if kernel.log_profile is not None:
-            self._exponential = exponential_for(self.dtype, pairs.call_size)
+            self._exponential = exponential_for(self.dtype, pairs.call_size, pairs.sizes)
         if kernel.log_slope is not None:
             self._factor = kernel.log_slope * self._exponential.unit
         elif self._jumps:
@@ -82,7 +82,7 @@ class Tiles:
             return None
         if not product.is_whole:
             return None
-        return pool_for(self.dtype, pairs.call_size)
+        return pool_for(self.dtype, pairs.call_size, pairs.sizes)
 
     @property
     def most_values(self) -> int:

@@ -6,15 +6,15 @@ import sys
 from dataclasses import replace
 from types import ModuleType
 
+import means
 import mpmath
 import numpy as np
 import pytest
-from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import distances_of_kinds, predict, predict_extended
 
-from nwkr import NadarayaWatsonRegressor
-from nwkr._pooling import Attention, Kinds, _exponential, _tiles, in_blocks
+import nwkr
+from nwkr._pooling import Attention, Kinds, Sizes, _exponential, _tiles, in_blocks
 from nwkr._pooling._compiled import compile_exp2, compile_pool
 from nwkr._pooling._exponential import LOWEST, exponential_for, exponential_in_use
 from nwkr.kernels import KERNELS
@@ -24,14 +24,29 @@ SIMD = np.show_config(mode="dicts")["SIMD Extensions"]
 AVX512 = [name for name in SIMD.get("found", ()) if name.startswith("AVX512") or name == "X86_V4"]
 
 
+# No call is too small for the compiled exponential.
+ANY_SIZE = Sizes(least_pairs_to_compile=0)
+
+
+class NadarayaWatsonRegressor(nwkr.NadarayaWatsonRegressor):
+    """With calls of any size compiled."""
+
+    _sizes = ANY_SIZE
+
+
+class NadarayaWatsonRegressorCV(means.NadarayaWatsonRegressorCV):
+    """With calls of any size compiled."""
+
+    _sizes = ANY_SIZE
+
+
 @pytest.fixture
 def not_vectorised(monkeypatch):
-    """A processor without AVX-512, and no call too small for the compiled exponential."""
+    """A processor without AVX-512."""
     of_numpy, of_numba = _exponential._of_numpy, _exponential._compiled
     monkeypatch.setattr(
         _exponential, "_of_numpy", lambda dtype: replace(of_numpy(dtype), name="numpy")
     )
-    monkeypatch.setattr(_exponential, "_LEAST_PAIRS", 0)
     of_numba.cache_clear()
     yield
     of_numba.cache_clear()
@@ -49,8 +64,8 @@ def problem(rng):
     return X, np.sin(X.sum(axis=1)) + 0.1 * rng.normal(size=300), queries
 
 
-def assert_exponential(dtype, rng):
-    exponential, lowest = exponential_for(dtype, 2**40), LOWEST[dtype]
+def assert_exponential(dtype, rng, n_pairs=2**40):
+    exponential, lowest = exponential_for(dtype, n_pairs), LOWEST[dtype]
     exponents = np.sort(np.append(rng.uniform(lowest, 5, size=(1, 500)), [[-0.0, 0.0, lowest]]))
     given = (exponents * exponential.unit).astype(dtype).reshape(1, -1)
     with mpmath.workdps(30):
@@ -65,9 +80,8 @@ def assert_exponential(dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_of_numpy(dtype, rng, monkeypatch):
-    monkeypatch.setattr(_exponential, "_LEAST_PAIRS", 2**41)
-    exponential, given = assert_exponential(dtype, rng)
+def test_of_numpy(dtype, rng):
+    exponential, given = assert_exponential(dtype, rng, n_pairs=10)
     assert exponential.name.startswith("numpy")
     given -= 1000
     assert_array_equal(exponential.apply(given, clip=True) > 0, True)
@@ -228,7 +242,7 @@ def test_sums_in_one_are_those_of_tiles(
     calls.clear()
     found += [model.predict(None)]
     assert calls
-    monkeypatch.setattr(_tiles, "pool_for", lambda dtype, n_pairs: None)
+    monkeypatch.setattr(_tiles, "pool_for", lambda *args: None)
     error = 1e-12 if dtype == np.float64 else 1e-3
     assert_allclose(found[0], model.predict(queries), rtol=error, atol=error)
     assert_allclose(found[1], model.predict(None), rtol=error, atol=error)
@@ -370,6 +384,7 @@ def test_sums_in_one_of_missing_values_and_labels(algorithm, n_labels, calls, rn
     order, blocks = in_blocks(keys, bandwidth, kinds=kinds)
     values, keys = rng.normal(size=(300, 2)), keys[order]
     options = {"bandwidth": bandwidth, "kinds": kinds, "blocks": blocks, "algorithm": algorithm}
+    options["sizes"] = ANY_SIZE
     sums = Attention(queries, keys, np.ones(300), KERNELS["gaussian"], **options).pool(values)
     assert bool(calls) == (n_labels == 3)
     u = distances_of_kinds(queries, keys, bandwidth, kinds.gap, kinds.is_label)

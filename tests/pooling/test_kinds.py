@@ -1,6 +1,7 @@
 """Missing values and labels, against distances number by number."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from nwkr._pooling import (
     Attention,
     Kinds,
     Sizes,
-    _kinds,
     in_blocks,
 )
 from nwkr._pooling._boxes import Boxes, corners_of_runs
@@ -164,14 +164,14 @@ def test_many_labels(kernel, missing):
 
 
 @pytest.mark.parametrize("by", ["query", "key", None])
-def test_comparing_labels_is_multiplying_them(kernel, by, monkeypatch, rng):
+def test_comparing_labels_is_multiplying_them(kernel, by, rng):
     """With factors of the distance, and where a missing label is not 1 apart."""
     problem = problem_of() | {"kinds": Kinds(1.7 * KINDS.gap, KINDS.is_label)}
     if by is not None:
         n_rows = N_QUERIES if by == "query" else N_KEYS
         problem[f"{by}_widths"] = rng.uniform(0.5, 2, n_rows)
     multiplied = pool(kernel=KERNELS[kernel], **problem).finish()
-    monkeypatch.setattr(_kinds, "_MOST_LABELS", 0)
+    problem["sizes"] = replace(SMALL, labels_multiplied=0)
     compared = pool(kernel=KERNELS[kernel], **problem).finish()
     assert_allclose(compared, multiplied, rtol=1e-10, atol=1e-12)
 
