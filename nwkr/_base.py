@@ -130,12 +130,12 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _fit_rows(self, X, y, sample_weight, classes=None):
         """Remember rows that have been checked."""
-        shares = sample_weight / sample_weight.max()
-        self._targets, key_weights = self._encode(y, shares, classes)
+        self._targets, key_weights = self._encode(y, sample_weight / sample_weight.max(), classes)
 
         # A row without weight is absent everywhere.
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
+        self._columns = self._columns.of_training(X, rows)
         self._X, self._rows = self._columns.encode(X), rows
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
@@ -144,13 +144,14 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         # As how many rows the heaviest counts at its own place, where its weight is 1.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         self._blocks, self._fitted, self._kept = None, None, Kept()
-        self._window = self._choose_window(X, y, sample_weight)
-        window, arrays = self._window, Arrays.of(self._like)
-        self.bandwidth_ = shown(self._by_feature(window.bandwidth), arrays)
+        self._columns = self._columns.of_keys(self._keys, self._counts)
+        window = self._window = self._choose_window(X, y, sample_weight)
+        arrays = Arrays.of(self._like)
+        self.bandwidth_ = shown(copy(self._columns.by_feature(window.bandwidth)), arrays)
         terms = Terms(self._metric, self.kernel_, window.name, window.varies, arrays=arrays)
         check_algorithm(self.algorithm, terms)
         self._window = self._window.take(self._arrange(self._window))
-        self._window = self._window.prepared(self._keys, self._metric)
+        self._window = self._window.prepared(self._keys, self._metric, self._columns.kinds)
         self._fitted = self._prepare()
         self._lines = self._choose_lines()
         self.algorithm_ = self._choose_algorithm()
@@ -216,8 +217,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.array_api_support = HAS_NAMESPACES
-        tags.input_tags.pairwise = self.metric == "precomputed"
-        tags.input_tags.positive_only = self.metric == "precomputed"
+        tags.input_tags.allow_nan = self.metric == "euclidean"
+        tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 
     @property
@@ -257,10 +258,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             columns=self._columns,
         )
 
-    def _by_feature(self, bandwidth):
-        """A bandwidth by feature, as users know it, from one by column of distance."""
-        return copy(self._columns.by_feature(bandwidth))
-
     def _arrange(self, window):
         """Put the rows that count in k-d order, if they are many; returns that order."""
         order = np.arange(len(self._rows))
@@ -268,8 +265,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         many &= Arrays.of(self._like) is None
         if many and self._metric in BOUNDED and self.algorithm != "dense":
             scale = self._columns.units if window.by_query else window.bandwidth
-            keys, size = self._keys, self._sizes.keys_per_block
-            order, self._blocks = in_blocks(keys, scale, size, metric=self._metric)
+            size, kinds = self._sizes.keys_per_block, self._columns.kinds
+            order, self._blocks = in_blocks(
+                self._keys, scale, size, metric=self._metric, kinds=kinds
+            )
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
             self._counts = self._counts[order]
@@ -310,6 +309,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             self._key_weights,
             self.kernel_,
             metric=self._metric,
+            kinds=self._columns.kinds,
             leave_out=leave_out,
             counts=self._counts,
             unit=self._unit,

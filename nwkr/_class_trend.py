@@ -93,18 +93,21 @@ class ClassTrend(Explanation):
         assert self._trend is not None
         fit, targets = self._fit_steps(X), self._trend.targets[self._rows]
         queries, numbers = fit.attention.queries, np.arange(len(fit.logits))
-        features = getattr(self, "feature_names_in_", np.arange(queries.shape[1]))
+        features = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        shown = np.column_stack(self._columns.shown(queries))
         for logit, number in enumerate(fit.step.link.of_logits):
             label = {"class": self.classes_[number]}
             constant, parts = self._trend.parts(queries, logit)
+            by_column = np.zeros(queries.shape)
+            by_column[:, self._trend.columns] = parts
             yield {"query": numbers, **label, "part": "intercept", "contribution": constant}
             yield {
                 "query": np.repeat(numbers, len(features)),
                 **label,
                 "part": "feature",
                 "name": np.tile(features, len(queries)),
-                "value": queries.ravel(),
-                "contribution": parts.ravel(),
+                "value": shown.ravel(),
+                "contribution": self._columns.summed(by_column).ravel(),
             }
             if X is None:
                 lost = fit.logits[:, logit] - self._trend.logits(queries)[:, logit]

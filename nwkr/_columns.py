@@ -11,22 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from nwkr._counts import count_rows
+from nwkr._distances import variance_of
 from nwkr._features import Category, Cycle, Feature, Levels, Number
-from nwkr._numeric import columns_in, in_columns, is_frame, require_numbers
+from nwkr._numeric import columns_in, has_gaps, in_columns, is_frame, require_numbers
+from nwkr._pooling import Kinds
 from nwkr._which_features import features_of, place_of
-from nwkr.bandwidths import RuleOfThumb
 
 __all__ = ["Columns"]
-
-# A column of no more different values than this is apart in all others when its bandwidth is
-# narrow: no slope leads out of there.
-_FEW = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +37,28 @@ class Columns:
         How many there are.
     labels : list
         Their names; their places, if they have none.
+    gaps : bool, default=False
+        Whether numbers may be missing.
     with_slopes : bool, default=False
         Whether lines may be fitted, so that columns of slopes are made, too.
+    missing : ndarray of shape (n_features,) or None, default=None
+        Which numbers are missing in some of the training rows, where lines may be fitted.
+    kinds : Kinds or None, default=None
+        What columns hold besides numbers, and how far it is from what is missing.
     """
 
     features: tuple[Feature, ...]
     n_features: int
     labels: list
+    gaps: bool = False
     with_slopes: bool = False
+    missing: np.ndarray | None = None
+    kinds: Kinds | None = None
 
     @classmethod
-    def of(cls, X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns:
+    def of(
+        cls, X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: bool = False
+    ) -> Columns:
         """What the columns of training rows hold.
 
         Parameters
@@ -60,6 +67,8 @@ class Columns:
             Training rows.
         categorical, ordered, periodic : object
             What `categorical_features`, `ordered_features` and `periodic_features` may be.
+        gaps : bool, default=False
+            Whether numbers may be missing.
 
         Returns
         -------
@@ -72,7 +81,26 @@ class Columns:
             If one of these does not name columns of `X`, or not such columns.
         """
         features = features_of(X, categorical, ordered, periodic)
-        return cls(features, len(features), [feature.label for feature in features])
+        return cls(features, len(features), [feature.label for feature in features], gaps)
+
+    def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
+        """The same for training rows, of which some count, before they are encoded."""
+        missing = np.isnan(table[rows]).any(axis=0)
+        if not (self.gaps and self.with_slopes and missing.any()):
+            return replace(self, missing=None)
+        features = self.features or tuple(map(Number, self.labels))
+        return replace(self, features=features, missing=missing)
+
+    def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
+        """The same, knowing how far it is to a missing value: as far as two rows are apart."""
+        if not self.gaps:
+            return self
+        is_label = np.zeros(keys.shape[1], bool)
+        if not self.plain:
+            coded = [feature.is_coded for feature in self.features]
+            is_label[: self._ends[-1]] = np.repeat(coded, self._widths)
+        gap = np.where(is_label, 1, 2 * variance_of(keys, counts))
+        return replace(self, kinds=Kinds(gap, is_label))
 
     def known(self, n_features: int, labels: list | None) -> Columns:
         """The same, with what else is known when the rows have been checked."""
@@ -123,12 +151,13 @@ class Columns:
             If a column does not hold what it held in fit.
         """
         but = frozenset(n for n, f in enumerate(self.features) if isinstance(f, Category | Levels))
-        require_numbers("X", X, but=but)
-        if self.plain:
+        require_numbers("X", X, but=but, gaps=self.gaps)
+        if self.plain and not (self.gaps and has_gaps(X)):
             return X
         columns = columns_in(X)
+        features = self.features or repeat(Number(None))
         table = np.column_stack(
-            [feature.read(column) for feature, column in zip(self.features, columns)]
+            [feature.read(column) for feature, column in zip(features, columns)]
         )
         if not is_frame(X):
             return table
@@ -145,6 +174,8 @@ class Columns:
         parts = [feature.distances(column) for feature, column in zip(self.features, table.T)]
         if self.with_slopes:
             parts += [feature.slopes(column) for feature, column in zip(self.features, table.T)]
+        if self.missing is not None:
+            parts.append(np.isnan(table[:, self.missing]).astype(float))
         return np.hstack(parts)
 
     def decode(self, columns: np.ndarray) -> np.ndarray:
@@ -153,6 +184,11 @@ class Columns:
             return columns
         parts = np.split(columns[:, : self._ends[-1]], self._ends[:-1], axis=1)
         return np.column_stack([f.values(part) for f, part in zip(self.features, parts)])
+
+    def shown(self, columns: np.ndarray) -> list[np.ndarray]:
+        """What each feature held, for people to read, from the columns."""
+        table = self.decode(columns).T
+        return [f.shown(values) for f, values in zip(self.features or repeat(Number(None)), table)]
 
     def by_column(self, by_feature: np.ndarray) -> np.ndarray:
         """A bandwidth for each column: that of its feature, `inf` if it is for slopes alone."""
@@ -171,12 +207,40 @@ class Columns:
         return bandwidth[self._starts] if some else bandwidth
 
     def summed(self, by_column: np.ndarray) -> np.ndarray:
-        """The sum over the columns of each feature."""
+        """The sum over the columns of each feature, along the last axis."""
         if self.plain:
             return by_column
-        sums = np.zeros(self.n_features)
-        np.add.at(sums, self._feature_of, by_column)
-        return sums
+        return by_column @ np.equal.outer(self._feature_of, np.arange(self.n_features))
+
+    def slopes(
+        self, by_column: np.ndarray, queries: np.ndarray, *, of_lines: bool = False
+    ) -> np.ndarray:
+        """Slopes in the features, from those in the columns.
+
+        Parameters
+        ----------
+        by_column : ndarray of shape (n_queries, n_columns, n_outputs)
+            Slopes in the columns.
+        queries : ndarray of shape (n_queries, n_columns)
+            Where.
+        of_lines : bool, default=False
+            Whether columns of slopes alone, of levels in an order, are steps of these.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_queries, n_features, n_outputs)
+            Slopes; NaN in categories, and in numbers that are missing.
+        """
+        slopes = by_column
+        if not self.plain:
+            pairs = zip(self._starts, self._ends, self.features)
+            slopes = np.stack(
+                [f.slope(by_column[:, a:b], queries[:, a:b]) for a, b, f in pairs], axis=1
+            )
+            for number in np.flatnonzero(~self._of_distance & ~self._of_gap & of_lines):
+                slopes[:, self._feature_of[number]] = by_column[:, number]
+        slopes[np.isnan(self.decode(queries))] = np.nan
+        return slopes
 
     @cached_property
     def sloped(self) -> tuple[np.ndarray, np.ndarray]:
@@ -212,107 +276,17 @@ class Columns:
         if not self.with_slopes:
             return of_distance
         besides = [feature.slopes(np.zeros(1)).shape[1] for feature in self.features]
-        return np.append(of_distance, np.repeat(numbers, besides))
+        of_gaps = [] if self.missing is None else numbers[self.missing]
+        return np.concatenate([of_distance, np.repeat(numbers, besides), of_gaps]).astype(int)
+
+    @property
+    def _of_gap(self):
+        n_gaps = 0 if self.missing is None else np.count_nonzero(self.missing)
+        return np.arange(len(self._feature_of)) >= len(self._feature_of) - n_gaps
 
     @property
     def _of_distance(self):
         return np.arange(len(self._feature_of)) < self._ends[-1]
-
-    # -- bandwidths -----------------------------------------------------------------------
-
-    def rule_of_thumb(
-        self, rule: RuleOfThumb, columns: np.ndarray, sample_weight: np.ndarray
-    ) -> np.ndarray:
-        r"""The bandwidth of each feature by a rule of thumb, for the Gaussian.
-
-        Rules are for numbers, of which they count :math:`d` that vary. A category has the weight
-        :math:`n^{-2 / (d + 4)}` beside the same category.
-
-        Parameters
-        ----------
-        rule : RuleOfThumb
-            The rule.
-        columns : ndarray of shape (n_samples, n_columns)
-            Training rows.
-        sample_weight : ndarray of shape (n_samples,)
-            Weights.
-
-        Returns
-        -------
-        bandwidth : ndarray of shape (n_features,)
-            Bandwidths; `inf` for what does not vary.
-        """
-        if self.plain:
-            return rule(columns, sample_weight)
-        table, numbers = self.decode(columns), ~self.categories
-        bandwidth = np.full(self.n_features, np.inf)
-        bandwidth[numbers] = rule(table[:, numbers], sample_weight) if numbers.any() else 0
-        varies = np.array([len(np.unique(column)) > 1 for column in table.T])
-        return self._with_categories(bandwidth, varies, count_rows(sample_weight))
-
-    def rule_by_spread(self, rule: RuleOfThumb, spread: np.ndarray, n_rows: float) -> np.ndarray:
-        """The same where the spread of the columns is known.
-
-        Parameters
-        ----------
-        rule : RuleOfThumb
-            The rule.
-        spread : ndarray of shape (n_columns,)
-            Spread of each column; 0 for a constant one.
-        n_rows : float
-            Number of rows, by weight.
-
-        Returns
-        -------
-        bandwidth : ndarray of shape (n_features,)
-            Bandwidths; `inf` for what does not vary.
-        """
-        if self.plain:
-            return rule.of_spread(spread, n_rows)
-        numbers, bandwidth = ~self.categories, np.full(self.n_features, np.inf)
-        if numbers.any():
-            bandwidth[numbers] = rule.of_spread(spread[self._starts[numbers]], n_rows)
-        return self._with_categories(bandwidth, self.summed(spread) > 0, n_rows)
-
-    def _with_categories(self, bandwidth, varies, n_rows):
-        """The bandwidths of numbers, and those of categories that vary."""
-        n_numbers = np.isfinite(bandwidth[~self.categories]).sum()
-        with np.errstate(divide="ignore"):
-            of_category = 1 / np.sqrt(4 / (n_numbers + 4) * np.log(n_rows))
-        bandwidth[self.categories] = np.where(varies[self.categories], of_category, np.inf)
-        return bandwidth
-
-    def origin(self, columns: np.ndarray, rule: np.ndarray) -> np.ndarray:
-        """Where a search for bandwidths starts features that no multiple of the rule is for.
-
-        Parameters
-        ----------
-        columns : ndarray of shape (n_samples, n_columns)
-            Training rows.
-        rule : ndarray of shape (n_features,)
-            Their bandwidths by the rule of thumb.
-
-        Returns
-        -------
-        origin : ndarray of shape (n_features,)
-            The range of numbers of few different values, the rule for categories; NaN for others.
-        """
-        origin = np.full(self.n_features, np.nan)
-        for number, column in enumerate(self.decode(columns).T):
-            values = np.unique(column[np.isfinite(column)]).astype(float)
-            if self.categories[number]:
-                origin[number] = rule[number]
-            elif 0 < len(values) <= _FEW:
-                origin[number] = values[-1] - values[0]
-        return origin
-
-    def wider(self, n_rows: float, n_some: float, rule: np.ndarray) -> np.ndarray:
-        """By what factor the rule is wider for some of the rows, (n_features,)."""
-        n_numbers = np.isfinite(rule[~self.categories]).sum()
-        of_numbers = (n_rows / n_some) ** (1 / (n_numbers + 4))
-        if n_rows == n_some:
-            return np.ones(self.n_features)
-        return np.where(self.categories, np.sqrt(np.log(n_rows) / np.log(n_some)), of_numbers)
 
     def of_table(self) -> dict[str, Any]:
         """Parameters of an estimator that is fitted to the table."""
@@ -332,17 +306,3 @@ class Columns:
         if not isinstance(bandwidth, Mapping):
             return bandwidth
         return {place_of("bandwidth", key, self.labels): b for key, b in bandwidth.items()}
-
-    def of_names(self, bandwidth: Mapping, otherwise: np.ndarray) -> np.ndarray:
-        """A bandwidth for each feature from one by name, and others for what is not named."""
-        by_feature = otherwise.copy()
-        for label, width in bandwidth.items():
-            place = place_of("bandwidth", label, self.labels)
-            good = isinstance(width, Real) and not isinstance(width, bool) and float(width) >= 0
-            if not good:
-                raise ValueError(
-                    f"bandwidth must have a non-negative number for each name; got {width!r} for "
-                    f"{label!r}."
-                )
-            by_feature[place] = width
-        return by_feature

@@ -9,7 +9,7 @@ from sklearn.utils import gen_batches
 
 from nwkr._pooling import distances_between
 
-__all__ = ["spread_of_distances"]
+__all__ = ["spread_of_distances", "variance_of"]
 
 # Size of the blocks in which distances are averaged.
 _PAIRS_AT_ONCE = 2**22
@@ -47,3 +47,29 @@ def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> floa
     greatest, mass = roots.max() or 1.0, weights @ masses
     mean = (weights * masses) @ np.square(roots / greatest) / (mass or 1.0)
     return float(greatest * np.sqrt(mean / 2))
+
+
+def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted variance of the numbers that are there in each column; 0 where none is.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Rows, with NaN for what is missing.
+    weights : ndarray of shape (n_samples,)
+        Positive weights.
+
+    Returns
+    -------
+    variances : ndarray of shape (n_columns,)
+        Half the mean squared distance of two rows.
+    """
+    variances = np.zeros(X.shape[1])
+    for number, column in enumerate(X.T):
+        there = ~np.isnan(column)
+        if there.any():
+            some, shares = column[there].astype(float), weights[there] / weights[there].sum()
+            unit = np.abs(some).max() or 1.0  # so that squares stay in range
+            apart = some / unit - shares @ (some / unit)
+            variances[number] = (unit * np.sqrt(shares @ apart**2)) ** 2
+    return variances

@@ -37,11 +37,11 @@ class LocalRows:
 
     def __init__(self, fit: LocalFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
         self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
-        columns, spread = fit.lines.columns, fit.lines.spread
-        queries = fit.attention.queries[rows][:, columns]
+        filled, spread = fit.lines.filled, fit.lines.spread
+        queries = filled(fit.attention.queries[rows])
         # From near these queries, so that no digit is lost far from the common centre.
         centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
-        self._keys = (fit.attention.keys[cols][:, columns] - centre) / spread
+        self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
         self._means = (queries - centre) / spread - fit.offset[rows]
 
     @property
@@ -161,6 +161,7 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
         shares = [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
         for number, row in enumerate(rows):
             apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+            apart[np.isnan(apart)] = 0  # as far from all
             for output, share in enumerate(shares):
                 gradients[row, counted, output] += 2 * (share[number] @ apart)
 

@@ -119,7 +119,8 @@ class Explanation(NadarayaWatsonBase):
             Slopes, in units of `y` by units of the column; for a classifier those of the class
             probabilities, with one column for each class in the place of outputs. 0 where the
             bandwidth is 0 or `inf`, and where no row has weight, for what stands in is constant
-            in the neighbourhood; a trend of classes has slopes there, too.
+            in the neighbourhood; a trend of classes has slopes there, too. NaN for categories, and
+            where the feature is missing.
 
         Raises
         ------
@@ -153,10 +154,11 @@ class Explanation(NadarayaWatsonBase):
             )
         slopes = self._gradients(X)
         self._refuse_empty(~np.isnan(slopes[:, :, 0]).any(axis=1))
+        slopes = self._columns.slopes(slopes, self._queries(X)[0])
         return self._targets.decode_sizes(slopes)
 
     def _gradients(self, X):
-        """Slopes of the values, of shape (n_queries, n_features, n_values)."""
+        """Slopes of the values, of shape (n_queries, n_columns, n_values)."""
         attention = self._attention(X)
         if self._lines.has_slopes:
             return surface_gradients(self._fit_lines(attention), self._values)

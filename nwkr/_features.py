@@ -37,6 +37,7 @@ class Feature(ABC):
 
     label: Any
     is_number = False
+    is_coded = False  # whether its column holds codes, which are compared
 
     @abstractmethod
     def read(self, column: Column) -> np.ndarray:
@@ -63,6 +64,10 @@ class Feature(ABC):
         """What the column held, for people to read, from what was read."""
         return values
 
+    def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """Slope in the feature, (n_rows, n_outputs), from those in its columns of distance."""
+        return np.full((len(by_column), by_column.shape[2]), np.nan)  # as categories have none
+
 
 @dataclass(frozen=True, eq=False)
 class Number(Feature):
@@ -86,6 +91,10 @@ class Number(Feature):
     def sloped(self) -> np.ndarray:
         """It has a slope."""
         return np.ones(1, bool)
+
+    def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """That of the column."""
+        return by_column[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +135,11 @@ class Cycle(Feature):
         """From 0 up to the period."""
         return np.remainder(values, self.period)
 
+    def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """That along the circle."""
+        cos, sin = distances.T[:, :, None] / self._radius
+        return cos * by_column[:, 1] - sin * by_column[:, 0]
+
     @property
     def _radius(self):
         return self.period / (2 * np.pi)
@@ -145,6 +159,11 @@ class Category(Feature):
 
     levels: np.ndarray
     missing: bool
+
+    @property
+    def is_coded(self) -> bool:  # type: ignore[override]
+        """Whether there are so many that one column of codes takes less than one for each."""
+        return len(self.levels) + self.missing > MOST_LEVELS
 
     @classmethod
     def of(cls, column: Column) -> Category:
@@ -166,18 +185,24 @@ class Category(Feature):
 
     def distances(self, values: np.ndarray) -> np.ndarray:
         """One column for each level, one for all that fit has not seen."""
+        if self.is_coded:
+            return values[:, None]
         columns = np.zeros((len(values), len(self.levels) + self.missing + 1))
         columns[np.arange(len(values)), values.astype(int)] = _ON_ITS_AXIS
         return columns
 
     def values(self, distances: np.ndarray) -> np.ndarray:
         """Numbers of the levels."""
+        if self.is_coded:
+            return distances[:, 0]
         numbers = distances.argmax(axis=1)
         return np.where(numbers == distances.shape[1] - 1, UNKNOWN, numbers)
 
     @property
     def sloped(self) -> np.ndarray:
-        """Each level that fit has seen may have an effect of its own."""
+        """Each level that fit has seen has an effect of its own, unless they are too many."""
+        if self.is_coded:
+            return np.zeros(1, bool)
         return np.arange(len(self.levels) + self.missing + 1) < len(self.levels) + self.missing
 
     def shown(self, values: np.ndarray) -> np.ndarray:
@@ -284,6 +309,10 @@ class Levels(Feature):
         ]
         shown[np.isnan(values)] = None
         return shown
+
+    def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """That in the place of the level, if places are taken for numbers."""
+        return super().slope(by_column, distances) if self._stepwise else by_column[:, 0]
 
     @property
     def _stepwise(self):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from nwkr._arrays import Arrays
 from nwkr._columns import Columns
 from nwkr._numeric import explain_not_finite, require_labels, require_numbers
 from nwkr._validation import _check_sample_weight
@@ -38,6 +39,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
                 estimator.categorical_features,
                 estimator.ordered_features,
                 estimator.periodic_features,
+                gaps=estimator._metric == "euclidean" and Arrays.of(estimator._like) is None,
             )
         elif not estimator._columns.plain:  # what they hold matters only if they are the same
             validate_data(estimator, X, reset=False, skip_check_array=True)
@@ -49,7 +51,8 @@ def validate_rows(estimator, X, y="no_validation", **options):
         check("y", y)
         options["copy"] = True
     # An infinite distance is one of a pair that does not count.
-    options["ensure_all_finite"] = estimator._metric != "precomputed"
+    finite = "allow-nan" if estimator._columns.gaps else estimator._metric != "precomputed"
+    options["ensure_all_finite"] = finite
     with by_name(data):
         checked = validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
     if first:

@@ -97,6 +97,11 @@ class LocalLines:
         """
         n_rows = float(counts.sum())
         some = keys.astype(float, copy=False) if degree else keys[:, :0]
+        gaps = np.isnan(some)
+        if gaps.any():  # missing is the mean of what is there
+            masses = counts @ ~gaps
+            centre = counts @ np.where(gaps, 0, some) / np.where(masses > 0, masses, 1)
+            some = np.where(gaps, centre, some)
         centre = counts @ some / n_rows
         spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
         return cls.of_moments(degree, ridge, centre, spread, n_rows, window, features)
@@ -285,7 +290,7 @@ class LocalLines:
 
     def _spread_of(self, keys, counts):
         """Standard deviations of the columns, weighted by counts, in units of those of all keys."""
-        some = keys[:, self.columns]
+        some = self.filled(keys)
         mean = counts @ some / counts.sum()
         std = np.sqrt(counts @ np.square((some - mean) / self.spread) / counts.sum())
         return np.where(self.spread * std > _ROUNDING * np.abs(mean), std, 0)
@@ -301,14 +306,14 @@ class LocalLines:
         again = np.flatnonzero(lost.any(axis=1))
 
         def add(rows, cols, weights):
-            keys = attention.keys[cols][:, self.columns]
+            keys = self.filled(attention.keys[cols])
             targets = values[cols][:, : with_y.shape[2]]
             for row, shares in zip(again[rows], weights):
                 # From the heaviest key, so that nothing is lost however far the centre is.
                 heaviest = shares.argmax()
                 apart = (keys - keys[heaviest]) / self.spread
                 mean = shares @ apart
-                of_query = attention.queries[row, self.columns] - keys[heaviest]
+                of_query = self.filled(attention.queries[row, None])[0] - keys[heaviest]
                 offset[row] = of_query / self.spread - mean
                 apart = shares[:, None] * (apart - mean)
                 covariance[row] = apart.T @ ((keys - keys[heaviest]) / self.spread)
@@ -319,7 +324,13 @@ class LocalLines:
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
         """The columns that have slopes, about their centre and in units of their spread."""
-        return (X[:, self.columns] - self.centre) / self.spread
+        return (self.filled(X) - self.centre) / self.spread
+
+    def filled(self, X: np.ndarray) -> np.ndarray:
+        """The columns that have slopes, with their centre for what is missing."""
+        some = X[:, self.columns]
+        gaps = np.isnan(some)
+        return np.where(gaps, self.centre, some) if gaps.any() else some
 
     @property
     def products(self) -> tuple[np.ndarray, np.ndarray]:

@@ -15,11 +15,11 @@ class _StepRows:
 
     def __init__(self, fit, rows, cols):
         self.fit, self.rows = fit, rows
-        columns, spread = fit.step.lines.columns, fit.step.lines.spread
-        queries = fit.attention.queries[rows][:, columns]
+        filled, spread = fit.step.lines.filled, fit.step.lines.spread
+        queries = filled(fit.attention.queries[rows])
         # From near these queries, so that no digit is lost far from the common centre.
         centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
-        self._keys = (fit.attention.keys[cols][:, columns] - centre) / spread
+        self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
         self._queries = (queries - centre) / spread
 
     def at(self, which, logit):
@@ -99,6 +99,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
             shares = changes * seen.at(1, logit) * left
             for row, share in zip(rows, shares):
                 apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+                apart[np.isnan(apart)] = 0  # as far from all
                 gradients[row, counted, logit] += 2 * (share @ apart)
 
     if step.moves:

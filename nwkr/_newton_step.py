@@ -190,10 +190,10 @@ class NewtonStep:
         diagonal = trust[:, None] * np.einsum("njj->nj", moments.covariance)
         squares = diagonal + (trust * moments.curvature)[:, None] * moments.mean**2
         again = np.flatnonzero((squares > LARGEST_SQUARE * (diagonal + level)).any(axis=1))
-        columns, spread = self.lines.columns, self.lines.spread
+        filled, spread = self.lines.filled, self.lines.spread
 
         def add(rows, cols, weights):
-            keys = attention.keys[cols][:, columns].astype(float)
+            keys = filled(attention.keys[cols]).astype(float)
             of_keys = values[cols]
             residuals, curvature = of_keys[:, logit], of_keys[:, self.link.n_logits + logit]
             for row, shares in zip(again[rows], weights):
@@ -205,7 +205,7 @@ class NewtonStep:
                 mean = curved @ apart / (total or 1.0)
                 moments.covariance[row] = (curved[:, None] * (apart - mean)).T @ apart
                 moments.with_residual[row] = (shares * residuals) @ (apart - mean)
-                place = (attention.queries[row, columns] - keys[heaviest]) / spread
+                place = (filled(attention.queries[row, None])[0] - keys[heaviest]) / spread
                 moments.offset[row] = place - mean
 
         if len(again):

@@ -21,6 +21,7 @@ __all__ = [
     "Column",
     "columns_in",
     "explain_not_finite",
+    "has_gaps",
     "held_by",
     "in_columns",
     "is_frame",
@@ -71,7 +72,8 @@ _ADVICE = {
 }
 _SPELLED = "Convert text that spells numbers with astype(float); for labels take a classifier."
 _MISSING = {
-    "X": "Leave those rows out, or fill them in, for instance with SimpleImputer of scikit-learn.",
+    "X": "Leave those rows out, fill them in, for instance with SimpleImputer of scikit-learn, or "
+    "take metric='euclidean', for which values may be missing.",
     "sample_weight": "Give each row a weight, 0 for one that is not to count.",
 }
 
@@ -105,6 +107,14 @@ def is_plain(data: Any) -> bool:
 def is_frame(data: Any) -> bool:
     """Whether data are a data frame."""
     return hasattr(data, "columns") and hasattr(data, "dtypes")
+
+
+def has_gaps(data: Any) -> bool:
+    """Whether values are masked, or objects that stand for nothing."""
+    return bool(_masked(data)) or any(
+        column.dtype == "object" and _n_missing(column.values) > 0
+        for column in _unusual_columns(data)
+    )
 
 
 def columns_in(data: Any) -> Iterator[Column]:
@@ -276,7 +286,9 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
         return
     if not hasattr(data, "dtype"):
         try:
-            data = np.asarray(data, dtype=object)
+            rows = data if isinstance(data, list | tuple) else ()
+            masked = any(np.ma.isMaskedArray(row) for row in rows)
+            data = np.ma.vstack(data) if masked else np.asarray(data, dtype=object)
         except ValueError:  # ragged, which is for NumPy to say
             return
     n_dims = len(getattr(data, "shape", ()))

@@ -70,7 +70,7 @@ class FitInBatches(NadarayaWatsonBase):
             old = self._row_names
             self._row_names = None if names is None or old is None else old.append(names)
             self._fit_rows(
-                np.concatenate([self._X, X]),
+                np.concatenate([self._columns.decode(self._X), X]),
                 np.concatenate([before, y]),
                 np.concatenate([weights_before, sample_weight]),
                 classes,

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from nwkr._base import NadarayaWatsonBase
 from nwkr._counts import count_rows, of_mean_1
 from nwkr._descent import descend
+from nwkr._feature_bandwidths import origin, wider
 from nwkr._folds import scores_over_folds
 from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
@@ -231,7 +232,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
     def _result(self, problem, window, fit: Fit, degree, multiple) -> dict[str, Any]:
         trace = problem.n_rows_for_each * fit.leverages.sum()
         return {
-            "bandwidth": self._by_feature(window.name),
+            "bandwidth": self._columns.by_feature(window.name),
             "degree": degree,
             "multiple": multiple,
             "score": self._score(problem, fit, trace),
@@ -293,7 +294,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
 
     def _at_the_nearest(self, tried):
         """Whether only the nearest rows count, and narrower windows change nothing."""
-        n_rows = len(np.unique(self._keys, axis=0))
+        n_rows = len(np.unique(np.nan_to_num(self._keys, nan=np.inf), axis=0))
         return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start, degree):
@@ -315,8 +316,8 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
                 return deviance, columns.summed(fit.slopes(changes))
 
             objective, n_rows = self._in_steps(by_leave_one_out), count_rows(weights)
-            origin = columns.origin(self._keys, scaled)
-            found = descend(objective, origin, scaled, candidate, self.shrinkage, n_rows)
+            own = origin(columns, self._keys, scaled)
+            found = descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
             return [] if found is None else [FixedWindow(columns.by_column(found))]
 
         some, leave_one_out = self._some_rows(problem)
@@ -331,19 +332,18 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             value, slopes = by_criterion(criterion, fit, residuals, weights, len(weights))
             return value, columns.summed(slopes)
 
-        wider = columns.wider(len(self._rows), len(weights), scaled)
-        objective, scaled = self._in_steps(by_fit), wider * scaled
+        factor = wider(columns, len(self._rows), len(weights), scaled)
+        objective, scaled = self._in_steps(by_fit), factor * scaled
         # The descent starts from the multiple that is the best by the criterion itself.
         starts = [scaled * multiple for multiple in _STARTS]
         if candidate is not None:
-            starts.append(wider * candidate)
+            starts.append(factor * candidate)
         start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
-        found = descend(
-            objective, columns.origin(attention.keys, scaled), scaled, start, self.shrinkage
-        )
+        own = origin(columns, attention.keys, scaled)
+        found = descend(objective, own, scaled, start, self.shrinkage)
         if found is None:
             return []
-        found = columns.by_column(found / wider)
+        found = columns.by_column(found / factor)
         return [FixedWindow(found * 2 ** (number / 2)) for number in (_NEARBY if some else (0,))]
 
     def _some_rows(self, problem):
@@ -364,7 +364,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         """The search of scikit-learn, over splits of the rows."""
         candidates = self.bandwidths
         if isinstance(candidates, str):
-            by_rule = self._by_feature(rule.bandwidth)
+            by_rule = self._columns.by_feature(rule.bandwidth)
             candidates = [by_rule * 2 ** (number / 2) for number in _LADDER]
         if isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
             # Splits that are given count all rows; others are made of the rows with weight.
@@ -377,7 +377,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, self.cv)
         counted = sample_weight[sample_weight > 0]
         windows = [self._resolve(p["bandwidth"], counted) for p in params]
-        shown = [self._by_feature(window.name) for window in windows]
+        shown = [self._columns.by_feature(window.name) for window in windows]
         self.n_queries_ = len(X)
         tried = [
             (window, {"bandwidth": bandwidth, "degree": p.get("degree", 0), "score": score})

@@ -84,6 +84,8 @@ class LinearSmoother(LeaveOneOutResiduals):
         slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
             Slopes, in units of `y` by units of the column; 0 for a column that is constant or
             whose bandwidth is 0, and where no row has weight, for what stands in has no slope.
+            That of levels in an order is by a step. NaN for categories without an order, and
+            where the feature is missing.
 
         Raises
         ------
@@ -105,8 +107,10 @@ class LinearSmoother(LeaveOneOutResiduals):
             )
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)
-        slopes = np.zeros((len(fit.mean), self.n_features_in_, self._values.shape[1]))
+        queries = fit.attention.queries
+        slopes = np.zeros((*queries.shape, self._values.shape[1]))
         slopes[:, self._lines.columns] = fit.slopes
+        slopes = self._columns.slopes(slopes, queries, of_lines=True)
         slopes[~(fit.sums.total > 0)] = np.nan
         return self._targets.decode_sizes(slopes)
 

@@ -84,8 +84,8 @@ class Trend:
     ----------
     link : Link
         From logits to probabilities.
-    columns : ndarray of shape (n_slopes,)
-        Numbers of the columns that it has slopes in.
+    columns, fill : ndarray of shape (n_slopes,)
+        Numbers of the columns that it has slopes in, and what they have where it is missing.
     model : Pipeline or None
         A scaler and the regression; None if there is one class only.
     logits_without : ndarray of shape (n_samples, n_logits)
@@ -99,6 +99,7 @@ class Trend:
 
     link: Link
     columns: np.ndarray
+    fill: np.ndarray
     model: Pipeline | None
     logits_without: np.ndarray
     residuals: np.ndarray
@@ -141,8 +142,11 @@ class Trend:
         link = Link(np.unique(codes[rows]), len(classes))
         if not link.n_logits:
             nothing = np.zeros((len(X), 0))
-            return cls(link, columns, None, nothing, nothing, nothing, 0.0)
-        X = X[:, columns]
+            return cls(link, columns, columns, None, nothing, nothing, nothing, 0.0)
+        gaps = np.isnan(X[:, columns])
+        masses = counts @ ~gaps
+        fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
+        X = np.where(gaps, fill, X[:, columns])
         scaler = StandardScaler().fit(X[rows], sample_weight=counts[rows])
         Z, weights, labels = scaler.transform(X[rows]), counts[rows], classes[codes[rows]]
         truth = np.equal.outer(codes, link.of_logits).astype(float)
@@ -158,7 +162,7 @@ class Trend:
         without_copy[rows] = link.probabilities(best.logits_without_copy)[:, link.of_logits]
         curvature = without_copy * (1 - without_copy)
         residuals = truth - without_copy
-        return cls(link, columns, model, logits_without, residuals, curvature, best.dof)
+        return cls(link, columns, fill, model, logits_without, residuals, curvature, best.dof)
 
     @property
     def targets(self) -> np.ndarray:
@@ -168,19 +172,23 @@ class Trend:
     def take(self, rows: np.ndarray) -> Trend:
         """The same trend, with what it says of some of the rows."""
         of_rows = (self.logits_without[rows], self.residuals[rows], self.curvature[rows])
-        return Trend(self.link, self.columns, self.model, *of_rows, self.dof)
+        return Trend(self.link, self.columns, self.fill, self.model, *of_rows, self.dof)
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of some rows, of shape (n_rows, n_logits)."""
         if self.model is None:
             return np.zeros((len(X), 0))
-        return _logits(self.model, X[:, self.columns])
+        return _logits(self.model, self._filled(X))
+
+    def _filled(self, X):
+        gaps = np.isnan(X[:, self.columns])
+        return np.where(gaps, self.fill, X[:, self.columns])
 
     def parts(self, X: np.ndarray, logit: int) -> tuple[np.ndarray, np.ndarray]:
         """What a logit is made of: at the mean of the rows, (n_rows,), and by slope from there."""
         assert self.model is not None
         constant = np.full(len(X), self.model["logistic"].intercept_[logit])
-        return constant, self.slopes[logit] * (X[:, self.columns] - self.model["scaler"].mean_)
+        return constant, self.slopes[logit] * (self._filled(X) - self.model["scaler"].mean_)
 
     @property
     def slopes(self) -> np.ndarray:

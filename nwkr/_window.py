@@ -15,6 +15,7 @@ from nwkr._arrays import as_numpy
 from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
+from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
 from nwkr._nearest import NearPlaces, NearRows, arranged, in_unit
 from nwkr._pooling import Attention, Kinds
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
@@ -274,6 +275,7 @@ def resolve_window(
     """
     counts = as_counts(sample_weight)
     columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
+    kinds = columns.kinds if kinds is None else kinds
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
         whole = isinstance(k, Integral) and not isinstance(k, bool)
@@ -311,12 +313,12 @@ def _resolve_bandwidth(
     euclidean = metric == "euclidean"
     if isinstance(bandwidth, dict) and euclidean:
         rule = _resolve_bandwidth("scott", X, sample_weight, kernel, columns=columns)
-        return columns.by_column(columns.of_names(bandwidth, columns.by_feature(rule)))
+        return columns.by_column(of_names(columns, bandwidth, columns.by_feature(rule)))
     rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
     resolved: Any = rule
     if isinstance(rule, RuleOfThumb):
         if euclidean:
-            resolved = columns.rule_of_thumb(rule, X, sample_weight)
+            resolved = rule_of_thumb(columns, rule, X, sample_weight)
         else:
             if distances is not None:
                 X, metric = distances, "precomputed"
@@ -357,11 +359,11 @@ def resolve_by_spread(
         return FixedWindow(_as_numbers(bandwidth, bandwidth, ()))
     if isinstance(bandwidth, dict):
         rule = resolve_by_spread("scott", spread, n_samples, kernel, columns).bandwidth
-        numbers = columns.of_names(bandwidth, columns.by_feature(rule))
+        numbers = of_names(columns, bandwidth, columns.by_feature(rule))
         return FixedWindow(columns.by_column(numbers))
     resolved: Any = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
     if isinstance(resolved, RuleOfThumb):
-        resolved = _for_kernel(columns.rule_by_spread(resolved, spread, n_samples), kernel)
+        resolved = _for_kernel(rule_by_spread(columns, resolved, spread, n_samples), kernel)
     numbers = _as_numbers(bandwidth, resolved, (columns.n_features,))
     return FixedWindow(columns.by_column(numbers))
 

@@ -502,3 +502,153 @@ def test_a_copy_knows_its_categories():
     expected = model.predict(as_frame(QUERIES))
     assert_array_equal(pickle.loads(pickle.dumps(model)).predict(as_frame(QUERIES)), expected)
     assert_array_equal(clone(model).fit(frame, Y).predict(as_frame(QUERIES)), expected)
+
+
+# -- missing numbers ---------------------------------------------------------------------------
+
+
+def with_gaps(rows, seed, share=0.2):
+    """Rows without some of their numbers and hours."""
+    rows, random = rows.copy(), np.random.default_rng(seed)
+    for column in (0, 3):
+        rows[random.random(len(rows)) < share, column] = np.nan
+    return rows
+
+
+GAPPY, ASKED_GAPPY = with_gaps(ROWS, 5), with_gaps(QUERIES, 6)
+
+
+def chord(hours):
+    angle = hours / 24 * 2 * np.pi
+    return 24 / (2 * np.pi) * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def gappy_distances(queries=ASKED_GAPPY, rows=GAPPY, bandwidth=BANDWIDTH):
+    """A missing number is as far from one that is there as two training rows on the average."""
+    there = [rows[~np.isnan(rows[:, column])] for column in (0, 3)]
+    gaps = 2 * there[0][:, 0].var(), 2 * chord(there[1][:, 3]).var(axis=0).sum()
+    squares = np.zeros((len(queries), len(rows)))
+    for column, gap in zip((0, 3), gaps):
+        kinds = [kind if number == column else "none" for number, kind in enumerate(KINDS)]
+        kinds = [KINDS[column]]
+        part = mixed_distances(queries[:, [column]], rows[:, [column]], kinds, [1.0]) ** 2
+        no_query, no_row = np.isnan(queries[:, column])[:, None], np.isnan(rows[:, column])
+        part = np.where(no_query ^ no_row, gap, part)
+        part[no_query & no_row] = 0
+        squares += part / bandwidth[column] ** 2
+    known = mixed_distances(queries[:, 1:3], rows[:, 1:3], KINDS[1:3], bandwidth[1:3])
+    return np.sqrt(squares + known**2)
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential"])
+def test_missing_numbers_over_pairs(name, algorithm):
+    bandwidth = BANDWIDTH if np.isinf(KERNELS[name].support) else 3 * BANDWIDTH
+    model = NadarayaWatsonRegressor(name, bandwidth, algorithm=algorithm, **HOURS)
+    model.fit(as_frame(GAPPY), Y)
+    weights = PROFILES[name](gappy_distances(bandwidth=bandwidth))
+    expected = weights / weights.sum(axis=1, keepdims=True)
+    assert_allclose(model.attention_weights(as_frame(ASKED_GAPPY)), expected, rtol=1e-8, atol=1e-12)
+    # Missing in the query alone, it is as far from all, which the Gaussian does not see.
+    model.fit(as_frame(ROWS), Y)
+    asked = as_frame(QUERIES).assign(x=np.nan)
+    if name == "gaussian":
+        off = NadarayaWatsonRegressor(name, np.where(np.arange(4) == 0, np.inf, bandwidth), **HOURS)
+        expected = off.fit(as_frame(ROWS), Y).predict(asked)
+        assert_allclose(model.predict(asked), expected, rtol=1e-10)
+
+
+def test_lines_with_missing_numbers():
+    """Where nothing is local: ridge on numbers filled in by their means, and indicators."""
+    X = GAPPY[:, [0, 3]]
+    model = NadarayaWatsonRegressor(bandwidth=np.inf, degree=1, ridge=2.0).fit(X, Y)
+
+    def design(rows):
+        gaps = np.isnan(rows)
+        return np.hstack([np.where(gaps, np.nanmean(X, axis=0), rows), gaps])
+
+    peer = make_pipeline(StandardScaler(), Ridge(alpha=2.0)).fit(design(X), Y)
+    asked = ASKED_GAPPY[:, [0, 3]]
+    assert_allclose(model.predict(asked), peer.predict(design(asked)), rtol=1e-10)
+    slopes = model.local_slopes(asked)
+    assert_array_equal(np.isnan(slopes), np.isnan(asked))
+    scaled = peer[-1].coef_[:2] / peer[0].scale_[:2]
+    assert_allclose(slopes[0], np.where(np.isnan(asked[0]), np.nan, scaled), rtol=1e-9)
+
+
+def test_leaving_out_rows_with_missing_numbers():
+    # Its distance stays that of all training rows.
+    model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(as_frame(GAPPY), Y)
+    weights = np.exp(-(gappy_distances(GAPPY) ** 2) / 2)
+    np.fill_diagonal(weights, 0)
+    assert_allclose(model.predict(None), weights @ Y / weights.sum(axis=1), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.array([1, 2, None, 4, None, 6], dtype="Int64"),
+        pd.array([1, 2, None, 4, None, 6], dtype="Float64"),
+        np.array([1, 2, None, 4, None, 6], dtype=float),
+        np.array([1, 2, None, 4, None, 6], dtype=object),
+        np.array([1, 2, pd.NA, 4, pd.NA, 6], dtype=object),
+        pl.Series([1, 2, None, 4, None, 6]),
+        pl.Series([1.0, 2, None, 4, None, 6]),
+    ],
+    ids=["Int64", "Float64", "NaN", "None", "NA", "polars Int64", "polars Float64"],
+)
+def test_all_that_missing_numbers_come_in(column):
+    make = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
+    plain = np.column_stack([[1, 2, np.nan, 4, np.nan, 6], np.arange(6)])
+    frame, y = make({"b": column, "a": np.arange(6)}), np.arange(6.0)
+    for Estimator in (NadarayaWatsonRegressor, NadarayaWatsonRegressorCV):
+        expected = Estimator().fit(plain, y).predict(plain)
+        assert_allclose(Estimator().fit(frame, y).predict(frame), expected, rtol=1e-12)
+
+
+def test_masks_and_flags():
+    mask = np.array([[0, 0], [0, 1], [1, 0], [0, 0]], bool)
+    values = np.arange(8.0).reshape(4, 2)
+    expected = NadarayaWatsonRegressor().fit(np.where(mask, np.nan, values), np.arange(4.0))
+    asked = np.array([[1.0, 3.0], [np.nan, 2.0]])
+    masked = np.ma.array(np.where(mask, 999, values), mask=mask)
+    for rows in (masked, masked.astype(int), [*masked], masked.astype(object).tolist()):
+        model = NadarayaWatsonRegressor().fit(rows, np.arange(4.0))
+        assert_allclose(model.predict(asked), expected.predict(asked), rtol=1e-12)
+    flags = pd.DataFrame({"f": pd.array([True, None, False, True], dtype="boolean")})
+    numbers = pd.DataFrame({"f": [1, np.nan, 0, 1]})
+    as_objects = pd.DataFrame({"f": np.array([True, None, False, True], dtype=object)})
+    expected = NadarayaWatsonRegressor().fit(numbers, np.arange(4)).predict(numbers)
+    for frame in (flags, as_objects, pl.DataFrame({"f": [True, None, False, True]})):
+        model = NadarayaWatsonRegressor().fit(frame, np.arange(4))
+        assert_allclose(model.predict(frame), expected, rtol=1e-12)
+
+
+def test_columns_that_say_nothing():
+    frame = as_frame(ROWS)
+    expected = NadarayaWatsonRegressorCV(**HOURS).fit(frame, Y)
+    nothing = np.array([None] * 60, dtype=object)
+    for column in (np.full(60, np.nan), nothing, ["a"] * 60, pd.Categorical(nothing, ["a"])):
+        model = NadarayaWatsonRegressorCV(**HOURS).fit(frame.assign(more=column), Y)
+        assert np.isinf(model.bandwidth_[4])
+        asked = as_frame(QUERIES).assign(more=column[:25])
+        assert_allclose(model.predict(asked), expected.predict(as_frame(QUERIES)), rtol=1e-6)
+
+
+def test_the_search_makes_use_of_what_is_missing():
+    random = np.random.default_rng(7)
+    X = random.normal(size=(200, 2))
+    X[random.random(X.shape) < 0.3] = np.nan
+    y = np.nan_to_num(X[:, 0]) + 2 * np.isnan(X[:, 1]) + 0.1 * random.normal(size=200)
+    assert NadarayaWatsonRegressorCV().fit(X, y).score(None, y) > 0.95
+
+
+def test_batches_of_rows_with_gaps():
+    X, y = GAPPY[:, [0, 3]], Y
+    batches = NadarayaWatsonRegressor(bandwidth=1.0, degree=1)
+    batches.partial_fit(X[:20], y[:20]).partial_fit(X[20:], y[20:])
+    whole = NadarayaWatsonRegressor(bandwidth=1.0, degree=1).fit(X, y)
+    assert_array_equal(batches.predict(X), whole.predict(X))
+    model = NadarayaWatsonRegressor(bandwidth=1.0, **HOURS).fit(as_frame(ROWS), Y)
+    with pytest.raises(ValueError, match="partial_fit takes numbers only; got categories"):
+        model.partial_fit(as_frame(ROWS), Y)

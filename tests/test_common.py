@@ -157,7 +157,9 @@ def test_tags(Estimator):
     tags = Estimator().__sklearn_tags__()
     assert not tags.input_tags.pairwise
     assert not tags.input_tags.sparse
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.allow_nan
+    assert not tags.input_tags.categorical  # which would have checks round X to whole numbers
+    assert not Estimator(metric="manhattan").__sklearn_tags__().input_tags.allow_nan
     assert tags.target_tags.multi_output == (Estimator is NadarayaWatsonRegressor)
     precomputed = Estimator(metric="precomputed").__sklearn_tags__().input_tags
     assert precomputed.pairwise

@@ -45,7 +45,8 @@ def refused_as_rows(data, match, **parameters):
     names = getattr(data, "columns", None)
     known = np.ones((N, len(X.T if names is None else names))) * NUMBERS[:, None]
     known = known if names is None else type(data)(dict(zip(names, known.T)))
-    model = NadarayaWatsonRegressor().fit(known, NUMBERS)
+    model = NadarayaWatsonRegressor(metric=parameters.get("metric", "euclidean"))
+    model.fit(known, NUMBERS)
     for method in (model.predict, model.attention_weights, model.explain, model.predict_interval):
         with pytest.raises((ValueError, TypeError), match=match):
             method(data)
@@ -138,7 +139,8 @@ def test_dates_in_pyarrow():
         refused_as_rows(frame, match, categorical_features=None)
         refused_by_fit(NadarayaWatsonRegressor, f"y must be .*{what}", y=frame["when"])
     gap = pd.DataFrame({"a": NUMBERS, "b": pd.array(GAP, dtype=pd.ArrowDtype(pa.float64()))})
-    refused_as_rows(gap, "X must have no missing values; 2 values .* in column 'b'")
+    match = "X must have no missing values; 2 values .* in column 'b'"
+    refused_as_rows(gap, match, metric="manhattan")
     whole = pd.DataFrame(X, dtype=pd.ArrowDtype(pa.float64()))
     assert_same_predictions(whole)
 
@@ -199,9 +201,8 @@ def test_dates_may_be_labels():
 def test_missing_values(column):
     make = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
     words = "must have no missing values; 2 values are"
-    refused_as_rows(
-        make({"a": NUMBERS, "b": column}), f"^X {words} .* in column 'b'.*SimpleImputer"
-    )
+    frame, match = make({"a": NUMBERS, "b": column}), rf"^X {words} .* in column 'b'.*SimpleImputer"
+    refused_as_rows(frame, match, metric="manhattan")
     for Estimator in REGRESSORS + CLASSIFIERS:
         refused_by_fit(Estimator, rf"^y {words} .*Leave those rows out", y=column)
         refused_by_fit(Estimator, rf"^sample_weight {words} .* a weight", sample_weight=column)
@@ -220,9 +221,8 @@ def test_masked_values_do_not_come_back():
     masked = np.ma.array(np.where(mask, 999, NUMBERS), mask=mask)
     words = "must have no missing values; 1 value is"
     table = np.ma.column_stack([NUMBERS, masked])
-    refused_as_rows(table, f"X {words} .* in column 1")
-    refused_as_rows([*table], f"X {words} .* in column 1")
-    refused_as_rows(table.astype(object).tolist(), f"X {words} .* in column 1")
+    for rows in (table, [*table], table.astype(object).tolist()):
+        refused_as_rows(rows, f"X {words} .* in column 1", metric="manhattan")
     for Estimator in REGRESSORS + CLASSIFIERS:
         whole = masked.astype(int)
         for y in (whole, whole[:, None], [1, 0, np.ma.masked, 0, 1, 0]):

@@ -81,6 +81,7 @@ ORDER = [
     "nwkr._ridge",
     "nwkr._scoring",
     "nwkr._window",
+    "nwkr._feature_bandwidths",
     "nwkr._columns",
     "nwkr._which_features",
     "nwkr._features",

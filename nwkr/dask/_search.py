@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from nwkr._feature_bandwidths import wider
 from nwkr._lazy import Tasks
 from nwkr._leave_one_out import LeaveOneOut
 from nwkr._local import LocalLines
@@ -228,14 +229,14 @@ class SearchOverChunks(BandwidthSearch):
     def _descend(self, problem, rule, start, degree):
         # Within the sample, whose rows are fewer, so that its windows are wider.
         columns, n_rows = self._columns, len(self._rows)
-        wider = columns.wider(problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
-        wider = columns.by_column(wider)
-        wider[~np.isfinite(wider)] = 1.0
-        rule, start = (FixedWindow(wider * window.bandwidth) for window in (rule, start))
+        factor = wider(columns, problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
+        factor = columns.by_column(factor)
+        factor[~np.isfinite(factor)] = 1.0
+        rule, start = (FixedWindow(factor * window.bandwidth) for window in (rule, start))
         found = super()._descend(self._within, rule, start, degree)
         nearby = _NEARBY if problem.n_samples > n_rows and len(found) == 1 else (0,)
         return [
-            FixedWindow(window.bandwidth / wider * 2 ** (number / 2))
+            FixedWindow(window.bandwidth / factor * 2 ** (number / 2))
             for window in found
             for number in nearby
         ]

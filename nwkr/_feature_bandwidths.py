@@ -1,0 +1,179 @@
+"""Bandwidths by feature: rules of thumb, bandwidths by name, and where a search starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+
+from nwkr._columns import Columns
+from nwkr._counts import count_rows
+from nwkr._which_features import place_of
+from nwkr.bandwidths import RuleOfThumb
+
+__all__ = ["of_names", "origin", "rule_by_spread", "rule_of_thumb", "wider"]
+
+# A column of no more different values than this is apart in all others when its bandwidth is
+# narrow: no slope leads out of there.
+_FEW = 5
+
+
+def rule_of_thumb(
+    columns: Columns, rule: RuleOfThumb, keys: np.ndarray, sample_weight: np.ndarray
+) -> np.ndarray:
+    r"""The bandwidth of each feature by a rule of thumb, for the Gaussian.
+
+    Rules are for numbers, of which they count :math:`d` that vary. A category has the weight
+    :math:`n^{-2 / (d + 4)}` beside the same category.
+
+    Parameters
+    ----------
+    columns : Columns
+        How features become columns.
+    rule : RuleOfThumb
+        The rule.
+    keys : ndarray of shape (n_samples, n_columns)
+        Training rows.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    bandwidth : ndarray of shape (n_features,)
+        Bandwidths; `inf` for what does not vary.
+    """
+    if columns.plain:
+        return rule(keys, sample_weight)
+    table, numbers = columns.decode(keys), ~columns.categories
+    bandwidth = np.full(columns.n_features, np.inf)
+    bandwidth[numbers] = rule(table[:, numbers], sample_weight) if numbers.any() else 0
+    varies = np.zeros(columns.n_features, bool)
+    for number in np.flatnonzero(columns.categories):
+        varies[number] = len(np.unique(table[:, number])) > 1
+    return _with_categories(columns, bandwidth, varies, count_rows(sample_weight))
+
+
+def rule_by_spread(
+    columns: Columns, rule: RuleOfThumb, spread: np.ndarray, n_rows: float
+) -> np.ndarray:
+    """The same where the spread of the columns is known.
+
+    Parameters
+    ----------
+    columns : Columns
+        How features become columns.
+    rule : RuleOfThumb
+        The rule.
+    spread : ndarray of shape (n_columns,)
+        Spread of each column; 0 for a constant one.
+    n_rows : float
+        Number of rows, by weight.
+
+    Returns
+    -------
+    bandwidth : ndarray of shape (n_features,)
+        Bandwidths; `inf` for what does not vary.
+    """
+    if columns.plain:
+        return rule.of_spread(spread, n_rows)
+    numbers, bandwidth = ~columns.categories, np.full(columns.n_features, np.inf)
+    if numbers.any():
+        bandwidth[numbers] = rule.of_spread(columns.by_feature(spread)[numbers], n_rows)
+    return _with_categories(columns, bandwidth, columns.summed(spread) > 0, n_rows)
+
+
+def _with_categories(columns, bandwidth, varies, n_rows):
+    """The bandwidths of numbers, and those of categories that vary."""
+    n_numbers = np.isfinite(bandwidth[~columns.categories]).sum()
+    with np.errstate(divide="ignore"):
+        of_category = 1 / np.sqrt(4 / (n_numbers + 4) * np.log(n_rows))
+    categories = columns.categories
+    bandwidth[categories] = np.where(varies[categories], of_category, np.inf)
+    return bandwidth
+
+
+def origin(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
+    """Where a search for bandwidths starts features that no multiple of the rule is for.
+
+    Parameters
+    ----------
+    columns : Columns
+        How features become columns.
+    keys : ndarray of shape (n_samples, n_columns)
+        Training rows.
+    rule : ndarray of shape (n_features,)
+        Their bandwidths by the rule of thumb.
+
+    Returns
+    -------
+    origin : ndarray of shape (n_features,)
+        The range of numbers of few different values, the rule for categories; NaN for others.
+    """
+    origin = np.full(columns.n_features, np.nan)
+    for number, column in enumerate(columns.decode(keys).T):
+        values = np.unique(column[np.isfinite(column)]).astype(float)
+        if columns.categories[number]:
+            origin[number] = rule[number]
+        elif 0 < len(values) <= _FEW:
+            origin[number] = values[-1] - values[0]
+    return origin
+
+
+def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> np.ndarray:
+    """By what factor the rule is wider for some of the rows.
+
+    Parameters
+    ----------
+    columns : Columns
+        How features become columns.
+    n_rows, n_some : float
+        Number of all rows, and of some.
+    rule : ndarray of shape (n_features,)
+        The rule for all.
+
+    Returns
+    -------
+    factor : ndarray of shape (n_features,)
+        The factor.
+    """
+    n_numbers = np.isfinite(rule[~columns.categories]).sum()
+    of_numbers = (n_rows / n_some) ** (1 / (n_numbers + 4))
+    if n_rows == n_some:
+        return np.ones(columns.n_features)
+    return np.where(columns.categories, np.sqrt(np.log(n_rows) / np.log(n_some)), of_numbers)
+
+
+def of_names(columns: Columns, bandwidth: Mapping, otherwise: np.ndarray) -> np.ndarray:
+    """A bandwidth for each feature from one by name, and others for what is not named.
+
+    Parameters
+    ----------
+    columns : Columns
+        How features become columns.
+    bandwidth : mapping
+        Bandwidths by name or place.
+    otherwise : ndarray of shape (n_features,)
+        Those of all others.
+
+    Returns
+    -------
+    by_feature : ndarray of shape (n_features,)
+        Bandwidths.
+
+    Raises
+    ------
+    ValueError
+        If one is not a non-negative number, or no column has the name.
+    """
+    by_feature = otherwise.copy()
+    for label, width in bandwidth.items():
+        place = place_of("bandwidth", label, columns.labels)
+        good = isinstance(width, Real) and not isinstance(width, bool) and float(width) >= 0
+        if not good:
+            raise ValueError(
+                f"bandwidth must have a non-negative number for each name; got {width!r} for "
+                f"{label!r}."
+            )
+        by_feature[place] = width
+    return by_feature
