@@ -9,6 +9,7 @@ READING_ORDER = [
     "plot_local_lines.py",
     "plot_choosing_the_bandwidth.py",
     "plot_tuning_on_real_data.py",
+    "plot_time_series.py",
     "plot_variable_widths.py",
     "plot_explanation.py",
     "plot_uncertainty.py",

@@ -21,6 +21,7 @@ from nwkr._local import CONSTANTS
 from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
 from nwkr._metrics import check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, follows_X, in_numpy, like_of, shown
+from nwkr._order import order_of
 from nwkr._pooling import (
     BOUNDED,
     DEFAULT_SIZES,
@@ -58,6 +59,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "periodic_features": [dict, None],
         "metric": [str, callable],
         "metric_params": [dict, None],
+        "one_sided": [str, Integral, None],
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
         "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
         "tol": [Interval(Real, 0, 0.1, closed="both")],
@@ -109,7 +111,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return self._fit(X, y, sample_weight)
 
     @one_blas_thread()
-    def _fit(self, X, y, sample_weight, classes=None):
+    def _fit(self, X, y, sample_weight, classes=None, groups=None):
         """Check the data and remember them."""
         self._begin_fit()
         with restored_on_error(self):
@@ -124,11 +126,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
                 self._columns.require_plain(f"metric={self.metric!r}")
             if arrays := Arrays.of(self._like):
                 self._columns.require_plain(f"X as an array of {arrays.library}")
-            self._fit_rows(X, y, sample_weight, classes)
+            self._fit_rows(X, y, sample_weight, classes, groups)
         self._end_fit()
         return self
 
-    def _fit_rows(self, X, y, sample_weight, classes=None):
+    def _fit_rows(self, X, y, sample_weight, classes=None, groups=None):
         """Remember rows that have been checked."""
         self._targets, key_weights = self._encode(y, sample_weight / sample_weight.max(), classes)
 
@@ -136,7 +138,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
         self._columns = self._columns.of_training(X, rows)
-        self._X, self._rows = self._columns.encode(X), rows
+        self._X, self._rows, self._order = self._columns.encode(X), rows, order_of(self, X, groups)
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
         self._counts = as_counts(sample_weight[rows])
@@ -146,9 +148,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._blocks, self._fitted, self._kept = None, None, Kept()
         self._columns = self._columns.of_keys(self._keys, self._counts)
         window = self._window = self._choose_window(X, y, sample_weight)
-        arrays = Arrays.of(self._like)
+        arrays, masked = Arrays.of(self._like), self.one_sided is not None
         self.bandwidth_ = shown(copy(self._columns.by_feature(window.bandwidth)), arrays)
-        terms = Terms(self._metric, self.kernel_, window.name, window.varies, arrays=arrays)
+        terms = Terms(self._metric, self.kernel_, window.name, window.varies, True, arrays, masked)
         check_algorithm(self.algorithm, terms)
         self._window = self._window.take(self._arrange(self._window))
         self._window = self._window.prepared(self._keys, self._metric, self._columns.kinds)
@@ -248,15 +250,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _choose_window(self, X, y, sample_weight):
         """The bandwidth, resolved on the rows that count."""
-        return resolve_window(
-            self.bandwidth,
-            self._keys,
-            sample_weight[self._rows],
-            self.kernel_,
-            self._metric,
-            self.n_jobs,
-            columns=self._columns,
-        )
+        keys, weight = self._keys, sample_weight[self._rows]
+        options = {"n_jobs": self.n_jobs, "columns": self._columns}
+        return resolve_window(self.bandwidth, keys, weight, self.kernel_, self._metric, **options)
 
     def _arrange(self, window):
         """Put the rows that count in k-d order, if they are many; returns that order."""
@@ -302,7 +298,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         if self._metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
         stands_in = self.handle_empty if self.handle_empty in ("nearest", "mean") else None
-        options = {"n_jobs": self.n_jobs} | options
+        mask = None if self._order is None else self._order.of_queries(self._rows, queries)
+        options = {"n_jobs": self.n_jobs, "mask": mask} | options
         return Attention(
             queries,
             self._keys,
@@ -345,7 +342,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _attention(self, X):
         """The attention of `X`, or of the training rows without themselves for None."""
-        return self._attend(*self._queries(X))
+        options = {}
+        if X is None and self._order is not None:
+            options["mask"] = self._order.left_out(self._rows, np.arange(len(self._X)))
+        return self._attend(*self._queries(X), **options)
 
     def _pooled(self, X):
         """Pooled values, of shape (n_queries, n_values), for `X` or None."""

@@ -18,7 +18,8 @@ from nwkr._density import LocalDensity
 from nwkr._input import by_name, validate_rows
 from nwkr._lazy import over_blocks
 from nwkr._namespaces import follows_X
-from nwkr._partial_fit import FitInBatches, takes_batches
+from nwkr._partial_fit import FitInBatches, known_classes, takes_batches
+from nwkr._score import Score
 from nwkr._targets import ClassTargets
 from nwkr._validation import Interval, StrOptions, _fit_context
 
@@ -26,7 +27,7 @@ __all__ = ["NadarayaWatsonClassifier"]
 
 
 class NadarayaWatsonClassifier(
-    ClassifierMixin, ClassTrend, LocalDensity, FitInBatches, NadarayaWatsonBase
+    Score, ClassifierMixin, ClassTrend, LocalDensity, FitInBatches, NadarayaWatsonBase
 ):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
@@ -73,6 +74,10 @@ class NadarayaWatsonClassifier(
         categorical type are 1 apart. Such columns in data frames need not be named.
     periodic_features : dict or None, default=None
         Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
+    one_sided : str, int or None, default=None
+        Name or number of a column, such as the time, that is no larger in the training rows that
+        count than in the query; strictly smaller, if a training row leaves itself out (``X=None``).
+        A query before all rows has NaN probabilities. Not for metric="precomputed".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the classes of the nearest training rows; the share of each class
@@ -170,6 +175,7 @@ class NadarayaWatsonClassifier(
         categorical_features="from_dtype",
         ordered_features=None,
         periodic_features=None,
+        one_sided=None,
         handle_empty="nearest",
         outlier_label=None,
         algorithm="auto",
@@ -186,6 +192,7 @@ class NadarayaWatsonClassifier(
         self.categorical_features = categorical_features
         self.ordered_features = ordered_features
         self.periodic_features = periodic_features
+        self.one_sided = one_sided
         self.handle_empty = handle_empty
         self.outlier_label = outlier_label
         self.algorithm = algorithm
@@ -234,18 +241,7 @@ class NadarayaWatsonClassifier(
         >>> model.partial_fit([[3]], ["c"]).predict_proba([[2]]).round(3)
         array([[0.1 , 0.45, 0.45]])
         """
-        first = not hasattr(self, "classes_")
-        if classes is None and first:
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit: all that are going to "
-                "come, for instance classes=np.unique(y)."
-            )
-        known = self.classes_ if classes is None else np.unique(classes)
-        if not first and not np.array_equal(known, self.classes_):
-            raise ValueError(
-                f"classes must be those of the first call, {self.classes_.tolist()}; got "
-                f"{known.tolist()}."
-            )
+        known, first = known_classes(self, classes), not hasattr(self, "classes_")
         return (self._fit if first else self._append)(X, y, sample_weight, known)
 
     @follows_X
@@ -292,9 +288,10 @@ class NadarayaWatsonClassifier(
         elif unknown.any():
             raise ValueError(
                 f"No training row has weight for {unknown.sum()} of {len(unknown)} "
-                f"queries, the first of them row {unknown.argmax()}, and with handle_empty='nan' "
-                f"they have no class. predict_proba gives NaN for them; outlier_label gives them "
-                f"a label, handle_empty='nearest' or 'mean' a class."
+                f"queries, the first of them row {unknown.argmax()}, and with "
+                f"handle_empty={self.handle_empty!r}, one_sided={self.one_sided!r} they have no "
+                f"class. predict_proba gives NaN for them; outlier_label gives them a label, and "
+                f"handle_empty='nearest' or 'mean' a class where any row counts."
             )
         return labels
 

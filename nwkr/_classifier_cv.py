@@ -42,6 +42,11 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     cv : int, cross-validation generator, iterable or None, default=None
         None leaves each training row out of its own prediction, exactly and without refits.
         Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
+    gap : float, tuple or None, default=None
+        What else is left out with each row, for series whose noise is correlated in time: all
+        rows at most so many rows away, in the order of `X`; or, with a pair such as
+        ``("time", 3.0)``, those whose number in that column differs by at most so much. Rows that
+        belong together otherwise are `groups` of `fit`.
     subsample : int, "auto" or None, default="auto"
         How many training rows, drawn at random, are predicted (from all others). "auto" is
         all up to 20,000 rows and 5,000 beyond; None is always all.
@@ -57,6 +62,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         As of :class:`NadarayaWatsonClassifier`.
     periodic_features : dict or None, default=None
         As of :class:`NadarayaWatsonClassifier`.
+    one_sided : str, int or None, default=None
+        As of :class:`NadarayaWatsonClassifier`. Candidates are judged by how well they predict each
+        row from those before it; rows that nothing comes before are not judged.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -138,6 +146,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         shrinkage=0.01,
         scoring=None,
         cv=None,
+        gap=None,
         subsample="auto",
         random_state=None,
         metric="euclidean",
@@ -145,6 +154,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         categorical_features="from_dtype",
         ordered_features=None,
         periodic_features=None,
+        one_sided=None,
         handle_empty="nearest",
         outlier_label=None,
         algorithm="auto",
@@ -158,6 +168,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.shrinkage = shrinkage
         self.scoring = scoring
         self.cv = cv
+        self.gap = gap
         self.subsample = subsample
         self.random_state = random_state
         self.metric = metric
@@ -165,6 +176,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.categorical_features = categorical_features
         self.ordered_features = ordered_features
         self.periodic_features = periodic_features
+        self.one_sided = one_sided
         self.handle_empty = handle_empty
         self.outlier_label = outlier_label
         self.algorithm = algorithm

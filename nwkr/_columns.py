@@ -196,6 +196,18 @@ class Columns:
             return by_feature
         return np.where(self._of_distance, by_feature[self._feature_of], np.inf)
 
+    def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
+        """The place of a feature that a parameter gives, of numbers, and that of its column."""
+        place = place_of(parameter, key, self.labels)
+        if self.plain:
+            return place, place
+        if type(self.features[place]) is not Number:
+            raise ValueError(
+                f"{parameter} must give a column of numbers; got {key!r}, which holds categories "
+                f"or starts anew after a period."
+            )
+        return place, int(self._starts[place])
+
     @property
     def units(self) -> np.ndarray:
         """The bandwidth 1 for all features, by column."""

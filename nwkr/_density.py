@@ -134,10 +134,13 @@ class LocalDensity(NadarayaWatsonBase):
         sums = attention.pool(np.empty((len(self._rows), 0)))
         # The engine's weights are relative to the largest; this is all that they could sum to.
         total = self._key_weights.sum()
-        if attention.leave_out is not None:
+        if attention.mask is not None:
+            total = attention.mask.seen(self._key_weights[:, None])[:, 0]
+        elif attention.leave_out is not None:
             total = total - np.append(self._key_weights, 0)[attention.leave_out]
-        with np.errstate(divide="ignore"):
-            return sums.shift + np.log(sums.total) - np.log(total) - log_volume
+        with np.errstate(divide="ignore", invalid="ignore"):  # where no row is seen at all
+            log_density = sums.shift + np.log(sums.total) - np.log(total) - log_volume
+        return np.where(sums.total > 0, log_density, -np.inf)
 
 
 def _log_volume(attention):

@@ -18,7 +18,7 @@ from nwkr._local import LocalLines
 from nwkr._local_slopes import bandwidth_slopes
 from nwkr._newton_slopes import bandwidth_slopes_of_steps
 from nwkr._newton_step import LocalLogits, NewtonStep
-from nwkr._pooling import Attention, PooledSums, as_dense
+from nwkr._pooling import Attention, Mask, PooledSums, as_dense
 from nwkr._trend import Trend
 from nwkr._window import FixedWindow, Window
 
@@ -122,6 +122,8 @@ class LeaveOneOut:
         The features that the columns are of; None if each is a feature.
     trend : Trend or None, default=None
         The trend of all rows; with it, degree 1 is a step from there.
+    mask : Mask or None, default=None
+        Which rows those to predict do not see where they are not left out.
     """
 
     attention: Attention
@@ -129,6 +131,7 @@ class LeaveOneOut:
     ridge: float = np.inf
     features: Columns | None = None
     trend: Trend | None = None
+    mask: Mask | None = None
 
     def fit(self, bandwidth: np.ndarray, degree: int = 0) -> Fit:
         """Leave-one-out fit of one bandwidth for each feature."""
@@ -182,12 +185,17 @@ class LeaveOneOut:
         else:
             lines = LocalLines.of(degree, *terms, self.features)
         values = lines.values(attention.keys, targets)
-        # Where the width depends on whether the row is there, it is another pooling.
-        whole = first.at(self.attention.replace(leave_out=None)) if first.by_query else None
         sums = lines.careful(attention).pool_each(values, multiples)
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
+        with_itself: list = [None] * len(sums)
+        if first.by_query or attention.mask is not None:
+            # More than the row is left out, or the width depends on it: it is another pooling.
+            whole = first.at(self.attention.replace(leave_out=None, mask=self.mask))
+            with_itself = lines.careful(whole).pool_each(values, multiples)
+            scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
+            with_itself = list(zip(scaled_whole, with_itself))
         fit = partial(lines.fit, **of_queries)
-        return [(fit, *of_window, values, whole) for of_window in zip(scaled, sums)]
+        return [(fit, a, s, values, other) for a, s, other in zip(scaled, sums, with_itself)]
 
     def _n_together(self, degree):
         """How many windows may have their sums in memory at once."""
@@ -198,13 +206,12 @@ class LeaveOneOut:
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 
-def _fit(fit, attention, sums, values, whole):
-    """A fit from sums without each row; `whole` is the attention with it, if that differs."""
+def _fit(fit, attention, sums, values, with_itself):
+    """A fit from sums without each row; and attention and sums with it, if more is different."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
-    if whole is None:
-        whole, itself = attention.replace(leave_out=None), as_dense(values[left_out])
-        with_itself = PooledSums(np.zeros(len(own)), own, own[:, None] * itself).merge(sums)
-    else:
-        with_itself = whole.pool(values)
-    return Fit(fit(attention, values, sums), fit(whole, values, with_itself), own, values)
+    if with_itself is None:
+        itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
+        with_itself = attention.replace(leave_out=None), itself.merge(sums)
+    whole, of_whole = with_itself
+    return Fit(fit(attention, values, sums), fit(whole, values, of_whole), own, values)

@@ -273,8 +273,10 @@ class LocalLines:
         In units of the variance among all.
         """
         leave_out, counts = attention.leave_out, attention.counts
-        if leave_out is None or counts is None:
+        if counts is None or (leave_out is None and attention.mask is None):
             return np.ones((1, len(self.columns)))
+        if attention.mask is not None:
+            return attention.mask.variances(self.scaled(attention.keys), counts)
         out = np.where(leave_out >= 0, leave_out, 0)
         shares = np.where(leave_out >= 0, counts[out] / self.n_rows, 0.0)[:, None]
         rest = np.maximum(1 - shares, np.finfo(float).eps)

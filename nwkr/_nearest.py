@@ -14,18 +14,15 @@ from scipy.spatial import cKDTree
 from sklearn.metrics.pairwise import haversine_distances
 from sklearn.utils import gen_batches
 
-from nwkr._pooling import Kinds, distances_between, each, on_sphere, pairs_of, slices
+from nwkr._pooling import Kinds, Mask, distances_between, each, on_sphere, pairs_of, slices
 
-__all__ = ["NearPlaces", "NearRows", "arranged", "in_unit", "widths_of_near", "widths_under_metric"]
+__all__ = ["NearPlaces", "NearRows", "arranged", "widths_of_near", "widths_under_metric"]
 
 _MOST_COLUMNS_OF_TREE = 15
 # Numbers of rows are in units of a typical one, and cut off at that power of 2: so squares stay
 # in range. What is beyond is compared with all rows.
 _CUT_OFF_EXPONENT = 500
 _NUMBERS_AT_ONCE = 2**20
-# The largest numbers may be 2 to this power times the least width, so that squares stay in range.
-# The least width is 2 to half of it below the median at most.
-_RANGE_EXPONENT = 960
 # More than all that rounding does to a chord; and arcs that need all digits of theirs.
 _ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
 
@@ -301,6 +298,7 @@ def widths_of_near(
     wanted: np.ndarray,
     leave_out: np.ndarray,
     n_jobs: int | None = None,
+    mask: Mask | None = None,
 ) -> np.ndarray:
     """Distance of each query to the row up to which rows count as many as is wanted.
 
@@ -318,6 +316,8 @@ def widths_of_near(
         For each query, the number of the row that does not count; -1 for none.
     n_jobs : int or None, default=None
         Number of threads.
+    mask : Mask or None, default=None
+        Which rows each query does not see besides.
 
     Returns
     -------
@@ -329,6 +329,8 @@ def widths_of_near(
     def measure(rows, n_near):
         numbers, distances, beyond = near.of(queries[rows], n_near)
         counted = np.where(numbers == leave_out[rows, None], 0, near.counts[numbers])
+        if mask is not None:
+            counted[mask.hides(rows, numbers)] = 0
         enough = counted.cumsum(axis=1) >= wanted[rows, None]
         # Without more rows to come, it is the last that counts.
         enough[:, -1] |= n_near == len(near)
@@ -347,35 +349,7 @@ def widths_of_near(
     return widths
 
 
-def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float]:
-    """Widths in a unit in which squares of them, and of the numbers in rows, are in range.
-
-    Parameters
-    ----------
-    widths : ndarray of shape (n_queries,)
-        Widths.
-    extent : float
-        The largest absolute number in a row.
-
-    Returns
-    -------
-    widths : ndarray of shape (n_queries,)
-        The widths in this unit: 0 where they are too small for it.
-    unit : float
-        A power of 2 half way between the least width and the largest number: what is scaled by it
-        keeps all digits.
-    farthest : float
-        Numbers beyond this are out of range, and to be cut off.
-    """
-    some = widths[widths > 0] if widths.any() else np.array([extent])
-    least = max(some.min(), np.ldexp(np.median(some), -_RANGE_EXPONENT // 2))
-    exponent = np.frexp(least)[1]
-    farthest = np.ldexp(1.0, min(exponent + _RANGE_EXPONENT, 1023))
-    unit = np.ldexp(1.0, (np.frexp(min(extent, farthest))[1] + exponent) // 2)
-    return np.where(widths >= least, np.minimum(widths, farthest) / unit, 0), unit, farthest
-
-
-def widths_under_metric(queries, keys, counts, metric, wanted, leave_out):
+def widths_under_metric(queries, keys, counts, metric, wanted, leave_out, mask=None):
     """The same under any metric, without regard to infinite distances.
 
     All pairs are compared: a tree would need the triangle inequality, which not every metric has.
@@ -385,6 +359,8 @@ def widths_under_metric(queries, keys, counts, metric, wanted, leave_out):
         distances = distances_between(queries[rows], keys, metric)
         leaving = np.flatnonzero(leave_out[rows] >= 0)
         distances[leaving, leave_out[rows][leaving]] = np.inf
+        if mask is not None:
+            distances[mask.hides(rows)] = np.inf
         order = distances.argsort(axis=1)
         distances = np.take_along_axis(distances, order, axis=1)
         n_counted = np.isfinite(distances).sum(axis=1)

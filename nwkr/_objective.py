@@ -1,15 +1,47 @@
-"""Objectives of a descent: criteria of the fit, and their slopes by bandwidth."""
+"""What bandwidths are judged by, and what a descent goes down: losses and their slopes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf, log
 
 import numpy as np
 
-from nwkr._leave_one_out import Fit
+from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._scoring import CRITERIA
 
-__all__ = ["by_criterion"]
+__all__ = ["Problem", "by_criterion"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The rows that bandwidths are judged by, and what is true of them.
+
+    Attributes
+    ----------
+    leave_one_out : LeaveOneOut
+        The rows to predict, and all rows.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        Their targets, in the unit.
+    unit : float
+        The unit.
+    values : ndarray of shape (n_rows, n_values)
+        The targets as they are pooled.
+    sample_weight : ndarray of shape (n_rows,)
+        Weights, of mean 1 over all rows.
+    n_samples : int
+        Number of all rows.
+    n_rows_for_each : float
+        As how many of them each that is predicted counts.
+    """
+
+    leave_one_out: LeaveOneOut
+    y: np.ndarray
+    unit: float
+    values: np.ndarray
+    sample_weight: np.ndarray
+    n_samples: int
+    n_rows_for_each: float
 
 
 def by_criterion(

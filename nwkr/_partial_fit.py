@@ -16,7 +16,7 @@ from nwkr._pooling import one_blas_thread
 from nwkr._restored import restored_on_error
 from nwkr.bandwidths import RULES
 
-__all__ = ["FitInBatches", "takes_batches"]
+__all__ = ["FitInBatches", "known_classes", "takes_batches"]
 
 
 def takes_batches(estimator: Any) -> bool:
@@ -40,6 +40,22 @@ def takes_batches(estimator: Any) -> bool:
             "got metric='precomputed'."
         )
     return True
+
+
+def known_classes(classifier: Any, classes: Any) -> np.ndarray:
+    """All classes that are going to come, sorted; they have to be passed on the first call."""
+    known = getattr(classifier, "classes_", None)
+    if classes is None and known is None:
+        raise ValueError(
+            "classes must be passed on the first call to partial_fit: all that are going to come, "
+            "for instance classes=np.unique(y)."
+        )
+    if classes is not None and known is not None and not np.array_equal(np.unique(classes), known):
+        raise ValueError(
+            f"classes must be those of the first call, {known.tolist()}; got "
+            f"{np.unique(classes).tolist()}."
+        )
+    return np.unique(classes) if known is None else known
 
 
 class FitInBatches(NadarayaWatsonBase):

@@ -20,6 +20,7 @@ from nwkr._lazy import over_blocks
 from nwkr._local import LocalLines
 from nwkr._namespaces import follows_X
 from nwkr._partial_fit import FitInBatches, takes_batches
+from nwkr._score import Score
 from nwkr._smoother import LinearSmoother
 from nwkr._targets import Targets
 from nwkr._validation import Interval, _fit_context
@@ -29,6 +30,7 @@ __all__ = ["NadarayaWatsonRegressor"]
 
 class NadarayaWatsonRegressor(
     MultiOutputMixin,
+    Score,
     RegressorMixin,
     PredictionIntervals,
     ConfidenceBands,
@@ -83,6 +85,10 @@ class NadarayaWatsonRegressor(
         categorical type are 1 apart. Such columns in data frames need not be named.
     periodic_features : dict or None, default=None
         Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
+    one_sided : str, int or None, default=None
+        Name or number of a column, such as the time, that is no larger in the training rows that
+        count than in the query; strictly smaller, if a training row leaves itself out (``X=None``).
+        A query before all rows has NaN. Not for metric="precomputed".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         What a query gets that no training row has weight for, as happens with kernels of
         compact support: the mean of the nearest training rows; the mean of all; NaN; or an
@@ -159,6 +165,7 @@ class NadarayaWatsonRegressor(
         categorical_features="from_dtype",
         ordered_features=None,
         periodic_features=None,
+        one_sided=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -173,6 +180,7 @@ class NadarayaWatsonRegressor(
         self.categorical_features = categorical_features
         self.ordered_features = ordered_features
         self.periodic_features = periodic_features
+        self.one_sided = one_sided
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol

@@ -53,6 +53,11 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     cv : int, cross-validation generator, iterable or None, default=None
         None leaves each training row out of its own prediction, exactly and without refits.
         Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
+    gap : float, tuple or None, default=None
+        What else is left out with each row, for series whose noise is correlated in time: all
+        rows at most so many rows away, in the order of `X`; or, with a pair such as
+        ``("time", 3.0)``, those whose number in that column differs by at most so much. Rows that
+        belong together otherwise are `groups` of `fit`.
     subsample : int, "auto" or None, default="auto"
         How many training rows, drawn at random, are predicted (from all others). "auto" is
         all up to 20,000 rows and 5,000 beyond; None is always all. The descent on AICc or GCV
@@ -69,6 +74,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         As of :class:`NadarayaWatsonRegressor`.
     periodic_features : dict or None, default=None
         As of :class:`NadarayaWatsonRegressor`.
+    one_sided : str, int or None, default=None
+        As of :class:`NadarayaWatsonRegressor`. Candidates are judged by how well they predict each
+        row from those before it; rows that nothing comes before are not judged.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
         with "nan" and "error" one that leaves a row without weight is never chosen.
@@ -154,6 +162,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         shrinkage=0.02,
         scoring=None,
         cv=None,
+        gap=None,
         subsample="auto",
         random_state=0,
         metric="euclidean",
@@ -161,6 +170,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         categorical_features="from_dtype",
         ordered_features=None,
         periodic_features=None,
+        one_sided=None,
         handle_empty="nearest",
         algorithm="auto",
         tol=0.0,
@@ -174,6 +184,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.shrinkage = shrinkage
         self.scoring = scoring
         self.cv = cv
+        self.gap = gap
         self.subsample = subsample
         self.random_state = random_state
         self.metric = metric
@@ -181,6 +192,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.categorical_features = categorical_features
         self.ordered_features = ordered_features
         self.periodic_features = periodic_features
+        self.one_sided = one_sided
         self.handle_empty = handle_empty
         self.algorithm = algorithm
         self.tol = tol
@@ -205,6 +217,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     @property
     def _criterion(self):
+        if self._order is not None:  # a criterion of the fit does not know what is left out
+            return None
         return {None: "aicc"}.get(self.scoring, self.scoring if self.scoring in CRITERIA else None)
 
     def _check_search(self):

@@ -17,11 +17,16 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
     def _residuals(self):
         """Values less predictions by the other rows, (n_rows, n_values); NaN where there is none.
 
-        They are of the rows that count, in units of the values, and not to be changed.
+        They are of the rows that count, in units of the values, and not to be changed. For rows
+        that nothing could predict, as the first of an order has no past, the size that the others
+        have stands in.
         """
 
         def make():
             residuals = self._values - self._fit_lines(self._left_out()).predictions
+            if self._order is not None:
+                alone = ~self._order.predictable(self._rows)[self._rows]
+                residuals[alone] = np.sqrt(_known(np.square(residuals))[alone])
             residuals.flags.writeable = False
             return residuals
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,8 +16,9 @@ from nwkr._descent import descend
 from nwkr._feature_bandwidths import origin, wider
 from nwkr._folds import scores_over_folds
 from nwkr._leave_one_out import Fit, LeaveOneOut
+from nwkr._left_out import LeftOut
 from nwkr._metrics import distances_worth_keeping
-from nwkr._objective import by_criterion
+from nwkr._objective import Problem, by_criterion
 from nwkr._progress import Progress
 from nwkr._ranking import best_of, level, scores_of
 from nwkr._scoring import CRITERIA, in_units_of, score_predictions, unit_of
@@ -39,24 +39,11 @@ _NEARBY = range(-3, 4)
 _STARTS = 2.0 ** np.arange(-3, 4)
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """The data that bandwidths are judged on: rows to predict, their targets and weights."""
-
-    leave_one_out: LeaveOneOut
-    y: np.ndarray  # in the unit
-    unit: float
-    values: np.ndarray
-    sample_weight: np.ndarray  # of mean 1 over all rows
-    n_samples: int  # all rows
-    n_rows_for_each: float  # that is predicted
-
-
-class BandwidthSearch(Progress, NadarayaWatsonBase):
+class BandwidthSearch(Progress, LeftOut):
     """A bandwidth from the training rows, each predicted without itself."""
 
     _parameter_constraints: dict = {
-        **NadarayaWatsonBase._parameter_constraints,
+        **LeftOut._parameter_constraints,
         "bandwidths": [StrOptions({"auto"}), "array-like"],
         "per_feature": ["boolean", StrOptions({"auto"})],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
@@ -169,6 +156,7 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
                 f"scoring={self.scoring!r} is a criterion of regression with cv=None; choose "
                 f"another scoring."
             )
+        self._check_left_out(bool(own))
         if self.per_feature == "auto" or not self.per_feature:
             return
         if lacks := self._per_feature_lacks():
@@ -196,21 +184,22 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
         wanted = self.subsample
         if wanted == "auto":
             wanted = n_keys if n_keys <= self._most_rows_scored else self._rows_drawn
-        rows = np.arange(n_keys)
-        if wanted is not None and wanted < n_keys:
-            by_number = np.argsort(self._rows)  # so that the rows are the same in any order
-            drawn = check_random_state(self.random_state).permutation(n_keys)
+        by_number = self._to_predict()
+        rows = np.sort(by_number)
+        if wanted is not None and wanted < len(rows):
+            drawn = check_random_state(self.random_state).permutation(len(rows))
             if hasattr(self, "classes_"):  # one row of each first, as scores of classes need
                 first = np.unique(y[by_number[drawn]], return_index=True)[1]
                 drawn = np.append(drawn[np.sort(first)], np.delete(drawn, first))
             rows = np.sort(by_number[drawn[:wanted]])
         self.n_queries_ = len(rows)
         attention = self._without_window(keys if len(rows) == n_keys else keys[rows], rows)
+        with_itself, attention = attention.mask, self._without(attention, rows)
         if distances is not None:
             attention = attention.replace(queries=distances[rows], metric="precomputed")
         unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
-        return _Problem(
-            LeaveOneOut(attention, self._values, self._penalty, self._columns),
+        return Problem(
+            LeaveOneOut(attention, self._values, self._penalty, self._columns, mask=with_itself),
             y[rows] / unit if unit != 1 else y[rows],
             unit,
             self._values[rows],
@@ -289,7 +278,8 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
     def _at_the_mean(self, tried):
         """Whether all rows count alike, and wider windows change nothing."""
         less, least = (result["effective_dof"] for _, result in tried)
-        limit = 1 if tried[-1][1]["degree"] == 0 else less
+        means = tried[-1][1]["degree"] == 0 and self._order is None
+        limit = 1 if means else less
         return level(tried) and least < limit + 1e-6
 
     def _at_the_nearest(self, tried):
@@ -370,11 +360,12 @@ class BandwidthSearch(Progress, NadarayaWatsonBase):
             # Splits that are given count all rows; others are made of the rows with weight.
             X = self._keys if self._columns.plain else X[self._rows]
             y, sample_weight = y[self._rows], sample_weight[self._rows]
+        cv = self._splits(X, y)
         names = set(self._plain_class._get_param_names()) & set(self._get_param_names())
         params = {name: getattr(self, name) for name in names} | self._columns.of_table()
         plain, scoring = self._plain_class(**params), self.scoring or self._default_scoring
         grid = self._grid([self._columns.without_names(candidate) for candidate in candidates])
-        params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, self.cv)
+        params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, cv)
         counted = sample_weight[sample_weight > 0]
         windows = [self._resolve(p["bandwidth"], counted) for p in params]
         shown = [self._columns.by_feature(window.name) for window in windows]

@@ -16,8 +16,9 @@ from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
 from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
-from nwkr._nearest import NearPlaces, NearRows, arranged, in_unit
+from nwkr._nearest import NearPlaces, NearRows, arranged
 from nwkr._pooling import Attention, Kinds
+from nwkr._width_unit import in_unit
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
@@ -183,14 +184,9 @@ class NearestWindow(Window):
         euclidean = attention.metric == "euclidean"
         if euclidean and near_rows is None:
             near_rows = self._arranged(attention.keys, "euclidean", attention.kinds)
+        options = {"n_jobs": attention.n_jobs, "near_rows": near_rows, "mask": attention.mask}
         widths = self.bandwidth.query_widths(
-            queries,
-            keys,
-            self.counts,
-            attention.metric,
-            attention.leave_out,
-            attention.n_jobs,
-            near_rows,
+            queries, keys, self.counts, attention.metric, attention.leave_out, **options
         )
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)

@@ -174,6 +174,7 @@ class KNearest:
         n_jobs=None,
         near_rows=None,
         kinds=None,
+        mask=None,
     ):
         """Width of each query.
 
@@ -195,6 +196,9 @@ class KNearest:
             The training rows, if they have been arranged.
         kinds : Kinds or None, default=None
             What columns hold besides numbers, if the rows have not been arranged.
+        mask : Mask or None, default=None
+            Which training rows each query does not see besides. Where fewer than `k` are left, the
+            width reaches to the farthest of them.
 
         Returns
         -------
@@ -213,10 +217,12 @@ class KNearest:
             counted = total - np.append(sample_weight, 0)[leave_out]
         else:
             leave_out = np.full(len(queries), -1)
+        if mask is not None:
+            counted = np.minimum(counted, mask.seen(sample_weight[:, None])[:, 0])
         wanted = np.minimum(self.k, counted) * (1 - _ROUNDING)
         # Uneven weights may count as fewer rows than there are: then all are within the width.
         left = max(counted.min(initial=np.inf), len(keys) - bool((leave_out >= 0).any()))
-        if left < self.k * (1 - _ROUNDING):
+        if mask is None and left < self.k * (1 - _ROUNDING):
             raise ValueError(
                 f"bandwidth={self} needs at least {self.k} training rows besides the one that "
                 f"is left out, counted by sample_weight; got {left:g}."
@@ -224,9 +230,10 @@ class KNearest:
         if near_rows is None:
             near_rows = arranged(keys, sample_weight, metric, kinds)
         if near_rows is None:
-            return widths_under_metric(queries, keys, sample_weight, metric, wanted, leave_out)
+            terms = sample_weight, metric, wanted, leave_out, mask
+            return widths_under_metric(queries, keys, *terms)
         n_near = self.k + leaves_out
-        return widths_of_near(near_rows, n_near, queries, wanted, leave_out, n_jobs)
+        return widths_of_near(near_rows, n_near, queries, wanted, leave_out, n_jobs, mask)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import Points
+from nwkr._pooling._mask import Mask
 from nwkr._pooling._metric import BOUNDED, Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._shared_lattice import SharedLattice
@@ -74,6 +75,7 @@ __all__ = [
     "Attention",
     "Blocks",
     "Kinds",
+    "Mask",
     "Metric",
     "Points",
     "PooledSums",

@@ -15,6 +15,7 @@ from nwkr._pooling._euclidean import centre_of, extent_of
 from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import MOST_COLUMNS
+from nwkr._pooling._mask import Mask
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._prepared import Prepared, corners_of, light_weight
@@ -54,6 +55,8 @@ class Attention:
         What columns hold besides numbers, for the euclidean metric.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
+    mask : Mask or None, default=None
+        Which keys each query does not see besides.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
         Factors of the bandwidth, by query or by key, not both.
     counts : ndarray of shape (n_keys,) or None, default=None
@@ -87,6 +90,7 @@ class Attention:
     metric: str | Callable = "euclidean"
     kinds: Kinds | None = None
     leave_out: np.ndarray | None = None
+    mask: Mask | None = None
     query_widths: np.ndarray | None = None
     key_widths: np.ndarray | None = None
     counts: np.ndarray | None = None
@@ -114,21 +118,14 @@ class Attention:
     @one_blas_thread()
     def prepare(self) -> Attention:
         """The same, with all that depends on keys and window alone: for calls with few queries."""
-        if self.metric != "euclidean" or self.blocks is None:
-            return self
-        bandwidth = np.broadcast_to(self.bandwidth, self.keys.shape[1:])
-        counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
-        corners = corners_of(self.keys[:0])
-        if len(counted) <= MOST_COLUMNS:
-            corners[:, counted] = corners_of(self.keys[:, counted])
-        around = self._problem(self._pairs(), np.empty((len(self.keys), 0))).around
+        nothing = np.empty((len(self.keys), 0))
+        around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
             return self
-        share: dict[bool, float] = {}
-        n_within = None
-        if self.query_widths is None:
-            share = {by_moments: around.share_of(by_moments) for by_moments in (False, True)}
-            n_within = around.n_within()
+        counted = np.flatnonzero(np.broadcast_to(self._counted, self.keys.shape[1:]))
+        corners = corners_of(self.keys, counted if len(counted) <= MOST_COLUMNS else counted[:0])
+        known = self.query_widths is None
+        share = {by_moments: around.share_of(by_moments) for by_moments in (False, True) if known}
         prepared = Prepared(
             extent_of(self.keys, self.kinds),
             centre_of(self.keys, self.kinds),
@@ -137,7 +134,7 @@ class Attention:
             light_weight(self.weights),
             corners,
             share,
-            n_within,
+            around.n_within() if known else None,
         )
         return self.replace(prepared=prepared)
 
@@ -161,6 +158,7 @@ class Attention:
             part = part.replace(
                 queries=part.queries[rows],
                 leave_out=_some(part.leave_out, rows),
+                mask=part.mask and part.mask.take(rows),
                 query_widths=_some(part.query_widths, rows),
             )
         if cols is not None:
@@ -169,6 +167,7 @@ class Attention:
                 keys=part.keys[cols],
                 weights=part.weights[cols],
                 leave_out=None if part.leave_out is None else places(part.leave_out, cols),
+                mask=part.mask and part.mask.take(None, cols),
                 key_widths=_some(part.key_widths, cols),
                 counts=_some(part.counts, cols),
                 blocks=None,
@@ -362,7 +361,7 @@ class Attention:
 
     def _pairs(self, multiple: float = 1.0) -> Pairs:
         widths = self.query_widths, self.key_widths
-        options = (self.leave_out, *widths, self.prepared, self.kinds, self.sizes)
+        options = (self.leave_out, *widths, self.prepared, self.kinds, self.sizes, self.mask)
         return pairs_of(self.queries, self.keys, multiple * self.bandwidth, self.metric, *options)
 
     def _problem(self, pairs, values, multiple=1.0):
@@ -370,8 +369,8 @@ class Attention:
         if multiple != 1 and prepared is not None:
             prepared = replace(prepared, share={}, n_within=None)
         varies = self.query_widths is not None or self.key_widths is not None
-        plain = pairs.kinds is None
-        terms = Terms(self.metric, self.kernel, self.bandwidth, varies, plain, self.arrays)
+        of_pairs = pairs.kinds is None, self.arrays, pairs.mask is not None
+        terms = Terms(self.metric, self.kernel, self.bandwidth, varies, *of_pairs)
         weighted = WeightedValues(self.weights, values)
         return Problem(
             terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared
@@ -381,8 +380,8 @@ class Attention:
         """Neighbourhoods of blocks; None where all pairs are to be looked at."""
         if self.algorithm == "dense":
             return None
-        attention = self if tol is None else self.replace(tol=tol)
-        return attention._problem(pairs, np.empty((len(self.keys), 0))).around
+        exact = self if tol is None else self.replace(tol=tol)
+        return exact._problem(pairs, np.empty((len(self.keys), 0))).around
 
 
 def _is(value, other):

@@ -96,6 +96,7 @@ def pool_blocks(
         values,
         multiples,
         leave_out=around.pairs.leave_out,
+        masked=around.pairs.mask is not None,
         empty=empty,
         n_jobs=n_jobs,
     )

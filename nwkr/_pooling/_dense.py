@@ -189,6 +189,7 @@ def pool_dense(
         values,
         multiples,
         leave_out=pairs.leave_out,
+        masked=pairs.mask is not None,
         empty=empty,
         n_jobs=n_jobs,
     )

@@ -161,6 +161,8 @@ class EuclideanPairs(Pairs):
         part.dtype, part.call_size, part.sizes = self.dtype, self.call_size, self.sizes
         if leaving and self.leave_out is not None:
             part.leave_out = places(self.leave_out[rows], cols)
+        if self.mask is not None:
+            part.mask = self.mask.take(rows, cols)
         if self.query_factors is not None:
             part.query_factors = self.query_factors[rows]
         if self.exact_queries is not None:
@@ -174,7 +176,9 @@ class EuclideanPairs(Pairs):
 
     @cached_property
     def leaves_itself_out(self) -> bool:
-        """Whether any key that a query leaves out is where the query is."""
+        """Whether any key that a query leaves out is where the query is, and none is hidden."""
+        if self.mask is not None:
+            return False
         if self.leave_out is None:
             return True
         leaving = np.flatnonzero(self.leave_out >= 0)

@@ -28,6 +28,7 @@ def pool_exactly(
     *,
     log_scales: np.ndarray | None = None,
     leave_out: np.ndarray | None = None,
+    masked: bool = False,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
@@ -55,6 +56,8 @@ def pool_exactly(
         Logarithms of what the weights in those sums were divided by; 0 by default.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
+    masked : bool, default=False
+        Whether queries do not see other keys besides.
     empty : {"nearest", "mean"} or None, default=None
         What a query takes that no key has weight for: its nearest keys, all, or nothing.
     n_jobs : int or None, default=None
@@ -73,12 +76,13 @@ def pool_exactly(
     for number in np.flatnonzero(uncertain.any(axis=1)):
         rank = np.repeat(pooled[number].rank, n_queries, axis=0)
         pooled[number] = replace(pooled[number], remainder=np.zeros(n_queries), rank=rank)
-    nearest = "nearest" if empty == "nearest" else None  # the mean is put in at the end
+    # Or else the mean is put in at the end, which is one for all queries, but for a key.
+    of_rows = empty if empty == "nearest" or masked else None
 
     def make_again(part):
         again = part[uncertain[:, part].any(axis=0)]
-        pairs, rows, cols = pairs_of(again, nearest)
-        for exactly in in_rows(pairs, kernel, rows, nearest, max(multiples)):
+        pairs, rows, cols = pairs_of(again, of_rows)
+        for exactly in in_rows(pairs, kernel, rows, of_rows, max(multiples)):
             these, again = np.split(again, [len(exactly.rows)])
             keys = exactly.cols if cols is None else cols[exactly.cols]
             of_these = values.take(keys)
@@ -87,7 +91,7 @@ def pool_exactly(
                 of_multiple.put(these[some], exactly.sums(of_these, multiple, some))
 
     each(make_again, [part for part in parts if uncertain[:, part].any()], n_jobs)
-    if empty == "mean":
+    if empty == "mean" and not masked:
         _put_mean(pooled, uncertain, values, leave_out)
     return pooled
 

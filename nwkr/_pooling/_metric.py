@@ -38,6 +38,7 @@ def pairs_of(
     prepared=None,
     kinds=None,
     sizes=DEFAULT_SIZES,
+    mask=None,
 ) -> Pairs:
     """Pair queries with keys under a metric.
 
@@ -61,6 +62,8 @@ def pairs_of(
         What columns hold besides numbers, if the metric is euclidean.
     sizes : Sizes, default=DEFAULT_SIZES
         The sizes of the pieces that are worked on.
+    mask : Mask or None, default=None
+        Which keys each query does not see besides.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def pairs_of(
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None
-    pairs.leave_out, pairs.sizes = leave_out, sizes
+    pairs.leave_out, pairs.mask, pairs.sizes = leave_out, mask, sizes
     if query_widths is not None:
         # A width of 0 is the limit of a narrow window: what is apart does not count.
         pairs.exact_queries = query_widths == 0

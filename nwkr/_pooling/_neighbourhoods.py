@@ -7,7 +7,6 @@ support, as a group. Blocks of queries that lie together look for them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, sqrt
 
@@ -16,10 +15,12 @@ import numpy as np
 from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs, in_blocks
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
+from nwkr._pooling._surroundings import Surroundings
 from nwkr._pooling._threads import slices
+from nwkr._pooling._veil import Veil
 from nwkr.kernels import Kernel
 
-__all__ = ["MARGIN", "Neighbourhoods", "Surroundings"]
+__all__ = ["MARGIN", "Neighbourhoods"]
 
 # Queries that would have a smaller block go one by one.
 _LEAST_QUERIES_TOGETHER = 4
@@ -35,29 +36,6 @@ _BOXES_SAMPLED = 16
 # of such weights.
 _LEAST_WEIGHT_WITHIN = 2.0**-10
 _MOST_MOMENTS_PER_BLOCK = 64  # more take as long as the pairs of the block
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What matters to some blocks of queries.
-
-    Attributes
-    ----------
-    blocks : ndarray of shape (n_found,)
-        Numbers of the blocks of keys that any of them has to visit, pair by pair.
-    visited : ndarray of bool, of shape (n_parts, n_found)
-        Which of these each block of queries visits.
-    nearest : ndarray of shape (n_parts, n_found)
-        Squared scaled distance that no pair with them is nearer than.
-    within : tuple of two
-        For groups, and for other blocks: their numbers, and whether each lies within the
-        support of all queries of a block, of shape (n_parts, n_numbers).
-    """
-
-    blocks: np.ndarray
-    visited: np.ndarray
-    nearest: np.ndarray
-    within: tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Neighbourhoods:
@@ -116,6 +94,10 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - self.masses.heaviest
+        self._veil: Veil | None = None
+        if pairs.mask is not None:
+            levels = self.groups, self.blocks
+            self._veil = Veil(pairs.mask, levels, weights, np.maximum(self._mass, 0))
         # Half of the tolerance, as a prediction has the errors of two sums.
         self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)
@@ -240,7 +222,10 @@ class Neighbourhoods:
         # Queries of width 0 take exact matches only, hence no blocks as a whole.
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
-        return self._of_boxes(corners_of_runs(queries, starts), factors, multiples, whole)
+        intervals = None if self._veil is None else self._veil.intervals(rows, starts)
+        return self._of_boxes(
+            corners_of_runs(queries, starts), factors, multiples, whole, intervals
+        )
 
     def all_of(
         self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
@@ -262,7 +247,7 @@ class Neighbourhoods:
         blocks = (groups[:, None] * size + np.arange(size)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
-    def _of_boxes(self, corners, factors, multiples, whole):
+    def _of_boxes(self, corners, factors, multiples, whole, intervals):
         def within(farthest):
             if not self.by_moments(multiples):
                 return np.zeros(farthest.shape, bool)
@@ -272,21 +257,27 @@ class Neighbourhoods:
             return inside
 
         def reach_of(nearest, farthest, mass):
-            bounds = zip(nearest, farthest)
-            reaches = [max(self._reach(*b, mass, m) for m in multiples) for b in bounds]
+            bounds = zip(nearest, farthest, np.broadcast_to(mass, nearest.shape))
+            reaches = [max(self._reach(*b, m) for m in multiples) for b in bounds]
             return np.array(reaches)[:, None]
+
+        veil, mass = self._veil, self._mass
+        if veil is not None:
+            mass = veil.masses(intervals)
 
         # What is far from all boxes together is far from each.
         extremes = np.min(factors[0]), np.max(factors[1])
         around = corners.take(np.arange(corners.lower.shape[1])[None]).around()
         nearest, farthest = self._group_boxes.distances(around, extremes)
-        of_all = reach_of(nearest, farthest, self._mass)
+        of_all = reach_of(nearest, farthest, mass if veil is None else mass.min(axis=0))
         groups = np.flatnonzero(nearest[0] < of_all[0])
 
         nearest, farthest = self._group_boxes.distances(corners, factors, groups)
-        reach = np.minimum(of_all, reach_of(nearest, farthest, self._mass[groups]))
+        reach = np.minimum(of_all, reach_of(nearest, farthest, mass[..., groups]))
         inside = within(farthest)
         near = (nearest < reach) & ~inside
+        if veil is not None:
+            near &= ~veil.hides(intervals, 0, groups)
         some = near.any(axis=0)
 
         blocks = self._in_groups(groups[some])
@@ -295,6 +286,8 @@ class Neighbourhoods:
         nearest, farthest = self._boxes.distances(corners, factors, blocks)
         inside_too = near & within(farthest)
         visited = near & (nearest < reach) & ~inside_too
+        if veil is not None:
+            visited &= ~veil.hides(intervals, 1, blocks)
         some = visited.any(axis=0)
         return Surroundings(
             blocks[some],
@@ -328,7 +321,10 @@ class Neighbourhoods:
         queries = np.take(self.pairs.queries, rows, axis=0)
         box = corners_of_runs(queries, np.array([0]))
         _, (farthest,) = self._group_boxes.distances(box)
-        if self.pairs.leave_out is not None:
+        if self._veil is not None:
+            seen = self._veil.masses(self._veil.intervals(rows, np.zeros(1, int)))[0]
+            farthest = farthest[seen > 0]
+        elif self.pairs.leave_out is not None:
             farthest = farthest[self._several]
         (nearest,), _ = self._boxes.distances(box)
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * MARGIN)
@@ -366,10 +362,11 @@ class Neighbourhoods:
             boxes, sizes = self._boxes, np.diff(self.blocks.starts)
         nearest, farthest = boxes.distances(corners, factors)
         n_keys, ends = sizes.sum(), np.isfinite(self.kernel.support)
+        mass = self.masses.of_groups if self._veil is not None else self._mass
         if ends or by_moments:
             visited = np.ones(nearest.shape, bool)
             if ends:
-                visited &= nearest < self._reach(nearest, farthest, self._mass, multiple)
+                visited &= nearest < self._reach(nearest, farthest, mass, multiple)
             if by_moments:
                 visited &= farthest > self._within * multiple**2
             return float((visited @ sizes).mean()) / n_keys
@@ -377,7 +374,7 @@ class Neighbourhoods:
         # its box, and more than the centre of the box: by measurement, half way between.
         centres = corners.centres()
         bounds = zip(*self._group_boxes.distances(centres, factors))
-        reach = np.array([self._reach(n, f, self._mass, multiple) for n, f in bounds])[:, None]
+        reach = np.array([self._reach(n, f, mass, multiple) for n, f in bounds])[:, None]
         from_centre, _ = boxes.distances(centres, factors)
         visited = (nearest < reach) @ sizes + (from_centre < reach) @ sizes
         return float(visited.mean()) / 2 / n_keys

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from nwkr._pooling._kinds import Kinds
+from nwkr._pooling._mask import Mask
 from nwkr._pooling._product import Product
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
@@ -45,6 +46,8 @@ class Pairs:
         Number of pairs of the whole call, of which these may be a part.
     leave_out : ndarray of shape (n_queries,) or None
         For each query, the number of the key that it leaves out; -1 for none.
+    mask : Mask or None
+        Which keys each query does not see besides.
     exact_queries : ndarray of bool, of shape (n_queries,), or None
         Queries of width 0, for which only keys at distance 0 count.
     query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
@@ -57,6 +60,7 @@ class Pairs:
 
     kinds: Kinds | None = None
     leave_out: np.ndarray | None = None
+    mask: Mask | None = None
     exact_queries: np.ndarray | None = None
     query_factors: np.ndarray | None = None
     key_factors: np.ndarray | None = None
@@ -145,7 +149,9 @@ class Pairs:
         self.exclude_self(tile, rows, cols, fill)
 
     def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
-        """Put `fill` where a query meets the key that it leaves out."""
+        """Put `fill` where a query meets the key that it leaves out, or one that is hidden."""
+        if self.mask is not None:
+            np.copyto(tile, fill, where=self.mask.hides(rows, cols))
         if self.leave_out is None:
             return
         left_out = places(self.leave_out[rows], cols)

@@ -89,20 +89,26 @@ def light_weight(weights: np.ndarray) -> float:
     return max(float(np.quantile(some, _LIGHT_QUANTILE)), _LEAST_LIGHT_WEIGHT)
 
 
-def corners_of(keys: np.ndarray) -> np.ndarray:
+def corners_of(keys: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
     """Numbers that more and more keys are beyond, from either end of each column.
 
     Parameters
     ----------
     keys : ndarray of shape (n_keys, n_columns)
         The keys.
+    columns : ndarray of shape (n_wanted,) or None, default=None
+        Numbers of the columns to look at, all by default.
 
     Returns
     -------
     corners : ndarray of shape (n_corners, n_columns)
         The least number of each column, and what the first few keys are below; then what the last
-        few are above, and the greatest. NaN where there are no keys.
+        few are above, and the greatest. NaN in the other columns, and where there are no keys.
     """
+    if columns is not None:
+        corners = corners_of(keys[:0])
+        corners[:, columns] = corners_of(keys[:, columns])
+        return corners
     if not len(keys):
         return np.full((2 * len(_TRIMMED_SHARES), keys.shape[1]), np.nan)
     n_left_out = [int(trim * len(keys)) for trim in _TRIMMED_SHARES]

@@ -80,6 +80,8 @@ class Tiles:
             return None
         if rescaled or pairs.must_match or pairs.exact_queries is not None:
             return None
+        if pairs.mask is not None:
+            return None
         if not product.is_whole:
             return None
         return pool_for(self.dtype, pairs.call_size, pairs.sizes)

@@ -8,7 +8,8 @@ import numpy as np
 
 from nwkr._pooling._boxes import runs
 from nwkr._pooling._dense import Visit
-from nwkr._pooling._neighbourhoods import MARGIN, Neighbourhoods, Surroundings
+from nwkr._pooling._neighbourhoods import MARGIN, Neighbourhoods
+from nwkr._pooling._surroundings import Surroundings
 
 __all__ = ["visits"]
 

@@ -47,6 +47,8 @@ class Terms:
         Whether all columns hold numbers, and none misses any.
     arrays : Arrays or None, default=None
         What the rows came in, and where they are pooled, if that is not NumPy.
+    masked : bool, default=False
+        Whether keys are hidden from queries, besides one that each leaves out.
     """
 
     metric: str | Callable | Metric
@@ -55,6 +57,7 @@ class Terms:
     varies: bool = False
     plain: bool = True
     arrays: Arrays | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class DenseWay(Way):
         """Pool over all pairs, where the rows came from."""
         pool: Any = pool_dense
         terms = problem.terms
-        if terms.arrays is not None and terms.metric == "euclidean" and terms.plain:
+        on_device = terms.metric == "euclidean" and terms.plain and not terms.masked
+        if terms.arrays is not None and on_device:
             pool = partial(pool_on_device, terms.arrays)
         return pool(
             problem.pairs,
@@ -137,6 +138,8 @@ class LatticeWay(Way):
             return f"one bandwidth for all rows; got bandwidth={terms.bandwidth!r}"
         if not terms.plain:
             return "columns of numbers, none of them missing; got categories or missing values"
+        if terms.masked:
+            return "queries that see all training rows; got one_sided, which hides later ones"
         counted = np.isfinite(terms.bandwidth)
         if (terms.bandwidth == 0).any() or not 1 <= counted.sum() <= MOST_COLUMNS:
             return (

@@ -174,6 +174,12 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 "metric='precomputed' needs all distances in memory; got chunks. Choose another "
                 "metric, or fit the estimators of nwkr."
             )
+        for name in ("one_sided", "gap"):
+            if (value := getattr(self, name, None)) is not None:
+                raise ValueError(
+                    f"{name} needs all rows in memory; got chunks, and {name}={value!r}. Fit the "
+                    f"estimators of nwkr."
+                )
         if self._fits_lines and self.metric != "euclidean":
             raise ValueError(
                 f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "

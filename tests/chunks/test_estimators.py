@@ -363,6 +363,7 @@ def assert_refused(error, match, params=None, **data):
         ({"bandwidth": [1.0]}, "one for each feature"),
         ({"bandwidth": "wide"}, "bandwidth"),
         ({"metric": "precomputed"}, "precomputed"),
+        ({"one_sided": 0}, "one_sided needs all rows in memory"),
         ({"metric": "manhattan", "bandwidth": "scott"}, "Give a number"),
         ({"metric": "manhattan", "degree": 1}, "degree=1 needs"),
         ({"kernel": "epanechnikov", "algorithm": "lattice"}, "the Gaussian kernel"),

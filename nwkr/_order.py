@@ -1,0 +1,222 @@
+"""An order of the training rows, and which of them a row does not see in it.
+
+Groups, blocks of time and the past are all of one kind: a row has a place, and leaves out what is
+in an interval around it, or from there on (`nwkr/_pooling/_mask.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from nwkr._pooling import Mask
+from nwkr._which_features import place_of
+
+__all__ = ["Order", "groups_of", "order_of"]
+
+# Places that differ by so much more, relative to them, differ by rounding.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Places of the training rows, and how much a row does not see.
+
+    Attributes
+    ----------
+    places : ndarray of shape (n_samples,)
+        The place of each training row.
+    gap : float, default=0.0
+        Rows whose places differ by no more are left out together.
+    column : int or None, default=None
+        The column of queries that has their places, if only earlier rows count.
+    """
+
+    places: np.ndarray
+    gap: float = 0.0
+    column: int | None = None
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether only earlier rows count."""
+        return self.column is not None
+
+    def of_queries(self, rows: np.ndarray, queries: np.ndarray) -> Mask | None:
+        """What queries do not see of some training rows: what is later than they are.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the training rows.
+        queries : ndarray of shape (n_queries, n_columns)
+            Queries.
+
+        Returns
+        -------
+        mask : Mask or None
+            The mask; None where they see all.
+        """
+        if self.column is None:
+            return None
+        at = np.asarray(queries[:, self.column], float)
+        if np.isnan(at).any():
+            raise ValueError(
+                f"The column that one_sided gives must not miss numbers; row "
+                f"{int(np.isnan(at).argmax())} of X does."
+            )
+        return Mask(self.places[rows], np.nextafter(at, np.inf), np.full(len(at), np.inf))
+
+    def left_out(self, rows: np.ndarray, which: np.ndarray) -> Mask:
+        """What training rows leave out of their own predictions.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the training rows that count.
+        which : ndarray of shape (n_queries,)
+            Numbers of those that are predicted.
+
+        Returns
+        -------
+        mask : Mask
+            The mask.
+        """
+        at = self.places[which]
+        gap = self.gap + _ROUNDING * max(self.gap, np.abs(self.places).max()) if self.gap else 0.0
+        highest = np.full(len(at), np.inf) if self.one_sided else at + gap
+        return Mask(self.places[rows], at - gap, highest)
+
+    def predictable(self, rows: np.ndarray) -> np.ndarray:
+        """Which training rows see any other, without what they leave out.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the training rows that count.
+
+        Returns
+        -------
+        predictable : ndarray of bool, of shape (n_samples,)
+            The others cannot be predicted, whatever the window.
+        """
+        mask = self.left_out(rows, np.arange(len(self.places)))
+        return mask.seen(np.ones((len(rows), 1)))[:, 0] > 0
+
+    def of_predictable(self, rows: np.ndarray, *arrays: Any) -> list[np.ndarray | None]:
+        """Of arrays with a number for each training row, or None, those of rows to predict."""
+        check_consistent_length(self.places, *arrays)
+        some = self.predictable(rows)
+        return [None if array is None else np.asarray(array)[some] for array in arrays]
+
+
+def groups_of(groups: Any, n_samples: int) -> np.ndarray:
+    """Numbers of the groups of rows, checked.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        Labels.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_samples,)
+        The same number for the same label.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each row, or one is missing.
+    """
+    import pandas as pd
+
+    try:
+        labels = column_or_1d(groups)
+    except ValueError as error:
+        raise ValueError(f"groups must have one label for each row of X: {error}") from error
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"groups must have one label for each row of X, {n_samples}; got {len(labels)}."
+        )
+    numbers, _ = pd.factorize(labels, sort=True)  # as splits by group have them
+    if (numbers < 0).any():
+        raise ValueError(
+            f"groups must have a label for each row of X; got a missing one at row "
+            f"{int((numbers < 0).argmax())}. Give rows that belong to no group labels of their own."
+        )
+    return numbers.astype(float)
+
+
+def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
+    """The order that the parameters of an estimator, and groups, put training rows in.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What has `one_sided`, and perhaps `gap`.
+    X : ndarray of shape (n_samples, n_features)
+        Table of the training rows.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Labels of groups.
+
+    Returns
+    -------
+    order : Order or None
+        The order; None if each row sees all others.
+
+    Raises
+    ------
+    ValueError
+        If these are not as described, or do not go together.
+    """
+    one_sided, gap = estimator.one_sided, getattr(estimator, "gap", None)
+    none = one_sided is None and gap is None and groups is None
+    if getattr(estimator, "_fits_trend", False) and not none:
+        raise ValueError(
+            "degree=1 of a classifier has a trend of all rows, whatever groups, gap and one_sided "
+            "leave out; these need degree=0."
+        )
+    if groups is not None:
+        for name, value in (("gap", gap), ("one_sided", one_sided)):
+            if value is not None:
+                raise ValueError(f"groups need {name}=None; got {name}={value!r}.")
+        return Order(groups_of(groups, len(X)))
+    if one_sided is None and gap is None:
+        return None
+    if one_sided is None and not isinstance(gap, tuple | list):
+        return Order(np.arange(len(X), dtype=float), _checked_gap(gap, gap))
+    if estimator.metric == "precomputed":
+        raise ValueError(
+            "one_sided, and gap with a column, need rows of features; got metric='precomputed'."
+        )
+    column, width = one_sided, 0.0
+    if gap is not None:
+        if not isinstance(gap, tuple | list) or len(gap) != 2:
+            _checked_gap(gap, None)
+        column, width = gap[0], _checked_gap(gap, gap[1])
+    columns = estimator._columns
+    place, number = columns.column_of_number("one_sided" if gap is None else "gap", column)
+    if one_sided is not None and place_of("one_sided", one_sided, columns.labels) != place:
+        raise ValueError(
+            f"gap must be in the column of one_sided, as in gap=({one_sided!r}, 1.0); got "
+            f"gap={gap!r}."
+        )
+    places = X[:, place].astype(float)
+    if not np.isfinite(places).all():
+        raise ValueError(f"Column {column!r} puts the rows in order; it must not miss numbers.")
+    return Order(places, width, None if one_sided is None else number)
+
+
+def _checked_gap(gap, width):
+    number = isinstance(width, Real) and not isinstance(width, bool | np.bool_)
+    if not number or not 0 <= float(width) < np.inf:
+        raise ValueError(
+            f"gap must be None, a non-negative number of rows, or a column and such a number in "
+            f"its units, as in ('time', 3.0) (with one_sided, of the same column); got {gap!r}."
+        )
+    return float(width)

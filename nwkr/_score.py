@@ -1,0 +1,43 @@
+"""The score of predictions, of training rows without what they leave out among them."""
+
+from __future__ import annotations
+
+from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score, r2_score
+
+from nwkr._base import NadarayaWatsonBase
+
+__all__ = ["Score"]
+
+
+class Score(NadarayaWatsonBase):
+    """An estimator that judges its predictions."""
+
+    def score(self, X, y, sample_weight=None):
+        """Score of the predictions: accuracy of a classifier, R2 of a regressor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. For None, training rows that nothing can predict, such
+            as the earliest with `one_sided`, are not judged.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            What is true of these rows; of the training rows for None.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            The share of rows whose class is right, by weight; or the coefficient of determination,
+            the mean of that of all outputs.
+        """
+        order = getattr(self, "_order", None)
+        if X is not None or order is None:
+            return super().score(X, y, sample_weight)
+        classes = is_classifier(self)
+        answers = self.predict_proba(None) if classes else self.predict(None)
+        y, answers, weight = order.of_predictable(self._rows, y, answers, sample_weight)
+        if classes:
+            return accuracy_score(y, self._most_probable(answers), sample_weight=weight)
+        return r2_score(y, answers, sample_weight=weight)

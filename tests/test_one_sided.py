@@ -1,0 +1,159 @@
+"""Only the past: each query by itself, with a fit to the rows that are no later."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr.bandwidths import KNearest
+
+METHODS = {
+    "predict": (),
+    "score_samples": (),
+    "effective_sample_size": (),
+    "predict_quantiles": ([0.2, 0.8],),
+    "predict_cdf": ([0.0, 1.0],),
+    "predict_density": ([0.0, 1.0], 0.4),
+    "gradient": (),
+    "effective_weights": (),
+}
+
+
+def make_data(rng, n=50, n_queries=12):
+    """Times that repeat, among rows and between rows and queries; some queries come before all."""
+    X, Q = rng.standard_normal((n, 2)), rng.standard_normal((n_queries, 2))
+    X[:, 0], Q[:, 0] = np.round(X[:, 0], 1), np.round(Q[:, 0], 1)
+    Q[0, 0] = X[:, 0].min() - 1
+    return X, np.sin(X[:, 0]) + X[:, 1], Q
+
+
+def one_by_one(model, X, y, Q, method="predict", *args):
+    """What a method gives for each query, of a fit to the rows that are no later; NaN if none."""
+    found = []
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for query in Q:
+            past = X[:, 0] <= query[0]
+            if past.any():
+                answer = getattr(model.fit(X[past], y[past]), method)(query[None], *args)[0]
+                if method == "effective_weights":
+                    answer, weights = np.zeros(len(X)), answer
+                    answer[past] = weights
+                found.append(answer)
+            else:
+                found.append(np.nan)
+    like = next(np.asarray(answer) for answer in found if np.ndim(answer) or not np.isnan(answer))
+    return np.array([np.broadcast_to(answer, like.shape) for answer in found])
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_predictions_are_those_of_the_past(kernel, degree, rng):
+    X, y, Q = make_data(rng)
+    options = {"kernel": kernel, "bandwidth": [0.9, 0.6], "degree": degree}
+    expected = one_by_one(NadarayaWatsonRegressor(**options), X, y, Q)
+    assert np.isnan(expected[0])
+    for algorithm in ("dense", "blocks"):
+        model = NadarayaWatsonRegressor(**options, one_sided=0, algorithm=algorithm).fit(X, y)
+        np.testing.assert_allclose(model.predict(Q), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
+def test_windows_that_the_past_is_not_in(empty, rng):
+    X, y, Q = make_data(rng)
+    options = {"kernel": "epanechnikov", "bandwidth": 0.5, "handle_empty": empty}
+    expected = one_by_one(NadarayaWatsonRegressor(**options), X, y, Q)
+    model = NadarayaWatsonRegressor(**options, one_sided=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(Q), expected, rtol=1e-9)
+
+
+def test_no_past_is_an_error_on_request(rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor(one_sided=0, handle_empty="error").fit(X, y)
+    with pytest.raises(ValueError, match="No training row has weight for 1 of 12 queries"):
+        model.predict(Q)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_whatever_is_asked(method, rng):
+    X, y, Q = make_data(rng)
+    Q = Q[1:]  # of which all have a past
+    expected = one_by_one(NadarayaWatsonRegressor(bandwidth=0.7), X, y, Q, method, *METHODS[method])
+    model = NadarayaWatsonRegressor(bandwidth=0.7, one_sided=0).fit(X, y)
+    found = getattr(model, method)(Q, *METHODS[method])
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_classes_of_the_past(rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonClassifier(bandwidth=0.5, one_sided=0).fit(X, y > 0)
+    plain = NadarayaWatsonRegressor(bandwidth=0.5)
+    expected = one_by_one(plain, X, (y > 0) * 1.0, Q)
+    np.testing.assert_allclose(model.predict_proba(Q)[:, 1], expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(model.predict(Q[1:]), expected[1:] > 0.5)
+    with pytest.raises(ValueError, match="one_sided=0 they have no class"):
+        model.predict(Q)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
+def test_the_nearest_of_the_past(metric, rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor("boxcar", KNearest(4), metric=metric, one_sided=0).fit(X, y)
+    expected = []
+    for query in Q:
+        past = X[:, 0] <= query[0]
+        apart = np.abs(X[past] - query)
+        apart = np.hypot(*apart.T) if metric == "euclidean" else apart.sum(axis=1)
+        near = apart <= np.sort(apart)[:4].max(initial=-1) * (1 + 1e-12)
+        expected.append(y[past][near].mean() if past.any() else np.nan)
+    np.testing.assert_allclose(model.predict(Q), expected, rtol=1e-9)
+
+
+def test_a_row_counts_at_its_own_time_unless_it_is_left_out(rng):
+    X, y = np.arange(5.0)[:, None], rng.standard_normal(5)
+    model = NadarayaWatsonRegressor("boxcar", 0.5, one_sided=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y)
+    np.testing.assert_allclose(model.predict(None)[1:], y[:-1])  # the nearest before it
+    assert np.isnan(model.predict(None)[0])
+    np.testing.assert_allclose(np.diag(model.attention_weights_), 1)
+    assert not np.triu(model.set_params(kernel="constant").fit(X, y).attention_weights(None)).any()
+
+
+@pytest.mark.parametrize("name", ["gaussian", "epanechnikov"])
+@pytest.mark.parametrize("degree", [0, 1])
+def test_many_rows(name, degree, rng):
+    X = rng.uniform(size=(4000, 2))
+    y = X.sum(axis=1) + rng.standard_normal(4000)
+    Q = X[rng.permutation(4000)[:500]] + [0, 0.01]
+    options = {"kernel": name, "bandwidth": 0.03, "degree": degree, "one_sided": 0}
+    dense = NadarayaWatsonRegressor(**options, algorithm="dense").fit(X, y)
+    blocks = NadarayaWatsonRegressor(**options, algorithm="blocks").fit(X, y)
+    np.testing.assert_allclose(blocks.predict(Q), dense.predict(Q), rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(blocks.predict(None), dense.predict(None), rtol=1e-8, atol=1e-9)
+
+
+def test_rows_in_batches(rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor(bandwidth=0.5, one_sided=0)
+    for part in np.split(np.argsort(X[:, 0]), [20, 40]):
+        model.partial_fit(X[part], y[part])
+    whole = NadarayaWatsonRegressor(bandwidth=0.5, one_sided=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(Q), whole.predict(Q), rtol=1e-12)
+
+
+def test_later_rows_change_nothing(rng):
+    X, y, Q = make_data(rng)
+    Q = Q[(Q[:, 0] < 0.5) & (Q[:, 0] >= X[:, 0].min())]
+    later = X + np.array([10, 0])
+    whole, early = np.vstack([X, later]), NadarayaWatsonRegressor(bandwidth=0.5, one_sided=0)
+    expected = early.fit(X, y).predict(Q)
+    found = early.fit(whole, np.append(y, 100 + y)).predict(Q)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_time_is_not_missing(rng):
+    X, y, Q = make_data(rng)
+    Q[3, 0] = X[2, 0] = np.nan
+    with pytest.raises(ValueError, match="Column 0 puts the rows in order; it must not miss"):
+        NadarayaWatsonRegressor(one_sided=0).fit(X, y)
+    model = NadarayaWatsonRegressor(one_sided=0).fit(X[3:], y[3:])
+    with pytest.raises(ValueError, match="one_sided gives must not miss numbers; row 3 of X does"):
+        model.predict(Q)
