@@ -19,6 +19,7 @@ READING_ORDER = [
     "plot_displays.py",
     "plot_consistency.py",
     "plot_large_data.py",
+    "plot_more_than_one_machine.py",
 ]
 
 

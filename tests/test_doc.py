@@ -26,6 +26,8 @@ PAGES = [page for page in WRITTEN if ">>>" in read(page)]
 @pytest.mark.parametrize("page", PAGES)
 def test_code_gives_what_is_shown(page):
     assert "doctest:" not in read(page), "a page must not skip or loosen anything by itself"
+    if "import dask" in read(page):
+        pytest.importorskip("dask")
     result = doctest.testfile(
         str(DOC / page),
         module_relative=False,
@@ -79,6 +81,8 @@ def test_the_api_page_lists_what_is_public():
     estimators = {name for name in nwkr.__all__ if name.startswith("NadarayaWatson")}
     of_kernels = {f"kernels.{name}" for name in kernels.__all__}
     of_bandwidths = {f"bandwidths.{name}" for name in bandwidths.__all__}
+    over_chunks = re.findall(r"^   dask\.(\w+)$", read("api.rst"), re.M)
+    assert set(over_chunks) == estimators
     of_displays = {f"displays.{name}" for name in displays.__all__}
     assert set(listed) == estimators | {"last_step"} | of_kernels | of_bandwidths | of_displays
 
