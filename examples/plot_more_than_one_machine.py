@@ -46,8 +46,8 @@ table(20)
 # %%
 # Fit and predict
 # ---------------
-# ``fit`` reads each chunk once. ``predict`` gives a lazy array; each chunk of rows hands its weights
-# to a lattice when that is computed, and the lattices add up.
+# ``fit`` reads each chunk once. ``predict`` gives a lazy array; when that is computed, each chunk of
+# rows hands its weights to a lattice, and the lattices add up.
 
 grid = np.linspace(-2, 2, 401)
 queries = da.from_array(grid[:, None])
@@ -83,8 +83,8 @@ plt.show()
 # %%
 # On a laptop
 # -----------
-# The chunks above went to threads of one process. With a client they go to its workers, and the code
-# stays as it is:
+# The chunks above went to threads of one process. With a client they go to its workers, and the
+# code stays as it is:
 #
 # .. code-block:: python
 #
