@@ -46,8 +46,8 @@ table(20)
 # %%
 # Fit and predict
 # ---------------
-# ``fit`` reads each chunk once. ``predict`` gives a lazy array; when that is computed, each chunk of
-# rows hands its weights to a lattice, and the lattices add up.
+# ``fit`` reads each chunk once. ``predict`` gives a lazy array. When that is computed, each chunk
+# of rows hands its weights to a lattice, and the lattices add up.
 
 grid = np.linspace(-2, 2, 401)
 queries = da.from_array(grid[:, None])
