@@ -47,39 +47,28 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
     pairs : EuclideanPairs
         The pairs.
     """
+    special = None
     if kinds is not None:
         special = kinds.special(keys) if prepared is None else prepared.special
-        if (special | kinds.special(queries)).any():
-            return _pairs_of_kinds(queries, keys, bandwidth, prepared, kinds)
+        special = special | kinds.special(queries)
+        kinds = kinds if special.any() else None
     largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
     matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
-    if matched.any():  # only then by column, which takes longer
-        of_keys = extent_of(keys) if prepared is None else prepared.extent
-        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries), of_keys)
-    counted = ~matched & np.isfinite(bandwidth)
-    of_matched = (queries[:, matched], keys[:, matched], None) if matched.any() else None
+    if matched.any() or kinds is not None:  # only then by column, which takes longer
+        of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
+        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
+    centre = centre_of(keys, kinds) if prepared is None else prepared.centre
+    if kinds is not None:
+        centre = np.nan_to_num(np.where(np.isnan(centre), kinds.centre(queries), centre))
+    counted, of_matched = ~matched & np.isfinite(bandwidth), None
+    if matched.any():
+        of_matched = queries[:, matched], keys[:, matched], kinds and kinds.take(matched)
     if not counted.all():
         queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
-    centre = centre_of(keys) if prepared is None else prepared.centre[counted]
-    return EuclideanPairs(queries, keys, bandwidth, centre, np.flatnonzero(counted), of_matched)
-
-
-def _pairs_of_kinds(queries, keys, bandwidth, prepared, kinds):
-    of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
-    matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
-    counted = np.flatnonzero(~matched & np.isfinite(bandwidth))
-    centre = centre_of(keys, kinds) if prepared is None else prepared.centre
-    centre = np.nan_to_num(np.where(np.isnan(centre), kinds.centre(queries), centre))
-    of_matched = (queries[:, matched], keys[:, matched], kinds.take(matched))
-    return EuclideanPairs(
-        queries[:, counted],
-        keys[:, counted],
-        bandwidth[counted],
-        centre[counted],
-        counted,
-        of_matched if matched.any() else None,
-        kinds.take(counted),
-    )
+        centre, kinds = centre[counted], kinds and kinds.take(counted)
+        special = None if special is None else special[counted]
+    columns = np.flatnonzero(counted)
+    return EuclideanPairs(queries, keys, bandwidth, centre, columns, of_matched, kinds, special)
 
 
 def centre_of(keys: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
@@ -106,6 +95,8 @@ class EuclideanPairs(Pairs):
         What queries and keys have in the columns with bandwidth 0, and their kinds.
     kinds : Kinds or None, default=None
         What the columns hold besides numbers.
+    special : ndarray of bool, of shape (n_columns,), or None, default=None
+        Which of these queries and keys hold anything else in, if that is known.
 
     Attributes
     ----------
@@ -117,14 +108,18 @@ class EuclideanPairs(Pairs):
 
     is_flat = True
 
-    def __init__(self, queries, keys, bandwidth, centre, columns, matched=None, kinds=None):
+    def __init__(
+        self, queries, keys, bandwidth, centre, columns, matched=None, kinds=None, special=None
+    ):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
         self.columns = columns
         self._centre, self._matched = centre, matched
         self.special = np.zeros(0, int)
         if kinds is not None:
-            self.special = np.flatnonzero(kinds.special(queries) | kinds.special(keys))
+            if special is None:
+                special = kinds.special(queries) | kinds.special(keys)
+            self.special = np.flatnonzero(special)
             self.kinds = kinds if len(self.special) else None
 
     def restrict(self, rows, cols, multiple=1.0, leaving=True) -> EuclideanPairs:
