@@ -284,9 +284,8 @@ class EuclideanPairs(Pairs):
         """What columns of other kinds than numbers add to the centred ones."""
         if self.kinds is None:
             return None
-        queries, keys = self.centred
-        sides = (self.queries, self.keys), (queries.T, keys.T)
-        return self.kinds.products(self.special, *sides, self.bandwidth, self.sizes)
+        units = self._centre, self.bandwidth
+        return self.kinds.products(self.special, self.queries, self.keys, *units, self.sizes)
 
     @cached_property
     def in_range(self):

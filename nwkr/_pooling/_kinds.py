@@ -112,20 +112,17 @@ class Kinds:
             np.copyto(squares, 0, where=no_query & no_key)
         return squares
 
-    def products(self, special, raw, centred, bandwidth, sizes) -> Products:
+    def products(self, special, queries, keys, centre, bandwidth, sizes) -> Products:
         """What special columns add to the squared distances of the centred ones.
 
         Parameters
         ----------
         special : ndarray of shape (n_special,)
             Numbers of the columns.
-        raw : tuple of ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
+        queries, keys : ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
             Queries and keys.
-        centred : tuple of ndarray of shape (n_columns, n_queries) and (n_columns, n_keys)
-            The same in units of the bandwidth from the centre, with 0 for what is missing and
-            for labels.
-        bandwidth : ndarray of shape (n_columns,)
-            The bandwidth.
+        centre, bandwidth : ndarray of shape (n_columns,)
+            Where the centred columns, in units of the bandwidth, are 0.
         sizes : Sizes
             Up to how many labels are multiplied: comparing more takes less time.
 
@@ -134,7 +131,6 @@ class Kinds:
         products : Products
             Their sum.
         """
-        queries, keys = raw
         products = Products(np.zeros(len(queries)), np.zeros(len(keys)))
         for number in special:
             q, k = queries[:, number].astype(float), keys[:, number].astype(float)
@@ -143,16 +139,17 @@ class Kinds:
                 square = bandwidth[number] ** -2
                 self._add_labels(products, number, q, k, gap, square, sizes.labels_multiplied)
             else:
-                self._add_missing(products, number, q, k, gap, *(side[number] for side in centred))
+                q, k = ((side - centre[number]) / bandwidth[number] for side in (q, k))
+                self._add_missing(products, number, q, k, gap)
         return products
 
     @staticmethod
-    def _add_missing(products, number, q, k, gap, q_centred, k_centred):
+    def _add_missing(products, number, q, k, gap):
         no_query, no_key = np.isnan(q), np.isnan(k)
         if no_key.any():
-            products.add(number, np.where(no_query, 0, gap - q_centred**2), no_key)
+            products.add(number, np.where(no_query, 0, gap - q * q), no_key)
         if no_query.any():
-            products.add(number, no_query, np.where(no_key, 0, gap - k_centred**2))
+            products.add(number, no_query, np.where(no_key, 0, gap - k * k))
         products.bound(no_query * gap, no_key * gap)
 
     def _add_labels(self, products, number, q, k, gap, square, most):
