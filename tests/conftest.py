@@ -19,6 +19,13 @@ settings.register_profile("alike", derandomize=True, deadline=None)
 settings.load_profile("alike")
 
 
+def pytest_collection_modifyitems(items):
+    """Refuse names that differ from process to process, with which pytest-xdist cannot work."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"ids=without_address (suite.py) is for {item.nodeid}")
+
+
 @pytest.fixture(params=sorted(KERNELS))
 def kernel(request):
     """The name of every kernel."""

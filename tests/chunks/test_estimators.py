@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from suite import without_address
 
 import nwkr
 from nwkr.bandwidths import Adaptive, KNearest, Scott
@@ -90,7 +91,7 @@ def test_every_kernel(data, kernel, degree):
         {"metric": "minkowski", "metric_params": {"p": 3}, "bandwidth": 3.0},
         {"tol": 1e-9},
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_parameters(data, params):
     X, y, weights, queries = data
@@ -276,7 +277,7 @@ def mixed(rng):
         {"degree": 1, "kernel": "tricube", "bandwidth": [0.5, 1.0, 2.0, np.inf]},
         {"bandwidth": {"x": 0.3}},
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_frames_with_categories(mixed, params):
     X, y, queries = mixed
@@ -369,7 +370,7 @@ def assert_refused(error, match, params=None, **data):
         ({"kernel": "epanechnikov", "algorithm": "lattice"}, "the Gaussian kernel"),
         ({"tol": 1.0}, "tol"),
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_parameters_that_are_refused_leave_the_estimator_as_it_was(data, params, match):
     X, y, _, _ = data
