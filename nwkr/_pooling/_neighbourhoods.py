@@ -177,6 +177,8 @@ class Neighbourhoods:
         return self._parts[size]
 
     def _cut(self, queries, size):
+        if len(queries) <= size:
+            return [np.arange(len(queries))]
         order, blocks = in_blocks(
             queries, self.pairs.bandwidth, size, even=True, kinds=self.pairs.kinds
         )
@@ -273,7 +275,9 @@ class Neighbourhoods:
         groups = np.flatnonzero(nearest[0] < of_all[0])
 
         nearest, farthest = self._group_boxes.distances(corners, factors, groups)
-        reach = np.minimum(of_all, reach_of(nearest, farthest, mass[..., groups]))
+        reach = of_all
+        if len(nearest) > 1:
+            reach = np.minimum(of_all, reach_of(nearest, farthest, mass[..., groups]))
         inside = within(farthest)
         near = (nearest < reach) & ~inside
         if veil is not None:
