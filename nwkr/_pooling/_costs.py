@@ -23,10 +23,11 @@ class Costs:
     Attributes
     ----------
     gaussian, exponential, power, other : float
-        A pair in a tile: of a kernel whose log-weights are linear in the squared distance, of one
-        with other log-weights, of a power of ``1 - u2``, of any other.
-    square : float
-        A pair of a Gaussian for a bandwidth more, by a square.
+        A pair: of a kernel whose log-weights are linear in the squared distance, of one with
+        other log-weights, of a power of ``1 - u2``, of any other.
+    first, square : float
+        A pair of a Gaussian with several bandwidths: for the first of them, and for each other
+        one, by a square.
     number : float
         A weight between a row and a column of a lattice.
     """
@@ -35,13 +36,16 @@ class Costs:
     exponential: float
     power: float
     other: float
+    first: float
     square: float
     number: float
 
     def for_pair(self, kernel: Kernel, n_together: int = 1) -> float:
         """Seconds that a pair takes, for one of several bandwidths that share the distances."""
         if kernel.log_slope is not None:
-            return self.square + (self.gaussian - self.square) / n_together
+            if n_together == 1:
+                return self.gaussian
+            return self.square + (self.first - self.square) / n_together
         if kernel.log_profile is not None:
             return self.exponential
         return self.other if kernel.power is None else self.power
@@ -49,9 +53,9 @@ class Costs:
 
 # By the exponential in use.
 _COSTS = {
-    "numpy, AVX-512": Costs(1.2e-9, 3.8e-9, 1.1e-9, 3.5e-9, 0.4e-9, 0.8e-9),
-    "compiled": Costs(1.8e-9, 5.1e-9, 1.6e-9, 4.6e-9, 0.5e-9, 5e-9),
-    "numpy": Costs(3.5e-9, 6.6e-9, 1.6e-9, 4.6e-9, 0.5e-9, 5e-9),
+    "numpy, AVX-512": Costs(1.5e-9, 4.4e-9, 1.4e-9, 4.0e-9, 1.5e-9, 0.5e-9, 0.8e-9),
+    "compiled": Costs(1.15e-9, 5.1e-9, 1.9e-9, 5.0e-9, 2.1e-9, 0.6e-9, 5e-9),
+    "numpy": Costs(4.8e-9, 7.9e-9, 1.9e-9, 5.0e-9, 4.8e-9, 0.6e-9, 5e-9),
 }
 
 

@@ -137,6 +137,16 @@ class Lattice:
         self.fits_in_memory = prod(outer) * last * len(values) * 8 <= memory
         self._shape = (*outer, len(values), last)
 
+    @property
+    def _reach_in_cells(self):
+        """From how many cells away keys reach the points that queries do."""
+        return 1 + ceil(2 * self._margin / self.width)
+
+    @property
+    def reach(self) -> np.ndarray:
+        """How near a key beyond the lattice makes sums uncertain, of shape (n_columns,)."""
+        return self._reach_in_cells * self.width * self._spacing * self._bandwidth
+
     @staticmethod
     def least_seconds(pairs: EuclideanPairs) -> float:
         """The seconds that any lattice takes at least."""
@@ -212,7 +222,7 @@ class Lattice:
 
     def _losses(self, cells, members, places):
         """Bounds of what the cut-off takes from the sums of each cell's queries."""
-        reach = 1 + ceil(2 * self._margin / self.width)  # in cells
+        reach = self._reach_in_cells
         shape = self._n_cells.astype(int) + 2 * reach
         masses, missing = np.zeros((2, *shape))
         for cell, rows in zip(cells, members):

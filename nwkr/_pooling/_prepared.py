@@ -8,11 +8,13 @@ import numpy as np
 
 from nwkr._pooling._boxes import Blocks
 
-__all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight"]
+__all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight", "share_near_ends"]
 
 # The shares of the keys that boxes leave out at either end of a column.
 _TRIMMED_SHARES = (0.0, 1e-4, 1e-3, 1e-2)
-_MARGIN = 0.1  # of the extent that is left: a box reaches so much farther at either end
+# A box reaches farther at either end by this fraction of the extent that is left: so it holds all
+# normal rows.
+_MARGIN = 0.25
 # The quantile that few weights are below, and the least that it is taken for.
 _LIGHT_QUANTILE, _LEAST_LIGHT_WEIGHT = 0.05, 1e-12
 
@@ -137,3 +139,37 @@ def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, floa
         lower, upper = np.maximum(lower - near, least), np.minimum(upper + near, greatest)
         boxes.append((lower, upper, 2 * n_columns * trim))
     return boxes
+
+
+def share_near_ends(
+    corners: np.ndarray, n_keys: int, lower: np.ndarray, upper: np.ndarray, reach: np.ndarray
+) -> float:
+    """About what share of rows like the keys has keys beyond the ends of a box within reach.
+
+    Parameters
+    ----------
+    corners : ndarray of shape (n_corners, n_columns)
+        What :func:`corners_of` gave.
+    n_keys : int
+        Number of keys.
+    lower, upper : ndarray of shape (n_columns,)
+        Corners of the box.
+    reach : ndarray of shape (n_columns,)
+        How far a row reaches.
+
+    Returns
+    -------
+    share : float
+        The share, between 0 and 1.
+    """
+    shares = np.array([*_TRIMMED_SHARES, *(1 - trim for trim in reversed(_TRIMMED_SHARES))])
+    near = 0.0
+    for places, low, high, far in zip(corners.T, lower, upper, reach):
+        ends = low - far, low, low + far, high - far, high, high + far
+        *below, from_low, from_high, at_high, above = np.interp(ends, places, shares)
+        # An outlier far beyond is near to no row.
+        if low > places[0]:
+            near += min(1.0, n_keys * (below[1] - below[0])) * from_low
+        if high < places[-1]:
+            near += min(1.0, n_keys * (above - at_high)) * (1 - from_high)
+    return float(min(near, 1.0))

@@ -18,7 +18,6 @@ from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._prepared import (
     Prepared,
-    boxes_within,
     corners_of,
     light_weight,
 )
@@ -108,14 +107,12 @@ class Problem:
         return Neighbourhoods(pairs, self.kernel, weights, self.blocks, self.tol, self.prepared)
 
     @cached_property
-    def boxes(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
-        """Corners of boxes around the keys, of all and of fewer and fewer: what share is beyond."""
+    def corners(self) -> np.ndarray:
+        """Numbers that more and more keys are beyond, from either end of each column."""
         assert isinstance(self.pairs, EuclideanPairs)
         if self.prepared is None:
-            corners = corners_of(self.pairs.keys)
-        else:
-            corners = self.prepared.corners[:, self.pairs.columns]
-        return boxes_within(corners)
+            return corners_of(self.pairs.keys)
+        return self.prepared.corners[:, self.pairs.columns]
 
     @cached_property
     def light(self) -> float:

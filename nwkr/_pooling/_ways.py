@@ -15,6 +15,7 @@ from nwkr._pooling._device import pool_on_device
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
 from nwkr._pooling._metric import BOUNDED
+from nwkr._pooling._prepared import boxes_within, share_near_ends
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
@@ -22,8 +23,6 @@ from nwkr._pooling._way import Problem, Terms, Way
 _SECONDS_PER_NUMBER = 2e-9
 # Calls that take fewer seconds are not worth a choice of way.
 _NOT_WORTH_A_CHOICE = 5e-4
-# For each key beyond the lattice, about so many queries are near it.
-_QUERIES_PER_KEY_BEYOND = 3.0
 
 __all__ = [
     "WAYS",
@@ -179,9 +178,8 @@ class LatticeWay(Way):
         """The best lattice, of all keys or of most, and the seconds that it and blocks take."""
         by_blocks = _BLOCKS.seconds(problem, multiple, 1)
         best: tuple[Lattice | None, float] = None, np.inf
-        for lowest, highest, share_beyond in problem.boxes:
-            beyond = min(1.0, _QUERIES_PER_KEY_BEYOND * share_beyond) * by_blocks
-            if best[1] <= beyond:
+        for lowest, highest, share_beyond in boxes_within(problem.corners):
+            if best[1] <= share_beyond * by_blocks:
                 break
             lattice = Lattice(
                 problem.pairs,
@@ -192,8 +190,11 @@ class LatticeWay(Way):
                 (lowest, highest),
                 problem.light,
             )
-            if lattice.fits_in_memory and lattice.seconds + beyond < best[1]:
-                best = lattice, lattice.seconds + beyond
+            n_keys = problem.pairs.shape[1]
+            near_beyond = share_near_ends(problem.corners, n_keys, lowest, highest, lattice.reach)
+            seconds = lattice.seconds + near_beyond * by_blocks
+            if lattice.fits_in_memory and seconds < best[1]:
+                best = lattice, seconds
         return best
 
 

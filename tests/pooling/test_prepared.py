@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from nwkr import NadarayaWatsonRegressor
 from nwkr._pooling import Attention, in_blocks
-from nwkr._pooling._prepared import boxes_within, corners_of
+from nwkr._pooling._prepared import boxes_within, corners_of, share_near_ends
 from nwkr._pooling._values import WeightedValues
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
@@ -80,6 +80,25 @@ def test_boxes_leave_out_what_is_far_away(rng):
         inside = ((keys >= lower) & (keys <= upper)).all(axis=1)
         assert 1 - share <= inside.mean() < 1
         assert not inside[:2].any()
+
+
+def test_rows_that_keys_beyond_a_box_are_near(rng):
+    keys = rng.normal(size=(50_000, 2))
+    lower, upper, reach = keys.min(axis=0), keys.max(axis=0), np.array([9.0, 1.0])
+    assert share_near_ends(corners_of(keys), 50_000, lower, upper, reach) == 0
+    upper[1] = 2.0
+    share = share_near_ends(corners_of(keys), 50_000, lower, upper, reach)
+    exact = (keys[:, 1] > 1).mean()
+    assert exact < share < 2 * exact
+    assert share_near_ends(corners_of(keys), 50_000, lower, upper, 9 * reach) == 1
+
+
+def test_an_outlier_is_near_no_row(rng):
+    keys = rng.normal(size=(50_000, 2))
+    keys[0] = 0, 1e9
+    corners = corners_of(keys)
+    _, (lower, upper, _), *_ = boxes_within(corners)
+    assert share_near_ends(corners, 50_000, lower, upper, np.full(2, 2.0)) < 1e-3
 
 
 @pytest.mark.parametrize("cols", [slice(3, 9), np.array([4, 4, 0])])
