@@ -45,11 +45,7 @@ class ClassTrend(Explanation):
         self._trend, self._newton_step = None, None
         if not self._fits_trend:
             return
-        if self._metric != "euclidean":
-            raise ValueError(
-                f"degree=1 needs metric='euclidean', whose rows have columns for a trend; got "
-                f"metric={self._metric!r}. degree=0 takes any metric."
-            )
+        self._check_degree(1)
         codes, shares = self._targets.codes, sample_weight / sample_weight.max()
         of_classes = self._class_weights(np.bincount(codes, shares, len(self.classes_)))
         self._counts = as_counts((sample_weight * of_classes[codes])[self._rows])
@@ -58,6 +54,18 @@ class ClassTrend(Explanation):
         counts[self._rows] = self._counts
         columns, _ = self._columns.sloped
         self._trend = Trend.of(self._X, columns, codes, counts, self.classes_)
+
+    def _check_degree(self, degree):
+        if degree and self._metric != "euclidean":
+            raise ValueError(
+                f"degree=1 needs metric='euclidean', whose rows have columns for a trend; got "
+                f"metric={self._metric!r}. degree=0 takes any metric."
+            )
+        if degree and self._order is not None:
+            raise ValueError(
+                "degree=1 predicts each row from all others, for the trend is fitted to all; it "
+                "does not go together with groups, gap and one_sided. degree=0 does."
+            )
 
     def _choose_lines(self):
         if not self._degree:

@@ -54,7 +54,7 @@ class NadarayaWatsonClassifier(
         What the probabilities are made of: 0 shares of the weights around the query; 1 a trend,
         which is a logistic regression on all columns, and a step from there to the classes around
         the query. Where no training row is near, and with bandwidth `inf` for all columns, the
-        trend stands alone. For the euclidean metric only.
+        trend stands alone. For the euclidean metric only, and not with `one_sided`.
     ridge : float, default=1.0
         With ``degree=1``, how many rows say that the step does not change with the columns within
         the window; `inf` for a step that does not.

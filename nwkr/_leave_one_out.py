@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import get_config
@@ -22,9 +22,28 @@ from nwkr._pooling import Attention, Mask, PooledSums, as_dense
 from nwkr._trend import Trend
 from nwkr._window import FixedWindow, Window
 
-__all__ = ["Fit", "LeaveOneOut"]
+__all__ = ["MEANS", "Fit", "Form", "LeaveOneOut"]
 
 _COPIES_OF_SUMS = 2  # that are held while they are pooled
+
+
+class Form(NamedTuple):
+    """What is fitted in a window.
+
+    Attributes
+    ----------
+    degree : {0, 1}
+        A constant or a line; a step from the trend.
+    ridge : float
+        How many rows say that a slope is 0.
+    """
+
+    degree: int
+    ridge: float
+
+
+MEANS = Form(0, np.inf)
+"""Means of the targets."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +135,6 @@ class LeaveOneOut:
         The rows to predict, each of which leaves itself out, and all rows; without a window.
     targets : ndarray of shape (n_keys, n_outputs)
         The targets of all rows.
-    ridge : float, default=inf
-        Rows that say that a slope is 0.
     features : Columns or None, default=None
         The features that the columns are of; None if each is a feature.
     trend : Trend or None, default=None
@@ -128,25 +145,24 @@ class LeaveOneOut:
 
     attention: Attention
     targets: np.ndarray
-    ridge: float = np.inf
     features: Columns | None = None
     trend: Trend | None = None
     mask: Mask | None = None
 
-    def fit(self, bandwidth: np.ndarray, degree: int = 0) -> Fit:
+    def fit(self, bandwidth: np.ndarray, form: Form = MEANS) -> Fit:
         """Leave-one-out fit of one bandwidth for each feature."""
         by_column = bandwidth if self.features is None else self.features.by_column(bandwidth)
-        return next(self.fits([FixedWindow(by_column)], degree))
+        return next(self.fits([FixedWindow(by_column)], form))
 
-    def fits(self, windows: Sequence[Window], degree: int = 0) -> Iterator[Fit]:
+    def fits(self, windows: Sequence[Window], form: Form = MEANS) -> Iterator[Fit]:
         """Leave-one-out fits of many bandwidths; those in proportion share the distances.
 
         Parameters
         ----------
         windows : sequence of Window
             The bandwidths.
-        degree : {0, 1}, default=0
-            Whether a constant or a line is fitted in a window.
+        form : Form, default=MEANS
+            What is fitted in a window.
 
         Yields
         ------
@@ -158,9 +174,9 @@ class LeaveOneOut:
         for number in range(len(windows)):
             if number in left:
                 numbers = [n for n, w in left.items() if w.multiple_of(left[number]) is not None]
-                numbers = numbers[: self._n_together(degree)]
+                numbers = numbers[: self._n_together(form)]
                 together = [left.pop(n) for n in numbers]
-                pooled.update(zip(numbers, self._pool(together, degree)))
+                pooled.update(zip(numbers, self._pool(together, form)))
             yield _fit(*pooled.pop(number))
 
     @property
@@ -169,21 +185,21 @@ class LeaveOneOut:
         assert self.trend is not None
         return self.trend.logits_without[self.attention.leave_out]
 
-    def _pool(self, windows, degree):
+    def _pool(self, windows, form):
         """Sums for windows in proportion, which share the distances."""
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)
         assert attention.counts is not None
-        terms = self.ridge, attention.keys, attention.counts, first
+        terms = form.ridge, attention.keys, attention.counts, first
         targets = self.targets
         of_queries: dict[str, Any] = {}
         lines: LocalLines | NewtonStep
-        if degree and self.trend is not None:
+        if form.degree and self.trend is not None:
             targets, of_queries["logits"] = self.trend.targets, self.logits
             lines = NewtonStep.of(*terms, targets, self.trend.link, self.features)
         else:
-            lines = LocalLines.of(degree, *terms, self.features)
+            lines = LocalLines.of(form.degree, *terms, self.features)
         values = lines.values(attention.keys, targets)
         sums = lines.careful(attention).pool_each(values, multiples)
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
@@ -197,12 +213,19 @@ class LeaveOneOut:
         fit = partial(lines.fit, **of_queries)
         return [(fit, a, s, values, other) for a, s, other in zip(scaled, sums, with_itself)]
 
-    def _n_together(self, degree):
+    def n_values(self, form: Form) -> int:
+        """How many values are pooled, at most."""
+        n_columns, n_outputs = self.attention.keys.shape[1], self.targets.shape[1]
+        if not (form.degree and np.isfinite(form.ridge)):
+            n_columns = 0
+        n_products = n_columns * (n_columns + 1) // 2
+        if form.degree and self.trend is not None:
+            return self.trend.link.n_logits * (2 * (1 + n_columns) + n_products)
+        return n_outputs * (1 + n_columns) + n_columns + n_products
+
+    def _n_together(self, form):
         """How many windows may have their sums in memory at once."""
-        n_columns, n_outputs = self.attention.keys.shape[1] if degree else 0, self.targets.shape[1]
-        n_products = n_columns * (n_columns + 3) // 2 * (1 if self.trend is None else n_outputs)
-        n_values = n_outputs * (1 + n_columns) + n_products
-        n_numbers = len(self.attention.queries) * n_values * _COPIES_OF_SUMS
+        n_numbers = len(self.attention.queries) * max(1, self.n_values(form)) * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 

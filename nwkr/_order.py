@@ -175,12 +175,6 @@ def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
         If these are not as described, or do not go together.
     """
     one_sided, gap = estimator.one_sided, getattr(estimator, "gap", None)
-    none = one_sided is None and gap is None and groups is None
-    if getattr(estimator, "_fits_trend", False) and not none:
-        raise ValueError(
-            "degree=1 of a classifier has a trend of all rows, whatever groups, gap and one_sided "
-            "leave out; these need degree=0."
-        )
     if groups is not None:
         for name, value in (("gap", gap), ("one_sided", one_sided)):
             if value is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._leave_one_out import MEANS, Form
 from nwkr._regressor import NadarayaWatsonRegressor
 from nwkr._scoring import CRITERIA, squared_error
 from nwkr._search import BandwidthSearch
@@ -212,8 +213,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         return 1 in self._degrees
 
     @property
-    def _penalty(self):
-        return self.ridge
+    def _forms(self):
+        return [Form(1, self.ridge) if degree else MEANS for degree in self._degrees]
 
     @property
     def _criterion(self):

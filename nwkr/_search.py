@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 
-from nwkr._base import NadarayaWatsonBase
 from nwkr._counts import count_rows, of_mean_1
 from nwkr._descent import descend
 from nwkr._feature_bandwidths import origin, wider
 from nwkr._folds import scores_over_folds
-from nwkr._leave_one_out import Fit, LeaveOneOut
-from nwkr._left_out import LeftOut
+from nwkr._leave_one_out import MEANS, Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
 from nwkr._objective import Problem, by_criterion
-from nwkr._progress import Progress
 from nwkr._ranking import best_of, level, scores_of
 from nwkr._scoring import CRITERIA, in_units_of, score_predictions, unit_of
-from nwkr._validation import Interval, StrOptions
+from nwkr._search_parameters import SearchParameters
 from nwkr._window import FixedWindow, resolve_window
 
 __all__ = ["BandwidthSearch"]
@@ -39,28 +36,15 @@ _NEARBY = range(-3, 4)
 _STARTS = 2.0 ** np.arange(-3, 4)
 
 
-class BandwidthSearch(Progress, LeftOut):
+class BandwidthSearch(SearchParameters):
     """A bandwidth from the training rows, each predicted without itself."""
-
-    _parameter_constraints: dict = {
-        **LeftOut._parameter_constraints,
-        "bandwidths": [StrOptions({"auto"}), "array-like"],
-        "per_feature": ["boolean", StrOptions({"auto"})],
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
-        "scoring": [str, callable, None],
-        "cv": ["cv_object"],
-        "subsample": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
-        "random_state": ["random_state"],
-    }
-    _parameter_constraints.pop("bandwidth")
 
     # With subsample="auto" all rows are scored up to the first number; of more, the second.
     _most_rows_scored, _rows_drawn = 20_000, 5_000
     # A descent on a criterion of the fit looks at so many rows.
     _rows_of_descent = 2_000
-
-    _plain_class: type[NadarayaWatsonBase]  # the same without a search
-    _default_scoring: str
+    # So many a descent on the leave-one-out loss.
+    _rows_of_leave_one_out_descent: float = np.inf
 
     def _comparable(self, residuals):
         """Residuals of the values in units that make the outputs comparable."""
@@ -71,14 +55,26 @@ class BandwidthSearch(Progress, LeftOut):
         """Twice the mean negative log-likelihood, but for a constant, and its slopes."""
 
     @property
-    def _degrees(self):
-        """Degrees of what is fitted in a window that are to be compared."""
-        return (0,)
+    def _forms(self):
+        """What may be fitted in a window, to be compared."""
+        return (MEANS,)
 
     @property
-    def _penalty(self):
-        """The weight of the penalty on slopes, counted in rows."""
-        return np.inf
+    def _trend_of_keys(self):
+        """The trend, with what it says of the keys."""
+        return None
+
+    def _ladder(self, form):
+        """Multiples of the rule of thumb to start with, as powers of sqrt 2."""
+        return _LADDER
+
+    def _without_windows(self, problem):
+        """Candidates that have no window."""
+        return []
+
+    def _best_of(self, problem, tried):
+        """The best candidate."""
+        return best_of(tried, self.scoring)
 
     @property
     def _criterion(self):
@@ -99,18 +95,18 @@ class BandwidthSearch(Progress, LeftOut):
         candidates = None
         if not isinstance(self.bandwidths, str):
             candidates = [self._resolve(b, weight, distances) for b in self.bandwidths]
-        tried = []
-        for degree in self._degrees:
+        tried = self._without_windows(problem)
+        for form in self._forms:
             if candidates is None:
-                found = self._climb(problem, rule, degree)
+                found = self._climb(problem, rule, form)
             else:
-                found = self._try(problem, candidates, degree)
+                found = self._try(problem, candidates, form)
             if self._goes_by_feature(rule):
                 start = best_of(found, self.scoring)[0]
-                windows = self._descend(problem, rule, start, degree)
-                found += self._try(problem, windows, degree)
+                windows = self._descend(problem, rule, start, form)
+                found += self._try(problem, windows, form)
             tried += found
-        window, best = best_of(tried, self.scoring)
+        window, best = self._best_of(problem, tried)
         self._keep_results(problem, tried, best)
         return window
 
@@ -128,39 +124,6 @@ class BandwidthSearch(Progress, LeftOut):
             return self.per_feature
         varying = np.isfinite(self._columns.by_feature(rule.bandwidth)).sum() > 1
         return bool(varying and isinstance(self.bandwidths, str) and not self._per_feature_lacks())
-
-    def _per_feature_lacks(self):
-        """What keeps bandwidths from being one for each feature; None if nothing does."""
-        criteria = list(CRITERIA) if self._default_scoring == "neg_mean_squared_error" else []
-        for name, allowed in (
-            ("cv", [None]),
-            ("metric", ["euclidean"]),
-            ("scoring", [None, self._default_scoring, *criteria]),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                return (
-                    f"{name} from {allowed}, for it follows the slopes of the leave-one-out loss; "
-                    f"got {name}={value!r}"
-                )
-        if self.kernel_.derivative is None:
-            return f"a kernel with a derivative; got kernel {self.kernel_.name!r}, which has none"
-        return None
-
-    def _check_search(self):
-        if not isinstance(self.bandwidths, str) and len(self.bandwidths) == 0:
-            raise ValueError("bandwidths must be 'auto' or at least one bandwidth; got none.")
-        own = [name for name in CRITERIA if name == self.scoring]
-        if own and (self._default_scoring != "neg_mean_squared_error" or self.cv is not None):
-            raise ValueError(
-                f"scoring={self.scoring!r} is a criterion of regression with cv=None; choose "
-                f"another scoring."
-            )
-        self._check_left_out(bool(own))
-        if self.per_feature == "auto" or not self.per_feature:
-            return
-        if lacks := self._per_feature_lacks():
-            raise ValueError(f"per_feature=True needs {lacks}.")
 
     def _resolve(self, bandwidth, sample_weight, distances=None):
         return resolve_window(
@@ -199,7 +162,9 @@ class BandwidthSearch(Progress, LeftOut):
             attention = attention.replace(queries=distances[rows], metric="precomputed")
         unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
         return Problem(
-            LeaveOneOut(attention, self._values, self._penalty, self._columns, mask=with_itself),
+            LeaveOneOut(
+                attention, self._values, self._columns, mask=with_itself, trend=self._trend_of_keys
+            ),
             y[rows] / unit if unit != 1 else y[rows],
             unit,
             self._values[rows],
@@ -208,21 +173,21 @@ class BandwidthSearch(Progress, LeftOut):
             n_keys / len(rows),
         )
 
-    def _try(self, problem, windows, degree, multiples=None):
+    def _try(self, problem, windows, form, multiples=None):
         """Evaluate windows: each with its results."""
         multiples = [np.nan] * len(windows) if multiples is None else multiples
         with self._step(f"{len(windows)} bandwidths"):
-            fits = problem.leave_one_out.fits(windows, degree)
+            fits = problem.leave_one_out.fits(windows, form)
             return [
-                (window, self._result(problem, window, fit, degree, multiple))
+                (window, self._result(problem, window, fit, form, multiple))
                 for window, fit, multiple in zip(windows, fits, multiples)
             ]
 
-    def _result(self, problem, window, fit: Fit, degree, multiple) -> dict[str, Any]:
+    def _result(self, problem, window, fit: Fit, form, multiple) -> dict[str, Any]:
         trace = problem.n_rows_for_each * fit.leverages.sum()
         return {
             "bandwidth": self._columns.by_feature(window.name),
-            "degree": degree,
+            "degree": form.degree,
             "multiple": multiple,
             "score": self._score(problem, fit, trace),
             "effective_dof": trace,
@@ -251,17 +216,18 @@ class BandwidthSearch(Progress, LeftOut):
     def _in_units_of_y(self, problem, score):
         return in_units_of(problem.unit, self.scoring or self._default_scoring, score)
 
-    def _climb(self, problem, rule, degree):
+    def _climb(self, problem, rule, form):
         """Multiples of the rule of thumb, farther and farther while the best is the last."""
         if not np.isfinite(rule.bandwidth).any():  # constant data: nothing to choose
-            return self._try(problem, [rule], degree, [1.0])
+            return self._try(problem, [rule], form, [1.0])
 
         def rungs(numbers):
             multiples = [2 ** (number / 2) for number in numbers]
             windows = [FixedWindow(rule.bandwidth * multiple) for multiple in multiples]
-            return self._try(problem, windows, degree, multiples)
+            return self._try(problem, windows, form, multiples)
 
-        tried, low, high = rungs(_LADDER), _LADDER.start, _LADDER.stop
+        ladder = self._ladder(form)
+        tried, low, high = rungs(ladder), ladder.start, ladder.stop
         for _ in range(_EXTENSIONS):
             scores = scores_of(tried)
             best = len(tried) - 1 - scores[::-1].argmax()
@@ -287,35 +253,46 @@ class BandwidthSearch(Progress, LeftOut):
         n_rows = len(np.unique(np.nan_to_num(self._keys, nan=np.inf), axis=0))
         return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
-    def _descend(self, problem, rule, start, degree):
+    def _descend(self, problem, rule, start, form):
         """One bandwidth for each feature, if these are better."""
         columns, criterion, candidate = self._columns, self._criterion, None
         scaled = columns.by_feature(rule.bandwidth)
         if isinstance(start, FixedWindow):
             candidate = columns.by_feature(start.bandwidth)
         if criterion is None:
-            weights = problem.sample_weight / problem.sample_weight.sum()
+            weights, values = problem.sample_weight, problem.values
+            some, leave_one_out, factor = False, problem.leave_one_out, np.ones(len(scaled))
+            most = self._rows_of_leave_one_out_descent if self._order is None else np.inf
+            if len(weights) > most:
+                some, leave_one_out = self._some_rows(most)
+                weights, values = leave_one_out.attention.weights, leave_one_out.targets
+                factor = wider(columns, len(self._rows), len(weights), scaled)
+                scaled, candidate = (
+                    factor * scaled,
+                    None if candidate is None else factor * candidate,
+                )
+            weights = weights / weights.sum()
 
             def by_leave_one_out(bandwidth):
-                fit = problem.leave_one_out.fit(bandwidth, degree)
+                fit = leave_one_out.fit(bandwidth, form)
                 if np.isnan(fit.predictions).any():
                     return np.inf, np.zeros_like(bandwidth)
-                deviance, changes = self._deviance(fit.predictions, problem.values, weights)
+                deviance, changes = self._deviance(fit.predictions, values, weights)
                 if not np.isfinite(deviance):
                     return deviance, np.zeros_like(bandwidth)
                 return deviance, columns.summed(fit.slopes(changes))
 
             objective, n_rows = self._in_steps(by_leave_one_out), count_rows(weights)
-            own = origin(columns, self._keys, scaled)
+            own = origin(columns, leave_one_out.attention.keys, scaled)
             found = descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
-            return [] if found is None else [FixedWindow(columns.by_column(found))]
+            return [] if found is None else self._nearby(found / factor, some)
 
-        some, leave_one_out = self._some_rows(problem)
+        some, leave_one_out = self._some_rows(self._rows_of_descent)
         attention, targets = leave_one_out.attention, leave_one_out.targets
         weights = attention.weights / attention.weights.sum()
 
         def by_fit(bandwidth):
-            fit = leave_one_out.fit(bandwidth, degree)
+            fit = leave_one_out.fit(bandwidth, form)
             if np.isnan(fit.fitted).any():
                 return np.inf, np.zeros_like(bandwidth)
             residuals = self._comparable(fit.fitted - targets)
@@ -331,23 +308,28 @@ class BandwidthSearch(Progress, LeftOut):
         start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
         own = origin(columns, attention.keys, scaled)
         found = descend(objective, own, scaled, start, self.shrinkage)
-        if found is None:
-            return []
-        found = columns.by_column(found / factor)
-        return [FixedWindow(found * 2 ** (number / 2)) for number in (_NEARBY if some else (0,))]
+        return [] if found is None else self._nearby(found / factor, some)
 
-    def _some_rows(self, problem):
+    def _nearby(self, bandwidth, some):
+        """A bandwidth by feature, in multiples if it was found on some of the rows."""
+        by_column, numbers = self._columns.by_column(bandwidth), _NEARBY if some else (0,)
+        return [FixedWindow(by_column * 2 ** (number / 2)) for number in numbers]
+
+    def _some_rows(self, n_rows):
         """Whether a descent takes some of the rows only, and these, each left out of the rest."""
         n_keys = len(self._rows)
         drawn = np.argsort(self._rows)  # so that the rows are the same in any order
-        if n_keys > self._rows_of_descent:
+        if n_keys > n_rows:
             order = check_random_state(self.random_state).permutation(n_keys)
-            drawn = drawn[order[: self._rows_of_descent]]
+            drawn = drawn[order[:n_rows]]
         drawn = np.sort(drawn)
         attention = self._without_window(self._keys, np.arange(n_keys))
         if n_keys > len(drawn):
             attention = attention.take(drawn, drawn)
-        leave_one_out = LeaveOneOut(attention, self._values[drawn], self._penalty, self._columns)
+        trend = self._trend_of_keys
+        leave_one_out = LeaveOneOut(
+            attention, self._values[drawn], self._columns, trend=trend and trend.take(drawn)
+        )
         return n_keys > len(drawn), leave_one_out
 
     def _cross_validate(self, X, y, sample_weight, rule):

@@ -1,6 +1,7 @@
-"""The regressor's search over means alone, by leave-one-out throughout: what plain formulas have.
+"""The searches over means alone, by leave-one-out throughout: what plain formulas have.
 
-Lines, and the descent on criteria of the fit, have tests of their own (`test_search_of_lines.py`).
+Lines, the descent on criteria of the fit, and classes with a trend have tests of their own
+(`test_search_of_lines.py`, `test_search_of_classes.py`).
 """
 
 import nwkr
@@ -25,6 +26,9 @@ class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
         random_state=None,
         metric="euclidean",
         metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
         one_sided=None,
         handle_empty="nearest",
         algorithm="auto",
@@ -45,6 +49,9 @@ class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
             random_state=random_state,
             metric=metric,
             metric_params=metric_params,
+            categorical_features=categorical_features,
+            ordered_features=ordered_features,
+            periodic_features=periodic_features,
             one_sided=one_sided,
             handle_empty=handle_empty,
             algorithm=algorithm,
@@ -55,3 +62,56 @@ class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
     @property
     def _criterion(self):
         return None if self.scoring is None else super()._criterion
+
+
+class NadarayaWatsonClassifierCV(nwkr.NadarayaWatsonClassifierCV):
+    """With other defaults."""
+
+    def __init__(
+        self,
+        kernel="gaussian",
+        bandwidths="auto",
+        *,
+        degrees=(0,),
+        per_feature=False,
+        ridge=1.0,
+        shrinkage=0.01,
+        scoring=None,
+        cv=None,
+        subsample="auto",
+        random_state=None,
+        metric="euclidean",
+        metric_params=None,
+        categorical_features="from_dtype",
+        ordered_features=None,
+        periodic_features=None,
+        handle_empty="nearest",
+        outlier_label=None,
+        algorithm="auto",
+        tol=0.0,
+        class_weight=None,
+        n_jobs=None,
+    ):
+        super().__init__(
+            kernel,
+            bandwidths,
+            degrees=degrees,
+            per_feature=per_feature,
+            ridge=ridge,
+            shrinkage=shrinkage,
+            scoring=scoring,
+            cv=cv,
+            subsample=subsample,
+            random_state=random_state,
+            metric=metric,
+            metric_params=metric_params,
+            categorical_features=categorical_features,
+            ordered_features=ordered_features,
+            periodic_features=periodic_features,
+            handle_empty=handle_empty,
+            outlier_label=outlier_label,
+            algorithm=algorithm,
+            tol=tol,
+            class_weight=class_weight,
+            n_jobs=n_jobs,
+        )

@@ -36,7 +36,7 @@ class NadarayaWatsonRegressorCV(means.NadarayaWatsonRegressorCV):
     _sizes = SMALL
 
 
-class NadarayaWatsonClassifierCV(nwkr.NadarayaWatsonClassifierCV):
+class NadarayaWatsonClassifierCV(means.NadarayaWatsonClassifierCV):
     """In small pieces."""
 
     _sizes = SMALL

@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from versions import POLARS_HAS_NAMES
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, attention, refit_without_each
 from scipy import sparse
@@ -26,12 +27,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-12}

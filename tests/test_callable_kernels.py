@@ -4,16 +4,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose
 from oracles import nearest_widths
 from scipy.spatial.distance import cdist
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._pooling import Attention
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import get_kernel

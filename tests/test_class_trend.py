@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nwkr import NadarayaWatsonClassifier
 from nwkr import _scoring as scoring
-from nwkr._leave_one_out import LeaveOneOut
+from nwkr._leave_one_out import Form, LeaveOneOut
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
@@ -167,11 +167,11 @@ def test_slopes_of_the_loss_by_bandwidth(kernel, ridge, data):
     X, y, _ = data
     model = fitted(X, y, kernel, [0.8, 12.0], ridge=ridge)
     attention = model._without_window(X, np.arange(N))
-    leave_one_out = LeaveOneOut(attention, model._values, ridge, trend=model._trend)
+    leave_one_out = LeaveOneOut(attention, model._values, trend=model._trend)
     truth = np.eye(len(model.classes_))[y]
 
     def loss(log_bandwidth):
-        (fit,) = leave_one_out.fits([FixedWindow(np.exp(log_bandwidth))], 1)
+        (fit,) = leave_one_out.fits([FixedWindow(np.exp(log_bandwidth))], Form(1, ridge))
         value, slopes = scoring.log_loss(fit.predictions, truth, np.full(N, 1 / N))
         return value, fit.slopes(slopes)
 
@@ -281,6 +281,12 @@ def test_a_trend_needs_columns(data):
     X, y, _ = data
     with pytest.raises(ValueError, match="degree=1 needs metric='euclidean'"):
         fitted(X, y, metric="manhattan")
+
+
+def test_a_trend_has_seen_all_other_rows(data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match="does not go together with groups, gap and one_sided"):
+        fitted(X, y, one_sided=0)
 
 
 # -- the trend ----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention
 from sklearn import config_context
@@ -12,7 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KernelDensity, RadiusNeighborsClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
+from nwkr import NadarayaWatsonClassifier
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-13}

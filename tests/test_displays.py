@@ -11,19 +11,14 @@ import pandas as pd
 import polars as pl
 import pytest
 from matplotlib.colors import PowerNorm, to_rgb
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from scipy.integrate import trapezoid
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import nwkr
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    displays,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, displays
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.displays import (
     AttentionDisplay,

@@ -3,18 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from oracles import attention
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS, Kernel
 

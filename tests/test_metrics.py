@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES
 from scipy.spatial.distance import cdist
@@ -21,11 +21,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsRegressor
 from suite import without_address
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
 

@@ -7,15 +7,11 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 
 REGRESSORS = NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 CLASSIFIERS = NadarayaWatsonClassifier, NadarayaWatsonClassifierCV

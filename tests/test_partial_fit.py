@@ -5,13 +5,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from means import NadarayaWatsonClassifierCV
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 
 CLASSES = ["a", "b", "c"]

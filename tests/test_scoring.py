@@ -5,14 +5,13 @@ from math import inf
 import numpy as np
 import pytest
 import sklearn
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, criterion, slope
 from sklearn import metrics
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.fixes import parse_version
 
-from nwkr import NadarayaWatsonClassifierCV
 from nwkr._scoring import (
     CRITERIA,
     aicc,

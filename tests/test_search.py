@@ -6,12 +6,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from means import NadarayaWatsonRegressorCV
+from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, criterion, predict, refit_without_each, slope
 from scipy.optimize import OptimizeResult
 from sklearn import datasets, metrics
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import (
     GridSearchCV,
@@ -31,13 +31,7 @@ from sklearn.utils.estimator_checks import (
 )
 from suite import suite_of
 
-from nwkr import (
-    NadarayaWatsonClassifier,
-    NadarayaWatsonClassifierCV,
-    NadarayaWatsonRegressor,
-    _descent,
-    _search,
-)
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, _descent, _search
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
 
@@ -1416,7 +1410,8 @@ def test_the_results_make_a_table(Search, per_feature, data):
     model = Search(bandwidths=EVERY_KIND, per_feature=per_feature).fit(X, y, weights)
     table = pd.DataFrame(model.cv_results_)
     numbers = ["multiple", "score", "effective_dof", "empty_share"]
-    assert list(table) == ["bandwidth", "degree", *numbers]
+    ridge = ["ridge"] if is_classifier(model) else []
+    assert list(table) == ["bandwidth", "degree", *ridge, *numbers]
     assert len(table) == len(EVERY_KIND) + per_feature
     assert all(table.dtypes[numbers] == np.float64)
     assert table.score.max() == model.best_score_

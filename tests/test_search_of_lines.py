@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from test_local_lines import CARS
 
 from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
-from nwkr._leave_one_out import LeaveOneOut
+from nwkr._leave_one_out import MEANS, Form, LeaveOneOut
 from nwkr._objective import by_criterion
 from nwkr._pooling import Attention
 from nwkr._window import FixedWindow
@@ -57,11 +57,11 @@ def test_slopes_are_differences(name, degree, data):
         X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
         unit=weights.max(), empty="nearest",
     )  # fmt: skip
-    leave_one_out = LeaveOneOut(attention, y, 0.7)
-    shares = weights / weights.sum()
+    leave_one_out = LeaveOneOut(attention, y)
+    shares, form = weights / weights.sum(), Form(1, 0.7) if degree else MEANS
 
     def fit_at(log_bandwidth):
-        return next(leave_one_out.fits([FixedWindow(np.exp(log_bandwidth))], degree))
+        return next(leave_one_out.fits([FixedWindow(np.exp(log_bandwidth))], form))
 
     at = np.log([2.1, 1.6, 2.6])
     for criterion in ("aicc", "gcv"):
@@ -89,7 +89,7 @@ def test_leverages_and_fits_are_those_of_the_linear_system(name, data):
         X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
         unit=weights.max(), empty="nearest",
     )  # fmt: skip
-    (fit,) = LeaveOneOut(attention, y, 0.7).fits([FixedWindow(np.full(3, 2.5))], 1)
+    (fit,) = LeaveOneOut(attention, y).fits([FixedWindow(np.full(3, 2.5))], Form(1, 0.7))
     counts = np.array([local_line(X, y, row, name, 2.5, 0.7, weights)[0] for row in X])
     assert_allclose(fit.leverages, np.diag(counts), rtol=1e-9)
     assert_allclose(fit.fitted, counts @ y, rtol=1e-9, atol=1e-10)

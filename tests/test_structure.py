@@ -57,6 +57,7 @@ ORDER = [
     "nwkr._search",
     "nwkr._left_out",
     "nwkr._folds",
+    "nwkr._search_parameters",
     "nwkr._progress",
     "nwkr._ranking",
     "nwkr._descent",

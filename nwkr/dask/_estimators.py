@@ -159,7 +159,16 @@ class NadarayaWatsonClassifier(Classification):
 
 
 class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifierCV):
-    """The search of the classifier."""
+    """The search of the classifier, which has no trend."""
+
+    @property
+    def _degrees(self):
+        if 0 not in self.degrees:
+            raise ValueError(
+                f"degrees must hold 0 for classes in chunks, which have no trend; got "
+                f"{self.degrees!r}. Fit the classifier of nwkr on some of the rows."
+            )
+        return [0]
 
 
 class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
@@ -169,7 +178,8 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     does: it predicts some rows, drawn at random from all chunks, from all others. Each step of the
     search is one graph in which every chunk pools for these rows, for many bandwidths at once.
     One bandwidth for each feature is looked for within the sample, and tried on all in multiples.
-    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None.
+    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None. Of `degrees`
+    only 0 is tried.
 
     Attributes
     ----------
@@ -207,5 +217,6 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     """
 
     _searching_class = _ClassifierSearch
+    _fits_lines = False
     _parameter_constraints = _classifier_cv.NadarayaWatsonClassifierCV._parameter_constraints
     __init__ = _classifier_cv.NadarayaWatsonClassifierCV.__init__

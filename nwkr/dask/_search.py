@@ -167,11 +167,11 @@ class _LeaveOneOut(LeaveOneOut):
 
     over: _OverChunks | None = None
 
-    def _pool(self, windows, degree):
+    def _pool(self, windows, form):
         assert self.over is not None
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
-        model = self.over.model_of(first, degree)
+        model = self.over.model_of(first, form.degree)
         own = self.over.own(model).at(self.over.sample.X)
         lines = _LinesOfSums(**vars(model.lines))
         values = lines.values(own.keys, self.targets)
@@ -226,14 +226,14 @@ class SearchOverChunks(BandwidthSearch):
             n_rows_for_each=n_samples / len(self._rows),
         )
 
-    def _descend(self, problem, rule, start, degree):
+    def _descend(self, problem, rule, start, form):
         # Within the sample, whose rows are fewer, so that its windows are wider.
         columns, n_rows = self._columns, len(self._rows)
         factor = wider(columns, problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
         factor = columns.by_column(factor)
         factor[~np.isfinite(factor)] = 1.0
         rule, start = (FixedWindow(factor * window.bandwidth) for window in (rule, start))
-        found = super()._descend(self._within, rule, start, degree)
+        found = super()._descend(self._within, rule, start, form)
         nearby = _NEARBY if problem.n_samples > n_rows and len(found) == 1 else (0,)
         return [
             FixedWindow(window.bandwidth / factor * 2 ** (number / 2))

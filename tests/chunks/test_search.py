@@ -73,6 +73,7 @@ def test_regression(data, params):
 def test_classification(data, params):
     X, y, weights = data
     labels = np.where(y > 0.8, "many", np.where(y > 0, "more", "few"))
+    params = {"degrees": (0,), "per_feature": False} | params
     local, model = fitted(CLASSIFIERS, X, labels, weights, **params)
     assert_same_search(local, model)
     queries = X[:30] + 0.1
@@ -86,7 +87,7 @@ def test_a_sample_is_predicted_from_all_rows(data, kind):
     params = {"bandwidths": [0.3], "subsample": 40, "random_state": 3}
     if kind == "classification":
         y = np.where(np.arange(240) == 77, 5, y > 0)  # one class has one row
-        classes, params = CLASSIFIERS, params | {"scoring": "accuracy"}
+        classes, params = CLASSIFIERS, params | {"scoring": "accuracy", "degrees": (0,)}
     model = classes[1](**params).fit(cut(X), cut(y))
     assert model.n_queries_ == 40
     again = classes[1](**params).fit(cut(X), cut(y))

@@ -1,0 +1,274 @@
+"""The search for classes: which candidates there are, what each is worth, and which is kept."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_param_validation
+from suite import suite_of
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
+
+N = 150
+
+
+def rows_of(kind, n_rows=N, seed=0):
+    """Rows and labels: of a trend, of a trend with bumps, of bumps without a trend."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-3, 3, size=(n_rows, 2))
+    logits = {
+        "trend": 1.5 * X[:, 0] - X[:, 1],
+        "both": 1.5 * X[:, 0] + 3 * np.cos(2 * X[:, 1]),
+        "bumps": 4 * np.cos(2 * X[:, 0]) * np.cos(2 * X[:, 1]),
+    }[kind]
+    return X, (rng.uniform(size=n_rows) < expit(logits)).astype(int)
+
+
+def searched(X, y, *args, sample_weight=None, **params):
+    return NadarayaWatsonClassifierCV(*args, **params).fit(X, y, sample_weight)
+
+
+def plain(model, X, y, bandwidth, degree, ridge, sample_weight=None):
+    params = {"kernel": model.kernel, "bandwidth": bandwidth, "degree": degree, "ridge": ridge}
+    return NadarayaWatsonClassifier(**params).fit(X, y, sample_weight)
+
+
+# -- candidates ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_are_those_of_the_classifier_with_each_candidate(kernel, weighted):
+    X, y = rows_of("both", 80)
+    weights = np.random.default_rng(1).uniform(0.5, 1.5, 80) if weighted else None
+    model = searched(X, y, kernel, sample_weight=weights)
+    results = pd.DataFrame(model.cv_results_)
+    assert set(zip(results["degree"], results["ridge"])) == {(0, np.inf), (1, np.inf), (1, 1.0)}
+    assert results["multiple"][0] == np.inf
+    for row in results.iloc[::5].itertuples():
+        candidate = plain(model, X, y, row.bandwidth, row.degree, row.ridge, weights)
+        loss = log_loss(y, candidate.predict_proba(None), sample_weight=weights)
+        assert_allclose(row.score, -loss, rtol=1e-6)
+    best = plain(model, X, y, model.bandwidth_, model.degree_, model.ridge_, weights)
+    assert_allclose(model.predict_proba(X), best.predict_proba(X), rtol=1e-9, atol=1e-12)
+    assert_allclose(
+        model.best_score_, -log_loss(y, model.predict_proba(None), sample_weight=weights)
+    )
+
+
+def test_candidates_that_are_given():
+    X, y = rows_of("both")
+    model = searched(X, y, bandwidths=[0.3, 1.0, 3.0], ridge=2.0)
+    results = model.cv_results_
+    assert len(results["score"]) == 9
+    assert set(zip(results["degree"], results["ridge"])) == {(0, np.inf), (1, np.inf), (1, 2.0)}
+    assert model.best_score_ == max(results["score"])
+    model = searched(X, y, bandwidths=[0.3, 1.0, 3.0], degrees=[1], ridge=np.inf)
+    assert set(zip(model.cv_results_["degree"], model.cv_results_["ridge"])) == {(1, np.inf)}
+    assert model.degree_ == 1
+
+
+def test_effective_degrees_of_freedom_grow_from_those_of_the_trend():
+    X, y = rows_of("trend")
+    results = pd.DataFrame(searched(X, y, per_feature=False).cv_results_)
+    alone = results["effective_dof"][0]
+    assert 2 < alone <= 3 + 1e-9
+    steps = results[results["degree"] == 1][1:]
+    assert (steps["effective_dof"] >= alone).all()
+    for _, of_form in steps.groupby("ridge"):
+        assert (np.diff(of_form["effective_dof"]) < 1e-9).all()  # from narrow windows to wide
+
+
+def test_many_columns_have_no_slopes(rng):
+    X = rng.normal(size=(60, 50))
+    y = (X[:, 0] > 0).astype(int)
+    model = searched(X, y, per_feature=False)
+    assert set(model.cv_results_["ridge"]) == {np.inf}
+
+
+@pytest.mark.parametrize("degrees", [[], [2], [True], ["0"], (0, 1, 2)], ids=str)
+def test_degrees_are_checked(degrees):
+    X, y = rows_of("trend", 40)
+    with pytest.raises(ValueError, match="degrees must hold 0, 1 or both"):
+        searched(X, y, degrees=degrees)
+
+
+def test_other_metrics_have_no_trend():
+    X, y = rows_of("trend", 60)
+    model = searched(X, y, metric="manhattan")
+    assert model.degree_ == 0
+    assert model.trend_ is None
+    with pytest.raises(ValueError, match="degree=1 needs metric='euclidean'"):
+        searched(X, y, metric="manhattan", degrees=[1])
+
+
+def test_groups_have_no_trend():
+    X, y = rows_of("trend", 60)
+    groups = np.arange(60) // 3
+    model = NadarayaWatsonClassifierCV(per_feature=False).fit(X, y, groups=groups)
+    assert model.degree_ == 0
+    with pytest.raises(ValueError, match="does not go together with groups, gap and one_sided"):
+        NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y, groups=groups)
+
+
+def test_splits_of_the_rows():
+    X, y = rows_of("both")
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    model = searched(X, y, bandwidths=[0.4, 1.0], cv=folds)
+    grid = {"bandwidth": [0.4, 1.0], "degree": [0, 1]}
+    other = GridSearchCV(NadarayaWatsonClassifier(), grid, scoring="neg_log_loss", cv=folds)
+    other.fit(X, y)
+    assert_allclose(model.best_score_, other.best_score_)
+    assert model.degree_ == other.best_params_["degree"]
+    assert_allclose(model.predict_proba(X), other.predict_proba(X))
+
+
+# -- what is kept -------------------------------------------------------------------------
+
+
+def test_a_step_has_to_earn_its_place():
+    trends = [searched(*rows_of("trend", seed=seed)) for seed in range(8)]
+    alone = [np.isinf(model.bandwidth_).all() and model.degree_ == 1 for model in trends]
+    assert np.mean(alone) > 0.8
+    both = searched(*rows_of("both", 400))
+    assert np.isfinite(both.bandwidth_).any()
+    assert both.best_score_ > both.cv_results_["score"][0] + 0.05
+
+
+def test_where_there_is_no_trend_there_may_be_none():
+    X, y = rows_of("bumps", 600)
+    model = searched(X, y)
+    new, labels = rows_of("bumps", 600, seed=1)
+    loss = log_loss(labels, model.predict_proba(new))
+    assert loss < log_loss(labels, searched(X, y, degrees=[0]).predict_proba(new)) + 0.02
+    assert loss < 0.8 * log_loss(labels, np.full((600, 2), 0.5))
+
+
+def test_a_bandwidth_for_each_feature():
+    X, y = rows_of("both", 400)
+    model = searched(X, y, degrees=[1])
+    common = searched(X, y, degrees=[1], per_feature=False)
+    assert model.best_score_ > common.best_score_
+    assert model.bandwidth_[0] > 2 * model.bandwidth_[1]  # the logit bends along the second alone
+
+
+def test_descents_on_some_rows_are_tried_on_all(monkeypatch):
+    X, y = rows_of("both", 600)
+    monkeypatch.setattr(NadarayaWatsonClassifierCV, "_rows_of_leave_one_out_descent", 300)
+    results = pd.DataFrame(searched(X, y).cv_results_)
+    found = results[results["multiple"].isna()]
+    assert len(found) > 0
+    for _, of_form in found.groupby(["degree", "ridge"]):
+        assert len(of_form) == 7
+        ratios = [wide / narrow for narrow, wide in pairwise(of_form["bandwidth"])]
+        assert_allclose(ratios, np.sqrt(2), rtol=1e-12)
+
+
+def test_other_scores():
+    X, y = rows_of("both")
+    model = searched(X, y, scoring="accuracy")
+    assert model.best_score_ == max(model.cv_results_["score"])
+    assert_allclose(model.best_score_, accuracy_score(y, model.predict(None)))
+
+
+def test_what_is_random_is_seeded():
+    X, y = rows_of("both", 300)
+    params = {"subsample": 100, "random_state": 3}
+    first, second = searched(X, y, **params), searched(X, y, **params)
+    assert_array_equal(first.bandwidth_, second.bandwidth_)
+    assert first.cv_results_["score"] == second.cv_results_["score"]
+    assert first.n_queries_ == 100
+
+
+def test_weights_have_no_scale():
+    X, y = rows_of("both")
+    weights = np.random.default_rng(2).uniform(0.2, 1, N)
+    model = searched(X, y, sample_weight=weights, per_feature=False)
+    scaled = searched(X, y, sample_weight=weights / N, per_feature=False)
+    assert scaled.degree_ == model.degree_
+    assert_allclose(scaled.best_score_, model.best_score_, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.zeros(N, int), (np.arange(N) == 3).astype(int), np.arange(N) // 2, np.arange(N) % 2],
+    ids=["one class", "one row of a class", "two rows of each class", "no pattern"],
+)
+@pytest.mark.filterwarnings("error")
+def test_classes_of_any_size(labels):
+    X, _ = rows_of("trend")
+    model = searched(X, labels, per_feature=False)
+    probabilities = model.predict_proba(np.vstack([X[:5], [[50.0, -80.0]]]))
+    assert np.isfinite(probabilities).all()
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+# -- how good it is -----------------------------------------------------------------------
+
+
+def logistic():
+    grid = {"logisticregression__C": np.logspace(-2, 2, 9)}
+    steps = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000))
+    return GridSearchCV(steps, grid, scoring="neg_log_loss", cv=5)
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_real_tables(load):
+    X, y = load(return_X_y=True)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+
+    def loss(model):
+        return log_loss(y, cross_val_predict(model, X, y, cv=folds, method="predict_proba"))
+
+    assert loss(NadarayaWatsonClassifierCV()) < loss(logistic()) + 0.02
+
+
+def test_leave_one_out_foretells_the_loss_of_new_rows():
+    gaps = []
+    for seed in range(10):
+        X, y = rows_of("both", 200, seed)
+        new, labels = rows_of("both", 1_000, 100 + seed)
+        model = searched(X, y, per_feature=False)
+        gaps.append(log_loss(labels, model.predict_proba(new)) + model.best_score_)
+    # The best of many is a little better by chance.
+    assert abs(np.mean(gaps)) < 0.03
+
+
+def calibration_error(y, probabilities, n_bins=10):
+    """Mean difference of what is foretold and what comes, over bins of what is foretold."""
+    bins = np.minimum((probabilities * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, y - probabilities, n_bins)
+    return np.abs(gaps).sum() / len(y)
+
+
+def test_probabilities_are_calibrated():
+    X, y = rows_of("both", 600)
+    new, labels = rows_of("both", 4_000, seed=1)
+    foretold = searched(X, y, per_feature=False).predict_proba(new)[:, 1]
+    trend = clone(logistic()).fit(X, y).predict_proba(new)[:, 1]
+    assert calibration_error(labels, foretold) < calibration_error(labels, trend) + 0.02
+    assert calibration_error(labels, foretold) < 0.06
+
+
+# -- scikit-learn's own checks ------------------------------------------------------------
+
+INSTANCES = [NadarayaWatsonClassifierCV(), NadarayaWatsonClassifierCV("boxcar", degrees=(1,))]
+
+
+@suite_of(INSTANCES, lambda estimator: {})
+def test_suite(estimator, check):
+    check(estimator)
+
+
+def test_parameters_are_checked():
+    check_param_validation("NadarayaWatsonClassifierCV", NadarayaWatsonClassifierCV())
