@@ -8,7 +8,7 @@ numbers the three are the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
@@ -184,6 +184,17 @@ class Columns:
             return columns
         parts = np.split(columns[:, : self._ends[-1]], self._ends[:-1], axis=1)
         return np.column_stack([f.values(part) for f, part in zip(self.features, parts)])
+
+    def named(self, by_column: np.ndarray) -> list:
+        """Names of the features of which some column is marked."""
+        marked = self.summed(by_column.astype(float)) > 0
+        return [label for label, some in zip(self.labels, marked) if some]
+
+    def apart(self, scales: np.ndarray, rows: np.ndarray) -> Iterator[tuple]:
+        """Each feature, its bandwidth, and its columns of distance of some rows."""
+        widths = self.by_feature(scales)
+        for feature, width, start, end in zip(self.features, widths, self._starts, self._ends):
+            yield feature, width, rows[:, start:end]
 
     def shown(self, columns: np.ndarray) -> list[np.ndarray]:
         """What each feature held, for people to read, from the columns."""

@@ -7,7 +7,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._masses import log_mass
 from nwkr._namespaces import follows_X
+from nwkr._numeric import in_columns
 from nwkr._spread import local_sample_size, pooled_sample_size
 from nwkr.kernels import get_kernel
 
@@ -91,6 +93,10 @@ class LocalDensity(NadarayaWatsonBase):
         weights, for a classifier): what :class:`sklearn.neighbors.KernelDensity` gives with
         the same bandwidth. Low values say that a prediction is an extrapolation.
 
+        With categories it is a density by cells: the Gaussian weights of a category are divided by
+        their sum over all levels that `fit` has seen, those of a periodic feature by their integral
+        over the period.
+
         A column with bandwidth `inf` is not among the dimensions. One with bandwidth 0 is taken
         as discrete: only rows that are equal in it count, and it has no width to divide by.
         For :class:`~nwkr.bandwidths.KNearest` the bandwidth is the query's, which makes it the
@@ -113,7 +119,8 @@ class LocalDensity(NadarayaWatsonBase):
             If the metric is not euclidean, for then the space has no volume that is known; if
             the kernel is "constant", which has no finite integral.
         ValueError
-            If the kernel is a function that has none.
+            If the kernel is a function that has none; with categories, if it is not Gaussian or
+            the bandwidth depends on the query; if numbers are missing.
 
         References
         ----------
@@ -130,7 +137,7 @@ class LocalDensity(NadarayaWatsonBase):
         """
         check_is_fitted(self)
         attention = self._attention(X).replace(empty=None)
-        log_volume = _log_volume(attention)
+        attention, log_volume = _by_volume(attention, self._columns)
         sums = attention.pool(np.empty((len(self._rows), 0)))
         # The engine's weights are relative to the largest; this is all that they could sum to.
         total = self._key_weights.sum()
@@ -141,6 +148,31 @@ class LocalDensity(NadarayaWatsonBase):
         with np.errstate(divide="ignore", invalid="ignore"):  # where no row is seen at all
             log_density = sums.shift + np.log(sums.total) - np.log(total) - log_volume
         return np.where(sums.total > 0, log_density, -np.inf)
+
+
+def _by_volume(attention, columns):
+    """The attention with weights over volumes, in units of one whose logarithm is given."""
+    gaps = np.isnan(attention.queries).any(axis=0) | np.isnan(attention.keys).any(axis=0)
+    if columns.plain and not gaps.any():
+        return attention, _log_volume(attention)
+    if gaps.any():
+        raise ValueError(
+            f"score_samples needs numbers that are all there, for what is missing has no place; "
+            f"got some that are not{in_columns(columns.named(gaps))}. Leave those rows out."
+        )
+    if attention.kernel.log_slope is None or attention.query_widths is not None:
+        raise ValueError(
+            f"score_samples with categories or periodic features needs kernel='gaussian', whose "
+            f"weights are products over features, and a bandwidth that does not change with the "
+            f"query; got kernel={attention.kernel.name!r} and {attention.bandwidth!r}."
+        )
+    masses = np.zeros(len(attention.keys))
+    for feature, width, of_keys in columns.apart(attention.scales, attention.keys):
+        if 0 < width < np.inf:
+            masses += log_mass(feature, -attention.kernel.log_slope / width**2, of_keys)
+    log_volume = masses.min()
+    weights = attention.weights * np.exp(log_volume - masses)
+    return attention.replace(weights=weights), log_volume
 
 
 def _log_volume(attention):

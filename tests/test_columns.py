@@ -652,3 +652,38 @@ def test_batches_of_rows_with_gaps():
     model = NadarayaWatsonRegressor(bandwidth=1.0, **HOURS).fit(as_frame(ROWS), Y)
     with pytest.raises(ValueError, match="partial_fit takes numbers only; got categories"):
         model.partial_fit(as_frame(ROWS), Y)
+
+
+# -- densities ---------------------------------------------------------------------------------
+
+
+def test_a_density_sums_to_1_over_all_cells():
+    frame = as_frame(ROWS)
+    model = NadarayaWatsonRegressor(bandwidth=[0.7, 0.8, 1.3, 2.0], **HOURS)
+    model.fit(frame, Y)
+    x, hours = np.linspace(-8, 8, 161), np.arange(0, 24, 0.25)
+    total = 0.0
+    for kind in "abcd":
+        for size in (0.0, 1.0, 4.0):
+            grid = [g.ravel() for g in np.meshgrid(x, hours, indexing="ij")]
+            sizes = pd.Categorical(np.full(len(grid[0]), size), [0.0, 1.0, 4.0], ordered=True)
+            cell = pd.DataFrame({"x": grid[0], "kind": kind, "size": sizes, "hour": grid[1]})
+            total += np.exp(model.score_samples(cell)).sum() * 0.1 * 0.25
+    assert_allclose(total, 1, rtol=1e-6)
+
+
+def test_what_has_no_density():
+    frame = as_frame(ROWS)
+    for parameters in ({"kernel": "epanechnikov"}, {"bandwidth": KNearest(5)}):
+        model = NadarayaWatsonRegressor(**parameters, **HOURS).fit(frame, Y)
+        with pytest.raises(
+            ValueError, match=r"categories or periodic features needs kernel='gauss"
+        ):
+            model.score_samples(frame)
+    model = NadarayaWatsonRegressor(**HOURS).fit(as_frame(GAPPY), Y)
+    match = r"score_samples needs numbers that are all there.*columns \['x', 'hour'\]"
+    with pytest.raises(ValueError, match=match):
+        model.score_samples(frame)
+    model = NadarayaWatsonRegressor().fit(ROWS, Y)
+    with pytest.raises(ValueError, match=r"numbers that are all there.*column 0"):
+        model.score_samples(np.where(np.arange(4) == 0, np.nan, ROWS))

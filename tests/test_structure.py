@@ -84,6 +84,7 @@ ORDER = [
     "nwkr._ridge",
     "nwkr._scoring",
     "nwkr._window",
+    "nwkr._masses",
     "nwkr._order",
     "nwkr._feature_bandwidths",
     "nwkr._columns",
