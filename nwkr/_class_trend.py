@@ -94,14 +94,14 @@ class ClassTrend(Explanation):
         self._refuse_empty(fit.sums.total > 0)
         return fit
 
-    def _contributions(self, X, top_k):
+    def _contributions(self, X, top_k, features=None):
         if self._newton_step is None:
-            yield from super()._contributions(X, top_k)
+            yield from super()._contributions(X, top_k, features)
             return
         assert self._trend is not None
         fit, targets = self._fit_steps(X), self._trend.targets[self._rows]
         queries, numbers = fit.attention.queries, np.arange(len(fit.logits))
-        features = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
         shown = np.column_stack(self._columns.shown(queries))
         for logit, number in enumerate(fit.step.link.of_logits):
             label = {"class": self.classes_[number]}
@@ -110,10 +110,10 @@ class ClassTrend(Explanation):
             by_column[:, self._trend.columns] = parts
             yield {"query": numbers, **label, "part": "intercept", "contribution": constant}
             yield {
-                "query": np.repeat(numbers, len(features)),
+                "query": np.repeat(numbers, len(names)),
                 **label,
                 "part": "feature",
-                "name": np.tile(features, len(queries)),
+                "name": np.tile(names, len(queries)),
                 "value": shown.ravel(),
                 "contribution": self._columns.summed(by_column).ravel(),
             }
@@ -137,7 +137,7 @@ class ClassTrend(Explanation):
                 "weight": weight,
                 "value": self._targets.given[row],
                 "contribution": share,
-            }
+            } | self._features_of(row, features)
 
     def _gradients(self, X):
         if self._newton_step is None:

@@ -12,6 +12,7 @@ from nwkr._effective import surface_gradients
 from nwkr._input import names_of_rows
 from nwkr._matrices import check_top_k
 from nwkr._namespaces import follows_X, numpy_only
+from nwkr._which_features import chosen_places
 
 __all__ = ["Explanation", "named"]
 
@@ -20,7 +21,7 @@ class Explanation(NadarayaWatsonBase):
     """Predictions with the training rows behind them."""
 
     @numpy_only
-    def explain(self, X, top_k=5):
+    def explain(self, X, top_k=5, *, features=None):
         """The training rows with the largest weights in each prediction.
 
         Parameters
@@ -29,6 +30,8 @@ class Explanation(NadarayaWatsonBase):
             Rows to predict, as in `predict`.
         top_k : int or None, default=5
             How many training rows to list for each query; None for all.
+        features : array-like or None, default=None
+            Features of the training rows to show besides, by name, place or mask.
 
         Returns
         -------
@@ -44,7 +47,8 @@ class Explanation(NadarayaWatsonBase):
             - "value": the target, or the class, of the training row;
             - "contribution": weight times value, of which the sum over all rows is the
               prediction; for a classifier the weight, of which the sum over all rows of a
-              class is its probability.
+              class is its probability;
+            - the `features`, under their own names: categories as they came.
 
             A classifier with ``degree=1`` has lines for each query and class (of two classes for
             the second), of which the contributions add up to the logit of the class, with the
@@ -62,8 +66,8 @@ class Explanation(NadarayaWatsonBase):
         Raises
         ------
         ValueError
-            If `top_k` is not between 1 and the number of training rows; if a query has no
-            weight and ``handle_empty="error"``.
+            If `top_k` is not between 1 and the number of training rows; if there is no such
+            feature; if a query has no weight and ``handle_empty="error"``.
 
         Examples
         --------
@@ -78,7 +82,7 @@ class Explanation(NadarayaWatsonBase):
 
         check_is_fitted(self)
         check_top_k(top_k, len(self._X))
-        tables = list(self._contributions(X, top_k))
+        tables = list(self._contributions(X, top_k, features))
         # All outputs of a query together, and the rows of each in their order.
         query = np.concatenate([table["query"] for table in tables])
         number = np.repeat(np.arange(len(tables)), [len(table["query"]) for table in tables])
@@ -86,12 +90,31 @@ class Explanation(NadarayaWatsonBase):
         found["query"] = named(query, self._row_names if X is None else names_of_rows(X))
         return found.iloc[np.lexsort((number, query))].reset_index(drop=True)
 
-    def _contributions(self, X, top_k) -> Iterator[dict]:
+    def _features_of(self, rows, features):
+        """What training rows have in some features, by name."""
+        if features is None:
+            return {}
+        if self._metric == "precomputed":
+            raise ValueError(
+                f"features must be None with metric='precomputed', which knows distances but no "
+                f"features; got {features!r}."
+            )
+        labels = self._columns.labels
+        shown = self._columns.shown(self._X[rows])
+        taken = {"query", "row", "output", "class", "part", "name", "weight", "value"}
+        return {
+            f"{labels[n]} of row" if labels[n] in taken | {"contribution"} else labels[n]: shown[n]
+            for n in sorted(chosen_places("features", features, labels))
+        }
+
+    def _contributions(self, X, top_k, features=None) -> Iterator[dict]:
         """Columns of tables of what adds up, "query" by number, one table for each output."""
         query, row, weight = self._largest_weights(self._attention(X), top_k)
         rows = {"query": query, "row": named(row, self._row_names)}
+        own = self._features_of(row, features)
         for output, y, contribution in self._targets.contributions(row, weight):
-            yield rows | output | {"weight": weight, "value": y, "contribution": contribution}
+            shares = {"weight": weight, "value": y, "contribution": contribution}
+            yield rows | output | shares | own
 
     @follows_X
     def gradient(self, X):

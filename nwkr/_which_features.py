@@ -10,7 +10,7 @@ import numpy as np
 from nwkr._features import Category, Cycle, Feature, Levels, Number, has_declared_order
 from nwkr._numeric import columns_in, held_by, is_frame, is_plain, refuse_unreadable
 
-__all__ = ["features_of", "place_of"]
+__all__ = ["chosen_places", "features_of", "place_of"]
 
 
 def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[Feature, ...]:
@@ -43,8 +43,8 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
     if by_dtype:
         chosen = {c.number for c in columns if named and held_by(c) in ("categories", "text")}
     else:
-        chosen = _chosen("categorical_features", categorical, labels)
-    in_order = _chosen("ordered_features", ordered, labels)
+        chosen = chosen_places("categorical_features", categorical, labels)
+    in_order = chosen_places("ordered_features", ordered, labels)
     in_order |= {c.number for c in columns if c.number in chosen and has_declared_order(c)}
     periods = _periods(periodic, labels)
     if both := (chosen | in_order) & set(periods):
@@ -94,8 +94,23 @@ def place_of(parameter: str, key: Any, labels: list) -> int:
     )
 
 
-def _chosen(parameter, given, labels) -> set[int]:
-    """Places of the columns that a parameter gives by name, by place or by a mask."""
+def chosen_places(parameter: str, given: Any, labels: list) -> set[int]:
+    """Places of the columns that a parameter gives by name, by place or by a mask.
+
+    Parameters
+    ----------
+    parameter : str
+        The parameter.
+    given : array-like or None
+        What it is; None for no column.
+    labels : list
+        Names of all columns.
+
+    Returns
+    -------
+    places : set of int
+        The places.
+    """
     if given is None:
         return set()
     keys = list(given)

@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import PROFILES, mixed_distances
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -687,3 +688,156 @@ def test_what_has_no_density():
     model = NadarayaWatsonRegressor().fit(ROWS, Y)
     with pytest.raises(ValueError, match=r"numbers that are all there.*column 0"):
         model.score_samples(np.where(np.arange(4) == 0, np.nan, ROWS))
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def test_explanations_show_categories():
+    frame = as_frame(ROWS)
+    asked = as_frame(QUERIES)[:2]
+    for Estimator, y in ((NadarayaWatsonRegressor, Y), (NadarayaWatsonClassifier, Y > 1)):
+        model = Estimator(bandwidth=BANDWIDTH, **HOURS).fit(frame, y)
+        table = model.explain(asked, top_k=4, features=["kind", "size", "hour", "x"])
+        for column in ("x", "hour"):
+            assert_allclose(table[column], frame.loc[table["row"], column])
+        for column in ("kind", "size"):
+            assert table[column].tolist() == frame.loc[table["row"], column].tolist()
+        assert list(model.explain(asked, features=[1]).columns)[-1] == "kind"
+        with pytest.raises(ValueError, match=r"features must give columns .* got 'kinds'"):
+            model.explain(asked, features=["kinds"])
+    words = frame.assign(size=frame["size"].cat.rename_categories(["S", "M", "L"]))
+    model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, degree=1, **HOURS).fit(words, Y)
+    table = model.explain(words[:3], features=["size"])
+    assert table["size"].tolist() == words.loc[table["row"], "size"].tolist()
+    named = pd.DataFrame({"weight": [1.0, 2.0, 4.0]})
+    table = (
+        NadarayaWatsonRegressor(bandwidth=1)
+        .fit(named, [1, 2, 3])
+        .explain(named[:1], top_k=None, features=["weight"])
+    )
+    assert table["weight of row"].tolist() == [1, 2, 4]
+
+
+def test_explanations_of_a_trend_are_by_feature():
+    frame, labels = as_frame(GAPPY), np.where(Y > 1, "up", "down")
+    model = NadarayaWatsonClassifier(bandwidth=BANDWIDTH, degree=1, **HOURS).fit(frame, labels)
+    table = model.explain(frame[:2], top_k=None)
+    parts = table[(table["part"] == "feature") & (table["query"] == 0)]
+    assert parts["name"].tolist() == list(frame.columns)
+    assert parts["value"].tolist()[1:3] == frame.loc[0, ["kind", "size"]].tolist()
+    logits = table.groupby("query")["contribution"].sum()
+    probability = model.predict_proba(frame[:2])[:, 1]
+    assert_allclose(1 / (1 + np.exp(-logits)), probability, rtol=1e-9)
+    assert np.isfinite(model.predict_proba(as_frame(ASKED_GAPPY))).all()
+    left_out = cross_val_predict(model, frame, labels, cv=LeaveOneOut(), method="predict_proba")
+    assert np.abs(model.predict_proba(None) - left_out).max() < 0.1  # the trend's are a step away
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.parametrize("name", ["gaussian", "tricube"])
+def test_slopes_are_of_numbers_and_cycles(name, degree):
+    frame, asked = as_frame(ROWS), as_frame(QUERIES)
+    model = NadarayaWatsonRegressor(name, 3 * BANDWIDTH, degree=degree, **HOURS).fit(frame, Y)
+    slopes = model.gradient(asked)
+    for place, column in ((0, "x"), (3, "hour")):
+        ends = [model.predict(asked.assign(**{column: asked[column] + e})) for e in (1e-5, -1e-5)]
+        assert_allclose(slopes[:, place], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-8)
+    assert np.isnan(slopes[:, 1:3]).all()
+    if degree:
+        assert np.isfinite(model.local_slopes(asked)[:, [0, 2, 3]]).all()
+        assert np.isnan(model.local_slopes(asked)[:, 1]).all()
+    gappy = model.gradient(as_frame(ASKED_GAPPY))
+    assert_array_equal(np.isnan(gappy[:, 0]), np.isnan(ASKED_GAPPY[:, 0]))
+
+
+def test_displays():
+    from nwkr.displays import AttentionDisplay, ExplanationDisplay, PredictionDisplay
+
+    frame, labels = as_frame(GAPPY), np.where(Y > 1, "up", "down")
+    polar = pl.DataFrame({"x": ROWS[:, 0], "kind": frame["kind"].to_list()})
+    model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(frame, Y)
+    display = PredictionDisplay.from_estimator(
+        model, frame, Y, features="hour", band="std", grid_resolution=20
+    )
+    asked = pd.DataFrame(
+        {
+            "x": np.nanmedian(GAPPY[:, 0]),
+            "kind": frame["kind"].mode()[0],
+            "size": pd.Categorical([frame["size"].mode()[0]] * 20, [0.0, 1.0, 4.0], ordered=True),
+            "hour": display.grid[0],
+        }
+    )
+    assert_allclose(display.prediction, model.predict(asked))
+    PredictionDisplay.from_estimator(model, frame, Y, features=["x", "hour"], grid_resolution=5)
+    other = NadarayaWatsonClassifier(bandwidth=[0.7, 0.8]).fit(polar, labels)
+    PredictionDisplay.from_estimator(other, polar, labels, features=["x"])
+    with pytest.raises(ValueError, match=r"features must be numbers.*categories \['kind'\]"):
+        PredictionDisplay.from_estimator(model, frame, Y, features="kind")
+    numbers = NadarayaWatsonRegressor(categorical_features=[1]).fit(ROWS, Y)
+    with pytest.raises(ValueError, match=r"categories \['x1'\]"):
+        PredictionDisplay.from_estimator(numbers, ROWS, Y, features=1)
+    PredictionDisplay.from_estimator(numbers, ROWS, Y, features=0)
+    drawn = AttentionDisplay.from_estimator(model, as_frame(QUERIES), sort_by="kind")
+    assert_array_equal(drawn.key_values, GAPPY[:, 1])
+    ExplanationDisplay.from_estimator(model, frame[:1])
+
+
+def test_all_that_an_estimator_can_do():
+    """Nothing to prepare: a frame goes in, with categories, gaps and hours."""
+    frame, asked = as_frame(GAPPY), as_frame(ASKED_GAPPY)
+    for degree in (0, 1):
+        model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, degree=degree, **HOURS).fit(frame, Y)
+        for X in (asked, None):
+            n = 60 if X is None else 25
+            assert X is None or model.predict_interval(X).shape == (n, 2)
+            assert model.predict_quantiles(X).shape[0] == n
+            assert model.predict_band(X, n_bootstrap=20)[0].shape == (n, 2)
+            assert np.isfinite(model.standard_error(X)).all()
+            assert np.isfinite(model.effective_sample_size(X)).all()
+            assert np.isfinite(model.predict(X, return_std=True)[1] if X is not None else 0).all()
+            assert_allclose(model.effective_weights(X) @ Y, model.predict(X))
+        assert np.isfinite(model.predict_cdf(asked, [0.0, 1.0])).all()
+
+
+def test_searches_pipelines_and_scores():
+    frame = as_frame(GAPPY)
+    grid = GridSearchCV(
+        NadarayaWatsonRegressor(**HOURS), {"bandwidth": ["scott", {"kind": 0.3}, 1.0]}
+    ).fit(frame, Y)
+    assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
+    scaler = ColumnTransformer(
+        [("scale", StandardScaler(), ["x"])],
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    steps = make_pipeline(scaler, NadarayaWatsonRegressor(**HOURS)).fit(frame, Y)
+    assert steps[-1].feature_names_in_.tolist() == ["x", "kind", "size", "hour"]
+    assert np.isfinite(steps.predict(as_frame(ASKED_GAPPY))).all()
+    assert np.isfinite(cross_val_score(NadarayaWatsonRegressorCV(**HOURS), frame, Y, cv=3)).all()
+
+
+def test_many_levels_take_one_column():
+    random = np.random.default_rng(3)
+    codes = random.integers(0, 1000, 3000)
+    frame = pd.DataFrame({"id": [f"id {code}" for code in codes], "x": random.normal(size=3000)})
+    y = codes % 7 + frame["x"].to_numpy()
+    model = NadarayaWatsonRegressor(bandwidth=[0.5, 0.5], degree=1).fit(frame, y)
+    assert model._X.shape == (3000, 2)
+    rows = np.column_stack([codes, frame["x"]])
+    distances = mixed_distances(rows[:9], rows, ["category", "number"], [0.5, 0.5])
+    weights = np.exp(-(distances**2) / 2)
+    assert_allclose(
+        model.attention_weights(frame[:9]), weights / weights.sum(axis=1, keepdims=True), atol=1e-12
+    )
+    plain = NadarayaWatsonRegressor(bandwidth=[0.5, 0.5], algorithm="blocks").fit(frame, y)
+    asked = frame[:9].assign(id="another")
+    expected = NadarayaWatsonRegressor(bandwidth=0.5).fit(frame[["x"]], y).predict(asked[["x"]])
+    assert_allclose(plain.predict(asked), expected, rtol=1e-9)
+    assert plain.gradient(frame[:3]).shape == (3, 2)
+    many = pd.DataFrame({"k": pd.Categorical(codes[:200], range(1000), ordered=True)})
+    model = NadarayaWatsonRegressor().fit(many, y[:200])
+    assert_allclose(
+        model.predict(many),
+        NadarayaWatsonRegressor().fit(codes[:200, None], y[:200]).predict(codes[:200, None]),
+    )

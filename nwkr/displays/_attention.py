@@ -103,10 +103,14 @@ class AttentionDisplay:
                 )
             names = names_of_features(estimator)
             number = feature_number(sort_by, names, "sort_by")
-            keys = model._X
+            # Categories by their numbers, in the order of their levels.
+            of_queries, of_keys = (
+                model._columns.decode(rows)[:, number]
+                for rows in (model._queries(queries)[0], model._X)
+            )
             sorted_by = {
-                "query_values": keys[:, number] if X is None else np.asarray(queries)[:, number],
-                "key_values": keys[:, number],
+                "query_values": of_queries,
+                "key_values": of_keys,
                 "feature_name": names[number],
             }
         display = cls(weights=weights, **sorted_by)

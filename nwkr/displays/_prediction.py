@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils import check_array
 
 from nwkr._pipeline import last_step
 from nwkr.displays._drawing import axes_of, need_matplotlib
 from nwkr.displays._over_one import draw_over_one
 from nwkr.displays._over_two import draw_over_two
-from nwkr.displays._reading import feature_number, names_in
+from nwkr.displays._reading import feature_number, names_in, numbers_in, typical_rows
 
 __all__ = ["PredictionDisplay"]
 
@@ -181,17 +180,19 @@ class PredictionDisplay:
             If matplotlib is not installed.
         """
         need_matplotlib("PredictionDisplay.from_estimator")
-        names, rows = names_in(X), check_array(X, dtype=float)
+        names, columns = names_in(X), numbers_in(X)
+        if hasattr(estimator, "_columns"):
+            columns = [None if c else v for c, v in zip(estimator._columns.categories, columns)]
         shown = _shown(features, names)
+        _refuse_categories([names[number] for number in shown if columns[number] is None])
         classes = estimator.classes_ if is_classifier(estimator) else None
         _check_extras(band, truth, len(shown), classes)
         n_places = {1: 400, 2: 100}[len(shown)] if grid_resolution is None else grid_resolution
         if not (isinstance(n_places, int | np.integer) and n_places > 1):
             raise ValueError(f"grid_resolution must be an integer above 1; got {n_places!r}.")
-        grid = [_across(rows[:, number], n_places) for number in shown]
-        queries = np.tile(np.median(rows, axis=0), (n_places ** len(grid), 1))
-        queries[:, shown] = np.column_stack([g.ravel() for g in np.meshgrid(*grid, indexing="ij")])
-        queries = _in_the_form_of(X, queries)
+        grid = [_across(columns[number], n_places) for number in shown]
+        places = [g.ravel() for g in np.meshgrid(*grid, indexing="ij")]
+        queries = typical_rows(X, columns, dict(zip(shown, places)))
 
         data: dict[str, Any] = {}
         if classes is None:
@@ -204,7 +205,7 @@ class PredictionDisplay:
             several = prediction.ndim == 2
             data["target_name"] = "probability" if several else f"P({classes[column]})"
         if y is not None:
-            data["X"] = rows[:, shown]
+            data["X"] = np.column_stack([columns[number] for number in shown])
             data["y"] = np.asarray(y) if classes is not None else _one_output(y, target)
         if band is not None:
             data |= _band(estimator, queries, band, coverage, target)
@@ -294,20 +295,17 @@ def _check_extras(band, truth, n_shown, classes):
 
 def _across(column, n_places):
     """Places all across a column, and a little beyond."""
-    low, high = column.min(), column.max()
+    low, high = np.nanmin(column), np.nanmax(column)
     margin = 0.04 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, n_places)
 
 
-def _in_the_form_of(X, queries):
-    """Queries as the kind of frame that `X` is, if it is one."""
-    if not hasattr(X, "columns"):
-        return queries
-    import pandas as pd
-
-    if isinstance(X, pd.DataFrame):
-        return pd.DataFrame(queries, columns=X.columns)
-    return type(X)(queries, list(X.columns))  # as polars has it
+def _refuse_categories(names):
+    if names:
+        raise ValueError(
+            f"features must be numbers, which have places in between; got categories {names!r}. "
+            f"The others are held at what they are most often."
+        )
 
 
 def _one_output(values, target):

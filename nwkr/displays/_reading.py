@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from statistics import mode
 
+import numpy as np
+from sklearn.utils import check_array
+
+from nwkr._features import Number
+from nwkr._numeric import columns_in, held_by, is_frame, require_numbers
 from nwkr._pipeline import last_step
 
-__all__ = ["feature_number", "names_in", "names_of_features"]
+__all__ = ["feature_number", "names_in", "names_of_features", "numbers_in", "typical_rows"]
 
 
 def names_of_features(estimator):
@@ -44,3 +49,37 @@ def feature_number(feature, names, parameter):
 
 def _numbered(n_features):
     return ["x"] if n_features == 1 else [f"x{number}" for number in range(n_features)]
+
+
+def numbers_in(X):
+    """The columns of some rows as numbers; None for categories, which data frames may have."""
+    if not is_frame(X):
+        return list(check_array(X, dtype=float, ensure_all_finite="allow-nan").T)
+    columns = list(columns_in(X))
+    categories = {c.number for c in columns if held_by(c) in ("categories", "text")}
+    require_numbers("X", X, but=frozenset(categories), gaps=True)
+    return [None if c.number in categories else Number(None).read(c) for c in columns]
+
+
+def typical_rows(X, columns, given):
+    """Rows of the kind that `X` has, typical of it but for what is given.
+
+    Numbers are at their median, categories are what they are most often.
+    """
+    n_rows = len(next(iter(given.values())))
+    table = {}
+    for column in columns_in(X):
+        numbers = columns[column.number]
+        if column.number in given:
+            values = given[column.number]
+        elif numbers is not None:
+            values = np.full(n_rows, np.nanmedian(numbers))
+        else:
+            held = [str(value) for value in column.values]
+            place = held.index(mode(held))
+            if hasattr(column.values, "iloc"):
+                values = column.values.iloc[[place] * n_rows].array  # without its index
+            else:
+                values = column.values[[place] * n_rows]
+        table[column.label] = values
+    return type(X)(table) if is_frame(X) else np.column_stack(list(table.values()))
