@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from nwkr._arrays import as_numpy
 from nwkr._pooling import Mask
 from nwkr._which_features import place_of
 
@@ -136,7 +137,7 @@ def groups_of(groups: Any, n_samples: int) -> np.ndarray:
     import pandas as pd
 
     try:
-        labels = column_or_1d(groups)
+        labels = column_or_1d(as_numpy("groups", groups))
     except ValueError as error:
         raise ValueError(f"groups must have one label for each row of X: {error}") from error
     if len(labels) != n_samples:

@@ -137,7 +137,7 @@ def _prepare(around, kernel, values, multiples, moments, parts):
     group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
     if moments is not None:
         group.within = moments.sums(found.within, parts)
-        if around.pairs.leave_out is not None:
+        if around.pairs.leave_out is not None and not around.pairs.hides_left_out:
             group.own = _of_keys(values, around.pairs.leave_out[group.rows])
     if len(found.blocks):
         cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)

@@ -180,6 +180,14 @@ class EuclideanPairs(Pairs):
         queries = np.take(self.queries, leaving, axis=0)
         return np.array_equal(queries, np.take(self.keys, self.leave_out[leaving], axis=0))
 
+    @cached_property
+    def hides_left_out(self) -> bool:
+        """Whether a mask hides all keys that are left out."""
+        if self.mask is None or self.leave_out is None:
+            return self.mask is not None
+        leaving = np.flatnonzero(self.leave_out >= 0)
+        return bool(self.mask.hides(leaving, self.leave_out[leaving][:, None]).all())
+
     @property
     def must_match(self):
         return self._matched is not None

@@ -81,7 +81,7 @@ class Neighbourhoods:
             and not pairs.must_match
             and pairs.kinds is None
             and pairs.is_flat
-            and pairs.leaves_itself_out
+            and (pairs.leaves_itself_out or pairs.hides_left_out)
             and (len(pairs.columns) + 2) ** kernel.power <= _MOST_MOMENTS_PER_BLOCK
         )
         self._within = kernel.support**2 / MARGIN
@@ -250,13 +250,13 @@ class Neighbourhoods:
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
 
     def _of_boxes(self, corners, factors, multiples, whole, intervals):
-        def within(farthest):
+        def within(farthest, level, numbers):
             if not self.by_moments(multiples):
                 return np.zeros(farthest.shape, bool)
             inside = farthest <= self._within * multiples[0] ** 2
             if whole is not None:
                 inside &= whole[:, None]
-            return inside
+            return inside if veil is None else inside & veil.shows(intervals, level, numbers)
 
         def reach_of(nearest, farthest, mass):
             bounds = zip(nearest, farthest, np.broadcast_to(mass, nearest.shape))
@@ -278,7 +278,7 @@ class Neighbourhoods:
         reach = of_all
         if len(nearest) > 1:
             reach = np.minimum(of_all, reach_of(nearest, farthest, mass[..., groups]))
-        inside = within(farthest)
+        inside = within(farthest, 0, groups)
         near = (nearest < reach) & ~inside
         if veil is not None:
             near &= ~veil.hides(intervals, 0, groups)
@@ -288,7 +288,7 @@ class Neighbourhoods:
         member = np.searchsorted(groups[some], blocks // self.pairs.sizes.blocks_per_group)
         near = near[:, some][:, member]
         nearest, farthest = self._boxes.distances(corners, factors, blocks)
-        inside_too = near & within(farthest)
+        inside_too = near & within(farthest, 1, blocks)
         visited = near & (nearest < reach) & ~inside_too
         if veil is not None:
             visited &= ~veil.hides(intervals, 1, blocks)

@@ -79,9 +79,15 @@ class Veil:
 
     def masses(self, bounds: tuple[np.ndarray, ...]) -> np.ndarray:
         """At least what all queries of each block see of each group, (n_parts, n_groups)."""
+        return np.where(self.shows(bounds, 0, slice(None)), self._masses, self._rest)
+
+    def shows(
+        self, bounds: tuple[np.ndarray, ...], level: int, numbers: slice | np.ndarray
+    ) -> np.ndarray:
+        """Which blocks of keys all queries of each block see; as :meth:`hides`."""
         lowest, _, _, highest = bounds
-        first, last = self._levels[0]
-        return np.where((last < lowest) | (first > highest), self._masses, self._rest)
+        first, last = (ends[numbers] for ends in self._levels[level])
+        return (last < lowest) | (first > highest)
 
     def hides(self, bounds: tuple[np.ndarray, ...], level: int, numbers: np.ndarray) -> np.ndarray:
         """Which blocks of keys no query of each block sees, of shape (n_parts, n_numbers).

@@ -5,7 +5,7 @@ import pytest
 from engine import attend, pool, pool_each, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nwkr._pooling import Mask, in_blocks
+from nwkr._pooling import Attention, Mask, in_blocks
 from nwkr._pooling._veil import Veil
 from nwkr.kernels import KERNELS
 
@@ -97,6 +97,26 @@ def test_several_bandwidths_at_once(kernel, kind, algorithm, rng):
         alone = attention | {"bandwidth": multiple * attention["bandwidth"]}
         expected = np.vstack([each.finish() for each in one_by_one(pool, alone, values)])
         assert_allclose(sums.finish(), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["epanechnikov", "boxcar", "biweight"])
+@pytest.mark.parametrize("itself", [False, True])
+def test_blocks_by_moments(kind, name, itself, rng):
+    attention, values, blocks = make_data(rng, kind, n=2000, n_queries=600)
+    attention |= {"kernel": KERNELS[name], "bandwidth": np.full(2, 0.6)}
+    if itself:  # which the mask hides, for training rows; or else not
+        attention["queries"] = attention["keys"][:600]
+        attention["leave_out"] = rng.integers(0, 600, 600) if kind == "nearby" else np.arange(600)
+        attention["mask"] = make_mask(kind, attention["keys"][:, 0], attention["keys"][:600, 0])
+    whole = Attention(**attention, blocks=blocks)
+    around = whole._neighbourhoods(whole._pairs())
+    assert around.by_moments() != (itself and kind == "nearby")
+    found, expected = (
+        pool(values, **attention, algorithm=way, blocks=blocks).finish()
+        for way in ("blocks", "dense")
+    )
+    assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", KINDS)
