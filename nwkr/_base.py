@@ -19,7 +19,7 @@ from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate
 from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
 from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
-from nwkr._metrics import check_metric, check_rows, resolve_metric
+from nwkr._metrics import TAKE_GAPS, check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, follows_X, in_numpy, like_of, shown
 from nwkr._order import order_of
 from nwkr._pooling import (
@@ -219,7 +219,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.array_api_support = HAS_NAMESPACES
-        tags.input_tags.allow_nan = self.metric == "euclidean"
+        tags.input_tags.allow_nan = self.metric in TAKE_GAPS
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 

@@ -13,7 +13,16 @@ from sklearn.utils.validation import check_non_negative
 
 from nwkr._pooling import Metric, distances_between
 
-__all__ = ["check_metric", "check_rows", "distances_worth_keeping", "resolve_metric"]
+__all__ = [
+    "TAKE_GAPS",
+    "check_metric",
+    "check_rows",
+    "distances_worth_keeping",
+    "resolve_metric",
+]
+
+TAKE_GAPS = ("euclidean", "nan_euclidean")
+"""Metrics of rows that may miss numbers."""
 
 
 def resolve_metric(

@@ -16,6 +16,7 @@ from sklearn.metrics.pairwise import (
     PAIRWISE_BOOLEAN_FUNCTIONS,
     PAIRWISE_DISTANCE_FUNCTIONS,
     haversine_distances,
+    nan_euclidean_distances,
 )
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsRegressor
@@ -424,3 +425,36 @@ def test_a_prediction_measures_each_pair_once(kernel, data):
     calls.clear()
     model.predict(queries)
     assert len(calls) == len(queries) * len(X)
+
+
+@pytest.mark.parametrize("bandwidth", [0.8, "scott", KNearest(12)], ids=str)
+def test_rows_that_miss_numbers(bandwidth, rng):
+    """Under the metric that is made for them; pairs that have nothing in common do not count."""
+    X, Q = rng.normal(size=(120, 3)), rng.normal(size=(15, 3))
+    for rows in (X, Q):
+        rows[rng.random(rows.shape) < 0.2] = np.nan
+    X[0], X[1], y = [np.nan, np.nan, 1.0], [1.0, 0.0, np.nan], rng.normal(size=120)
+    distances, to_training = nan_euclidean_distances(X), nan_euclidean_distances(Q, X)
+    assert np.isnan(distances).any()
+    distances, to_training = (np.nan_to_num(each, nan=np.inf) for each in (distances, to_training))
+    ours = NadarayaWatsonRegressor(bandwidth=bandwidth, metric="nan_euclidean").fit(X, y)
+    given = NadarayaWatsonRegressor(bandwidth=bandwidth, metric="precomputed").fit(distances, y)
+    assert_allclose(ours.predict(Q), given.predict(to_training), rtol=1e-7)
+    assert_allclose(ours.predict(None), given.predict(None), rtol=1e-7)
+    labels = NadarayaWatsonClassifier(bandwidth=bandwidth, metric="nan_euclidean").fit(X, y > 0)
+    assert (labels.predict(X) == (y > 0)).mean() > 0.5
+
+
+def test_a_search_over_rows_that_miss_numbers(rng):
+    X, y = rng.normal(size=(90, 3)), rng.normal(size=90)
+    X[:, :2][rng.random((90, 2)) < 0.1] = np.nan
+    model = NadarayaWatsonRegressorCV(metric="nan_euclidean").fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.bandwidth_ > 0
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "haversine", "precomputed"])
+def test_other_metrics_refuse_missing_values(metric):
+    X = np.array([[0.0, 1.0], [1.0, np.nan]])
+    with pytest.raises(ValueError, match=r"missing|NaN"):
+        NadarayaWatsonRegressor(metric=metric).fit(X, [0, 1])
