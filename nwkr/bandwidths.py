@@ -16,13 +16,11 @@ import numpy as np
 from nwkr._counts import count_rows
 from nwkr._nearest import arranged, widths_of_near, widths_under_metric
 from nwkr._pooling import Attention, in_blocks, one_blas_thread
+from nwkr._quartiles import quartiles, robust_spread
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
 _ROUNDING = 1e-12
-# The standard deviation of normal data is the interquartile range divided by the first number.
-# Where it is more than the second number times that, a few rows far away are the cause.
-_NORMAL_RANGE, _LARGEST_EXCESS = 1.349, 5.0
 
 
 class RuleOfThumb:
@@ -341,21 +339,4 @@ def _spread(X, weights):
     scaled = (X - lowest) / np.where(extent > 0, extent, 1)
     mean = np.average(scaled, axis=0, weights=weights)
     std = extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
-    robust = _quartile_range(X, weights) / _NORMAL_RANGE
-    return np.where((robust > 0) & (std > _LARGEST_EXCESS * robust), robust, std)
-
-
-def _quartile_range(X, weights):
-    """Weighted interquartile range of each column; 0 where it is only rounding."""
-    wanted = weights.sum() * np.array([0.25, 0.75]) * (1 - _ROUNDING)
-    ranges = np.empty(X.shape[1])
-    for number, column in enumerate(X.T):
-        if (weights == weights[0]).all():  # takes a third of the time
-            places = np.ceil(wanted / weights[0]).astype(int) - 1
-            low, high = np.partition(column, places)[places].astype(float)
-        else:
-            order = column.argsort()
-            places = weights[order].cumsum().searchsorted(wanted)
-            low, high = column[order[places]].astype(float)
-        ranges[number] = high - low if high - low > _ROUNDING * max(-low, high) else 0
-    return ranges
+    return robust_spread(std, quartiles(X, weights))

@@ -24,6 +24,7 @@ from nwkr.dask._form import Form
 from nwkr.dask._lattices import answers_by_lattice
 from nwkr.dask._model import Model
 from nwkr.dask._pairs import answers_by_pairs
+from nwkr.dask._quartiles import robust_survey
 from nwkr.dask._survey import Survey
 from nwkr.dask._survey import merge as merge_surveys
 from nwkr.kernels import get_kernel
@@ -43,6 +44,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _surveying(self):
         """What surveys a chunk of rows: a function of these."""
+
+    def _counting(self):
+        """What leaves out rows that do not count: a function of rows."""
+        return _itself
 
     @abstractmethod
     def _targets_of(self, survey, plain):
@@ -93,8 +98,9 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         targets, class_weights, heaviest, mass = self._targets_of(survey, form.plain)
         assert survey.columns is not None
         moments = survey.columns.mean, survey.spread, survey.n_counted
-
         lowest, highest = survey.columns.lowest, survey.columns.highest
+        if self._goes_by_rule:
+            survey = robust_survey(chunks, form, survey, self._counting())
 
         def model_of(window, degree):
             return Model(
@@ -161,6 +167,12 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def _fits_lines(self):
         return bool(self._degree)
+
+    @property
+    def _goes_by_rule(self):
+        """Whether a rule of thumb is asked for."""
+        some = isinstance(self.bandwidth, str | RuleOfThumb | dict)
+        return some and self.metric == "euclidean"
 
     def _in_memory(self, estimator_class, **params):
         """An ordinary estimator with the parameters of this one, and some others."""
@@ -230,13 +242,14 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 f"a sample of them, or with a CV estimator."
             )
         euclidean = self.metric == "euclidean"
+        survey = survey if survey.robust is not None else replace(survey, robust=survey.spread)
         if of_thumb and not euclidean:
             raise ValueError(
                 f"bandwidth={bandwidth!r} takes metric='euclidean' for rows in chunks, where "
                 f"distances are not averaged over all pairs; got metric={self.metric!r}. Give a "
                 f"number."
             )
-        spread = survey.spread if euclidean else None
+        spread = survey.robust if euclidean else None
         kernel = get_kernel(self.kernel)
         return resolve_by_spread(bandwidth, spread, n_rows, kernel, columns)
 
@@ -270,3 +283,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         pairs = _FOR_PAIR * n_queries * model.n_keys
         seconds = model.lattice.seconds(int(n_queries) + model.n_keys)
         return self.algorithm == "lattice" or seconds < pairs
+
+
+def _itself(rows):
+    return rows

@@ -101,10 +101,17 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         """
         return self._predicted(X, _logarithms)
 
+    def _counting(self):
+        return partial(_of_other_classes, absent=self._absent)
+
     def _surveying(self):
+        return partial(survey_classes, absent=self._absent)
+
+    @property
+    def _absent(self):
+        """Labels of classes that have no weight."""
         weights = self.class_weight if isinstance(self.class_weight, dict) else {}
-        absent = [label for label, weight in weights.items() if weight == 0]
-        return partial(survey_classes, absent=absent)
+        return [label for label, weight in weights.items() if weight == 0]
 
     def _targets_of(self, survey, plain):
         classes = survey.targets
@@ -128,3 +135,8 @@ def _labels(model, values):
 def _logarithms(model, values):
     with np.errstate(divide="ignore"):
         return np.log(_numbers(model, values))
+
+
+def _of_other_classes(rows, absent):
+    counted = np.flatnonzero(~np.isin(rows.y, absent))
+    return rows.take(counted) if len(counted) else None

@@ -48,6 +48,10 @@ class ChunkedSearch(ChunkedEstimator):
     def _fits_lines(self):
         return 1 in getattr(self, "degrees", (0,)) and self.metric == "euclidean"
 
+    @property
+    def _goes_by_rule(self):
+        return self.metric == "euclidean"
+
     def _choose(self, chunks, model_of, survey, columns) -> dict[str, Any]:
         if self.cv is not None:
             raise ValueError(

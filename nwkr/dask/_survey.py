@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nwkr._counts import MOST_ROWS, count_of_sums
+from nwkr._quartiles import quartiles
 from nwkr.dask._form import Rows
 
 __all__ = [
@@ -31,6 +32,8 @@ class Moments:
         Sum of the weights.
     lowest, highest, mean, spread : ndarray of shape (n_columns,)
         Ends, mean and standard deviation.
+    quartiles : ndarray of shape (2, 2, n_columns)
+        Between which numbers the lower and the upper quartile are.
     """
 
     mass: float
@@ -38,6 +41,7 @@ class Moments:
     highest: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
+    quartiles: np.ndarray
 
     @classmethod
     def of(cls, X: np.ndarray, weights: np.ndarray) -> Moments:
@@ -49,7 +53,9 @@ class Moments:
         mass, mean = weights.sum(), np.average(scaled, axis=0, weights=weights)
         scaled -= mean
         variance = np.average(np.square(scaled, out=scaled), axis=0, weights=weights)
-        return cls(float(mass), lowest, highest, lowest + extent * mean, extent * np.sqrt(variance))
+        ends = np.stack(2 * [quartiles(X, weights)], axis=1).astype(float)
+        mean, spread = lowest + extent * mean, extent * np.sqrt(variance)
+        return cls(float(mass), lowest, highest, mean, spread, ends)
 
     def merge(self, other: Moments) -> Moments:
         """Moments of the rows of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983)."""
@@ -65,7 +71,12 @@ class Moments:
             + ours * theirs * (apart / unit) ** 2
         )
         mean = self.mean + theirs * apart
-        return Moments(mass, lowest, highest, mean, unit * np.sqrt(variance))
+        (low, high), (other_low, other_high) = (
+            self.quartiles.swapaxes(0, 1),
+            other.quartiles.swapaxes(0, 1),
+        )
+        ends = np.stack([np.minimum(low, other_low), np.maximum(high, other_high)], axis=1)
+        return Moments(mass, lowest, highest, mean, unit * np.sqrt(variance), ends)
 
     def times(self, factor: float) -> Moments:
         """The same under weights that are all multiplied by a factor."""
@@ -145,6 +156,8 @@ class Survey:
         What the targets are.
     n_rows : int
         Number of rows that count.
+    robust : ndarray of shape (n_columns,) or None, default=None
+        Spread of each column, whatever a few rows far away do.
     """
 
     heaviest: float
@@ -152,6 +165,7 @@ class Survey:
     columns: Moments | None
     targets: Any
     n_rows: int
+    robust: np.ndarray | None = None
 
     @property
     def n_counted(self) -> float:

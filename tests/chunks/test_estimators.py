@@ -117,6 +117,29 @@ def test_an_error_for_queries_without_weight_names_the_chunk(data):
         model.predict(cut(queries, 15)).compute()
 
 
+@pytest.mark.parametrize("rows", [10, 50, 220])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_far_away_do_not_make_the_rule_of_thumb(data, rows, weighted):
+    X, y, weights, _ = data
+    X = X.copy()
+    X[7] *= 1e6  # in the first column alone no more than in the other
+    X[:, 1] = np.round(X[:, 1])
+    X[:150, 0] = np.sort(X[:150, 0])  # so that chunks differ
+    weights = weights if weighted else np.ones(len(X))
+    both = fitted(REGRESSORS, X, y, weights, rows=rows)
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+    labels, class_weight = np.arange(220) % 3, {0: 1.0, 1: 0.0, 2: 2.0}
+    both = fitted(CLASSIFIERS, X, labels, weights, rows=rows, class_weight=class_weight)
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("column", [[1.0] * 150 + [0.0] * 69 + [1e9], [-1e150, 1e150] * 110])
+def test_a_spread_of_columns_that_hardly_vary_or_very_much(column):
+    X = np.stack([column, np.arange(220.0) ** 7], axis=1)
+    local, model = fitted(REGRESSORS, X, np.arange(220.0))
+    np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-12)
+
+
 def test_several_outputs(data):
     X, y, weights, queries = data
     both = fitted(REGRESSORS, X, np.stack([y, 1e6 - y], axis=1), weights, degree=1)

@@ -1,0 +1,71 @@
+"""How far numbers spread, whatever a few of them do: quartiles beside the standard deviation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["masses_below", "may_be_gross", "quartiles", "robust_spread"]
+
+_ROUNDING = 1e-12
+# The standard deviation of normal data is the interquartile range divided by the first number.
+# Where it is more than the second number times that, a few rows far away are the cause.
+_NORMAL_RANGE, _LARGEST_EXCESS = 1.349, 5.0
+
+
+def masses_below(mass: float) -> np.ndarray:
+    """Sums of weights that the two quartiles are reached at, (2,), of all weights."""
+    return mass * np.array([0.25, 0.75]) * (1 - _ROUNDING)
+
+
+def quartiles(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Lower and upper quartile of each column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+        Numbers.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows, positive.
+
+    Returns
+    -------
+    quartiles : ndarray of shape (2, n_columns)
+        Numbers of each column.
+    """
+    wanted, found = masses_below(weights.sum()), np.empty((2, X.shape[1]))
+    alike = (weights == weights[0]).all()  # takes a third of the time
+    for number, column in enumerate(X.T):
+        if alike:
+            places = np.ceil(wanted / weights[0]).astype(int) - 1
+            found[:, number] = np.partition(column, places)[places]
+        else:
+            order = column.argsort()
+            places = weights[order].cumsum().searchsorted(wanted)
+            found[:, number] = column[order[places]]
+    return found
+
+
+def robust_spread(std: np.ndarray, quartiles: np.ndarray) -> np.ndarray:
+    """Standard deviation of each column, or what their quartiles say if a few rows make it.
+
+    Parameters
+    ----------
+    std : ndarray of shape (n_columns,)
+        Standard deviations.
+    quartiles : ndarray of shape (2, n_columns)
+        Quartiles.
+
+    Returns
+    -------
+    spread : ndarray of shape (n_columns,)
+        The spread.
+    """
+    low, high = quartiles
+    only_rounding = high - low <= _ROUNDING * np.maximum(-low, high)
+    robust = np.where(only_rounding, 0, high - low) / _NORMAL_RANGE
+    return np.where((robust > 0) & (std > _LARGEST_EXCESS * robust), robust, std)
+
+
+def may_be_gross(std: np.ndarray, least_range: np.ndarray) -> np.ndarray:
+    """Whether a few rows may make a standard deviation, if quartiles are at least so far apart."""
+    return std > _LARGEST_EXCESS / _NORMAL_RANGE * least_range
