@@ -92,6 +92,14 @@ def test_frames_keep_their_names(rng):
         model.partial_fit(frame.rename(columns={"one": "two"}), y)
 
 
+@pytest.mark.parametrize("degree", [0, 1])
+def test_numbers_that_are_missing_from_some_batches(degree, rng):
+    X, y, Q, _ = make_data(rng)
+    X[50:60, 0] = X[75:, 1] = np.nan  # from none of the first batch
+    model = in_batches(NadarayaWatsonRegressor(bandwidth=0.5, degree=degree), X, y)
+    assert_same(model, NadarayaWatsonRegressor(bandwidth=0.5, degree=degree).fit(X, y), Q)
+
+
 def test_goes_on_from_a_fit_or_a_pickle(rng):
     X, y, Q, _ = make_data(rng)
     model = pickle.loads(pickle.dumps(NadarayaWatsonRegressor(bandwidth=0.5).fit(X[:40], y[:40])))
@@ -161,7 +169,7 @@ def test_classes_have_to_be_known(rng):
     ("X", "y", "weight", "words"),
     [
         ([[0, 1]], [1], None, "expecting 1 feature"),
-        ([[np.nan]], [1], None, "X"),
+        ([[np.inf]], [1], None, "X"),
         ([[0]], [np.inf], None, "y"),
         ([[0]], [[1, 2]], None, "y must have the outputs of the targets that came before"),
         ([[0]], [1, 2], None, "as many rows"),
