@@ -102,8 +102,12 @@ class LocalLines:
             masses = counts @ ~gaps
             centre = counts @ np.where(gaps, 0, some) / np.where(masses > 0, masses, 1)
             some = np.where(gaps, centre, some)
-        centre = counts @ some / n_rows
-        spread = np.sqrt(counts @ (some - centre) ** 2 / n_rows)
+        shares = counts / n_rows
+        centre = shares @ some
+        # In units of the extent, so that squares stay in range.
+        extent = np.abs(some - centre).max(axis=0, initial=0)
+        unit = np.where(extent > 0, extent, 1)
+        spread = unit * np.sqrt(shares @ np.square((some - centre) / unit))
         return cls.of_moments(degree, ridge, centre, spread, n_rows, window, features)
 
     @classmethod

@@ -318,6 +318,18 @@ def test_so_many_rows_that_the_penalty_is_nothing(data):
     assert_allclose(many.predict(queries), few.predict(queries), rtol=1e-8, atol=1e-8)
 
 
+def test_squares_of_rows_times_weights_may_be_out_of_range(data):
+    X, y, weights, queries = data
+    # Beside so many rows the penalty is nothing.
+    huge = line(bandwidth=5e140).fit(1e140 * X, y, 1e200 * weights)
+    plain = line(bandwidth=5.0, ridge=0.0).fit(X, y, weights)
+    assert_allclose(huge.predict(1e140 * queries), plain.predict(queries), rtol=1e-9)
+    # Rows count as at least their effective number.
+    tiny = line(bandwidth=5e-150).fit(1e-150 * X, y, 1e-200 * weights)
+    plain = line(bandwidth=5.0).fit(X, y, 1e-3 * weights)
+    assert_allclose(tiny.predict(1e-150 * queries), plain.predict(queries), rtol=1e-9)
+
+
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 def test_queries_that_reach_no_row_have_no_line(algorithm, data):
     X, y, weights, queries = data
