@@ -113,7 +113,7 @@ class ClassTrend(Explanation):
                 "query": np.repeat(numbers, len(names)),
                 **label,
                 "part": "feature",
-                "name": np.tile(names, len(queries)),
+                "name": np.tile(names, len(queries)).astype(object),
                 "value": shown.ravel(),
                 "contribution": self._columns.summed(by_column).ravel(),
             }
@@ -133,7 +133,7 @@ class ClassTrend(Explanation):
                 "query": query,
                 **label,
                 "part": "row",
-                "name": named(row, self._row_names),
+                "name": np.asarray(named(row, self._row_names)).astype(object),
                 "weight": weight,
                 "value": self._targets.given[row],
                 "contribution": share,

@@ -108,6 +108,10 @@ class ExplanationDisplay:
                 f"{prediction.size}."
             )
         table = model.explain(query, top_k=top_k)
+        if "row" not in table:  # classes with a trend
+            label = prediction.item() if prediction.item() in set(table["class"]) else None
+            of_class = table["class"] == (table["class"].iloc[0] if label is None else label)
+            table = table[of_class & (table["part"] == "row")].rename(columns={"name": "row"})
         display = cls(
             rows=table["row"].tolist(),
             weights=table["weight"].to_numpy(),
