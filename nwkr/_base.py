@@ -280,10 +280,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _choose_algorithm(self):
         """The way of pooling, for as many queries as there are keys."""
-        if self._blocks is None:
-            return "dense"
-        if self._window.by_query:
-            return "blocks"  # whatever the widths are, they keep most rows out
+        if self._blocks is None or self._window.by_query:
+            # Whatever the widths are, blocks keep most rows out.
+            return "dense" if self._blocks is None else "blocks"
         attention = self._attend(self._keys)
         return attention.way(self._values_to_pool(attention.keys))
 
@@ -336,7 +335,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _prepare(self):
         """The training rows and their window, with all that does not depend on the queries."""
         if self._window.by_query:  # each has its own width, of which nothing is known yet
-            options = {"bandwidth": self._columns.units, "query_widths": np.empty(0)}
+            units = self._columns.units if self._metric == "euclidean" else 1.0
+            options = {"bandwidth": units, "query_widths": np.empty(0)}
             return self._without_window(self._X[:0], **options).prepare()
         return self._window.at(self._without_window(self._X[:0])).prepare()
 

@@ -135,6 +135,7 @@ class Attention:
             corners,
             share,
             around.n_within() if known else None,
+            around.pairs.keys if self.metric == "haversine" else None,
         )
         return self.replace(prepared=prepared)
 

@@ -74,7 +74,8 @@ def pairs_of(
     if metric == "euclidean":
         pairs = euclidean_pairs(queries, keys, bandwidth, prepared, kinds)
     elif metric == "haversine" and SpherePairs.can_be(bandwidth):
-        pairs = SpherePairs(queries, keys, bandwidth)
+        points = None if prepared is None else prepared.points
+        pairs = SpherePairs(queries, keys, bandwidth, (None, points))
     else:
         pairs = MetricPairs(queries, keys, bandwidth, metric)
     assert query_widths is None or key_widths is None

@@ -73,6 +73,8 @@ class Prepared:
         What share of the keys matters to a query: by whether moments are used.
     n_within : float or None
         How many keys are wholly within a support; None if it is not known, as is `share`.
+    points : ndarray of shape (n_keys, 3) or None, default=None
+        The keys on the unit sphere, if they are places.
     """
 
     extent: np.ndarray
@@ -83,6 +85,7 @@ class Prepared:
     corners: np.ndarray
     share: dict[bool, float]
     n_within: float | None = None
+    points: np.ndarray | None = None
 
 
 def light_weight(weights: np.ndarray) -> float:

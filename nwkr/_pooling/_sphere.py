@@ -54,14 +54,17 @@ class SpherePairs(EuclideanPairs):
         Latitudes and longitudes in radians.
     bandwidth : float
         Scale of the arc, neither 0 nor infinite.
-    points : tuple of two ndarray, of shape (n_queries, 3) and (n_keys, 3), or None, default=None
-        The same on the unit sphere, if these are known.
+    points : tuple of two, each None or ndarray of shape (n_queries, 3) and (n_keys, 3)
+        The same on the unit sphere, where these are known.
     """
 
     is_flat = False
 
-    def __init__(self, queries, keys, bandwidth, points=None):
-        q, k = (on_sphere(queries), on_sphere(keys)) if points is None else points
+    def __init__(self, queries, keys, bandwidth, points=(None, None)):
+        q, k = (
+            on_sphere(places) if known is None else known
+            for places, known in zip((queries, keys), points)
+        )
         centre = q.mean(axis=0) if len(q) else np.zeros(3)
         super().__init__(q, k, np.full(3, bandwidth), centre, np.arange(3))
         self._places, self._scale = (queries, keys), float(bandwidth)

@@ -1,5 +1,7 @@
 """Places on a sphere: blocks and products by chords are as exact as arcs."""
 
+import pickle
+
 import mpmath
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from sklearn.metrics.pairwise import haversine_distances
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr._nearest import NearPlaces, widths_of_near
-from nwkr._pooling import Sizes, in_blocks, pairs_of
+from nwkr._pooling import Sizes, _sphere, in_blocks, pairs_of
 from nwkr._pooling._boxes import Boxes, corners_of_runs
 from nwkr._pooling._metric import MetricPairs
 from nwkr._pooling._sphere import SpherePairs
@@ -237,3 +239,26 @@ def test_places_have_no_lattice(rng):
     model = NadarayaWatsonRegressor(metric="haversine", algorithm="lattice")
     with pytest.raises(ValueError, match=r"lattice' needs metric='euclidean'.*'blocks', 'dense'"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("bandwidth", [0.1, KNearest(9)], ids=str)
+def test_what_is_prepared_changes_no_bit(bandwidth, rng, monkeypatch):
+    """And places are put on the sphere once."""
+    X, y, Q = places_of(2000, None, rng), rng.normal(size=2000), places_of(5, None, rng)
+    model = NadarayaWatsonRegressor("tricube", bandwidth, metric="haversine").fit(X, y)
+    prepared = model._fitted.prepared
+    assert prepared is not None
+    sizes, on_sphere = [], _sphere.on_sphere
+
+    def counted(places):
+        sizes.append(len(places))
+        return on_sphere(places)
+
+    monkeypatch.setattr(_sphere, "on_sphere", counted)
+    found = model.predict(Q)
+    assert sizes
+    assert max(sizes) <= 5
+    attention = model._attention(Q)
+    plain = attention.replace(prepared=None).pool(model._values)
+    assert_array_equal(attention.pool(model._values).finish(), plain.finish())
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(Q), found)
