@@ -283,8 +283,22 @@ def plain_line(problem, q, query, weights):
 # -- the comparison -----------------------------------------------------------------------
 
 
-def complaint_of(problem):
-    """What is wrong, as a text; "" if nothing is."""
+def kind_of(problem):
+    """What is predicted, and what the windows are, as a text."""
+    what = "lines" if "degree" in problem else "means"
+    what = "classes" if problem["y"].dtype.kind == "i" else what
+    bandwidth, metric = problem["bandwidth"], problem["metric"]
+    varies = isinstance(bandwidth, KNearest | Adaptive)
+    window = type(bandwidth).__name__ if varies else "one width"
+    return f"{what}, {window}, {metric if metric == 'euclidean' else 'other metrics'}"
+
+
+def complaint_of(problem, errors):
+    """What is wrong, as a text; "" if nothing is.
+
+    How far predictions are off, as a share of the largest target and of what is allowed, is added
+    to `errors`.
+    """
     X, y, weights = problem["X"], problem["y"], problem["sample_weight"]
     Q = X if problem["left_out"] else problem["Q"]
     K, off, reached, doubtful = plain_attention(problem, Q)
@@ -312,7 +326,10 @@ def complaint_of(problem):
         change = (slack * lever) @ abs(number(values) - expected)
         size = np.abs(values).max() * max(1, float(np.abs(effective).sum()))
         allowed = (1e-9 + problem["tol"] + 1e-14 * steep) * size + change
-        if np.isnan(got[q]).any() or (abs(number(got[q]) - expected) > allowed).any():
+        error = abs(number(got[q]) - expected)
+        if not np.isnan(got[q]).any():
+            errors.append((float(error.max() / size), float((error / allowed).max())))
+        if np.isnan(got[q]).any() or (error > allowed).any():
             expected, allowed = expected.astype(float), allowed.astype(float)
             return f"query {q}: got {got[q]}, expected {expected}, may be off {allowed}"
         apart = np.abs(attention[q] - share.astype(float))
@@ -321,13 +338,14 @@ def complaint_of(problem):
     return ""
 
 
-def check(seed):
-    """The complaint about one problem, which may be an error."""
+def check(seed, errors):
+    """The complaint about one problem, which may be an error; errors are added by kind."""
     problem = problem_of(seed)
+    of_kind = errors.setdefault(kind_of(problem), [])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            return complaint_of(problem)
+            return complaint_of(problem, of_kind)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
 
@@ -342,12 +360,16 @@ def main():
     if arguments.seed is not None:
         for name, value in problem_of(arguments.seed).items():
             print(f"{name} = {value!r}")
-        sys.exit(check(arguments.seed))
-    failures = 0
+        sys.exit(check(arguments.seed, {}))
+    failures, errors = 0, {}
     for seed in range(arguments.start, arguments.start + arguments.n):
-        if complaint := check(seed):
+        if complaint := check(seed, errors):
             failures += 1
             print(f"--seed {seed}: {complaint}", flush=True)
+    print("predictions  of the targets  of what is allowed: the largest errors")
+    for kind, found in sorted(errors.items()):
+        of_targets, of_allowed = np.max([(0, 0), *found], axis=0)
+        print(f"{len(found):11}  {of_targets:14.1e}  {of_allowed:18.1e}  {kind}")
     sys.exit(f"{failures} of {arguments.n} failed" if failures else 0)
 
 
