@@ -20,7 +20,7 @@ from nwkr._which_features import place_of
 __all__ = ["Order", "groups_of", "order_of"]
 
 # Places that differ by so much more, relative to them, differ by rounding.
-_ROUNDING = 1e-12
+_ROUNDING = 1e-15
 
 
 @dataclass(frozen=True, eq=False)

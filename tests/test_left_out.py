@@ -296,6 +296,15 @@ def test_intervals_are_of_residuals_left_out(kind, rng):
 # -- the interface --------------------------------------------------------------------------
 
 
+def test_a_gap_reaches_as_far_as_it_says(rng):
+    number = np.arange(40)
+    X, y = number[:, None] * 0.1, rng.standard_normal(40)
+    model = NadarayaWatsonRegressorCV("boxcar", [1.05], degrees=[0], gap=(0, 0.3)).fit(X, y)
+    weights = model.attention_weights(None)
+    apart = np.abs(number[:, None] - number)
+    np.testing.assert_array_equal(weights > 0, (apart > 3) & (apart <= 10))
+
+
 def test_columns_have_names_and_groups_any_labels(rng):
     X, y, groups = make_data(rng)
     frame = pd.DataFrame(X, columns=["x", "time"])

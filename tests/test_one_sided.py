@@ -130,6 +130,17 @@ def test_many_rows(name, degree, rng):
     np.testing.assert_allclose(blocks.predict(None), dense.predict(None), rtol=1e-8, atol=1e-9)
 
 
+def test_places_on_a_sphere(rng):
+    X = np.column_stack([rng.uniform(-1.5, 1.5, 2000), rng.uniform(-3, 3, 2000)])
+    options = {"metric": "haversine", "bandwidth": 0.2, "one_sided": 1}
+    dense, blocks = (
+        NadarayaWatsonRegressor("epanechnikov", **options, algorithm=way).fit(X, X[:, 0])
+        for way in ("dense", "blocks")
+    )
+    for Q in (X[:200], None):
+        np.testing.assert_allclose(blocks.predict(Q), dense.predict(Q), rtol=1e-9, atol=1e-10)
+
+
 def test_rows_in_batches(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5, one_sided=0)
