@@ -84,6 +84,11 @@ class Arrays:
         """Whether the device has float64."""
         return self.widest == self.xp.float64
 
+    @property
+    def on_host(self) -> bool:
+        """Whether the device is a processor, which has caches and few threads."""
+        return "cpu" in str(self.device).lower()
+
     def take(self, array: np.ndarray, dtype: Any = None) -> Any:
         """A NumPy array, as one of these; of its own type by default, if the device has that."""
         if dtype is None and array.dtype == np.float64:
@@ -112,16 +117,20 @@ class Arrays:
             return
         torch = sys.modules["torch"]
         products = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
-        products = [product for product in products if hasattr(product, "fp32_precision")]
-        before = [product.fp32_precision for product in products]
+        in_full: Any
+        # No TensorFloat-32, no bfloat16; in the words of PyTorch 2.9, and of those before.
+        name, in_full = "fp32_precision", "ieee"
+        if not all(hasattr(product, name) for product in products):
+            products, name, in_full = products[:1], "allow_tf32", False
+        before = [getattr(product, name) for product in products]
         try:
             for product in products:
-                product.fp32_precision = "ieee"  # no TensorFloat-32, no bfloat16
+                setattr(product, name, in_full)
             with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
                 yield
         finally:
             for product, precision in zip(products, before):
-                product.fp32_precision = precision
+                setattr(product, name, precision)
 
 
 def library_of(array: Any) -> str | None:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from nwkr._arrays import Arrays
 from nwkr._columns import Columns
 from nwkr._metrics import TAKE_GAPS
 from nwkr._numeric import explain_not_finite, require_labels, require_numbers
@@ -40,7 +39,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
                 estimator.categorical_features,
                 estimator.ordered_features,
                 estimator.periodic_features,
-                gaps=estimator._metric in TAKE_GAPS and Arrays.of(estimator._like) is None,
+                gaps=estimator._metric in TAKE_GAPS,
             )
         elif not estimator._columns.plain:  # what they hold matters only if they are the same
             validate_data(estimator, X, reset=False, skip_check_array=True)

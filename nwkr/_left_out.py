@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 
+from nwkr._arrays import as_numpy
 from nwkr._base import NadarayaWatsonBase
 from nwkr._validation import Interval, _fit_context
 
@@ -54,7 +55,7 @@ class LeftOut(NadarayaWatsonBase):
         ValueError
             If a parameter or the data are not as described. The estimator is then as it was.
         """
-        return self._fit(X, y, sample_weight, groups=groups)
+        return self._fit(X, y, sample_weight, groups=as_numpy("groups", groups))
 
     def _check_left_out(self, by_criterion):
         """Check that what is left out goes together with how candidates are judged."""

@@ -158,11 +158,13 @@ def power_over(u2: Any, xp: Any, inner: int, outer: int) -> Any:
     """``(1 - u^inner)^outer`` within the support, 0 beyond it."""
     if outer == 0:
         return xp.astype(u2 <= 1, u2.dtype)
-    t = u2 if inner == 2 else xp.sqrt(u2)
-    rest = xp.clip(1 - (u2 * t if inner == 3 else t), 0, 1)
+    if inner != 2:
+        u = xp.sqrt(xp.abs(u2))
+        u2 = u if inner == 1 else u * u * u
+    rest = xp.clip(1 - u2, 0, None)
     return rest if outer == 1 else rest**outer
 
 
 def cosine_over(u2: Any, xp: Any) -> Any:
     """The sine of the rest, which is exactly 0 at the edge and beyond."""
-    return xp.sin(pi / 2 * xp.clip(1 - xp.sqrt(u2), 0, 1))
+    return xp.sin(pi / 2 * xp.clip(1 - xp.sqrt(xp.abs(u2)), 0, None))

@@ -74,7 +74,8 @@ class Kernel:
         :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
     over : callable or None, default=None
         The same over other arrays than NumPy's: ``over(u2, xp)`` maps an array of squared
-        scaled distances to a new one, with functions of its namespace ``xp``. It gives the
+        scaled distances to a new one, with functions of its namespace ``xp``; if `smooth`,
+        these may be a little below 0. It gives the
         logarithms of the weights if there is a `log_profile`, else the weights. If None, such
         arrays go to NumPy and back.
 

@@ -38,6 +38,7 @@ REGRESSORS = {
 CLASSIFIERS = {
     "means": NadarayaWatsonClassifier(),
     "triangular": NadarayaWatsonClassifier("triangular", 0.5),
+    "trend": NadarayaWatsonClassifier(degree=1),
     "search": NadarayaWatsonClassifierCV(),
 }
 
@@ -202,6 +203,20 @@ def test_everything_follows_X(arrays, data):
     expected = NadarayaWatsonClassifier().fit(X, names)
     assert_array_equal(model.predict(there(arrays, queries)), expected.predict(queries))
     assert_there(model.predict_proba(None), expected.predict_proba(None), arrays)
+
+
+@pytest.mark.parametrize("params", [{}, {"gap": 2}, {"one_sided": 0}])
+def test_what_is_pooled_in_numpy(params, arrays, data):
+    """Rows that miss numbers, and that leave out more than themselves."""
+    X, y, *_ = data
+    X[::7, 1] = np.nan
+    groups = np.arange(60) // 5
+    Estimator = NadarayaWatsonRegressor if "one_sided" in params else NadarayaWatsonRegressorCV
+    options = ({}, {}) if params else ({"groups": groups}, {"groups": there(arrays, groups)})
+    here = Estimator(**params).fit(X, y, **options[0])
+    model = Estimator(**params).fit(*there(arrays, X, y), **options[1])
+    assert_there(model.predict(None), here.predict(None), arrays)
+    assert_there(model.predict(there(arrays, X)), here.predict(X), arrays)
 
 
 def test_batches(arrays, data):
@@ -409,9 +424,9 @@ def test_queries_from_elsewhere(arrays, data):
 def test_what_numpy_refuses_is_refused(arrays, data):
     X, y, *_ = data
     bad = X.copy()
-    bad[3, 1] = np.nan
+    bad[3, 1] = np.inf
     model = NadarayaWatsonRegressor()
-    with pytest.raises(ValueError, match="X must have no missing values"):
+    with pytest.raises(ValueError, match=r"X must be finite.*in column 1"):
         model.fit(*there(arrays, bad, y))
     with pytest.raises(ValueError, match="inconsistent numbers"):
         model.fit(*there(arrays, X, y[:-1]))

@@ -32,6 +32,8 @@ _QUERIES_PER_TILE = 2**12
 _KEYS_PER_SUM = 2**12  # in float32, which loses digits by the number of what is added
 # Logarithms of weights down to here need no shift.
 _LOWEST = {np.dtype(np.float64): -600.0, np.dtype(np.float32): -40.0}
+# Logarithms of weights that are as good as 0 in float32, beside that of the closest key.
+_SLOW_BELOW = -70.0
 # Squared distances beyond that have lost digits which show in the weights.
 _FARTHEST = {np.dtype(np.float64): 2.0**18, np.dtype(np.float32): 2.0**11}
 # Rows beyond that, in units of the bandwidth, have squares that float32 does not hold.
@@ -79,8 +81,9 @@ def pool_on_device(
     ):
         return pool_dense(pairs, kernel, values, **options)
     tiles = _Tiles(arrays, pairs, kernel, values, multiples, dtype)
-    on_host = "cpu" in str(arrays.device).lower()
-    pairs_per_tile = pairs.sizes.pairs_per_tile if on_host else pairs.sizes.pairs_on_device
+    # On a processor several tiles at once are in its cache.
+    on_host = 2 * pairs.sizes.pairs_per_tile // dtype.itemsize
+    pairs_per_tile = on_host if arrays.on_host else pairs.sizes.pairs_on_device
     n_queries, n_keys = pairs.shape
     height = min(n_queries, _QUERIES_PER_TILE, max(1, int(pairs_per_tile**0.5)))
     width = max(1, pairs_per_tile // max(1, height))
@@ -126,6 +129,7 @@ class _Tiles:
         self.dtype, self._type = dtype, getattr(arrays.xp, dtype.name)
         self._product: Any = pairs.product(1.0) if kernel.smooth and len(pairs.columns) else None
         self.by_product = self._product is not None
+        self._slow_below = arrays.on_host and dtype == np.float32
         self.shifted = kernel.log_profile is not None and self._reaches_too_far()
 
     def _reaches_too_far(self):
@@ -164,6 +168,8 @@ class _Tiles:
                         earlier = self._over(_finite(before, closest, xp), multiple)
                         sum_.rescale(xp.exp(_finite(earlier - shift, 0, xp)))
                         weights -= shift
+                        if self._slow_below:  # processors take long for what underflows
+                            weights = xp.clip(weights, _SLOW_BELOW, None)
                     weights = xp.exp(weights)
                 if out is not None:
                     weights = xp.where(out, 0, weights)
@@ -180,7 +186,7 @@ class _Tiles:
         farthest = 0.0 if self._product is None else self._product.farthest(self.dtype)
         if self._product is not None and self._reach(rows, cols) <= farthest:
             queries, keys = self._sides
-            u2 = xp.clip(xp.matmul(queries[rows, :], keys[:, cols]), 0, None)
+            u2 = xp.matmul(queries[rows, :], keys[:, cols])  # which may be a little below 0
         elif not len(pairs.columns):
             u2 = xp.zeros(shape, dtype=self._type, device=self._arrays.device)
         else:
