@@ -311,3 +311,10 @@ def test_one_query_among_many_keys_goes_by_blocks(kernel):
     pairs, *rest = problem_of(200_000, 1, 1e-3, kernel=kernel)
     one = pairs_of(pairs.queries[:1], pairs.keys, pairs.bandwidth)
     assert way("auto", one, *rest) == ("blocks" if kernel != "constant" else "dense")
+
+
+def test_the_best_lattice_is_certain_of_most_normal_rows():
+    problem = as_problem(*problem_of(16_000, 3, 0.8))
+    lattice, _ = _ways.LatticeWay._lattice(problem, 1.0)
+    _, certified = lattice.pool()
+    assert certified.mean() > 0.9
