@@ -112,6 +112,7 @@ class BandwidthSearch(SearchParameters):
 
     def _keep_results(self, problem, tried, best):
         self._note_best(best)
+        self._best_number = next(n for n, (_, result) in enumerate(tried) if result is best)
         self.best_score_ = self._in_units_of_y(problem, best["score"])
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
         self.cv_results_["score"] = [

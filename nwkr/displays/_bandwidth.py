@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.bandwidths import KNearest
@@ -13,7 +14,10 @@ from nwkr.displays._reading import names_of_features
 
 __all__ = ["BandwidthDisplay"]
 
-_NAMES = {0: "mean", 1: "line"}
+_NAMES_OF_FORMS = {
+    False: ("mean", "line"),
+    True: ("share of weights", "step with slopes", "step", "trend alone"),
+}
 _FOR_EACH = "one for each feature"
 
 
@@ -22,7 +26,8 @@ class BandwidthDisplay:
 
     :meth:`from_estimator` makes and draws one.
 
-    Means and local lines have a line each. Numbers are drawn on a logarithmic scale: one bandwidth
+    Means and local lines have a line each, as have steps from a trend with and without slopes.
+    Numbers are drawn on a logarithmic scale: one bandwidth
     for each feature by the geometric mean of those that are neither 0 nor infinite (at the end of
     the scale if there are none), :class:`~nwkr.bandwidths.KNearest` by its `k`. All else, and
     mixtures, stand side by side in the order in which they were tried.
@@ -46,6 +51,8 @@ class BandwidthDisplay:
         apart. None is none.
     feature_name : str or None, default=None
         Name of the feature, where there is one only.
+    names : sequence of str, default=("mean", "line")
+        What the degrees are called.
 
     Attributes
     ----------
@@ -90,6 +97,7 @@ class BandwidthDisplay:
         degrees=None,
         refined=None,
         feature_name=None,
+        names=("mean", "line"),
     ):
         self.bandwidths = bandwidths
         self.scores = scores
@@ -99,6 +107,7 @@ class BandwidthDisplay:
         self.degrees = degrees
         self.refined = refined
         self.feature_name = feature_name
+        self.names = names
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
@@ -143,8 +152,9 @@ class BandwidthDisplay:
             best=_best(model, scores),
             score_name=score_name,
             effective_dof=results.get("effective_dof"),
-            degrees=results["degree"],
+            degrees=_forms(results),
             refined=_refined(model),
+            names=_NAMES_OF_FORMS[is_classifier(model)],
             feature_name=names_of_features(estimator)[0] if model.n_features_in_ == 1 else None,
         )
         return display.plot(ax, **kwargs)
@@ -177,7 +187,7 @@ class BandwidthDisplay:
         places, numeric = _places(self.bandwidths, self._degrees, self._found)
         self.lines_, self.refined_ = [], []
         for degree in self._compared:
-            color, name = COLORS[degree], _NAMES[degree] if len(self._compared) > 1 else None
+            color, name = COLORS[degree], self.names[degree] if len(self._compared) > 1 else None
             drawn = self._along(degree, places)
             style = {"color": color, "marker": "o", "markersize": 5, "label": name}
             style["linestyle"] = LINES[degree] if numeric else "none"
@@ -192,7 +202,7 @@ class BandwidthDisplay:
                 )
         chosen = self._in_words(self.best)
         if len(self._compared) > 1:
-            chosen = f"{_NAMES[self._degrees[self.best]]}, {chosen}"
+            chosen = f"{self.names[self._degrees[self.best]]}, {chosen}"
         (self.best_,) = ax.plot(
             places[self.best],
             scores[self.best],
@@ -256,8 +266,19 @@ class BandwidthDisplay:
         return "bandwidth" if alike else "bandwidth (geometric mean of features)"
 
 
+def _forms(results):
+    """The degree of each candidate; steps without slopes and the trend alone are apart."""
+    degrees = np.array(results["degree"])
+    if "ridge" in results:
+        degrees = degrees + ((degrees == 1) & np.isinf(results["ridge"]))
+        degrees[np.isposinf(results["multiple"])] = 3
+    return degrees
+
+
 def _best(model, scores):
     """The number of the candidate that the search kept: the last of the best."""
+    if hasattr(model, "_best_number"):
+        return model._best_number
     scores = np.where(np.isnan(scores), -np.inf, scores)
     return int(len(scores) - 1 - scores[::-1].argmax())
 
@@ -269,7 +290,7 @@ def _refined(model):
         return [False] * len(results["score"])
     if isinstance(model.bandwidths, str):
         return list(np.isnan(results["multiple"]))
-    degrees = np.array(results["degree"])
+    degrees = _forms(results)
     return list(_numbers_within(degrees) >= len(model.bandwidths))
 
 
@@ -308,7 +329,7 @@ def _places(bandwidths, degrees, found):
     if all(_is_numeric(bandwidth) for bandwidth in bandwidths):
         places = np.array([_typical(bandwidth) for bandwidth in bandwidths], dtype=float)
         between = (places > 0) & np.isfinite(places)
-        if between.any() and between[~found].all():
+        if between.any() and between[~found & ~np.isposinf(places)].all():
             low, high = places[between].min() / 2, places[between].max() * 2
             return np.clip(places, low, high), True
     return _numbers_within(degrees).astype(float), False
