@@ -1,0 +1,79 @@
+"""
+Classes with a trend
+====================
+
+The share of a class among the weights around a query is flat where there are few rows, and
+ragged where classes meet. With ``degree=1`` a classifier starts from a logistic regression
+instead, and takes one step from there to the classes around the query. Here both face two classes
+whose border bends: the regression alone cannot follow it, and shares alone do not know how it goes
+on beyond the rows.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import log_loss
+
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
+
+
+def draw(n_rows, seed):
+    """Rows of two columns, and classes whose logits have a trend and a bend."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 2)) * 1.5
+    logits = 2 * X[:, 0] + 2.5 * np.sin(1.5 * X[:, 1])
+    return X, (rng.uniform(size=n_rows) < expit(logits)).astype(int)
+
+
+X, y = draw(500, seed=0)
+new, truth = draw(5_000, seed=1)
+models = {
+    "degree=0": NadarayaWatsonClassifierCV(degrees=[0]).fit(X, y),
+    "trend alone": NadarayaWatsonClassifier(bandwidth=np.inf, degree=1).fit(X, y),
+    "degree=1": NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y),
+}
+
+# %%
+# The surfaces
+# ------------
+# Colours are probabilities, and the black line is where both classes are equally probable; the
+# true one is dashed. Far from all rows the first gives the class of the nearest ones, with
+# certainty; the last follows the trend.
+
+across = np.linspace(-6, 6, 121)
+grid = np.stack(np.meshgrid(across, across), axis=-1)
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.8), sharey=True, layout="constrained")
+for panel, (name, model) in zip(panels, models.items(), strict=True):
+    surface = model.predict_proba(grid.reshape(-1, 2))[:, 1].reshape(121, 121)
+    shades = panel.contourf(
+        across, across, surface, levels=np.linspace(0, 1, 11), cmap="RdBu", alpha=0.8
+    )
+    panel.contour(across, across, surface, levels=[0.5], colors="black", linewidths=1.5)
+    panel.plot(-1.25 * np.sin(1.5 * across), across, "--", color="black", linewidth=0.8)
+    panel.scatter(*X.T, c=y, cmap="RdBu", s=6, edgecolors="black", linewidths=0.2)
+    loss = log_loss(truth, model.predict_proba(new))
+    panel.set(title=f"{name}: log loss {loss:.3f}", xlabel="x1", xlim=(-6, 6), ylim=(-6, 6))
+panels[0].set_ylabel("x2")
+figure.colorbar(shades, ax=panels, label="probability of class 1", shrink=0.9)
+
+# %%
+# Calibration
+# -----------
+# On new rows: of those that are given a probability, what share is of the class. The nearer to the
+# diagonal, the better the probabilities can be taken at their word.
+
+figure, ax = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+ax.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+styles = {"degree=0": "o-", "trend alone": "s--", "degree=1": "D-."}
+for name, model in models.items():
+    shares, foretold = calibration_curve(truth, model.predict_proba(new)[:, 1], n_bins=10)
+    ax.plot(foretold, shares, styles[name], markersize=5, label=name)
+ax.set(xlabel="probability of class 1", ylabel="share of class 1 among new rows")
+ax.legend()
+
+# %%
+# The search compares all three, and more, and keeps the best by leave-one-out.
+
+model = NadarayaWatsonClassifierCV().fit(X, y)
+print(f"degree {model.degree_}, bandwidths {model.bandwidth_.round(2)}")
