@@ -1,5 +1,7 @@
 """Chunks that meet on a lattice: the same predictions, with as many tasks as chunks."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import config_context
@@ -150,6 +152,25 @@ def test_keys_are_read_a_second_time_only_if_queries_are_left(persisted):
     n_made.clear()
     model.predict(far).compute()
     assert len(n_made) == (0 if persisted else 8)
+
+
+def test_memory_does_not_grow_with_the_rows():
+    def make(block_info=None):
+        number = block_info[None]["chunk-location"][0]
+        return np.random.default_rng(number).normal(size=(10_000, 2))
+
+    def peak(n_chunks):
+        chunks = ((10_000,) * n_chunks, (2,))
+        X = da.map_blocks(make, chunks=chunks, dtype=float, meta=np.empty((0, 0)))
+        model = chunked.NadarayaWatsonRegressor(algorithm="lattice", bandwidth=0.1)
+        tracemalloc.start()
+        model.fit(X[:, :1], X[:, 1]).predict(da.from_array(np.ones((5, 1)))).compute()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)  # what is loaded and kept by others
+    assert peak(16) < 1.3 * peak(4)
 
 
 def test_bad_rows_name_the_chunk(data):
