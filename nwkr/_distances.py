@@ -13,6 +13,8 @@ __all__ = ["spread_of_distances", "variance_of"]
 
 # Size of the blocks in which distances are averaged.
 _PAIRS_AT_ONCE = 2**22
+# Squares of larger deviations, twice, are out of range.
+_LARGEST_ROOT = 1e153
 
 
 def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> float:
@@ -71,5 +73,6 @@ def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
             some, shares = column[there].astype(float), weights[there] / weights[there].sum()
             unit = np.abs(some).max() or 1.0  # so that squares stay in range
             apart = some / unit - shares @ (some / unit)
-            variances[number] = (unit * np.sqrt(shares @ apart**2)) ** 2
+            root = min(unit * np.sqrt(shares @ apart**2), _LARGEST_ROOT)
+            variances[number] = root**2
     return variances
