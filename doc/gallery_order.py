@@ -8,6 +8,7 @@ READING_ORDER = [
     "plot_naive_width_overfits.py",
     "plot_local_lines.py",
     "plot_classes_with_a_trend.py",
+    "plot_categories.py",
     "plot_choosing_the_bandwidth.py",
     "plot_tuning_on_real_data.py",
     "plot_time_series.py",

@@ -32,6 +32,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
     data = {"X": X}
     in_fit = not isinstance(y, str)
     first = in_fit and options.get("reset", True)
+    named = first or hasattr(estimator, "feature_names_in_")
     with by_name(data):
         if first:
             estimator._columns = Columns.of(
@@ -42,9 +43,11 @@ def validate_rows(estimator, X, y="no_validation", **options):
                 gaps=estimator._metric in TAKE_GAPS,
             )
         elif not estimator._columns.plain:  # what they hold matters only if they are the same
-            validate_data(estimator, X, reset=False, skip_check_array=True)
+            names = _names_only(X) if named else X
+            validate_data(estimator, names, reset=False, skip_check_array=True)
         labels = names_of_columns(X)
-        data["X"] = X = estimator._columns.read(X)
+        X = estimator._columns.read(X)
+        data["X"] = X = X if named or estimator._columns.plain else np.asarray(X)
     if in_fit and y is not None:
         data["y"] = y
         check = require_numbers if options.get("y_numeric") else require_labels
@@ -69,6 +72,15 @@ def validate_weights(sample_weight, X):
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
     # Beside the largest, such a weight could not be told from 0 in all that is computed.
     return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
+
+
+def _names_only(X):
+    """A frame of pandas with the columns of any other, whose names scikit-learn may not know."""
+    if not hasattr(X, "columns"):
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(X.columns))
 
 
 def names_of_rows(X):

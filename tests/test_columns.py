@@ -311,13 +311,13 @@ def test_slopes_of_the_search(degree):
 
     model = NadarayaWatsonRegressorCV(degrees=(degree,), per_feature=False, **HOURS)
     model.fit(as_frame(ROWS), Y)
-    columns, window = model._columns, BANDWIDTH.copy()
+    columns, window, (form,) = model._columns, BANDWIDTH.copy(), model._forms
     problem = model._problem(Y[model._rows], np.ones(len(Y)), None)
     weights = np.full(len(Y), 1 / len(Y))
 
     def criterion(bandwidth):
         window = FixedWindow(columns.by_column(bandwidth))
-        (fit,) = problem.leave_one_out.fits([window], degree)
+        (fit,) = problem.leave_one_out.fits([window], form)
         residuals = fit.fitted - problem.leave_one_out.targets
         value, slopes = by_criterion("aicc", fit, residuals, weights, len(Y))
         return value, columns.summed(slopes)
