@@ -1,6 +1,7 @@
 """Arrays of other namespaces in, theirs out: what NumPy gives, where X is."""
 
 import copy
+import inspect
 import pickle
 import re
 
@@ -12,6 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_array_api_input
 
 from nwkr import (
     NadarayaWatsonClassifier,
@@ -236,6 +238,29 @@ def test_bandwidths_may_be_arrays(arrays, data):
     assert_there(model.predict(there(arrays, queries)), here.predict(queries), arrays)
     search = NadarayaWatsonRegressorCV(bandwidths=[there(arrays, bandwidth), 5.0])
     assert_there(search.fit(*there(arrays, X, y)).bandwidth_, bandwidth, arrays)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("model", [REGRESSORS["means"], REGRESSORS["lines"], CLASSIFIERS["means"]])
+def test_the_check_of_values(model, dtype, arrays):
+    """The suite of scikit-learn looks at namespaces and types alone."""
+    device = "device1" if arrays.library == "array_api_strict" else "cpu"
+    options = {"check_values": True, "check_sample_weight": True}
+    with dispatching(False):  # the check dispatches by itself
+        check_array_api_input("", model, arrays.library, device, dtype, **options)
+
+
+@pytest.mark.parametrize("model", [REGRESSORS["lines"], CLASSIFIERS["trend"]])
+def test_methods_that_take_rows_follow_these_or_refuse(model, data):
+    X, _, labels, *_ = data
+    model = clone(model).fit(X, labels)
+    with_rows = {
+        name: method.__func__.__code__.co_filename
+        for name, method in inspect.getmembers(model, inspect.ismethod)
+        if not name.startswith("_") and "X" in inspect.signature(method).parameters
+    }
+    for name in set(with_rows) - {"fit", "partial_fit", "score"}:
+        assert with_rows[name].endswith("_namespaces.py"), name
 
 
 # -- around an estimator ------------------------------------------------------------------
