@@ -115,6 +115,8 @@ class LocalFit:
     @property
     def predictions(self) -> np.ndarray:
         """The lines at their queries, of shape (n_queries, n_outputs)."""
+        if not self.lines.has_slopes:
+            return self.mean
         return self.mean + np.einsum("nj,njm->nm", self.offset, self._solved[0])
 
     @property
