@@ -178,12 +178,12 @@ class Columns:
             parts.append(np.isnan(table[:, self.missing]).astype(float))
         return np.hstack(parts)
 
-    def decode(self, columns: np.ndarray) -> np.ndarray:
-        """The table that columns were made of."""
+    def decode(self, columns: np.ndarray, weights: Any = 1.0) -> np.ndarray:
+        """The table that columns were made of; cycles are cut where rows weigh least."""
         if self.plain:
             return columns
         parts = np.split(columns[:, : self._ends[-1]], self._ends[:-1], axis=1)
-        return np.column_stack([f.values(part) for f, part in zip(self.features, parts)])
+        return np.column_stack([f.values(part, weights) for f, part in zip(self.features, parts)])
 
     def named(self, by_column: np.ndarray) -> list:
         """Names of the features of which some column is marked."""

@@ -45,7 +45,7 @@ def rule_of_thumb(
     """
     if columns.plain:
         return rule(keys, sample_weight)
-    table, numbers = columns.decode(keys), ~columns.categories
+    table, numbers = columns.decode(keys, sample_weight), ~columns.categories
     bandwidth = np.full(columns.n_features, np.inf)
     bandwidth[numbers] = rule(table[:, numbers], sample_weight) if numbers.any() else 0
     varies = np.zeros(columns.n_features, bool)

@@ -48,7 +48,7 @@ class Feature(ABC):
         """Columns of distance, (n_rows, n_columns), for what was read."""
 
     @abstractmethod
-    def values(self, distances: np.ndarray) -> np.ndarray:
+    def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
         """What was read, (n_rows,), from the columns of distance."""
 
     @property
@@ -83,7 +83,7 @@ class Number(Feature):
         """One column, of the numbers themselves."""
         return values[:, None]
 
-    def values(self, distances: np.ndarray) -> np.ndarray:
+    def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
         """The column."""
         return distances[:, 0]
 
@@ -119,9 +119,9 @@ class Cycle(Feature):
         angles = np.remainder(values, self.period) / self._radius
         return self._radius * np.column_stack([np.cos(angles), np.sin(angles)])
 
-    def values(self, distances: np.ndarray) -> np.ndarray:
+    def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
         """Places on the line, cut opposite to where most of them are."""
-        middle = np.nansum(distances, axis=0)
+        middle = np.nansum(distances.T * weights, axis=1)
         middle = np.arctan2(middle[1], middle[0])
         angles = np.arctan2(distances[:, 1], distances[:, 0]) - middle
         return self._radius * ((angles + np.pi) % (2 * np.pi) - np.pi + middle)
@@ -191,7 +191,7 @@ class Category(Feature):
         columns[np.arange(len(values)), values.astype(int)] = _ON_ITS_AXIS
         return columns
 
-    def values(self, distances: np.ndarray) -> np.ndarray:
+    def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
         """Numbers of the levels."""
         if self.is_coded:
             return distances[:, 0]
@@ -282,7 +282,7 @@ class Levels(Feature):
         off = np.nan_to_num(np.sqrt(between + beyond))
         return np.column_stack([np.sqrt(gaps) * share, off])
 
-    def values(self, distances: np.ndarray) -> np.ndarray:
+    def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
         """Places of levels that fit has seen."""
         if not self._stepwise:
             return distances[:, 0]

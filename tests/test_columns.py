@@ -841,3 +841,32 @@ def test_many_levels_take_one_column():
         model.predict(many),
         NadarayaWatsonRegressor().fit(codes[:200, None], y[:200]).predict(codes[:200, None]),
     )
+
+
+def test_kinds_of_columns_that_surprise():
+    """Categories of dates and of intervals, bytes, float32, and weights that are copies."""
+    frame = as_frame(ROWS)[["x"]].astype("float32")
+    days = pd.Categorical(pd.date_range("2020", periods=3).repeat(20))
+    sizes = pd.cut(frame["x"], 3)
+    spelled = np.array([b"a", b"b"] * 30, dtype=object)
+    for column in (days, sizes, spelled):
+        codes = pd.factorize(column)[0].astype(str)
+        found = NadarayaWatsonRegressor(bandwidth=0.5).fit(frame.assign(k=column), Y)
+        expected = NadarayaWatsonRegressor(bandwidth=0.5, categorical_features=["k"])
+        if column is sizes:  # which is ordered
+            codes = pd.Categorical(column).codes
+            expected.set_params(categorical_features=None, ordered_features=["k"])
+        expected.fit(frame.assign(k=codes), Y)
+        assert_allclose(
+            found.predict(frame.assign(k=column)),
+            expected.predict(frame.assign(k=codes)),
+            rtol=1e-6,
+        )
+    counts = np.random.default_rng(1).integers(0, 3, 60)
+    gappy = as_frame(GAPPY)
+    copies = gappy.loc[gappy.index.repeat(counts)]
+    for degree in (0, 1):
+        model = NadarayaWatsonRegressor(degree=degree, **HOURS)
+        by_weight = clone(model).fit(gappy, Y, counts.astype(float))
+        by_copies = clone(model).fit(copies, np.repeat(Y, counts))
+        assert_allclose(by_weight.predict(gappy), by_copies.predict(gappy), rtol=1e-8)
