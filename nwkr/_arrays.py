@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -116,21 +117,39 @@ class Arrays:
             yield
             return
         torch = sys.modules["torch"]
-        products = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
-        in_full: Any
-        # No TensorFloat-32, no bfloat16; in the words of PyTorch 2.9, and of those before.
-        name, in_full = "fp32_precision", "ieee"
-        if not all(hasattr(product, name) for product in products):
-            products, name, in_full = products[:1], "allow_tf32", False
-        before = [getattr(product, name) for product in products]
-        try:
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False), _all_digits(torch):
+            yield
+
+
+# How many ask for all digits, from several threads; and what the user had before the first did.
+_lock = Lock()
+_asking = [0]
+_before: list[Any] = []
+
+
+@contextmanager
+def _all_digits(torch):
+    """Neither TensorFloat-32 nor bfloat16 in products, as long as anyone asks for that."""
+    products = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    in_full: Any
+    # In the words of PyTorch 2.9, and of those before.
+    name, in_full = "fp32_precision", "ieee"
+    if not all(hasattr(product, name) for product in products):
+        products, name, in_full = products[:1], "allow_tf32", False
+    with _lock:
+        if not _asking[0]:
+            _before[:] = [getattr(product, name) for product in products]
             for product in products:
                 setattr(product, name, in_full)
-            with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-                yield
-        finally:
-            for product, precision in zip(products, before):
-                setattr(product, name, precision)
+        _asking[0] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _asking[0] -= 1
+            if not _asking[0]:
+                for product, precision in zip(products, _before):
+                    setattr(product, name, precision)
 
 
 def library_of(array: Any) -> str | None:

@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -571,6 +572,29 @@ def test_estimators_move(arrays, data):
     moved = move_estimator_to(model, arrays.xp, arrays.device)
     assert_there(moved.predict(there(arrays, queries)), expected, arrays)
     assert_there(moved.bandwidth_, model.bandwidth_, arrays)
+
+
+def test_what_is_switched_on_comes_back_after_several_threads(torch, data):
+    X, y, *_ = data
+    product = torch.backends.cuda.matmul
+    before = product.fp32_precision
+    function = lambda u: (1 + u) * torch.exp(-u)  # asked from several threads, in rows
+    try:
+        product.fp32_precision = "tf32"
+        with dispatching():
+            model = NadarayaWatsonRegressor(function, n_jobs=4)
+            model.fit(torch.tensor(X), torch.tensor(y))
+            with ThreadPoolExecutor(4) as threads:
+                for found in threads.map(lambda _: weights_of(model, X), range(20)):
+                    assert_allclose(found.sum(axis=1), 1)
+        assert product.fp32_precision == "tf32"
+    finally:
+        product.fp32_precision = before
+
+
+def weights_of(model, X):
+    with dispatching(False):  # which is told by thread
+        return model.attention_weights(X)
 
 
 # -- there and back -----------------------------------------------------------------------
