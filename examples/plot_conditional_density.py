@@ -10,7 +10,9 @@ distribution of the target at each query, and ``sample`` draws from it.
 # A fork
 # ------
 # Beyond ``x = 0`` the targets take one of two branches, at random. The mean goes between them,
-# where there are no targets. The density has a ridge along each branch.
+# where there are no targets. The density has a ridge along each branch. On the right ``sample`` draws
+# new rows from the fitted model. It chooses a training target for each by weight, so they fork as
+# the training rows do.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,10 +34,6 @@ left.pcolormesh(grid, y_grid, density.T, cmap="Blues", vmax=1, rasterized=True)
 left.plot(grid, model.predict(grid[:, None]), color="#D55E00", linewidth=2, label="mean")
 left.set(title="predict_density", xlabel="x", ylabel="y")
 left.legend(loc="upper left")
-
-# %%
-# New rows are drawn from the fitted model on the right: ``sample`` chooses a training target for
-# each by weight, so they fork as the training rows do.
 
 draws = model.sample(grid[:, None], n_samples=5, random_state=0)
 right.scatter(x, y, s=6, color="0.75", label="training rows")
