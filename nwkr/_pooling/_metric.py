@@ -217,6 +217,14 @@ class MetricPairs(Pairs):
             self._latest.place, self._latest.distances = (rows, cols), distances
         return self._latest.distances
 
+    def _tie_tolerance(self, rows):
+        tolerance = super()._tie_tolerance(rows)
+        if getattr(self._metric, "name", self._metric) not in ("cosine", "correlation"):
+            return tolerance
+        # These are 1 minus a product, with its rounding, which depends on the shape of the tile.
+        factors = np.sqrt(self.query_factors[rows]) / (self._bandwidth or 1.0)
+        return tolerance + 8e-15 * factors[:, None]
+
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
         # Pairs that do not count get 0, which no kernel fails on.

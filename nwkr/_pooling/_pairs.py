@@ -82,10 +82,14 @@ class Pairs:
             with np.errstate(over="ignore"):  # far keys, in units of a narrow width
                 u2 *= self.query_factors[rows][:, None]
             # The width is the distance to some key: keys at that distance must get exactly 1.
-            u2[np.abs(u2 - 1) < _TIE_TOLERANCE] = 1
+            u2[np.abs(u2 - 1) < self._tie_tolerance(rows)] = 1
         if self.key_factors is not None:
             u2 *= self.key_factors[cols]
         return u2
+
+    def _tie_tolerance(self, rows):
+        """How far from 1 squared distances may be that count as 1, where widths vary by query."""
+        return _TIE_TOLERANCE
 
     def beyond_closest(self, u2, closest, rows, cols=slice(None)) -> np.ndarray:
         """``u2 - closest``: squared scaled distances beyond those of the closest key."""
