@@ -10,9 +10,9 @@ distribution of the target at each query, and ``sample`` draws from it.
 # A fork
 # ------
 # Beyond ``x = 0`` the targets take one of two branches, at random. The mean goes between them,
-# where there are no targets. The density has a ridge along each branch. On the right ``sample`` draws
-# new rows from the fitted model. It chooses a training target for each by weight, so they fork as
-# the training rows do.
+# where there are no targets. The density has a ridge along each branch. On the right ``sample``
+# draws new rows from the fitted model. It chooses a training target for each by weight, so they
+# fork as the training rows do.
 
 import matplotlib.pyplot as plt
 import numpy as np
