@@ -79,11 +79,14 @@ def test_parameters(Estimator):
     defaults = {
         "kernel": "gaussian",
         "bandwidth": "scott",
+        "degree": 0,
+        "ridge": 1.0,
         "metric": "euclidean",
         "metric_params": None,
         "categorical_features": "from_dtype",
         "ordered_features": None,
         "periodic_features": None,
+        "one_sided": None,
         "handle_empty": "nearest",
         "algorithm": "auto",
         "tol": 0.0,
@@ -91,8 +94,6 @@ def test_parameters(Estimator):
     }
     if Estimator is NadarayaWatsonClassifier:
         defaults |= {"class_weight": None, "outlier_label": None}
-    else:
-        defaults |= {"degree": 0, "ridge": 1.0}
     assert {name: parameter.default for name, parameter in parameters.items()} == defaults
     by_position = [
         name for name, parameter in parameters.items() if parameter.kind != parameter.KEYWORD_ONLY
@@ -108,7 +109,7 @@ def test_signatures(Estimator):
         "attention_weights": "(self, X=None, *, sparse_output=False, top_k=None)",
         "effective_sample_size": "(self, X)",
         "score_samples": "(self, X)",
-        "explain": "(self, X, top_k=5)",
+        "explain": "(self, X, top_k=5, *, features=None)",
         "gradient": "(self, X)",
     }
     if Estimator is NadarayaWatsonClassifier:
@@ -773,10 +774,10 @@ class Unlucky:
         self.error = error
 
     def __call__(self, X, sample_weight):
-        raise self.error
+        raise self.error("no")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), ValueError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyboardInterrupt])
 def test_fit_that_fails_late_leaves_all_as_it_was(Estimator, error, data):
     X, y, queries = data
     other = np.column_stack([X, X[:, 0]]), np.repeat([5, 8], 15)  # of other width and classes
@@ -785,14 +786,14 @@ def test_fit_that_fails_late_leaves_all_as_it_was(Estimator, error, data):
     predictions = pooled(model, queries)
     model.set_params(kernel="boxcar", bandwidth=Unlucky(error))
     before = state_of(model)
-    with pytest.raises(type(error)):
+    with pytest.raises(error):
         model.fit(*other)
     assert state_of(model) == before
     assert_array_equal(pooled(model, queries), predictions)
 
     model = Estimator(bandwidth=Unlucky(error))
     before = state_of(model)
-    with pytest.raises(type(error)):
+    with pytest.raises(error):
         model.fit(*other)
     assert state_of(model) == before
     with pytest.raises(NotFittedError):
