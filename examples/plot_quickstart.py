@@ -99,3 +99,4 @@ right.set_ylabel("rows behind patient 0")
 
 folder = Path(__file__).parent if "__file__" in globals() else Path()
 figure.savefig(folder / "quickstart.png", dpi=150)
+print("The figure is saved as", folder / "quickstart.png")
