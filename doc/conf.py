@@ -1,11 +1,16 @@
 """How Sphinx builds the documentation: ``python -m sphinx -W -b html doc doc/_build/html``."""
 
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from docutils.nodes import reference
 
-import nwkr
+# Before SciPy is imported, for the example of tensors.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+import nwkr  # noqa: E402
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -40,6 +45,8 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
+    # PyTorch is no requirement, not even of the documentation.
+    "ignore_pattern": "__init__" if find_spec("torch") else "in_pytorch",
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "gallery_order.InReadingOrder",

@@ -3,11 +3,13 @@
 READING_ORDER = [
     "plot_quickstart.py",
     "plot_attention_pooling.py",
+    "plot_attention_in_pytorch.py",
     "plot_unit_sphere_attention.py",
     "plot_parzen_classifier.py",
     "plot_naive_width_overfits.py",
     "plot_local_lines.py",
     "plot_classes_with_a_trend.py",
+    "plot_wages.py",
     "plot_categories.py",
     "plot_choosing_the_bandwidth.py",
     "plot_tuning_on_real_data.py",
