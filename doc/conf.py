@@ -10,7 +10,7 @@ from docutils.nodes import reference
 # Before SciPy is imported, for the example of tensors.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-import nwkr  # noqa: E402
+import nwkr
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
