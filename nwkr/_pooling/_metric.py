@@ -219,7 +219,8 @@ class MetricPairs(Pairs):
 
     def _tie_tolerance(self, rows):
         tolerance = super()._tie_tolerance(rows)
-        if getattr(self._metric, "name", self._metric) not in ("cosine", "correlation"):
+        rounds = getattr(self._metric, "name", self._metric) in ("cosine", "correlation")
+        if self.query_factors is None or not rounds:
             return tolerance
         # These are 1 minus a product, with its rounding, which depends on the shape of the tile.
         factors = np.sqrt(self.query_factors[rows]) / (self._bandwidth or 1.0)
