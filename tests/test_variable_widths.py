@@ -424,16 +424,6 @@ def test_fitted_attributes(data):
     assert_array_equal(adaptive.bandwidth_, [0.3, 0.5])
 
 
-@pytest.mark.parametrize("metric", ["cosine", "correlation"])
-@pytest.mark.parametrize("k", [3, 14])
-def test_the_kth_row_is_within_whatever_its_rounding(metric, k, rng):
-    """Such distances are 1 minus a product, which is rounded by the shape of a tile."""
-    X = 1 + 1e-4 * rng.normal(size=(61, 5)) + np.arange(5)
-    model = NadarayaWatsonRegressor("boxcar", KNearest(k), metric=metric).fit(X, X[:, 0])
-    for queries in (X[:40] + 1e-4, X[7:8] + 1e-4, None):
-        assert ((model.attention_weights(queries) > 0).sum(axis=1) >= k).all()
-
-
 # -- scikit-learn's own checks ----------------------------------------------------------------
 
 # The checks that ask for a good score have ten features, where the third nearest row is so far
