@@ -4,8 +4,8 @@ import mpmath
 import pytest
 from fuzz import check
 
-# Lines without an outlier, without any row and out of range; the k-th row under the cosine.
-SEEDS = [13, 23, 45, 1630, 2002]
+# Lines without any row, beside one row and out of range; the k-th row under the cosine.
+SEEDS = [23, 45, 1630, 2002]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
