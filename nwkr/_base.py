@@ -18,6 +18,7 @@ from nwkr._effective import visit_rows
 from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
 from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
+from nwkr._mapped_columns import columns_of_training
 from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
 from nwkr._metrics import TAKE_GAPS, check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, follows_X, in_numpy, like_of, shown
@@ -137,12 +138,12 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         # A row without weight is absent everywhere.
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
-        self._columns = self._columns.of_training(X, rows)
+        self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
+        self._columns = columns_of_training(self, X, rows, sample_weight)
         self._X, self._rows, self._order = self._columns.encode(X), rows, order_of(self, X, groups)
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
         self._counts = as_counts(sample_weight[rows])
-        self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
         # As how many rows the heaviest counts at its own place, where its weight is 1.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         self._blocks, self._fitted, self._kept = None, None, Kept()
@@ -261,10 +262,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         many &= Arrays.of(self._like) is None
         if many and self._metric in BOUNDED and self.algorithm != "dense":
             scale = self._columns.units if window.by_query else window.bandwidth
-            size, kinds = self._sizes.keys_per_block, self._columns.kinds
-            order, self._blocks = in_blocks(
-                self._keys, scale, size, metric=self._metric, kinds=kinds
-            )
+            size, kinds, metric = self._sizes.keys_per_block, self._columns.kinds, self._metric
+            order, self._blocks = in_blocks(self._keys, scale, size, metric=metric, kinds=kinds)
             self._rows = self._rows[order]
             self._values, self._key_weights = self._values[order], self._key_weights[order]
             self._counts = self._counts[order]

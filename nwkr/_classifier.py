@@ -49,7 +49,10 @@ class NadarayaWatsonClassifier(
         or one for each; numbers for some of the columns by their names, where "scott" holds for
         the others; "scott" or "silverman" for a rule of thumb that follows the spread
         of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
-        exact matches only, `inf` for a column that does not count.
+        exact matches only, `inf` for a column that does not count. A symmetric positive definite
+        matrix `H` of shape (n_features, n_features) makes the squared distance
+        ``(q - x)' H^-1 (q - x)``, so that ``diag(b**2)`` is as `b`; so does
+        ``Scott(covariance=True)`` of :mod:`nwkr.bandwidths`.
     degree : {0, 1}, default=0
         What the probabilities are made of: 0 shares of the weights around the query; 1 a trend,
         which is a logistic regression on all columns, and a step from there to the classes around
@@ -112,7 +115,7 @@ class NadarayaWatsonClassifier(
     outlier_label_ : label or None
         The label in use for queries that no training row has weight for.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
-        The bandwidth in use.
+        The bandwidth in use; of shape (n_features, n_features), if it is a matrix.
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}

@@ -207,6 +207,14 @@ class Columns:
             return by_feature
         return np.where(self._of_distance, by_feature[self._feature_of], np.inf)
 
+    @property
+    def log_stretch(self) -> float:
+        """Logarithm of a volume over that in the columns."""
+        return 0.0
+
+    def require_by_feature(self, what: str) -> None:
+        """Refuse what needs columns that are each of one feature, if some are not."""
+
     def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
         """The place of a feature that a parameter gives, of numbers, and that of its column."""
         place = place_of(parameter, key, self.labels)

@@ -154,7 +154,7 @@ def _by_volume(attention, columns):
     """The attention with weights over volumes, in units of one whose logarithm is given."""
     gaps = np.isnan(attention.queries).any(axis=0) | np.isnan(attention.keys).any(axis=0)
     if columns.plain and not gaps.any():
-        return attention, _log_volume(attention)
+        return attention, _log_volume(attention) + columns.log_stretch
     if gaps.any():
         raise ValueError(
             f"score_samples needs numbers that are all there, for what is missing has no place; "

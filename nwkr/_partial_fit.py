@@ -28,7 +28,7 @@ def takes_batches(estimator: Any) -> bool:
         )
     bandwidth = estimator.bandwidth
     varies = callable(bandwidth) or isinstance(bandwidth, str)
-    if varies or not (isinstance(bandwidth, Real) or np.ndim(bandwidth) > 0):
+    if varies or not (isinstance(bandwidth, Real) or np.ndim(bandwidth) == 1):
         raise ValueError(
             f"partial_fit needs a bandwidth that is a number, or one for each feature, and does "
             f"not change as rows come in; got bandwidth={bandwidth!r}. Call fit with all rows, or "

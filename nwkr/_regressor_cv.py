@@ -26,7 +26,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidths : "auto" or list, default="auto"
-        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonRegressor`.
+        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonRegressor`,
+        but a matrix.
         "auto" tries multiples of Scott's rule of thumb, a factor sqrt 2 apart, and goes on
         while the best is at an end.
     degrees : sequence of {0, 1}, default=(0, 1)

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._left_out import LeftOut
+from nwkr._mapped_columns import refuse_matrix
 from nwkr._progress import Progress
 from nwkr._scoring import CRITERIA
 from nwkr._validation import Interval, StrOptions
@@ -52,6 +53,9 @@ class SearchParameters(Progress, LeftOut):
     def _check_search(self):
         if not isinstance(self.bandwidths, str) and len(self.bandwidths) == 0:
             raise ValueError("bandwidths must be 'auto' or at least one bandwidth; got none.")
+        if not isinstance(self.bandwidths, str):
+            for bandwidth in self.bandwidths:
+                refuse_matrix(bandwidth, "A search over bandwidths")
         own = [name for name in CRITERIA if name == self.scoring]
         if own and (self._default_scoring != "neg_mean_squared_error" or self.cv is not None):
             raise ValueError(

@@ -16,6 +16,7 @@ from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
 from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
+from nwkr._mapped_columns import MappedColumns, refuse_matrix
 from nwkr._nearest import NearPlaces, NearRows, arranged
 from nwkr._pooling import Attention, Kinds
 from nwkr._width_unit import in_unit
@@ -272,6 +273,8 @@ def resolve_window(
     counts = as_counts(sample_weight)
     columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
     kinds = columns.kinds if kinds is None else kinds
+    if isinstance(columns, MappedColumns):
+        return FixedWindow(columns.units)
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
         whole = isinstance(k, Integral) and not isinstance(k, bool)
@@ -297,6 +300,7 @@ def resolve_window(
             f"bandwidth=Adaptive(base, exponent) needs an exponent from 0 to 1; got "
             f"{bandwidth.exponent!r}."
         )
+    refuse_matrix(bandwidth.base, "bandwidth=Adaptive(base)")
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel, columns=columns)
     key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs, kinds)
     return AdaptiveWindow(scale, key_widths, bandwidth)
@@ -351,6 +355,7 @@ def resolve_by_spread(
     window : FixedWindow
         The bandwidth for these rows.
     """
+    refuse_matrix(bandwidth, "A fit to Dask collections")
     if spread is None:
         return FixedWindow(_as_numbers(bandwidth, bandwidth, ()))
     if isinstance(bandwidth, dict):

@@ -30,6 +30,9 @@ class RuleOfThumb:
     kernel in use.
     """
 
+    covariance = False
+    """Whether the spread is the covariance of all columns, rather than that of each."""
+
     def factor(self, n_samples: float, n_features: int) -> float:
         """Bandwidth for data of unit spread."""
         raise NotImplementedError
@@ -47,12 +50,16 @@ class RuleOfThumb:
 
         Returns
         -------
-        bandwidth : ndarray of shape (n_features,)
+        bandwidth : ndarray of shape (n_features,) or (n_features, n_features)
             In the units of each column of `X`; `inf` for a constant column, which is
-            left without effect and does not count as a feature.
+            left without effect and does not count as a feature. With `covariance` the
+            matrix of bandwidths, in the units of products of columns.
         """
         X = np.asarray(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+        if self.covariance:
+            factor = self.factor(count_rows(weights), X.shape[1])
+            return _covariance(X, weights / weights.max()) * factor**2
         return self.of_spread(_spread(X, weights / weights.max()), count_rows(weights))
 
     def of_spread(self, spread: np.ndarray, n_samples: float) -> np.ndarray:
@@ -86,6 +93,13 @@ class Scott(RuleOfThumb):
     deviation more than 5 times the interquartile range over 1.349, which is the same for normal
     data, that takes its place (unless it is 0).
 
+    Parameters
+    ----------
+    covariance : bool, default=False
+        Whether to give a matrix, :math:`n^{-2/(d+4)}\, \Sigma` with the weighted
+        covariance :math:`\Sigma` of the columns, of which none may be constant or follow from
+        the others. Rows far away count in full.
+
     References
     ----------
     D. W. Scott, *Multivariate Density Estimation*, Wiley, 2015.
@@ -97,6 +111,8 @@ class Scott(RuleOfThumb):
     >>> Scott()([[0.0], [1.0], [2.0], [3.0]]).round(3)
     array([0.847])
     """
+
+    covariance: bool = False
 
     def factor(self, n_samples: float, n_features: int) -> float:
         """Bandwidth for data of unit spread."""
@@ -110,6 +126,13 @@ class Silverman(RuleOfThumb):
     It is best for estimating the density of normal data with a Gaussian kernel. The
     quantities are those of :class:`Scott`.
 
+    Parameters
+    ----------
+    covariance : bool, default=False
+        Whether to give a matrix, :math:`(n (d+2)/4)^{-2/(d+4)}\, \Sigma` with the weighted
+        covariance :math:`\Sigma` of the columns, of which none may be constant or follow from
+        the others. Rows far away count in full.
+
     References
     ----------
     B. W. Silverman, *Density Estimation for Statistics and Data Analysis*, Chapman and
@@ -121,6 +144,8 @@ class Silverman(RuleOfThumb):
     >>> Silverman()([[0.0], [1.0], [2.0], [3.0]]).round(3)
     array([0.897])
     """
+
+    covariance: bool = False
 
     def factor(self, n_samples: float, n_features: int) -> float:
         """Bandwidth for data of unit spread."""
@@ -246,7 +271,8 @@ class Adaptive:
     Parameters
     ----------
     base : float, array-like of shape (n_features,), str or callable, default="scott"
-        The bandwidth where the density is average: anything else that `bandwidth` may be.
+        The bandwidth where the density is average: anything else that `bandwidth` may be, but
+        a matrix.
     exponent : float, default=0.5
         How strongly widths follow the density, from 0 (not at all) to 1. At 1/2 the bias of
         the density is of a lower order.
@@ -322,6 +348,16 @@ class Adaptive:
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 """The rules that have a name."""
+
+
+def _covariance(X, weights):
+    """Weighted covariance of the columns."""
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    extent = np.where(highest > lowest, highest - lowest, 1)
+    scaled = (X - lowest) / extent  # as in _spread
+    scaled -= np.average(scaled, axis=0, weights=weights)
+    covariance = (weights[:, None] * scaled).T @ scaled / weights.sum()
+    return extent[:, None] * covariance * extent
 
 
 def _spread(X, weights):

@@ -85,6 +85,7 @@ ORDER = [
     "nwkr._ridge",
     "nwkr._scoring",
     "nwkr._window",
+    "nwkr._mapped_columns",
     "nwkr._masses",
     "nwkr._order",
     "nwkr._feature_bandwidths",
