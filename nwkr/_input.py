@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from nwkr._columns import Columns
 from nwkr._metrics import TAKE_GAPS
-from nwkr._numeric import explain_not_finite, require_labels, require_numbers
+from nwkr._numeric import explain_infinite, explain_missing, require_labels, require_numbers
 from nwkr._validation import _check_sample_weight
 
 __all__ = [
@@ -102,8 +102,9 @@ def by_name(data):
         message = str(error)
         not_finite = re.match(r"Input (\w+) contains (NaN|infinity)", message)
         if not_finite:
-            name = not_finite[1]
-            raise ValueError(explain_not_finite(name, data[name])) from error
+            name, what = not_finite.groups()
+            explain = explain_missing if what == "NaN" else explain_infinite
+            raise ValueError(explain(name, data[name])) from error
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(_explained(" and ".join(data), message)) from error
 
@@ -113,13 +114,14 @@ def _explained(names, message):
     for pattern, before, after in _UNSAID:
         if re.search(pattern, message):
             return f"{before.format(names)}{message}{after}"
-    named = re.search(r"\b(X|y|sample_weight)\b", message)
+    named = re.search(r"\b(X|y|sample_weight|\w+_features)\b", message)
     return message if named else f"{names} must be real numbers: {message}"
 
 
 # What a message of scikit-learn says, what is put before it, and after it.
 _UNSAID = (
     (r"expecting \d+ features", "", " Pass the columns that fit was given, in their order."),
+    (r"feature names should match", "X must have the columns of fit, in their order: ", ""),
     (r"Expected (a )?2", "X must be a table of rows and columns: ", ""),
     (r"with dim", "{} must have no more dimensions than rows and columns: ", ""),
     (

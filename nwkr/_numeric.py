@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import date, time, timedelta
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ from nwkr._lazy import is_lazy
 __all__ = [
     "Column",
     "columns_in",
-    "explain_not_finite",
+    "explain_infinite",
+    "explain_missing",
     "has_gaps",
     "held_by",
     "in_columns",
@@ -204,19 +206,28 @@ def require_labels(name: str, data: Any) -> None:
     _refuse_missing(name, counts | _masked(data))
 
 
-def explain_not_finite(name: str, data: Any) -> str:
-    """Say which columns hold values that are missing or infinite, and what to do."""
-    missing, infinite = {}, []
+def explain_missing(name: str, data: Any) -> str:
+    """Say which columns hold values that are missing, and what to do."""
+    missing = {}
     for label, column in _columns(data):
         values = np.asarray(column)
         if values.dtype.kind not in "fiub":
             values = np.asarray(column, dtype=object)
         if n_missing := _n_missing(values):
             missing[label] = n_missing
-        elif np.isinf(values.astype(float)).any():
-            infinite.append(label)
-    if missing:
-        return _about_missing(name, missing)
+    return _about_missing(name, missing)
+
+
+def explain_infinite(name: str, data: Any) -> str:
+    """Say which columns hold values that are infinite, and what to do."""
+    infinite = [
+        label
+        for label, column in _columns(data)
+        if any(
+            isinstance(value, Real) and np.isinf(float(value))
+            for value in np.asarray(column, dtype=object)
+        )
+    ]
     return (
         f"{name} must be finite; it contains infinity or a value too large for its type"
         f"{in_columns(infinite)}. Leave those rows out, or put a large number there."

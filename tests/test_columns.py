@@ -870,3 +870,22 @@ def test_kinds_of_columns_that_surprise():
         by_weight = clone(model).fit(gappy, Y, counts.astype(float))
         by_copies = clone(model).fit(copies, np.repeat(Y, counts))
         assert_allclose(by_weight.predict(gappy), by_copies.predict(gappy), rtol=1e-8)
+
+
+def test_an_infinite_number_is_named_beside_gaps_and_words():
+    frame = pd.DataFrame(
+        {"gap": [1.0, np.nan, 2.0], "word": ["a", "b", "a"], "huge": [1.0, 2.0, 3.0]}
+    )
+    model = NadarayaWatsonRegressor().fit(frame, [1.0, 2.0, 3.0])
+    frame.loc[1, "huge"] = np.inf
+    for refuse in (model.predict, lambda rows: clone(model).fit(rows, [1.0, 2.0, 3.0])):
+        with pytest.raises(ValueError, match="X must be finite; .* in column 'huge'"):
+            refuse(frame)
+
+
+@pytest.mark.parametrize("columns", [["x"], ["k", "x"]])
+def test_columns_of_another_frame_are_named(columns):
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "k": ["a", "b", "a"]})
+    model = NadarayaWatsonRegressor().fit(frame, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="^X must have the columns of fit, in their order: "):
+        model.predict(frame[columns])
