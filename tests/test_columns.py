@@ -879,7 +879,7 @@ def test_an_infinite_number_is_named_beside_gaps_and_words():
     model = NadarayaWatsonRegressor().fit(frame, [1.0, 2.0, 3.0])
     frame.loc[1, "huge"] = np.inf
     for refuse in (model.predict, lambda rows: clone(model).fit(rows, [1.0, 2.0, 3.0])):
-        with pytest.raises(ValueError, match="X must be finite; .* in column 'huge'"):
+        with pytest.raises(ValueError, match=r"X must be finite; .* in column 'huge'"):
             refuse(frame)
 
 
@@ -887,5 +887,5 @@ def test_an_infinite_number_is_named_beside_gaps_and_words():
 def test_columns_of_another_frame_are_named(columns):
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "k": ["a", "b", "a"]})
     model = NadarayaWatsonRegressor().fit(frame, [1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match="^X must have the columns of fit, in their order: "):
+    with pytest.raises(ValueError, match=r"^X must have the columns of fit, in their order: "):
         model.predict(frame[columns])
