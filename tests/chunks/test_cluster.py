@@ -39,7 +39,7 @@ def client():
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any port, as other tests may run beside these
             memory_limit="450MiB",
             silence_logs=50,
         ) as cluster,
