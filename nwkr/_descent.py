@@ -85,22 +85,8 @@ def descend(
         return deviance + of_penalty, slopes[free] + its_slopes
 
     def descend_from(x):
-        moving = np.isfinite(x)
-
-        def of_moving(some):
-            value, slopes = penalised(np.where(moving, _filled(moving, some), np.inf))
-            return value, slopes[moving]
-
-        found = minimize(
-            of_moving,
-            x[moving],
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-farthest, farthest)] * np.count_nonzero(moving),
-            options={"ftol": 1e-8},
-        )
-        x = np.where(moving, _filled(moving, found.x), np.inf)
-        return _switch_off(penalised, x, found.fun, across)
+        x, value = _down_the_slopes(penalised, x, farthest)
+        return _switch_off(penalised, x, value, across)
 
     across = np.where(apart, own - np.log(2), np.log(_OFF_BEYOND))
     x, value = descend_from(start)
@@ -114,6 +100,25 @@ def descend(
     cost = 2 * (len(x) - 1) / n_rows
     worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
     return bandwidth_of(x) if worth_it else None
+
+
+def _down_the_slopes(objective, x, farthest):
+    """Descend in the finite coordinates, each within a distance of 0; what is infinite stays."""
+    moving = np.isfinite(x)
+
+    def of_moving(some):
+        value, slopes = objective(np.where(moving, _filled(moving, some), np.inf))
+        return value, slopes[moving]
+
+    found = minimize(
+        of_moving,
+        x[moving],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-farthest, farthest)] * np.count_nonzero(moving),
+        options={"ftol": 1e-8},
+    )
+    return np.where(moving, _filled(moving, found.x), np.inf), found.fun
 
 
 def _switch_off(objective, x, value, across):
