@@ -32,9 +32,9 @@ from nwkr._pooling import (
     in_blocks,
     one_blas_thread,
 )
+from nwkr._resolve_window import resolve_window
 from nwkr._restored import restored_on_error
 from nwkr._validation import HAS_NAMESPACES, Interval, StrOptions, _fit_context
-from nwkr._window import resolve_window
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 

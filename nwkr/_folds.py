@@ -7,8 +7,8 @@ from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
 
 from nwkr._metrics import distances_worth_keeping, resolve_metric
+from nwkr._resolve_window import sees_rows
 from nwkr._scoring import as_scorer
-from nwkr._window import sees_rows
 
 __all__ = ["scores_over_folds"]
 

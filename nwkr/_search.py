@@ -18,9 +18,10 @@ from nwkr._leave_one_out import MEANS, Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
 from nwkr._objective import Problem, by_criterion
 from nwkr._ranking import best_of, level, scores_of
+from nwkr._resolve_window import resolve_window
 from nwkr._scoring import CRITERIA, in_units_of, score_predictions, unit_of
 from nwkr._search_parameters import SearchParameters
-from nwkr._window import FixedWindow, resolve_window
+from nwkr._window import FixedWindow
 
 __all__ = ["BandwidthSearch"]
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nwkr import NadarayaWatsonRegressor
-from nwkr._window import resolve_window
+from nwkr._resolve_window import resolve_window
 from nwkr.bandwidths import RULES, Scott, Silverman
 from nwkr.kernels import KERNELS, Kernel
 

@@ -10,7 +10,7 @@ from sklearn.metrics import pairwise_distances
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._leave_one_out import LeaveOneOut
 from nwkr._pooling import Attention, Sizes
-from nwkr._window import resolve_window
+from nwkr._resolve_window import resolve_window
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 

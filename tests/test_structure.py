@@ -84,6 +84,7 @@ ORDER = [
     "nwkr._local_fit",
     "nwkr._ridge",
     "nwkr._scoring",
+    "nwkr._resolve_window",
     "nwkr._window",
     "nwkr._mapped_columns",
     "nwkr._masses",

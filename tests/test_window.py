@@ -1,4 +1,4 @@
-"""From all that `bandwidth` may be to what pooling is called with."""
+"""Windows, and what pooling is asked for with them."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from oracles import (
 )
 
 from nwkr._pooling import Attention, Kinds
-from nwkr._window import FixedWindow, resolve_window
+from nwkr._resolve_window import resolve_window
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
 
@@ -93,14 +93,6 @@ def test_only_columns_that_count_have_a_dimension(bandwidth, n_dimensions, rng):
     assert_allclose(ratios, ratios[0])
 
 
-@pytest.mark.parametrize("base", ["scott", "silverman", 2.0, [1.0, 3.0], lambda X, w: 0.7])
-def test_the_base_of_adaptive_is_any_fixed_bandwidth(base, X):
-    window = resolve(Adaptive(base), X)
-    assert_allclose(window.bandwidth, resolve(base, X).bandwidth)
-    expected = adaptive_factors(X, "gaussian", window.bandwidth)
-    assert_allclose(window.key_widths, expected, rtol=1e-9)
-
-
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
 def test_every_row_has_the_mass_of_its_weight(kernel, rng):
     """Parzen: what the rows add to the density integrates to 1 for each, whatever its width."""
@@ -114,35 +106,6 @@ def test_every_row_has_the_mass_of_its_weight(kernel, rng):
         sums = attention.take(cols=np.array([row])).pool(np.empty((1, 0)))
         masses.append(np.sum(np.exp(sums.shift) * sums.total) * step)
     assert_allclose(masses / weights, masses[0] / weights[0], rtol=0.02)
-
-
-def test_resolved_windows_are_shown_by_what_was_given(X):
-    assert isinstance(resolve(1.0, X), FixedWindow)
-    assert resolve(Adaptive("silverman", 0.3), X).name == Adaptive("silverman", 0.3)
-    assert resolve(KNearest(2), X).name == KNearest(2)
-
-
-@pytest.mark.parametrize("k", [0, -1, 31, 2.0, "3", None])
-def test_impossible_numbers_of_neighbours(k, X):
-    with pytest.raises(ValueError, match=r"KNearest\(k\) needs an integer k from 1 to n_samples"):
-        resolve(KNearest(k), X)
-
-
-@pytest.mark.parametrize("exponent", [-0.1, 1.1, np.nan, "0.5", None])
-def test_impossible_exponents(exponent, X):
-    with pytest.raises(ValueError, match=r"Adaptive\(base, exponent\) needs an exponent from 0 to"):
-        resolve(Adaptive("scott", exponent), X)
-
-
-@pytest.mark.parametrize("base", ["scot", -1.0, [1.0, 2.0, 3.0], None, KNearest(3), Adaptive()])
-def test_impossible_bases(base, X):
-    with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
-        resolve(Adaptive(base), X)
-
-
-def test_adaptive_needs_a_space(X):
-    with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*'manhattan'"):
-        resolve(Adaptive(), X, metric="manhattan")
 
 
 def test_adaptive_widths_of_rows_with_gaps_and_labels(X, rng):

@@ -16,8 +16,9 @@ from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._local import LocalLines
 from nwkr._metrics import resolve_metric
 from nwkr._pooling import Terms, check_algorithm
+from nwkr._resolve_window import resolve_by_spread
 from nwkr._validation import _fit_context
-from nwkr._window import FixedWindow, resolve_by_spread
+from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.dask._chunks import Chunks, check_queries, columns_of
 from nwkr.dask._form import Form

@@ -1,0 +1,57 @@
+"""From all that `bandwidth` may be to a window."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from oracles import adaptive_factors
+
+from nwkr._resolve_window import resolve_window
+from nwkr._window import FixedWindow
+from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.kernels import KERNELS
+
+
+@pytest.fixture
+def X(rng):
+    return rng.normal(size=(30, 2)) * [1.0, 10.0]
+
+
+def resolve(bandwidth, X, metric="euclidean"):
+    return resolve_window(bandwidth, X, np.ones(len(X)), KERNELS["gaussian"], metric)
+
+
+@pytest.mark.parametrize("base", ["scott", "silverman", 2.0, [1.0, 3.0], lambda X, w: 0.7])
+def test_the_base_of_adaptive_is_any_fixed_bandwidth(base, X):
+    window = resolve(Adaptive(base), X)
+    assert_allclose(window.bandwidth, resolve(base, X).bandwidth)
+    expected = adaptive_factors(X, "gaussian", window.bandwidth)
+    assert_allclose(window.key_widths, expected, rtol=1e-9)
+
+
+def test_resolved_windows_are_shown_by_what_was_given(X):
+    assert isinstance(resolve(1.0, X), FixedWindow)
+    assert resolve(Adaptive("silverman", 0.3), X).name == Adaptive("silverman", 0.3)
+    assert resolve(KNearest(2), X).name == KNearest(2)
+
+
+@pytest.mark.parametrize("k", [0, -1, 31, 2.0, "3", None])
+def test_impossible_numbers_of_neighbours(k, X):
+    with pytest.raises(ValueError, match=r"KNearest\(k\) needs an integer k from 1 to n_samples"):
+        resolve(KNearest(k), X)
+
+
+@pytest.mark.parametrize("exponent", [-0.1, 1.1, np.nan, "0.5", None])
+def test_impossible_exponents(exponent, X):
+    with pytest.raises(ValueError, match=r"Adaptive\(base, exponent\) needs an exponent from 0 to"):
+        resolve(Adaptive("scott", exponent), X)
+
+
+@pytest.mark.parametrize("base", ["scot", -1.0, [1.0, 2.0, 3.0], None, KNearest(3), Adaptive()])
+def test_impossible_bases(base, X):
+    with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
+        resolve(Adaptive(base), X)
+
+
+def test_adaptive_needs_a_space(X):
+    with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*'manhattan'"):
+        resolve(Adaptive(), X, metric="manhattan")
