@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._class_parameters import class_weights
 from nwkr._counts import as_counts
 from nwkr._explanation import Explanation, named
 from nwkr._newton_rows import gradients_of_logits, shares_of_steps
@@ -47,7 +48,9 @@ class ClassTrend(Explanation):
             return
         self._check_degree(1)
         codes, shares = self._targets.codes, sample_weight / sample_weight.max()
-        of_classes = self._class_weights(np.bincount(codes, shares, len(self.classes_)))
+        of_classes = class_weights(
+            self.class_weight, self.classes_, np.bincount(codes, shares, len(self.classes_))
+        )
         self._counts = as_counts((sample_weight * of_classes[codes])[self._rows])
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         counts = np.zeros(len(self._X))

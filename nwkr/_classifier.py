@@ -7,12 +7,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._attention_weights import AttentionWeights
 from nwkr._base import NadarayaWatsonBase
+from nwkr._class_parameters import class_weights, outlier_label_of
 from nwkr._class_trend import ClassTrend
 from nwkr._density import LocalDensity
 from nwkr._input import by_name, validate_rows
@@ -27,7 +28,13 @@ __all__ = ["NadarayaWatsonClassifier"]
 
 
 class NadarayaWatsonClassifier(
-    Score, ClassifierMixin, ClassTrend, LocalDensity, FitInBatches, NadarayaWatsonBase
+    Score,
+    ClassifierMixin,
+    ClassTrend,
+    AttentionWeights,
+    LocalDensity,
+    FitInBatches,
+    NadarayaWatsonBase,
 ):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
@@ -361,40 +368,14 @@ class NadarayaWatsonClassifier(
         targets = ClassTargets.of(y, classes)
         self.classes_ = targets.classes
         totals = np.bincount(targets.codes, sample_weight, len(targets.classes))
-        of_classes = self._class_weights(totals)
+        of_classes = class_weights(self.class_weight, targets.classes, totals)
         weights = sample_weight * of_classes[targets.codes]
         if not (weights > 0).any():
             raise ValueError(
                 f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
                 f"which none has."
             )
-        self.outlier_label_ = self._resolve_outlier_label(totals * of_classes)
+        self.outlier_label_ = outlier_label_of(
+            self.outlier_label, targets.classes, totals * of_classes
+        )
         return targets, weights
-
-    def _resolve_outlier_label(self, class_totals):
-        label = self.outlier_label
-        if isinstance(label, str) and label == "most_frequent":
-            return self.classes_[class_totals.argmax()]
-        if label is None:
-            return None
-        numbers, kinds = set("biuf"), {np.asarray(label).dtype.kind, self.classes_.dtype.kind}
-        if np.ndim(label) > 0 or not (len(kinds) == 1 or "O" in kinds or kinds <= numbers):
-            raise ValueError(
-                f"outlier_label must be one label of the same kind as those of the classes, "
-                f"'most_frequent' or None; got {label!r} with classes such as "
-                f"{self.classes_[0]!r}."
-            )
-        return label
-
-    def _class_weights(self, class_totals):
-        """Factors of the weights by class, from the sums of these."""
-        if self.class_weight == "balanced":
-            # A class without weight stays without.
-            return class_totals.sum() / np.where(class_totals > 0, class_totals, np.inf)
-        classes = self.classes_
-        weights = compute_class_weight(self.class_weight, classes=classes, y=classes)
-        if not (weights >= 0).all() or not (weights < np.inf).all():
-            raise ValueError(
-                f"class_weight must hold non-negative weights; got {self.class_weight!r}."
-            )
-        return weights

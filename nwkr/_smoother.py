@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from nwkr._attention_weights import AttentionWeights
 from nwkr._effective import visit_rows
 from nwkr._matrices import check_top_k
 from nwkr._namespaces import follows_X
@@ -14,7 +15,7 @@ from nwkr._targets import Targets
 __all__ = ["LinearSmoother"]
 
 
-class LinearSmoother(LeaveOneOutResiduals):
+class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
     """Regression whose predictions are weighted sums of the targets."""
 
     _targets: Targets

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._arrays import Arrays
 from nwkr._validation import HAS_NAMESPACES
 from nwkr.kernels import KERNELS
@@ -40,6 +41,12 @@ def arrays(request):
     xp = pytest.importorskip(request.param)
     device = xp.Device("device1") if request.param == "array_api_strict" else "cpu"
     return Arrays(xp.empty(0, dtype=xp.float64, device=device))
+
+
+@pytest.fixture(params=[NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def Estimator(request):
+    """Both estimators."""
+    return request.param
 
 
 @pytest.fixture

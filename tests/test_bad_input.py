@@ -393,12 +393,6 @@ def test_sample_weight(Estimator, changes, words):
 # -- queries ------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=BOTH)
-def Estimator(request):
-    """Both estimators."""
-    return request.param
-
-
 METHODS = ["predict", "predict_proba", "predict_log_proba", "attention_weights"]
 
 

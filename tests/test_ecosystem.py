@@ -42,12 +42,6 @@ close = {"rtol": 1e-10, "atol": 1e-12}
 BOTH = (NadarayaWatsonRegressor, NadarayaWatsonClassifier)
 
 
-@pytest.fixture(params=BOTH)
-def Estimator(request):
-    """Both estimators."""
-    return request.param
-
-
 @pytest.fixture
 def data(rng):
     """Training rows, targets for a regressor, labels for a classifier, weights, queries."""

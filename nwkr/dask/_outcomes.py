@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 
 import nwkr._classifier as _classifier
 import nwkr._regressor as _regressor
+from nwkr._class_parameters import class_weights, outlier_label_of
 from nwkr._targets import ClassTargets, Targets
 from nwkr.dask._base import ChunkedEstimator
 from nwkr.dask._survey import survey_classes, survey_numbers
@@ -116,8 +117,10 @@ class Classification(ClassifierMixin, ChunkedEstimator):
     def _targets_of(self, survey, plain):
         classes = survey.targets
         plain.classes_ = classes.labels
-        factors = plain._class_weights(classes.mass)
-        plain.outlier_label_ = plain._resolve_outlier_label(factors * classes.mass)
+        factors = class_weights(self.class_weight, classes.labels, classes.mass)
+        plain.outlier_label_ = outlier_label_of(
+            self.outlier_label, classes.labels, factors * classes.mass
+        )
         targets = ClassTargets(classes.labels, np.empty(0, np.int32))
         share = float((classes.heaviest * factors).max())
         mass = float((classes.mass * factors).sum()) / share

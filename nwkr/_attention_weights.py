@@ -1,0 +1,99 @@
+"""Attention weights: how much each training row counts in a prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn import get_config
+
+from nwkr._base import NadarayaWatsonBase
+from nwkr._matrices import DenseMatrix, SparseMatrix, check_top_k, keep_largest
+from nwkr._namespaces import follows_X
+
+__all__ = ["AttentionWeights"]
+
+
+class AttentionWeights(NadarayaWatsonBase):
+    """Estimates whose weights can be read."""
+
+    @follows_X
+    def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
+        """Weights of the training rows in the predictions for `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None, default=None
+            Rows to predict; the distances to the training rows, (n_queries, n_train), if
+            ``metric="precomputed"``. None stands for the training rows, each left out of
+            its own prediction.
+        sparse_output : bool, default=False
+            Whether to return a sparse matrix, built without a dense one.
+        top_k : int or None, default=None
+            Keep the `top_k` largest weights of each row, as they are; the rest becomes 0.
+
+        Returns
+        -------
+        weights : ndarray or CSR array of shape (n_queries, n_train)
+            Rows sum to 1 (to less with `top_k`), and ``weights @ y`` is the prediction.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not between 1 and the number of training rows.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.attention_weights([[0.5]]).round(3)
+        array([[0.488, 0.488, 0.024]])
+        """
+        check_top_k(top_k, len(self._X))
+        return self._matrix(self._attention(X), sparse_output=sparse_output, top_k=top_k)
+
+    @property
+    @follows_X
+    def attention_weights_(self):
+        """Weights of the training rows in their own predictions, themselves included.
+
+        An ndarray of shape (n_train, n_train), computed whenever it is read: the smoother
+        matrix, with ``attention_weights_ @ y`` the prediction for the training rows.
+        """
+        n_train = len(self._X)
+        if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
+            raise AttributeError(
+                f"attention_weights_ would hold {n_train} x {n_train} numbers, more than "
+                f"scikit-learn's working_memory of {get_config()['working_memory']} MiB; "
+                f"attention_weights(X) gives the rows that are asked for, top_k and "
+                f"sparse_output=True the largest weights of each."
+            )
+        return self._matrix(self._attend(self._X))
+
+    def __dir__(self):
+        # As scikit-learn's: the names that can be read, but without reading the weights.
+        names = set(object.__dir__(self)) - {"attention_weights_"}
+        return [name for name in names if hasattr(self, name)]
+
+    def _matrix(self, attention, *, effective=False, sparse_output=False, top_k=None):
+        """The weights of all training rows, (n_queries, n_train)."""
+        shape = len(attention.queries), len(self._X)
+        matrix = (SparseMatrix if sparse_output else DenseMatrix)(shape)
+        reached = np.empty(shape[0], bool)
+
+        def keep(rows, cols, weights):
+            reached[rows] = of_rows = weights.any(axis=1)
+            if top_k is not None and top_k < weights.shape[1]:
+                keep_largest(weights, top_k)
+            if self.handle_empty == "nan" and not of_rows.all():
+                rows, weights = rows[of_rows], weights[of_rows]
+            matrix.put(rows, self._rows[cols], weights)
+
+        if effective:
+            self._visit_effective(attention, keep)
+        else:
+            attention.visit(keep)
+        self._refuse_empty(reached)
+        if self.handle_empty == "nan":
+            cols = np.sort(self._rows)[:top_k]
+            for row in np.flatnonzero(~reached):
+                matrix.put(np.array([row]), cols, np.full((1, len(cols)), np.nan))
+        return matrix.finish()
