@@ -62,14 +62,11 @@ def shares_of_steps(
 def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> np.ndarray:
     """Derivatives of the logits by each column of the query.
 
-    Those of the trend, of the step at its place, and of how it changes as the weights do.
+    Those of the trend, of the step at its place, and of how it changes as the weights do. What is
+    not listed is as in :func:`shares_of_steps`.
 
     Parameters
     ----------
-    fit : LocalLogits
-        The fit.
-    targets : ndarray of shape (n_keys, 2 * n_logits)
-        Residuals and curvature.
     trend : Trend
         The trend.
 

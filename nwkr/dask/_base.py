@@ -51,6 +51,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return _itself
 
     @abstractmethod
+    def _predicting(self):
+        """What predicts: a function of the model and the pooled values of queries."""
+
+    @abstractmethod
     def _targets_of(self, survey, plain):
         """What the targets are, and what is known of the weights of keys.
 
@@ -139,6 +143,25 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         self.kernel_, self.bandwidth_ = kernel, copy(columns.by_feature(model.window.bandwidth))
         self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
         return self
+
+    def predict(self, X):
+        """Predict targets: the means of their distributions, or the most probable classes.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict. None stands for the training rows, each left out of its own
+            prediction (and no other row that repeats it).
+
+        Returns
+        -------
+        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
+            Predictions, of the form that `y` had in `fit`, in the chunks of `X`; of equally
+            probable classes the first. Nothing is pooled before they are computed; rows that are
+            not as in `fit`, and queries without weight where ``handle_empty="error"``, are an
+            error only then.
+        """
+        return self._predicted(X, self._predicting())
 
     def to_local(self):
         """The ordinary estimator, fitted on the same rows in memory.

@@ -174,12 +174,8 @@ class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifie
 class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     """Kernel classification over Dask collections that chooses its bandwidth by leave-one-out.
 
-    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches as that
-    does: it predicts some rows, drawn at random from all chunks, from all others. Each step of the
-    search is one graph in which every chunk pools for these rows, for many bandwidths at once.
-    One bandwidth for each feature is looked for within the sample, and tried on all in multiples.
-    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None. Of `degrees`
-    only 0 is tried.
+    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches over chunks
+    as :class:`NadarayaWatsonRegressorCV` does, with the same limits. Of `degrees` only 0 is tried.
 
     Attributes
     ----------

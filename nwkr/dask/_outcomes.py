@@ -22,23 +22,8 @@ class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
 
     _plain_class = _regressor.NadarayaWatsonRegressor
 
-    def predict(self, X):
-        """Predict targets, the means of their conditional distributions.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction (and no other row that repeats it).
-
-        Returns
-        -------
-        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, of the form that `y` had in `fit`, in the chunks of `X`. Nothing is
-            pooled before they are computed; rows that are not as in `fit`, and queries without
-            weight where ``handle_empty="error"``, are an error only then.
-        """
-        return self._predicted(X, _numbers)
+    def _predicting(self):
+        return _numbers
 
     def _surveying(self):
         return survey_numbers
@@ -55,22 +40,6 @@ class Classification(ClassifierMixin, ChunkedEstimator):
     """Classification over chunks."""
 
     _plain_class = _classifier.NadarayaWatsonClassifier
-
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction (and no other row that repeats it).
-
-        Returns
-        -------
-        y : dask.array.Array of shape (n_queries,)
-            The most probable class, of equally probable ones the first, in the chunks of `X`.
-        """
-        return self._predicted(X, _labels)
 
     def predict_proba(self, X):
         """Predict class probabilities.
@@ -101,6 +70,9 @@ class Classification(ClassifierMixin, ChunkedEstimator):
             Logarithm of the probability of each class, ``-inf`` where that is 0.
         """
         return self._predicted(X, _logarithms)
+
+    def _predicting(self):
+        return _labels
 
     def _counting(self):
         return partial(_of_other_classes, absent=self._absent)
