@@ -85,7 +85,10 @@ class Columns:
 
     def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
         """The same for training rows, of which some count, before they are encoded."""
-        missing = np.isnan(table[rows]).any(axis=0)
+        return self.missing_in(np.isnan(table[rows]).any(axis=0))
+
+    def missing_in(self, missing: np.ndarray) -> Columns:
+        """The same where some features are missing in some of the training rows, (n_features,)."""
         if not (self.gaps and self.with_slopes and missing.any()):
             return replace(self, missing=None)
         features = self.features or tuple(map(Number, self.labels))
@@ -93,13 +96,15 @@ class Columns:
 
     def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
         """The same, knowing how far it is to a missing value: as far as two rows are apart."""
-        if not self.gaps:
-            return self
-        is_label = np.zeros(keys.shape[1], bool)
+        return self.of_variances(variance_of(keys, counts)) if self.gaps else self
+
+    def of_variances(self, variances: np.ndarray) -> Columns:
+        """The same for keys whose columns have these variances, of shape (n_columns,)."""
+        is_label = np.zeros(len(variances), bool)
         if not self.plain:
             coded = [feature.is_coded for feature in self.features]
             is_label[: self._ends[-1]] = np.repeat(coded, self._widths)
-        gap = np.where(is_label, 1, 2 * variance_of(keys, counts))
+        gap = np.where(is_label, 1, 2 * variances)
         return replace(self, kinds=Kinds(gap, is_label))
 
     def known(self, n_features: int, labels: list | None) -> Columns:

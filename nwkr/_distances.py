@@ -9,7 +9,7 @@ from sklearn.utils import gen_batches
 
 from nwkr._pooling import distances_between
 
-__all__ = ["spread_of_distances", "variance_of"]
+__all__ = ["spread_of_distances", "variance_of", "variance_of_spread"]
 
 # Size of the blocks in which distances are averaged.
 _PAIRS_AT_ONCE = 2**22
@@ -73,6 +73,10 @@ def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
             some, shares = column[there].astype(float), weights[there] / weights[there].sum()
             unit = np.abs(some).max() or 1.0  # so that squares stay in range
             apart = some / unit - shares @ (some / unit)
-            root = min(unit * np.sqrt(shares @ apart**2), _LARGEST_ROOT)
-            variances[number] = root**2
+            variances[number] = variance_of_spread(unit * np.sqrt(shares @ apart**2))
     return variances
+
+
+def variance_of_spread(spread: np.ndarray) -> np.ndarray:
+    """The variance for a standard deviation, within the range of what is computed with it."""
+    return np.minimum(spread, _LARGEST_ROOT) ** 2

@@ -12,9 +12,9 @@ _ROUNDING = 1e-12
 _NORMAL_RANGE, _LARGEST_EXCESS = 1.349, 5.0
 
 
-def masses_below(mass: float) -> np.ndarray:
-    """Sums of weights that the two quartiles are reached at, (2,), of all weights."""
-    return mass * np.array([0.25, 0.75]) * (1 - _ROUNDING)
+def masses_below(mass: float | np.ndarray) -> np.ndarray:
+    """Sums of weights that the two quartiles are reached at, (2, ...), of all weights."""
+    return np.multiply.outer([0.25, 0.75], mass) * (1 - _ROUNDING)
 
 
 def quartiles(X: np.ndarray, weights: np.ndarray) -> np.ndarray:

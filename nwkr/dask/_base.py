@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._distances import variance_of_spread
+from nwkr._features import Cycle
 from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._local import LocalLines
-from nwkr._metrics import resolve_metric
+from nwkr._metrics import TAKE_GAPS, resolve_metric
 from nwkr._pooling import Terms, check_algorithm
 from nwkr._resolve_window import resolve_by_spread
 from nwkr._validation import _fit_context
@@ -25,7 +28,7 @@ from nwkr.dask._form import Form
 from nwkr.dask._lattices import answers_by_lattice
 from nwkr.dask._model import Model
 from nwkr.dask._pairs import answers_by_pairs
-from nwkr.dask._quartiles import robust_survey
+from nwkr.dask._quartiles import cut_open, robust_survey
 from nwkr.dask._survey import Survey
 from nwkr.dask._survey import merge as merge_surveys
 from nwkr.kernels import get_kernel
@@ -97,15 +100,14 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         """
         chunks = Chunks.of(X, y, sample_weight)
         form = Form(self._plain(X), exact=self._fits_lines)
-        columns = form.plain._columns
         kernel = get_kernel(self.kernel)
-        survey = self._survey(chunks, form)
+        form, survey = self._survey_with_gaps(chunks, form)
+        columns, of_columns = form.columns, survey.columns
+        assert of_columns is not None
         targets, class_weights, heaviest, mass = self._targets_of(survey, form.plain)
-        assert survey.columns is not None
-        moments = survey.columns.mean, survey.spread, survey.n_counted
-        lowest, highest = survey.columns.lowest, survey.columns.highest
+        moments = of_columns.mean, survey.spread_of_filled, survey.n_counted
         if self._goes_by_rule:
-            survey = robust_survey(chunks, form, survey, self._counting())
+            survey = self._survey_for_rule(chunks, form, survey)
 
         def model_of(window, degree):
             return Model(
@@ -123,13 +125,15 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 tol=self.tol,
                 n_keys=survey.n_rows,
                 mass=mass,
-                lowest=lowest,
-                highest=highest,
+                gaps=of_columns.gaps,
+                lowest=of_columns.lowest,
+                highest=of_columns.highest,
             )
 
         found = self._choose(chunks, model_of, survey, columns)
         model = model_of(found.pop("window"), found.get("degree_", self._degree))
-        check_algorithm(self.algorithm, Terms(model.metric, kernel, model.window.name))
+        terms = Terms(model.metric, kernel, model.window.name, False, model.all_numbers)
+        check_algorithm(self.algorithm, terms)
         if self.algorithm in ("auto", "lattice"):
             model = model.sharing_lattice(len(chunks.sizes))
         # All at the end, so that an error leaves the estimator as it was.
@@ -224,7 +228,11 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         plain = self._in_memory(self._plain_class)
         plain._metric = resolve_metric(self.metric, self.metric_params)
         columns = columns_of(
-            X, self.categorical_features, self.ordered_features, self.periodic_features
+            X,
+            self.categorical_features,
+            self.ordered_features,
+            self.periodic_features,
+            gaps=plain._metric in TAKE_GAPS,
         )
         if self.metric != "euclidean":
             columns.require_plain(f"metric={self.metric!r}")
@@ -235,10 +243,33 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             plain.feature_names_in_ = np.asarray(names, dtype=object)
         return plain
 
-    def _survey(self, chunks, form) -> Survey:
-        tasks = Tasks()
+    def _survey_with_gaps(self, chunks, form) -> tuple[Form, Survey]:
+        """The survey, and the form of rows of which is known where numbers are missing."""
+        survey = self._survey(chunks, form)
+        assert survey.columns is not None
+        columns = form.columns.missing_in(form.columns.by_feature(survey.columns.gaps))
+        if columns.missing is not None:  # that they are is a column, too
+            form = form.of(columns)
+            survey = self._survey(chunks, form)
+        if columns.gaps:
+            form = form.of(columns.of_variances(variance_of_spread(survey.spread)))
+        return form, survey
+
+    def _survey_for_rule(self, chunks, form, survey) -> Survey:
+        """The survey with a spread of columns that a few rows far away do not make."""
+        counting, of_numbers = self._counting(), survey
+        if any(isinstance(feature, Cycle) for feature in form.columns.features):
+            cut = partial(cut_open, columns=form.columns, mean=survey.columns.mean)
+            of_numbers = self._survey(chunks, form, cut)
+            counting = partial(_one_by_one, functions=(cut, counting))
+        return replace(survey, robust=robust_survey(chunks, form, of_numbers, counting).robust)
+
+    def _survey(self, chunks, form, changing=None) -> Survey:
+        tasks, surveying = Tasks(), self._surveying()
+        if changing is not None:
+            surveying = partial(_one_by_one, functions=(changing, surveying))
         rows = chunks.rows(tasks, tasks.put("form", form))
-        surveyed = [tasks.add("survey", n, self._surveying(), key) for n, key in enumerate(rows)]
+        surveyed = [tasks.add("survey", n, surveying, key) for n, key in enumerate(rows)]
         survey = tasks.value(tasks.tree("merge-surveys", merge_surveys, surveyed)).compute()
         if survey is None:
             raise ValueError(
@@ -310,4 +341,11 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
 
 
 def _itself(rows):
+    return rows
+
+
+def _one_by_one(rows, functions):
+    """What functions make of rows, one after the other."""
+    for function in functions:
+        rows = None if rows is None else function(rows)
     return rows

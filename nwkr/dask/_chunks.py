@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from nwkr._columns import Columns
 from nwkr._lazy import Tasks, is_lazy, row_blocks, sizes_of_blocks
 from nwkr._numeric import columns_in, held_by
 
-__all__ = ["Chunks", "check_queries", "columns_of"]
+__all__ = ["Chunks", "EncodedColumns", "check_queries", "columns_of"]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,28 @@ def check_queries(X: Any) -> None:
         )
 
 
-def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns:
+class EncodedColumns(Columns):
+    """Columns of rows that are encoded already, of which all is known."""
+
+    @classmethod
+    def like(cls, columns: Columns) -> EncodedColumns:
+        """Those that other columns make."""
+        return cls(**{field.name: getattr(columns, field.name) for field in fields(columns)})
+
+    def encode(self, table: np.ndarray) -> np.ndarray:
+        """The rows as they are."""
+        return table
+
+    def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
+        """The same."""
+        return self
+
+    def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
+        """The same."""
+        return self
+
+
+def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: bool) -> Columns:
     """What the columns of training rows in chunks hold, as far as their types say.
 
     Parameters
@@ -143,6 +164,8 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns
         Training rows.
     categorical, ordered, periodic : object
         What `categorical_features`, `ordered_features` and `periodic_features` may be.
+    gaps : bool
+        Whether numbers may be missing.
 
     Returns
     -------
@@ -154,10 +177,10 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns
     ValueError
         If what a column holds shows only in its rows.
     """
-    if ordered is not None or periodic:
+    if ordered is not None:
         raise ValueError(
-            "ordered_features and periodic_features must be None for rows in chunks; the type of a "
-            "column may declare an order of categories. Fit the estimators of nwkr for all else."
+            "ordered_features must be None for rows in chunks, whose levels show only in their "
+            "rows; the type of a column may declare an order of categories."
         )
     if not hasattr(X, "columns"):
         if categorical not in ("from_dtype", None):
@@ -166,7 +189,8 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns
                 f"only in their rows; got {categorical!r}. Pass a frame with columns of "
                 f"categories."
             )
-        return Columns.of_numbers(X.shape[1])
+        columns = Columns.of(np.zeros((1, X.shape[1])), None, None, periodic, gaps=gaps)
+        return columns.known(X.shape[1], None)
     for column in columns_in(X._meta):
         known = getattr(getattr(X[column.label], "cat", None), "known", None)
         if known is False or (known is None and held_by(column) == "text"):
@@ -174,7 +198,8 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> Columns
                 f"X must have columns of known categories where it holds categories or text, as "
                 f"in column {column.label!r}. X.categorize() makes them so."
             )
-    columns = Columns.of(_with_each_category(X._meta), categorical, None, None)
+    table = _with_each_category(X._meta)
+    columns = Columns.of(table, categorical, None, periodic, gaps=gaps)
     text = [f.label for f in columns.features if not f.is_number and not _is_category(X, f.label)]
     if text:
         raise ValueError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._columns import Columns
 from nwkr._input import validate_rows, validate_weights
 from nwkr._lazy import of_block
 from nwkr._metrics import check_rows
@@ -60,6 +62,17 @@ class Form:
 
     plain: NadarayaWatsonBase
     exact: bool = False
+
+    @property
+    def columns(self) -> Columns:
+        """How features become columns."""
+        return self.plain._columns
+
+    def of(self, columns: Columns) -> Form:
+        """The same with columns of which more is known."""
+        plain = copy(self.plain)
+        plain._columns = columns
+        return replace(self, plain=plain)
 
     def rows(self, number: int, X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
         """The rows of a chunk that have weight.
@@ -123,4 +136,4 @@ class Form:
     def _encoded(self, X):
         """Columns of distance, and of slopes."""
         X = X.astype(float, copy=False) if self.exact else X
-        return self.plain._columns.encode(X)
+        return self.columns.encode(X)

@@ -86,7 +86,9 @@ class Model:
         Number of keys.
     mass : float
         Sum of the weights of all keys.
-    lowest, highest : ndarray of shape (n_features,)
+    gaps : ndarray of bool, of shape (n_columns,)
+        Where numbers of keys are missing.
+    lowest, highest : ndarray of shape (n_columns,)
         Ends of the columns of all keys.
     lattice : SharedLattice or None, default=None
         The lattice that keys and queries share.
@@ -106,13 +108,22 @@ class Model:
     tol: float
     n_keys: int
     mass: float
+    gaps: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
     lattice: SharedLattice | None = None
 
+    @property
+    def all_numbers(self) -> bool:
+        """Whether all columns that count hold numbers, none of them missing."""
+        kinds = self.form.columns.kinds
+        special = self.gaps if kinds is None else self.gaps | kinds.is_label
+        return not (special & np.isfinite(self.window.bandwidth)).any()
+
     def sharing_lattice(self, n_chunks: int) -> Model:
         """The same with a lattice for all chunks of keys, if there can be one."""
-        if self.metric != "euclidean" or sparse.issparse(self.targets.values):
+        dense = self.metric == "euclidean" and not sparse.issparse(self.targets.values)
+        if not (dense and self.all_numbers):
             return self
         bandwidth, columns = np.asarray(self.window.bandwidth), self.lines.columns
         centre, lowest, highest = self.lines.centre, self.lowest[columns], self.highest[columns]
@@ -164,7 +175,8 @@ class Model:
         many = arranged and len(weights) >= DEFAULT_SIZES.least_keys
         many |= self.algorithm == "blocks"
         if many and self.metric == "euclidean" and self.algorithm != "dense":
-            order, blocks = in_blocks(rows.X, np.asarray(self.window.bandwidth))
+            scale, kinds = np.asarray(self.window.bandwidth), self.form.columns.kinds
+            order, blocks = in_blocks(rows.X, scale, kinds=kinds)
             rows, weights, values = rows.take(order), weights[order], values[order]
         attention = self._attention(rows.X[:0]).replace(
             keys=rows.X, weights=weights, counts=self.count * weights, blocks=blocks
@@ -251,6 +263,7 @@ class Model:
             self.kernel,
             self.window.bandwidth,
             metric=self.metric,
+            kinds=self.form.columns.kinds,
             unit=self.count / float(self.kernel(0.0) or 1.0),
             empty=self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
             algorithm="auto" if self.algorithm == "lattice" else self.algorithm,
@@ -264,7 +277,7 @@ class Model:
         if not lines.has_slopes:
             return [(None, lines)]
         step = _REACH * np.asarray(bandwidth)[lines.columns]
-        cells = np.rint((queries[:, lines.columns] - lines.centre) / step)
+        cells = np.rint((lines.filled(queries) - lines.centre) / step)
         if not cells.any():
             return [(None, lines)]
         different, of_query = np.unique(cells, axis=0, return_inverse=True)

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._columns import Columns
+from nwkr._features import Cycle
 from nwkr._lazy import Tasks
 from nwkr._quartiles import masses_below, may_be_gross, robust_spread
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._form import Form, Rows
 from nwkr.dask._survey import Survey
 
-__all__ = ["robust_survey"]
+__all__ = ["cut_open", "robust_survey"]
 
 _BINS = 1024
 
@@ -70,10 +72,10 @@ class _Bins:
             np.maximum(self.highest, other.highest),
         )
 
-    def ends(self, mass: float) -> np.ndarray:
-        """Ends of the bins that hold the quartiles of rows of this mass, (2, 2, n_columns)."""
+    def ends(self, masses: np.ndarray) -> np.ndarray:
+        """Ends of the bins that hold the quartiles, (2, 2, n_columns), for a mass each."""
         reached = self.below[:, :, None] + np.cumsum(self.masses, axis=2)
-        enough = reached >= masses_below(mass)[:, None, None]
+        enough = reached >= masses_below(masses)[:, :, None]
         # Rounding may leave the last bin a little short of what it holds.
         last = _BINS - 1 - (self.masses[:, :, ::-1] > 0).argmax(axis=2)
         number = np.where(enough.any(axis=2), enough.argmax(axis=2), last)[:, :, None]
@@ -103,7 +105,7 @@ def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> 
         The same, with :attr:`Survey.robust`.
     """
     assert survey.columns is not None
-    std, mass, ends = survey.spread, survey.columns.mass, survey.columns.quartiles
+    std, masses, ends = survey.spread, survey.columns.present, survey.columns.quartiles
 
     def undecided(ends):
         open_ends = (ends[:, 0] < ends[:, 1]).any(axis=0)
@@ -114,11 +116,37 @@ def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> 
         rows = chunks.rows(tasks, tasks.put("form", form))
         count = partial(_count, ends=ends, heaviest=survey.heaviest, counting=counting)
         counted = [tasks.add("bins", number, count, part) for number, part in enumerate(rows)]
-        ends = tasks.value(tasks.tree("merge-bins", _merge, counted)).compute().ends(mass)
+        ends = tasks.value(tasks.tree("merge-bins", _merge, counted)).compute().ends(masses)
     # The upper ends where that is not open, and too far apart to matter where it is.
     quartiles = np.stack([ends[0, 1], ends[1, 0]])
     decided = np.where(may_be_gross(std, quartiles[1] - quartiles[0]), quartiles, [[0.0], [0.0]])
     return replace(survey, robust=robust_spread(std, decided))
+
+
+def cut_open(rows: Rows, columns: Columns, mean: np.ndarray) -> Rows:
+    """Rows with a place on the line for each on a cycle, which is cut where they are fewest.
+
+    Parameters
+    ----------
+    rows : Rows
+        Some rows.
+    columns : Columns
+        How features become columns.
+    mean : ndarray of shape (n_columns,)
+        The mean of all rows.
+
+    Returns
+    -------
+    rows : Rows
+        The same; the place is in the first of the columns of a cycle.
+    """
+    first, X = columns.by_feature(np.arange(rows.X.shape[1])), rows.X.copy()
+    # Cycles are cut opposite to where most of the weight is: to the mean, which has all.
+    weights = np.append(np.zeros(len(X)), 1.0)
+    table = columns.decode(np.vstack([X, mean]), weights)[:-1]
+    cycles = [number for number, f in enumerate(columns.features) if isinstance(f, Cycle)]
+    X[:, first[cycles]] = table[:, cycles]
+    return replace(rows, X=X)
 
 
 def _count(rows, ends, heaviest, counting):

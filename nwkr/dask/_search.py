@@ -25,7 +25,7 @@ from nwkr._targets import ClassTargets
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, RuleOfThumb
 from nwkr.dask._base import ChunkedEstimator
-from nwkr.dask._chunks import Chunks
+from nwkr.dask._chunks import Chunks, EncodedColumns
 from nwkr.dask._form import Rows
 from nwkr.dask._model import Keys, Model
 from nwkr.dask._model import merge as merge_sums
@@ -67,7 +67,7 @@ class ChunkedSearch(ChunkedEstimator):
         search.resolve = lambda bandwidth, by_weight: self._resolve(
             bandwidth, survey, survey.n_counted if by_weight else survey.n_rows, columns
         )
-        search.fit(columns.decode(sample.X), sample.y, sample.sample_weight)
+        search.fit(sample.X, sample.y, sample.sample_weight)
         names = "degree_", "best_score_", "cv_results_", "n_queries_"
         found = {name: getattr(search, name) for name in names if hasattr(search, name)}
         return found | {"window": search._window}
@@ -192,7 +192,7 @@ class SearchOverChunks(BandwidthSearch):
 
     def _validate_training(self, X, y, *, reset=True):
         # They are checked.
-        self._columns = self.over.any_model.form.plain._columns
+        self._columns = EncodedColumns.like(self.over.any_model.form.columns)
         self.n_features_in_ = self._columns.n_features
         return X, y
 

@@ -24,12 +24,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and spread of columns, under weights.
+    """Mean and spread of columns, under weights, of the numbers that are there.
 
     Attributes
     ----------
     mass : float
         Sum of the weights.
+    gaps : ndarray of bool, of shape (n_columns,)
+        Where numbers are missing.
+    present : ndarray of shape (n_columns,)
+        Sum of the weights of the rows whose numbers are there.
     lowest, highest, mean, spread : ndarray of shape (n_columns,)
         Ends, mean and standard deviation.
     quartiles : ndarray of shape (2, 2, n_columns)
@@ -37,6 +41,8 @@ class Moments:
     """
 
     mass: float
+    gaps: np.ndarray
+    present: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
     mean: np.ndarray
@@ -46,41 +52,59 @@ class Moments:
     @classmethod
     def of(cls, X: np.ndarray, weights: np.ndarray) -> Moments:
         """Moments of rows."""
-        lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-        extent = highest - lowest
-        # Within [0, 1], so that squares neither overflow nor underflow.
-        scaled = (X - lowest) / np.where(extent > 0, extent, 1)
-        mass, mean = weights.sum(), np.average(scaled, axis=0, weights=weights)
-        scaled -= mean
-        variance = np.average(np.square(scaled, out=scaled), axis=0, weights=weights)
-        ends = np.stack(2 * [quartiles(X, weights)], axis=1).astype(float)
-        mean, spread = lowest + extent * mean, extent * np.sqrt(variance)
-        return cls(float(mass), lowest, highest, mean, spread, ends)
+        there = ~np.isnan(X)
+        complete, mass, n_columns = there.all(axis=0), float(weights.sum()), X.shape[1]
+        present, mean, spread = np.full(n_columns, mass), *np.zeros((2, n_columns))
+        lowest, highest = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+        ends = np.stack(2 * [[lowest, highest]])
+        for number, values in enumerate(X.T):
+            some = weights
+            if not complete[number]:
+                values, some = values[there[:, number]], weights[there[:, number]]
+                present[number] = some.sum()
+            if not len(values):
+                continue
+            ends[:, :, number] = quartiles(values[:, None], some)
+            low, high = lowest[number], highest[number] = float(values.min()), float(values.max())
+            extent = high - low
+            # Within [0, 1], so that squares neither overflow nor underflow.
+            scaled = (values.astype(float) - low) / (extent or 1.0)
+            centre = np.average(scaled, weights=some)
+            scaled -= centre
+            variance = np.average(np.square(scaled, out=scaled), weights=some)
+            mean[number], spread[number] = low + extent * centre, extent * np.sqrt(variance)
+        return cls(mass, ~complete, present, lowest, highest, mean, spread, ends)
 
     def merge(self, other: Moments) -> Moments:
         """Moments of the rows of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1983)."""
         lowest = np.minimum(self.lowest, other.lowest)
         highest = np.maximum(self.highest, other.highest)
-        mass = self.mass + other.mass
-        ours, theirs = self.mass / mass, other.mass / mass
-        apart = other.mean - self.mean
+        present = self.present + other.present
+        total = np.where(present > 0, present, 1)
+        ours, theirs = self.present / total, other.present / total
+        apart = np.where(ours * theirs > 0, other.mean - self.mean, 0)
         unit = np.maximum(highest - lowest, np.finfo(float).tiny)
         variance = (
             ours * (self.spread / unit) ** 2
             + theirs * (other.spread / unit) ** 2
             + ours * theirs * (apart / unit) ** 2
         )
-        mean = self.mean + theirs * apart
+        mean = np.where(ours > 0, self.mean, other.mean) + theirs * apart
         (low, high), (other_low, other_high) = (
             self.quartiles.swapaxes(0, 1),
             other.quartiles.swapaxes(0, 1),
         )
         ends = np.stack([np.minimum(low, other_low), np.maximum(high, other_high)], axis=1)
-        return Moments(mass, lowest, highest, mean, unit * np.sqrt(variance), ends)
+        mass, gaps, spread = (
+            self.mass + other.mass,
+            self.gaps | other.gaps,
+            unit * np.sqrt(variance),
+        )
+        return Moments(mass, gaps, present, lowest, highest, mean, spread, ends)
 
     def times(self, factor: float) -> Moments:
         """The same under weights that are all multiplied by a factor."""
-        return replace(self, mass=factor * self.mass)
+        return replace(self, mass=factor * self.mass, present=factor * self.present)
 
 
 @dataclass(frozen=True)
@@ -185,6 +209,12 @@ class Survey:
         assert self.columns is not None
         varies = self.columns.highest > self.columns.lowest
         return np.where(varies, self.columns.spread, 0)
+
+    @property
+    def spread_of_filled(self) -> np.ndarray:
+        """The same where what is missing is at the mean."""
+        assert self.columns is not None
+        return self.spread * np.sqrt(self.columns.present / self.columns.mass)
 
     def relative_to(self, heaviest: float) -> Survey:
         """The same with weights that are shares of another one."""

@@ -319,6 +319,77 @@ def cut_like(lazy, y):
     return da.from_array(y, chunks=(sizes,))
 
 
+@pytest.mark.parametrize("degree", [0, 1])
+def test_categories_of_many_levels(rng, degree):
+    codes = rng.integers(0, 50, 300)
+    X = pd.DataFrame({"code": [f"c{code:02d}" for code in codes], "x": rng.normal(size=300)})
+    X, y = X.astype({"code": "category"}), X.x + codes % 3
+    model = chunked.NadarayaWatsonRegressor(degree=degree)
+    model.fit(dd.from_pandas(X, npartitions=3), dd.from_pandas(y, npartitions=3))
+    local = nwkr.NadarayaWatsonRegressor(degree=degree).fit(X, y)
+    found = model.predict(dd.from_pandas(X[::9], npartitions=2)).compute()
+    np.testing.assert_allclose(found, local.predict(X[::9]), rtol=1e-9)
+
+
+@pytest.fixture
+def with_gaps(rng):
+    """Rows and queries of which numbers are missing, all of one in a chunk, and hours."""
+    X = np.column_stack([rng.normal(size=(220, 2)), rng.normal(23, 3, 220) % 24])
+    y = np.sin(X[:, 0]) + np.cos(X[:, 2] * np.pi / 12)
+    X[rng.random(X.shape) < 0.15] = np.nan
+    X[50:100, 1] = np.nan
+    return X, y, rng.integers(0, 4, 220).astype(float), X[::7] + 0.1
+
+
+@pytest.mark.parametrize("periodic", [None, {2: 24}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"degree": 1},
+        {"kernel": "tricube", "degree": 1, "algorithm": "blocks"},
+        {"bandwidth": [0.5, np.inf, 2.0], "degree": 1},
+        {"bandwidth": {1: 0.0}},
+    ],
+    ids=str,
+)
+def test_missing_numbers_and_cycles(with_gaps, periodic, params):
+    X, y, weights, queries = with_gaps
+    both = fitted(REGRESSORS, X, y, weights, periodic_features=periodic, **params)
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+    assert_alike(*both, queries)
+    assert_alike(*both, None)
+    assert_alike(both[1].to_local(), both[1], queries)
+
+
+def test_a_spread_around_midnight_with_rows_far_away(with_gaps):
+    X, y, weights, _ = with_gaps
+    X[:, 2] = (X[:, 2] / 200 + 23.9) % 24
+    X[7] = 1e6, 1e6, 12  # in the hours, the farthest of all
+    both = fitted(REGRESSORS, X, y, weights, periodic_features={2: 24})
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+
+
+def test_classes_where_numbers_are_missing(with_gaps):
+    X, y, weights, queries = with_gaps
+    both = fitted(CLASSIFIERS, X, y > 0, weights, class_weight="balanced")
+    assert_alike(*both, queries, "predict_proba")
+
+
+def test_missing_categories_levels_and_numbers_of_a_frame(mixed):
+    X, y, queries = mixed
+    X, queries = X.copy(), queries.copy()
+    for frame in (X, queries):
+        frame.iloc[::4, 0], frame.iloc[1::5, 1], frame.iloc[2::6, 2] = None, np.nan, None
+    lazy = dd.from_pandas(X, npartitions=4)
+    for degree in (0, 1):
+        model = chunked.NadarayaWatsonRegressor(degree=degree).fit(lazy, cut_like(lazy, y))
+        local = nwkr.NadarayaWatsonRegressor(degree=degree).fit(X, y)
+        np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-12)
+        found = model.predict(dd.from_pandas(queries, npartitions=3)).compute()
+        np.testing.assert_allclose(found, local.predict(queries), rtol=1e-9)
+
+
 def test_the_search_in_a_frame_with_categories(mixed):
     X, y, queries = mixed
     lazy = dd.from_pandas(X, npartitions=3)
@@ -339,7 +410,7 @@ def test_columns_whose_rows_would_have_to_be_looked_at(mixed):
         (r"known categories.*'place'.*categorize", {}, dd.from_pandas(text, npartitions=2)),
         (r"known categories.*'place'.*categorize", {}, unknown),
         (r"categor.*\['x'\]", {"categorical_features": ["x"]}, dd.from_pandas(X, npartitions=2)),
-        ("periodic_features must be None", {"periodic_features": {"x": 1.0}}, unknown),
+        ("ordered_features must be None", {"ordered_features": ["x"]}, unknown),
         ("takes numbers only", {"metric": "manhattan"}, dd.from_pandas(X, npartitions=2)),
     ):
         with pytest.raises(ValueError, match=match):
@@ -403,14 +474,14 @@ def test_parameters_that_are_refused_leave_the_estimator_as_it_was(data, params,
 def test_data_that_are_refused_leave_the_estimator_as_it_was(data):
     X, y, weights, _ = data
     good = {"X": cut(X), "y": cut(y)}
-    missing, negative = X.copy(), weights.copy()
-    missing[120, 1], negative[199] = np.nan, -1
+    infinite, negative = X.copy(), weights.copy()
+    infinite[120, 1], negative[199] = np.inf, -1
     for error, match, wrong in (
         (TypeError, "X must be a Dask array", {"X": X}),
         (TypeError, "y must be a Dask array", {"y": y}),
         (ValueError, "table of rows and columns", {"X": cut(X[:, 0])}),
         (ValueError, "as many rows as X", {"y": cut(y[1:])}),
-        (ValueError, r"Chunk 2 of X.*missing values.*column 1", {"X": cut(missing)}),
+        (ValueError, r"Chunk 2 of X.*finite.*column 1", {"X": cut(infinite)}),
         (ValueError, r"Chunk 3 of X.*[Nn]egative", {"sample_weight": cut(negative)}),
         (ValueError, "positive weight", {"sample_weight": cut(0 * weights)}),
     ):

@@ -173,9 +173,31 @@ def test_memory_does_not_grow_with_the_rows():
     assert peak(16) < 1.3 * peak(4)
 
 
+def test_queries_whose_numbers_are_missing_look_at_the_keys(data):
+    X, y, weights, queries = data
+    queries[::3, 0] = np.nan
+    for degree in (0, 1):
+        params = {"degree": degree, "bandwidth": 1.0}
+        model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
+        found = model.fit(cut(X), cut(y), cut(weights)).predict(cut(queries, 8))
+        assert goes_by_lattice(found)
+        local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y, weights)
+        np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9, atol=1e-9)
+
+
+def test_keys_whose_numbers_are_missing_take_pairs(data):
+    X, y, _, _ = data
+    X[5, 0] = np.nan
+    model = chunked.NadarayaWatsonRegressor(bandwidth=1.0)
+    model.fit(cut(X), cut(y))
+    assert model._model.lattice is None
+    with pytest.raises(ValueError, match="none of them missing"):
+        model.set_params(algorithm="lattice").fit(cut(X), cut(y))
+
+
 def test_bad_rows_name_the_chunk(data):
     X, y, _, queries = data
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice").fit(cut(X), cut(y))
-    queries[20, 0] = np.nan
-    with pytest.raises(ValueError, match=r"Chunk 2 of X.*missing"):
+    queries[20, 0] = np.inf
+    with pytest.raises(ValueError, match=r"Chunk 2 of X.*finite"):
         model.predict(cut(queries, 8)).compute()

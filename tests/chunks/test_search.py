@@ -69,6 +69,19 @@ def test_regression(data, params):
     np.testing.assert_allclose(found, local.predict(queries), rtol=1e-5)
 
 
+def test_missing_numbers_and_cycles(data):
+    X, y, weights = data
+    X[::7, 1], X[3::11, 0] = np.nan, np.nan
+    local, model = fitted(REGRESSORS, X, y, weights, periodic_features={1: 20.0})
+    assert_same_search(local, model)
+    found = model.predict(cut(X[:30] + 0.1, 20)).compute()
+    np.testing.assert_allclose(found, local.predict(X[:30] + 0.1), rtol=1e-5)
+    # A sample in which none is missing is predicted as the others are.
+    X[12:] = np.nan_to_num(X[12:])
+    model = chunked.NadarayaWatsonRegressorCV(subsample=5, per_feature=False).fit(cut(X), cut(y))
+    assert np.isfinite(model.best_score_)
+
+
 @pytest.mark.parametrize("params", [{}, {"per_feature": True}, {"class_weight": "balanced"}])
 def test_classification(data, params):
     X, y, weights = data
