@@ -233,6 +233,8 @@ class LocalLines:
         fit : LocalFit
             The lines.
         """
+        if not self.has_slopes:
+            return self._means(attention, sums)
         n_slopes = len(self.columns)
         n_values = sums.weighted.shape[1]
         n_outputs = (n_values - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
@@ -247,6 +249,13 @@ class LocalLines:
         moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
         trust, penalty = share_of_rows(attention, sums, self.ridge), self.penalty(attention)
         return LocalFit(self, attention, sums, *moments, trust, penalty)
+
+    def _means(self, attention, sums):
+        mean = sums.finish()
+        n_queries, n_outputs = mean.shape
+        nothing = map(np.empty, [(n_queries, 0, 0), (n_queries, 0, n_outputs), (n_queries, 0)])
+        trust, penalty = np.zeros(n_queries), np.empty((n_queries, 0))
+        return LocalFit(self, attention, sums, mean, *nothing, trust, penalty)
 
     def penalty(self, attention: Attention) -> np.ndarray:
         """The variance of each column within the windows, in units of its variance.

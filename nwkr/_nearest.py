@@ -111,8 +111,7 @@ class NearRows:
         scaled, in_range = self._scaled(queries)
         numbers, beyond = self._search.propose(scaled, n_near)
         distances = _distances(queries, self.rows, numbers, self.kinds)
-        order = distances.argsort(axis=1, kind="stable")
-        numbers, distances = (np.take_along_axis(a, order, axis=1) for a in (numbers, distances))
+        numbers, distances = _nearest_first(numbers, distances)
         if n_near == len(self):
             return numbers, distances, np.full(len(queries), np.inf)
         # What is cut off may be in any order.
@@ -228,9 +227,12 @@ class NearPlaces:
         if n_near < len(self):
             beyond = 2 * np.arcsin(np.clip(chords[:, -1] - _ROUNDING_OF_CHORD, 0, 2) / 2)
         distances = _arcs(queries, self.rows, numbers := numbers[:, :n_near])
-        order = distances.argsort(axis=1, kind="stable")
-        numbers, distances = (np.take_along_axis(a, order, axis=1) for a in (numbers, distances))
-        return numbers, distances, beyond
+        return *_nearest_first(numbers, distances), beyond
+
+
+def _nearest_first(numbers, distances):
+    every, order = np.arange(len(distances))[:, None], distances.argsort(axis=1, kind="stable")
+    return numbers[every, order], distances[every, order]
 
 
 def _arcs(queries, rows, numbers):
@@ -335,7 +337,7 @@ def widths_of_near(
         # Without more rows to come, it is the last that counts.
         enough[:, -1] |= n_near == len(near)
         found = enough[:, -1]
-        last = np.take_along_axis(distances, enough.argmax(axis=1)[:, None], axis=1)[:, 0]
+        last = distances[np.arange(len(rows)), enough.argmax(axis=1)]
         found &= last <= beyond
         widths[rows[found]] = last[found]
         measure_all(rows[~found], 2 * n_near)

@@ -103,6 +103,8 @@ class Column(NamedTuple):
 
 def is_plain(data: Any) -> bool:
     """Whether the types of data say that they are numbers, and no mask hides any."""
+    if type(data) is np.ndarray:
+        return data.dtype.kind in "fiub"
     return not np.ma.isMaskedArray(data) and all(map(_PLAIN.match, _dtypes(data)))
 
 
@@ -113,6 +115,8 @@ def is_frame(data: Any) -> bool:
 
 def has_gaps(data: Any) -> bool:
     """Whether values are masked, or objects that stand for nothing."""
+    if is_plain(data):
+        return False
     return bool(_masked(data)) or any(
         column.dtype == "object" and _n_missing(column.values) > 0
         for column in _unusual_columns(data)
@@ -152,6 +156,8 @@ def require_numbers(
     ValueError
         If they hold dates, durations, categories, text or complex numbers, or nothing.
     """
+    if isinstance(data, np.ndarray) and is_plain(data):
+        return
     refuse_unreadable(name, data)
     found: dict[str, list] = {}
     missing = {}

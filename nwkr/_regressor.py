@@ -8,7 +8,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from nwkr._bands import ConfidenceBands
 from nwkr._base import NadarayaWatsonBase
@@ -264,7 +263,6 @@ class NadarayaWatsonRegressor(
         ValueError
             If a query has no weight and ``handle_empty="error"``.
         """
-        check_is_fitted(self)
         return self._predict_with_std(X) if return_std else self._targets.decode(self._pooled(X))
 
     def __sklearn_tags__(self):

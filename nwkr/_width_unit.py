@@ -32,7 +32,8 @@ def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float
         Numbers beyond this are out of range, and to be cut off.
     """
     some = widths[widths > 0] if widths.any() else np.array([extent])
-    least = max(some.min(), np.ldexp(np.median(some), -_RANGE_EXPONENT // 2))
+    middle = some[0] if len(some) == 1 else np.median(some)  # which takes its time
+    least = max(some.min(), np.ldexp(middle, -_RANGE_EXPONENT // 2))
     exponent = np.frexp(least)[1]
     farthest = np.ldexp(1.0, min(exponent + _RANGE_EXPONENT, 1023))
     unit = np.ldexp(1.0, (np.frexp(min(extent, farthest))[1] + exponent) // 2)

@@ -73,7 +73,11 @@ class Blocks:
 
     def rows(self, blocks: np.ndarray) -> np.ndarray:
         """Numbers of the rows in some blocks, in the order of these."""
-        return runs(self.starts[blocks], np.diff(self.starts)[blocks])
+        return runs(self.starts[blocks], self.sizes(blocks))
+
+    def sizes(self, blocks: np.ndarray) -> np.ndarray:
+        """How many rows some blocks have."""
+        return self.starts[blocks + 1] - self.starts[blocks]
 
     def groups(self, size: int) -> Blocks:
         """Blocks that are made of as many neighbouring ones."""

@@ -103,7 +103,6 @@ class Neighbourhoods:
         self._log_share = np.log(self.least_share / self.masses.total)
         # Other kernels may have any weight anywhere, so that no bound is known.
         self.falls = np.isfinite(kernel.support) or kernel.log_profile is not None
-        self._several = np.diff(self.groups.starts) > 1
 
     def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
         """Whether what is within the support is added by moments, which takes enough of it."""
@@ -268,16 +267,19 @@ class Neighbourhoods:
             mass = veil.masses(intervals)
 
         # What is far from all boxes together is far from each.
-        extremes = np.min(factors[0]), np.max(factors[1])
-        around = corners.take(np.arange(corners.lower.shape[1])[None]).around()
+        extremes, around = (np.min(factors[0]), np.max(factors[1])), corners
+        several = corners.lower.shape[1] > 1
+        if several:
+            around = corners.take(np.arange(corners.lower.shape[1])[None]).around()
         nearest, farthest = self._group_boxes.distances(around, extremes)
-        of_all = reach_of(nearest, farthest, mass if veil is None else mass.min(axis=0))
-        groups = np.flatnonzero(nearest[0] < of_all[0])
+        reach = reach_of(nearest, farthest, mass if veil is None else mass.min(axis=0))
+        groups = np.flatnonzero(nearest[0] < reach[0])
 
-        nearest, farthest = self._group_boxes.distances(corners, factors, groups)
-        reach = of_all
-        if len(nearest) > 1:
-            reach = np.minimum(of_all, reach_of(nearest, farthest, mass[..., groups]))
+        if several:
+            nearest, farthest = self._group_boxes.distances(corners, factors, groups)
+            reach = np.minimum(reach, reach_of(nearest, farthest, mass[..., groups]))
+        else:
+            nearest, farthest = nearest[:, groups], farthest[:, groups]
         inside = within(farthest, 0, groups)
         near = (nearest < reach) & ~inside
         if veil is not None:
@@ -329,7 +331,7 @@ class Neighbourhoods:
             seen = self._veil.masses(self._veil.intervals(rows, np.zeros(1, int)))[0]
             farthest = farthest[seen > 0]
         elif self.pairs.leave_out is not None:
-            farthest = farthest[self._several]
+            farthest = farthest[np.diff(self.groups.starts) > 1]
         (nearest,), _ = self._boxes.distances(box)
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * MARGIN)
 
@@ -354,7 +356,7 @@ class Neighbourhoods:
         return self._shares[key]
 
     def _find_share(self, multiple, by_moments):
-        pairs, factors = self.pairs, self._typical_factors()
+        pairs = self.pairs
         if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
             # So few queries, whose widths vary, are looked at themselves, by groups.
             rows = pairs.queries.astype(float)
@@ -362,7 +364,7 @@ class Neighbourhoods:
             factors = (pairs.query_factors[:, None],) * 2
             boxes, sizes = self._group_boxes, np.diff(self.groups.starts)
         else:
-            corners = self._typical_boxes
+            corners, factors = self._typical_boxes, self._typical_factors()
             boxes, sizes = self._boxes, np.diff(self.blocks.starts)
         nearest, farthest = boxes.distances(corners, factors)
         n_keys, ends = sizes.sum(), np.isfinite(self.kernel.support)

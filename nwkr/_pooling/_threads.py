@@ -33,6 +33,8 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
         the moment, so that `threadpool_limits` and joblib's workers are respected.
     """
     left = deque(items)
+    if not left:
+        return
 
     def work():
         for item in _taken(left):

@@ -69,7 +69,9 @@ class WeightedValues:
         """Those of some keys, of shape (1 + n_values, n_cols)."""
         if self._all is not None:
             return pick(self._all, cols, axis=1)
-        return self._weigh(pick(self.weights, cols), self._values[cols])
+        of_cols = isinstance(self._values, np.ndarray)
+        values = pick(self._values, cols) if of_cols else self._values[cols]
+        return self._weigh(pick(self.weights, cols), values)
 
     @staticmethod
     def _weigh(weights, values):

@@ -36,7 +36,7 @@ def visits(
         For each part that visits any block.
     """
     several = len(multiples) > 1
-    n_keys = np.diff(around.blocks.starts)[found.blocks]
+    n_keys = around.blocks.sizes(found.blocks)
     starts, met = n_keys.cumsum() - n_keys, []
     for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
         numbers, needed = np.flatnonzero(visited), None
@@ -54,7 +54,7 @@ def _needed(around, blocks, nearest, multiples):
     """A function of the totals so far: how many keys are needed, nearest blocks first."""
     if around.pairs.must_match or not around.falls:
         return None
-    ends = np.append(0, np.diff(around.blocks.starts)[blocks].cumsum())
+    ends = np.append(0, around.blocks.sizes(blocks).cumsum())
     # The most that each block and all after it can add to a total.
     tails = np.zeros((len(multiples), len(blocks) + 1))
     for tail, multiple in zip(tails, multiples):
