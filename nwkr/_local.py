@@ -20,6 +20,8 @@ A local constant is a line without columns that have slopes, so it needs no code
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -170,16 +172,22 @@ class LocalLines:
         """
         if not self.has_slopes:
             return y
-        z = self.scaled(keys)
-        first, second = self.products
-        with_y = (z[:, :, None] * y[:, None, :]).reshape(len(z), z.shape[1] * y.shape[1])
-        return np.hstack([y, z, z[:, first] * z[:, second], with_y])
+        z, y = self.scaled(keys).T, y.T
+        end = len(y) + len(z)
+        # A row for each column of values, which is how they are weighted.
+        values = np.empty((end + len(self.products[0]) + len(z) * len(y), len(keys)))
+        values[: len(y)], values[len(y) : end] = y, z
+        for number, column in enumerate(z):
+            start, end = end, end + len(z) - number
+            np.multiply(column, z[number:], out=values[start:end])
+        np.multiply(z[:, None], y, out=values[end:].reshape(len(z), *y.shape))
+        return values.T
 
     def values_on_demand(self, keys: np.ndarray, y: np.ndarray) -> Any:
         """The same, made only for the keys that are looked at."""
         if not self.has_slopes:
             return y
-        return ValuesOnDemand(lambda cols: self.values(keys[cols], y[cols]), len(keys))
+        return ValuesOnDemand(self.values, keys, y)
 
     def careful(self, attention: Attention) -> Attention:
         """The attention with a smaller tolerance, so that lines are within the one asked for."""
@@ -238,9 +246,10 @@ class LocalLines:
         n_slopes = len(self.columns)
         n_values = sums.weighted.shape[1]
         n_outputs = (n_values - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
-        ends = np.cumsum([n_outputs, n_slopes, n_slopes * (n_slopes + 1) // 2])
-        y_mean, z_mean, squares, with_y = np.split(sums.finish(), ends, axis=1)
         first, second = self.products
+        means, ends = sums.finish(), [0, n_outputs, n_outputs + n_slopes]
+        ends += [ends[-1] + len(first), n_values]
+        y_mean, z_mean, squares, with_y = (means[:, a:b] for a, b in pairwise(ends))
         covariance = np.empty((len(y_mean), n_slopes, n_slopes))
         covariance[:, first, second] = covariance[:, second, first] = squares
         covariance -= z_mean[:, :, None] * z_mean[:, None, :]
@@ -253,9 +262,10 @@ class LocalLines:
     def _means(self, attention, sums):
         mean = sums.finish()
         n_queries, n_outputs = mean.shape
-        nothing = map(np.empty, [(n_queries, 0, 0), (n_queries, 0, n_outputs), (n_queries, 0)])
-        trust, penalty = np.zeros(n_queries), np.empty((n_queries, 0))
-        return LocalFit(self, attention, sums, mean, *nothing, trust, penalty)
+        covariance, with_y = np.empty((n_queries, 0, 0)), np.empty((n_queries, 0, n_outputs))
+        offset = penalty = np.empty((n_queries, 0))
+        trust = np.zeros(n_queries)
+        return LocalFit(self, attention, sums, mean, covariance, with_y, offset, trust, penalty)
 
     def penalty(self, attention: Attention) -> np.ndarray:
         """The variance of each column within the windows, in units of its variance.
@@ -343,14 +353,19 @@ class LocalLines:
 
     def filled(self, X: np.ndarray) -> np.ndarray:
         """The columns that have slopes, with their centre for what is missing."""
-        some = X[:, self.columns]
+        some = np.take(X.T, self.columns, axis=0).T  # by column, which are long
         gaps = np.isnan(some)
         return np.where(gaps, self.centre, some) if gaps.any() else some
 
     @property
     def products(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the two columns in each product of columns."""
-        return np.triu_indices(len(self.columns))
+        return _products_of(len(self.columns))
+
+
+@cache
+def _products_of(n_columns):
+    return np.triu_indices(n_columns)
 
 
 CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0, int), np.empty(0), np.empty(0), 0.0)

@@ -62,7 +62,8 @@ class LocalFit:
         left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
         flat, solved = self._without_penalty, np.empty_like(right)
         solved[~flat] = np.linalg.solve(left[~flat], right[~flat])
-        solved[flat] = solve_flat(left[flat], right[flat], self.penalty[flat])
+        if flat.any():
+            solved[flat] = solve_flat(left[flat], right[flat], self.penalty[flat])
         return solved[:, :, :-1], solved[:, :, -1]
 
     @property

@@ -127,7 +127,7 @@ class NewtonStep:
         """The same, made for the keys that are looked at."""
         if not self.lines.has_slopes:
             return targets
-        return ValuesOnDemand(lambda cols: self.values(keys[cols], targets[cols]), len(keys))
+        return ValuesOnDemand(self.values, keys, targets)
 
     def careful(self, attention: Attention) -> Attention:
         """The attention, with errors of sums so small that those of the step are as asked."""

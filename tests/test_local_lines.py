@@ -52,6 +52,23 @@ def refits(model, X, y, weights):
 # -- the formula --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("bandwidth", ["one", "exact"])
+def test_what_is_pooled_for_lines(bandwidth, data):
+    X, y, weights, _ = data
+    model = line(bandwidth=BANDWIDTHS[bandwidth]).fit(X, y, weights)
+    lines, n_slopes = model._lines, 3 if bandwidth == "one" else 2
+    z = X - np.average(X, axis=0, weights=weights)
+    z = (z / np.sqrt(np.average(z**2, axis=0, weights=weights)))[:, :n_slopes]
+    squares = [z[:, i] * z[:, j] for i in range(n_slopes) for j in range(i, n_slopes)]
+    with_y = [z[:, i] * y[:, j] for i in range(n_slopes) for j in range(2)]
+    expected = np.column_stack([y, z, *squares, *with_y])
+    assert_allclose(lines.values(X, y), expected, rtol=1e-12, atol=1e-12)
+    some = lines.values_on_demand(X, y)
+    assert some.shape == expected.shape
+    for cols in (slice(3, 9), np.array([5, 2, 2])):
+        assert_allclose(some[cols], expected[cols], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS)
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 def test_predictions_are_those_of_the_linear_system(kernel, bandwidth, algorithm, data):

@@ -267,15 +267,15 @@ class Neighbourhoods:
             mass = veil.masses(intervals)
 
         # What is far from all boxes together is far from each.
-        extremes, around = (np.min(factors[0]), np.max(factors[1])), corners
-        several = corners.lower.shape[1] > 1
-        if several:
-            around = corners.take(np.arange(corners.lower.shape[1])[None]).around()
+        extremes, around, n_boxes = factors, corners, corners.lower.shape[1]
+        if n_boxes > 1:
+            extremes = np.min(factors[0]), np.max(factors[1])
+            around = corners.take(np.arange(n_boxes)[None]).around()
         nearest, farthest = self._group_boxes.distances(around, extremes)
         reach = reach_of(nearest, farthest, mass if veil is None else mass.min(axis=0))
         groups = np.flatnonzero(nearest[0] < reach[0])
 
-        if several:
+        if n_boxes > 1:
             nearest, farthest = self._group_boxes.distances(corners, factors, groups)
             reach = np.minimum(reach, reach_of(nearest, farthest, mass[..., groups]))
         else:
@@ -314,7 +314,7 @@ class Neighbourhoods:
         some = mass > 0
         lowest = kernel.log_weights(farthest[some] / multiple**2)
         scale = lowest.max(initial=-np.inf)
-        if np.isneginf(scale):
+        if scale == -np.inf:
             return np.inf
         log_total = scale + np.log(mass[some] @ np.exp(lowest - scale))
         nothing = kernel.log_weights(nearest / multiple**2) < log_total + self._log_share

@@ -22,17 +22,17 @@ class ValuesOnDemand:
     Parameters
     ----------
     make : callable
-        ``make(cols)`` gives the values of some keys, by a slice or by their numbers.
-    n_keys : int
-        How many keys there are.
+        ``make(*parts)`` gives the values of some keys, from what each of the sources has of these.
+    *sources : ndarray of shape (n_keys, ...)
+        What values are made from.
     """
 
-    def __init__(self, make: Callable[[slice | np.ndarray], np.ndarray], n_keys: int):
-        self._make = make
-        self.shape = n_keys, make(slice(1)).shape[1]
+    def __init__(self, make: Callable[..., np.ndarray], *sources: np.ndarray):
+        self._make, self._sources = make, sources
+        self.shape = len(sources[0]), self[:1].shape[1]
 
     def __getitem__(self, cols: slice | np.ndarray) -> np.ndarray:
-        return self._make(cols)
+        return self._make(*(pick(source, cols) for source in self._sources))
 
 
 class WeightedValues:

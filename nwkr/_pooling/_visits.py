@@ -40,12 +40,15 @@ def visits(
     starts, met = n_keys.cumsum() - n_keys, []
     for end, size, visited, nearest in zip(sizes.cumsum(), sizes, found.visited, found.nearest):
         numbers, needed = np.flatnonzero(visited), None
-        if several or not np.isfinite(around.kernel.support):
+        sorts = several or not np.isfinite(around.kernel.support)
+        if sorts:
             # Near keys may make the rest negligible, so these come first.
             numbers = numbers[np.argsort(nearest[numbers])]
+        keys = runs(starts[numbers], n_keys[numbers])
+        # What a query alone visits is usually one tile, before which nothing is known.
+        if sorts and (several or size > 1 or len(keys) > around.pairs.sizes.pairs_per_tile):
             needed = _needed(around, found.blocks[numbers], nearest[numbers], multiples)
-        if len(numbers):
-            keys = runs(starts[numbers], n_keys[numbers])
+        if len(keys):
             met.append(Visit(slice(end - size, end), keys, needed))
     return met
 

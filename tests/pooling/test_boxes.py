@@ -436,3 +436,26 @@ def test_nothing_is_visited_of_a_kernel_that_is_moments_everywhere():
     around = Neighbourhoods(pairs, KERNELS["constant"], weights, blocks)
     assert around.by_moments()
     assert around.share() == 0
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "tricube"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_block_of_queries_looks_at_the_groups_once(kernel, variant, monkeypatch):
+    """And finds no less than among others, which look at what all of them may need first."""
+    pairs, blocks, weights, *_ = problem_of(variant, n_keys=600, sizes=SMALL)
+    around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
+    parts = around.of_queries()
+    together, looked_at = around.of(parts), []
+    distances = Boxes.distances
+
+    def counted(self, corners, *args):
+        looked_at.append(self)
+        return distances(self, corners, *args)
+
+    monkeypatch.setattr(Boxes, "distances", counted)
+    for part, visited, nearest in zip(parts, together.visited, together.nearest):
+        looked_at.clear()
+        alone = around.of([part])
+        assert len(looked_at) == 2  # groups, and some of their blocks
+        assert_array_equal(alone.blocks, together.blocks[visited])
+        assert_array_equal(alone.nearest[0], nearest[visited])
