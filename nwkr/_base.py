@@ -11,16 +11,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from nwkr._arrays import Arrays
+from nwkr._cache import Cache
 from nwkr._columns import Columns
 from nwkr._counts import as_counts
 from nwkr._effective import visit_rows
 from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
-from nwkr._kept import Kept
 from nwkr._local import CONSTANTS
 from nwkr._mapped_columns import columns_of_training
 from nwkr._metrics import TAKE_GAPS, check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, in_numpy, like_of, shown
-from nwkr._order import order_of
 from nwkr._pooling import (
     BOUNDED,
     DEFAULT_SIZES,
@@ -31,7 +30,8 @@ from nwkr._pooling import (
     one_blas_thread,
 )
 from nwkr._resolve_window import resolve_window
-from nwkr._restored import restored_on_error
+from nwkr._restored_on_error import restored_on_error
+from nwkr._row_order import order_of
 from nwkr._validation import HAS_NAMESPACES, Interval, StrOptions, _fit_context
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
@@ -144,7 +144,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._counts = as_counts(sample_weight[rows])
         # As how many rows the heaviest counts at its own place, where its weight is 1.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
-        self._blocks, self._fitted, self._kept = None, None, Kept()
+        self._blocks, self._fitted, self._cache = None, None, Cache()
         self._columns = self._columns.of_keys(self._keys, self._counts)
         window = self._window = self._choose_window(X, y, sample_weight)
         arrays, masked = Arrays.of(self._like), self.one_sided is not None

@@ -13,7 +13,7 @@ from nwkr._input import names_of_columns, names_of_rows, validate_weights
 from nwkr._metrics import check_metric, resolve_metric
 from nwkr._namespaces import in_numpy
 from nwkr._pooling import one_blas_thread
-from nwkr._restored import restored_on_error
+from nwkr._restored_on_error import restored_on_error
 from nwkr.bandwidths import RULES
 
 __all__ = ["FitInBatches", "known_classes", "takes_batches"]

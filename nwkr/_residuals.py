@@ -56,7 +56,7 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
 
     def _keep(self, name, make):
         # What fit has not resolved may have been set since.
-        return self._kept.get(name, (self.handle_empty, self.algorithm, self.tol), make)
+        return self._cache.get(name, (self.handle_empty, self.algorithm, self.tol), make)
 
 
 def _known(squares):

@@ -21,8 +21,7 @@ from scipy.special import gammaln
 
 from nwkr import _profiles
 from nwkr._arrays import Arrays
-from nwkr._formulas import kernel_of_formula
-from nwkr._functions import (
+from nwkr._callable_kernels import (
     PROBE,
     ThereAndBack,
     arrays_for,
@@ -33,6 +32,7 @@ from nwkr._functions import (
     weights_of_function,
 )
 from nwkr._radial_moments import log_moment_exponential, log_moment_power, numeric_log_moment
+from nwkr._symbolic import kernel_of_formula
 
 __all__ = ["KERNELS", "Kernel", "get_kernel"]
 

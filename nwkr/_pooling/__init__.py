@@ -37,7 +37,7 @@
       |
     _kinds                             labels, and numbers that may be missing
       |
-    _sums  _twofold  _threads          results that merge; what rounding takes; threads
+    _sums  _error_free  _threads       results that merge; what rounding takes; threads
       |
     _exponential                       the quickest exponential on this processor,
       |

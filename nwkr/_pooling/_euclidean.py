@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from nwkr._pooling._error_free import exact_product, exact_sum
 from nwkr._pooling._kinds import Kinds, Products
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import scratch, slices
-from nwkr._pooling._twofold import exact_product, exact_sum
 
 __all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
 

@@ -12,12 +12,12 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from nwkr._pooling._block_mask import BlockMask
 from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs, in_blocks
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
 from nwkr._pooling._surroundings import Surroundings
 from nwkr._pooling._threads import slices
-from nwkr._pooling._veil import Veil
 from nwkr.kernels import Kernel
 
 __all__ = ["MARGIN", "Neighbourhoods"]
@@ -94,10 +94,10 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - self.masses.heaviest
-        self._veil: Veil | None = None
+        self._veil: BlockMask | None = None
         if pairs.mask is not None:
             levels = self.groups, self.blocks
-            self._veil = Veil(pairs.mask, levels, weights, np.maximum(self._mass, 0))
+            self._veil = BlockMask(pairs.mask, levels, weights, np.maximum(self._mass, 0))
         # Half of the tolerance, as a prediction has the errors of two sums.
         self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)

@@ -13,10 +13,10 @@ from math import ceil
 
 import numpy as np
 
+from nwkr._pooling._error_free import exact_product
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._sums import MEAN_RANK, PooledSums
 from nwkr._pooling._threads import slices
-from nwkr._pooling._twofold import exact_product
 from nwkr.kernels import Kernel
 
 __all__ = ["Rows", "in_rows", "row_blocks", "weights_in_rows"]

@@ -9,9 +9,9 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.displays._drawing import axes_of, need_matplotlib
-from nwkr.displays._over_one import draw_over_one
-from nwkr.displays._over_two import draw_over_two
+from nwkr.displays._one_feature import draw_one_feature
 from nwkr.displays._reading import feature_number, names_in, numbers_in, typical_rows
+from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
 
@@ -264,9 +264,9 @@ class PredictionDisplay:
         self.lines_, self.points_, self.boundaries_ = [], [], []
         self.band_ = self.truth_ = self.surface_ = self.colorbar_ = None
         if len(self.grid) == 1:
-            draw_over_one(self, line_kwargs, band_kwargs, truth_kwargs, points_kwargs)
+            draw_one_feature(self, line_kwargs, band_kwargs, truth_kwargs, points_kwargs)
         else:
-            draw_over_two(self, contour_kwargs, points_kwargs, colorbar)
+            draw_two_features(self, contour_kwargs, points_kwargs, colorbar)
         return self
 
 

@@ -6,7 +6,7 @@ from engine import attend, pool, pool_each, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nwkr._pooling import Attention, Mask, in_blocks
-from nwkr._pooling._veil import Veil
+from nwkr._pooling._block_mask import BlockMask
 from nwkr.kernels import KERNELS
 
 KINDS = ["groups", "nearby", "future"]
@@ -190,7 +190,7 @@ def test_masks_of_parts(rng):
 def test_veils_are_sure_of_what_they_tell(kind, along, rng):
     attention, _, blocks = make_data(rng, kind, along=along)
     groups, weights, mask = blocks.groups(4), attention["weights"], attention["mask"]
-    veil = Veil(mask, (groups, blocks), weights, np.add.reduceat(weights, groups.starts[:-1]))
+    veil = BlockMask(mask, (groups, blocks), weights, np.add.reduceat(weights, groups.starts[:-1]))
     rows, starts = rng.permutation(12), np.array([0, 3, 4, 9])
     seen = ~mask.hides(rows)
     least = np.minimum.reduceat(seen * weights, starts)  # of each key, by all queries of a part

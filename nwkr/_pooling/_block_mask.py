@@ -1,4 +1,4 @@
-"""Veils: what a mask hides of blocks of keys, from blocks of queries as a whole."""
+"""What a mask hides of blocks of keys, from blocks of queries as a whole."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._mask import Mask
 
-__all__ = ["Veil"]
+__all__ = ["BlockMask"]
 
 # Masses whose difference is less, relative to them, may be equal.
 _ROUNDING = 1e-12
 
 
-class Veil:
+class BlockMask:
     """What is known of a mask for blocks of queries and keys as a whole.
 
     Parameters

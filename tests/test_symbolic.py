@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nwkr._formulas import formula_of, kernel_of_formula
+from nwkr._symbolic import formula_of, kernel_of_formula
 
 SAME = {
     "gaussian": [

@@ -6,10 +6,10 @@ import numpy as np
 
 from nwkr.displays._drawing import COLORS, LINES, merged
 
-__all__ = ["draw_over_one"]
+__all__ = ["draw_one_feature"]
 
 
-def draw_over_one(display, line_kwargs, band_kwargs, truth_kwargs, points_kwargs):
+def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwargs):
     """Draw the curve of a regressor, or the probability of a class or of each."""
     from matplotlib.collections import PathCollection, PolyCollection
     from matplotlib.lines import Line2D

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-__all__ = ["Kept"]
+__all__ = ["Cache"]
 
 
-class Kept:
+class Cache:
     """Keeps what was made, out of pickles and copies, which make it again.
 
     An estimator has one from `fit` on, so that nothing of its own is written afterwards. Threads
@@ -41,4 +41,4 @@ class Kept:
         return made[1]
 
     def __reduce__(self):
-        return Kept, ()
+        return Cache, ()

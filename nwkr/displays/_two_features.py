@@ -6,12 +6,12 @@ import numpy as np
 
 from nwkr.displays._drawing import COLORS, merged
 
-__all__ = ["draw_over_two"]
+__all__ = ["draw_two_features"]
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 
-def draw_over_two(display, contour_kwargs, points_kwargs, colorbar):
+def draw_two_features(display, contour_kwargs, points_kwargs, colorbar):
     """Draw the surface of a regressor, the probability of a class, or the classes."""
     ax = display.ax_
     if display.prediction.ndim == 3:
