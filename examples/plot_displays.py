@@ -95,9 +95,11 @@ plt.show()
 # Attention
 # ---------
 # A row of a heat map is a query, a column a training row, and the colour how much weight the one
-# gives the other. Sorted by a feature, it shows where a query looks. By the body mass index alone
-# that is at patients like it. By all ten features it is at few, who need not be alike in their body
-# mass index. Each patient is left out of its own prediction; sixty are easier to see than all.
+# gives the other. Both are sorted, by the feature if there is only one, so that the picture shows
+# where a query looks. By the body mass index alone that is at patients like it. With ten features
+# rows are sorted by their first principal component, and a query looks at few. ``sort_by`` names
+# a feature to sort by instead. Each patient is left out of its own prediction; sixty are easier to
+# see than all.
 
 left, right = panels(2)
 for ax, features, title in [(left, ["bmi"], "by bmi alone"), (right, list(X), "by ten features")]:
@@ -105,15 +107,17 @@ for ax, features, title in [(left, ["bmi"], "by bmi alone"), (right, list(X), "b
     model = make_pipeline(
         StandardScaler().set_output(transform="pandas"), NadarayaWatsonRegressor(bandwidth=0.5)
     ).fit(sixty, y[:60])
-    AttentionDisplay.from_estimator(model, sort_by="bmi", ax=ax)
+    AttentionDisplay.from_estimator(model, ax=ax)
     ax.set_title(title, loc="left")
 plt.show()
 
 # %%
 # An explanation
 # --------------
-# Last, the rows behind one prediction: a bar for the weight of each, and its target beside it. We
-# ask for a patient who is in the middle by all measures, and for a wine that is between growers.
+# Last, the rows behind one prediction: a bar for the weight of each, and its target to the right.
+# We ask for a patient who is in the middle by all measures. Classes with a trend have bars for the
+# parts of a logit. We ask for a wine that is between growers, whom intercept and features tell
+# apart: the search has chosen the trend alone.
 
 between = pd.DataFrame({"alcohol": [13.0], "flavanoids": [1.6]})
 left, right = panels(2)

@@ -84,5 +84,6 @@ for ax, fitted, who in [(axes[0], model, patient.index), (axes[1], without, lone
 plt.show()
 
 # %%
-# The numbers beside the bars are how far the disease of each had progressed. Behind patient 17
-# stand dozens, none of whom matters much. On the right, the prediction is a matter of one or two.
+# The numbers to the right of the bars are how far the disease of each had progressed. Behind
+# patient 17 stand dozens, none of whom matters much. On the right, the prediction is a matter of
+# one or two.

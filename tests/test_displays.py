@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from matplotlib.colors import PowerNorm, to_rgb
 from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from scipy.integrate import trapezoid
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -203,8 +206,79 @@ def test_the_image_is_the_attention_sorted(data, model, sort_by):
     assert display.ax_.get_ylabel() == "query, by height"
 
 
+def test_rows_are_sorted_by_what_tells_them_apart_most(data, model):
+    X = data[0].to_numpy() / [10, 5, 20]  # in units of the bandwidth
+    queries = data[0][::4] + 0.1
+    display = AttentionDisplay.from_estimator(model, queries)
+    expected = PCA(1).fit(X).transform(X).ravel()
+    of_queries = PCA(1).fit(X).transform(queries.to_numpy() / [10, 5, 20]).ravel()
+    sign = np.sign(np.corrcoef(expected, display.key_values)[0, 1])
+    shift = np.mean(display.key_values)
+    np.testing.assert_allclose(display.key_values - shift, sign * expected, atol=1e-9)
+    np.testing.assert_allclose(display.query_values - shift, sign * of_queries, atol=1e-9)
+    assert display.ax_.get_xlabel() == "training row, by first principal component"
+    shown = np.asarray(display.image_.get_array())
+    rows, cols = np.argsort(display.query_values), np.argsort(display.key_values)
+    np.testing.assert_array_equal(shown, display.weights[rows][:, cols])
+    along = shown @ np.arange(30)  # where a query looks, from the left
+    assert np.corrcoef(along, np.arange(len(along)))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"bandwidth": [0.0, np.inf, 5.0]},
+        {"bandwidth": [0.0, 0.0, 0.0]},
+        {"bandwidth": [np.inf] * 3},
+        {"bandwidth": KNearest(5)},
+        {"bandwidth": Adaptive(10.0)},
+        {"bandwidth": np.diag([100.0, 25.0, 400.0]) + 3},
+        {"bandwidth": 10.0, "metric": "manhattan"},
+        {"degree": 1},
+        {"periodic_features": {"age": 24.0}},
+    ],
+    ids=str,
+)
+def test_whatever_the_window_rows_can_be_sorted(data, params):
+    X, y = data
+    X = X.mask(X > 30) if "metric" not in params and "bandwidth" not in params else X
+    model = NadarayaWatsonRegressor(**params).fit(X, y)
+    for queries in (None, X[:5]):
+        display = AttentionDisplay.from_estimator(model, queries)
+        assert np.isfinite(display.key_values).all()
+        assert np.isfinite(display.query_values).all()
+
+
+def test_categories_are_told_apart_and_named(data):
+    X, y = data
+    kind = pd.Categorical(["cat", "dog", "eel"] * 10)
+    X = X[["age"]].assign(kind=kind)
+    model = NadarayaWatsonRegressor(bandwidth={"age": 50.0, "kind": 0.2}).fit(X, y)
+    apart = AttentionDisplay.from_estimator(model, X)
+    order = np.argsort(apart.key_values, kind="stable")
+    assert (np.diff(kind.codes[order]) != 0).sum() == 2
+    display = AttentionDisplay.from_estimator(model, X[:6], sort_by="kind")
+    axis = display.ax_.xaxis
+    assert [text.get_text() for text in axis.get_ticklabels()] == ["cat", "dog", "eel"]
+    np.testing.assert_allclose(axis.get_ticklocs(), [4.5, 14.5, 24.5])
+    np.testing.assert_allclose(display.ax_.yaxis.get_ticklocs(), [0.5, 2.5, 4.5])
+    new = X[:1].assign(kind=pd.Categorical(["fox"]))
+    display = AttentionDisplay.from_estimator(model, new, sort_by="kind")
+    assert [text.get_text() for text in display.ax_.yaxis.get_ticklabels()] == ["unknown"]
+
+
+def test_a_single_feature_is_what_rows_are_sorted_by(data):
+    X, y = data[0][["age"]], data[1]
+    display = AttentionDisplay.from_estimator(NadarayaWatsonRegressor().fit(X, y), X[:1])
+    assert display.ax_.get_xlabel() == "training row, by age"
+    np.testing.assert_array_equal(display.key_values, X["age"])
+    assert [tick for tick in display.ax_.get_yticks() if abs(tick) < 0.5] == [0]
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor()).fit(X, y)
+    assert AttentionDisplay.from_estimator(pipe).ax_.get_ylabel() == "query, by transformed age"
+
+
 def test_unsorted_rows_stay_where_they_are(data, model):
-    display = AttentionDisplay.from_estimator(model, data[0][:4])
+    display = AttentionDisplay.from_estimator(model, data[0][:4], sort_by=None)
     expected = oracles.attention(data[0][:4], data[0], "gaussian", [10, 5, 20])
     np.testing.assert_allclose(display.image_.get_array(), expected, atol=1e-12)
     assert display.ax_.get_xlabel() == "training row"
@@ -239,7 +313,7 @@ def test_behind_a_pipeline_and_a_search(data):
     scaled = search.best_estimator_[:-1].transform(X)
     np.testing.assert_allclose(queries.query_values, scaled[:5, 1])
     np.testing.assert_allclose(queries.key_values, scaled[:, 1])
-    assert queries.feature_name == "height"
+    assert queries.feature_name == "transformed height"
     alone = make_pipeline(NadarayaWatsonRegressor()).fit(X.to_numpy(), y)
     assert AttentionDisplay.from_estimator(alone, X[:5].to_numpy(), sort_by=2).feature_name == "x2"
 
@@ -267,7 +341,7 @@ def test_rows_without_weight_are_left_blank(data):
     X, y = data
     X = X.to_numpy()
     model = NadarayaWatsonRegressor("boxcar", 5.0, handle_empty="nan").fit(X, y)
-    display = AttentionDisplay.from_estimator(model, [[1e6] * 3, *X[:2]])
+    display = AttentionDisplay.from_estimator(model, [[1e6] * 3, *X[:2]], sort_by=None)
     blank = np.ma.getmaskarray(display.image_.get_array())
     assert blank[0].all()
     assert not blank[1:].any()
@@ -284,7 +358,7 @@ def test_bad_sorting(data, model):
         distances, np.arange(5)
     )
     assert AttentionDisplay.from_estimator(model).weights.shape == (5, 5)
-    with pytest.raises(ValueError, match="sort_by must be None with metric='precomputed'"):
+    with pytest.raises(ValueError, match="sort_by must be 'auto' or None with metric='precomp"):
         AttentionDisplay.from_estimator(model, sort_by=0)
 
 
@@ -348,6 +422,12 @@ def test_degrees_of_freedom_stand_above_their_bandwidths(data):
     ]
     np.testing.assert_allclose(drawn, expected, atol=0.5)
     assert display.dof_axis_.get_xlabel() == "effective degrees of freedom"
+
+
+def test_a_trend_alone_has_no_bandwidth():
+    X, y = load_iris(return_X_y=True)
+    display = BandwidthDisplay.from_estimator(nwkr.NadarayaWatsonClassifierCV().fit(X, y))
+    assert display.best_.get_label() == "chosen: trend alone"
 
 
 def test_a_bandwidth_for_each_feature_stands_apart(data):
@@ -730,8 +810,11 @@ def test_bars_are_the_largest_weights(data, model):
     assert display.ax_.yaxis_inverted()
     names = [text.get_text() for text in display.ax_.get_yticklabels()]
     assert names == [f"row {number}" for number in largest]
-    values = [text.get_text() for text in display.texts_]
+    right = display.target_axis_
+    assert right.get_ylabel() == "target"
+    values = [text.get_text() for text in right.get_yticklabels()]
     assert values == [f"{value:.4g}" for value in y[largest]]
+    np.testing.assert_allclose(right.get_yticks(), heights)
     title = display.ax_.get_title("left")
     assert f"{weights @ y:.4g}" in title
     assert f"{weights[largest].sum():.0%}" in title
@@ -743,7 +826,9 @@ def test_bars_have_the_colours_of_classes(classes):
     display = ExplanationDisplay.from_estimator(model, [[2.0, 1.0]], top_k=12)
     weights = oracles.attention([[2.0, 1.0]], X, "gaussian", 2.0)[0]
     largest = np.argsort(-weights)[:12]
-    assert [text.get_text() for text in display.texts_] == list(y[largest])
+    assert display.target_axis_.get_ylabel() == "class"
+    shown = [text.get_text() for text in display.target_axis_.get_yticklabels()]
+    assert shown == list(y[largest])
     colors = {}
     for label, bar in zip(y[largest], display.bars_):
         colors.setdefault(label, set()).add(bar.get_facecolor())
@@ -758,8 +843,58 @@ def test_weights_of_lines_are_called_effective(data):
     for degree, name in ((0, "attention weight"), (1, "effective weight")):
         model = NadarayaWatsonRegressor(degree=degree).fit(X, y)
         display = ExplanationDisplay.from_estimator(model, X[:1])
-        assert display.ax_.get_xlabel() == f"{name} (beside the bars: target)"
+        assert display.ax_.get_xlabel() == name
         np.testing.assert_allclose(display.weights, model.explain(X[:1], top_k=10)["weight"])
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_logit_is_explained_in_parts(classes, named):
+    X, y = classes
+    y = y if named else np.unique(y, return_inverse=True)[1]
+    for some in (y, y == y[0]):
+        model = NadarayaWatsonClassifier(bandwidth=1.0, degree=1).fit(X, some)
+        display = ExplanationDisplay.from_estimator(model, [[2.0, 1.0]], top_k=4)
+        (label,) = model.predict([[2.0, 1.0]])
+        two = len(model.classes_) == 2
+        shown = True if two else label
+        table = model.explain([[2.0, 1.0]], top_k=4)
+        table = table[table["class"] == shown]
+        np.testing.assert_array_equal(display.weights, table["contribution"])
+        assert display.ax_.get_xlabel() == f"contribution to the logit of {shown}"
+        assert display.ax_.get_title("left") == f"prediction: {label}"
+        assert display.ax_.get_ylabel() == "part of the logit"
+        rows = [text.get_text() for text in display.ax_.get_yticklabels()]
+        assert rows == ["intercept", "0", "1", *map(str, table["name"][3:])]
+        values = [text.get_text() for text in display.target_axis_.get_yticklabels()]
+        assert values == ["", "2", "1", *(str(some[int(row)]) for row in rows[3:])]
+        colors = [bar.get_facecolor()[:3] for bar in display.bars_]
+        assert {colors[0], colors[1], colors[2]} == {to_rgb("0.5")}
+        assert len({*colors[3:]}) == len({*values[3:]})
+        assert to_rgb("0.5") not in colors[3:]
+
+
+@pytest.mark.parametrize("top_k", [1, 12, 30])
+@pytest.mark.parametrize("given", [False, True])
+def test_what_stands_beside_bars_does_not_overlap(data, top_k, given):
+    X, y = data
+    X = X.set_axis(
+        [f"row {number}, which has a rather long name of its own" for number in range(30)]
+    )
+    model = NadarayaWatsonRegressor(bandwidth=[10, 5, 20]).fit(X, 1e9 * y)
+    ax = plt.subplots()[1] if given else None
+    text_kwargs = {"color": "red"}
+    display = ExplanationDisplay.from_estimator(
+        model, X[:1], top_k=top_k, ax=ax, text_kwargs=text_kwargs
+    )
+    display.figure_.canvas.draw()
+    inside = display.ax_.get_window_extent()
+    for axis, side in ((display.ax_, -1), (display.target_axis_, 1)):
+        boxes = [text.get_window_extent() for text in axis.get_yticklabels()]
+        assert len(boxes) == top_k
+        assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
+        assert all(b.x1 < inside.x0 if side < 0 else b.x0 > inside.x1 for b in boxes)
+    assert {text.get_color() for text in display.target_axis_.get_yticklabels()} == {"red"}
+    assert len(display.ax_.get_yticklabels()[0].get_text()) == 40
 
 
 def test_explanation_behind_a_pipeline(data):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from numbers import Real
+
 import numpy as np
 
 from nwkr._pipeline import last_step
-from nwkr.displays._drawing import axes_of, merged, need_matplotlib
-from nwkr.displays._reading import feature_number, names_of_features
+from nwkr.displays._drawing import axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._reading import feature_number, names_of_features, shown_name
 
 __all__ = ["AttentionDisplay"]
+
+# So many categories have a tick each.
+_MOST_GROUPS = 8
 
 
 class AttentionDisplay:
     """Heat map of attention: how each query shares its weight among the training rows.
 
-    A row of the picture is a query, a column a training row. :meth:`from_estimator` makes and
-    draws one.
+    A row of the picture is a query, a column a training row. Both are sorted, so that rows near
+    each other in the data are so in the picture. :meth:`from_estimator` makes and draws one.
 
     Parameters
     ----------
@@ -27,6 +33,10 @@ class AttentionDisplay:
         Numbers to sort the training rows by; None leaves them as they are.
     feature_name : str or None, default=None
         What these numbers are.
+    query_labels : ndarray of shape (n_queries,) or None, default=None
+        What ticks say of each query, such as its category; None for the numbers.
+    key_labels : ndarray of shape (n_train,) or None, default=None
+        What ticks say of each training row; None for the numbers.
 
     Attributes
     ----------
@@ -50,19 +60,32 @@ class AttentionDisplay:
     >>> from nwkr.displays import AttentionDisplay
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> model = NadarayaWatsonRegressor().fit(X[["bmi", "bp"]][:40], y[:40])
-    >>> display = AttentionDisplay.from_estimator(model, X[["bmi", "bp"]][40:60], sort_by="bmi")
+    >>> display = AttentionDisplay.from_estimator(model, X[["bmi", "bp"]][40:60])
     >>> display.weights.shape
     (20, 40)
+    >>> print(display.ax_.get_xlabel(), "|", display.ax_.get_ylabel())
+    training row, by first principal component | query, by first principal component
     """
 
-    def __init__(self, *, weights, query_values=None, key_values=None, feature_name=None):
+    def __init__(
+        self,
+        *,
+        weights,
+        query_values=None,
+        key_values=None,
+        feature_name=None,
+        query_labels=None,
+        key_labels=None,
+    ):
         self.weights = weights
         self.query_values = query_values
         self.key_values = key_values
         self.feature_name = feature_name
+        self.query_labels = query_labels
+        self.key_labels = key_labels
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, *, sort_by=None, ax=None, **kwargs):
+    def from_estimator(cls, estimator, X=None, *, sort_by="auto", ax=None, **kwargs):
         """Draw what queries attend to.
 
         Parameters
@@ -71,9 +94,12 @@ class AttentionDisplay:
             What makes the weights.
         X : array-like of shape (n_queries, n_features) or None, default=None
             Queries; None stands for the training rows, each left out of its own prediction.
-        sort_by : int, str or None, default=None
-            Number or name of the feature that queries and training rows are sorted by, as the
-            last step of a pipeline sees it. None leaves them as they are.
+        sort_by : "auto", int, str or None, default="auto"
+            What queries and training rows are sorted by: the number or name of a feature, as the
+            last step of a pipeline sees it. "auto" is the feature, where there is one only, and
+            else the first principal component of the training rows in units of the bandwidth,
+            along which they differ most. None leaves them as they are, as "auto" does with
+            ``metric="precomputed"``.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -94,26 +120,8 @@ class AttentionDisplay:
         need_matplotlib("AttentionDisplay.from_estimator")
         model, queries = last_step(estimator, X)
         weights = model.attention_weights(queries)
-        sorted_by = {}
-        if sort_by is not None:
-            if model._metric == "precomputed":
-                raise ValueError(
-                    f"sort_by must be None with metric='precomputed', which knows distances but "
-                    f"no features; got {sort_by!r}."
-                )
-            names = names_of_features(estimator)
-            number = feature_number(sort_by, names, "sort_by")
-            # Categories by their numbers, in the order of their levels.
-            of_queries, of_keys = (
-                model._columns.decode(rows)[:, number]
-                for rows in (model._queries(queries)[0], model._X)
-            )
-            sorted_by = {
-                "query_values": of_queries,
-                "key_values": of_keys,
-                "feature_name": names[number],
-            }
-        display = cls(weights=weights, **sorted_by)
+        order = {} if sort_by is None else _order(estimator, model, queries, sort_by)
+        display = cls(weights=weights, **order)
         return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, vmax=None, colorbar=True, image_kwargs=None):
@@ -124,7 +132,7 @@ class AttentionDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         vmax : float or None, default=None
-            Weight of the brightest colour. None is what one query in twenty exceeds with the
+            Weight of the brightest colour. None is what one query in four exceeds with the
             largest of its weights, so that a few do not keep the others in the dark.
         colorbar : bool, default=True
             Whether to draw a colour bar.
@@ -146,13 +154,19 @@ class AttentionDisplay:
         from matplotlib.image import AxesImage
 
         weights = self.weights
-        if self.query_values is not None:
-            weights = weights[np.argsort(self.query_values, kind="stable")]
-        if self.key_values is not None:
-            weights = weights[:, np.argsort(self.key_values, kind="stable")]
+        orders = [
+            None if values is None else np.argsort(values, kind="stable")
+            for values in (self.query_values, self.key_values)
+        ]
+        if orders[0] is not None:
+            weights = weights[orders[0]]
+        if orders[1] is not None:
+            weights = weights[:, orders[1]]
         style = {
             "aspect": "auto",
-            "interpolation": "nearest",
+            # Means of weights, where there are more of them than pixels.
+            "interpolation": "antialiased",
+            "interpolation_stage": "data",
             "origin": "lower",
             "cmap": "viridis",
             "vmin": 0.0,
@@ -161,8 +175,14 @@ class AttentionDisplay:
         if "norm" in (image_kwargs or {}):
             del style["vmin"], style["vmax"]
         self.image_ = ax.imshow(weights, **merged(AxesImage, style, image_kwargs))
-        _label(ax.xaxis, "training row", self.key_values, self.feature_name)
-        _label(ax.yaxis, "query", self.query_values, self.feature_name)
+        for axis, what, values, labels, order in (
+            (ax.xaxis, "training row", self.key_values, self.key_labels, orders[1]),
+            (ax.yaxis, "query", self.query_values, self.query_labels, orders[0]),
+        ):
+            name = what if values is None else f"{what}, by {shortened(self.feature_name)}"
+            axis.set_label_text(name)
+            labels = values if labels is None else labels
+            _set_ticks(axis, None if labels is None else np.asarray(labels)[order])
         self.colorbar_ = None
         if colorbar:
             beyond = np.nanmax(weights, initial=0) > self.image_.norm.vmax
@@ -172,25 +192,75 @@ class AttentionDisplay:
         return self
 
 
+def _order(estimator, model, queries, sort_by):
+    """What to sort queries and training rows by, and what it is called."""
+    precomputed = model._metric == "precomputed"
+    if precomputed and sort_by != "auto":
+        raise ValueError(
+            f"sort_by must be 'auto' or None with metric='precomputed', which knows distances but "
+            f"no features; got {sort_by!r}."
+        )
+    if precomputed:
+        return {}
+    rows = model._queries(queries)[0], model._X
+    names, number = names_of_features(estimator), 0
+    if isinstance(sort_by, str) and sort_by == "auto" and len(names) > 1:
+        of_queries, of_keys = _first_component(model, *rows)
+        name = "first principal component"
+        return {"query_values": of_queries, "key_values": of_keys, "feature_name": name}
+    if sort_by != "auto":
+        number = feature_number(sort_by, names, "sort_by")
+    # Categories by their numbers, in the order of their levels.
+    of_queries, of_keys = (model._columns.decode(columns)[:, number] for columns in rows)
+    query_labels, key_labels = (model._columns.shown(columns)[number] for columns in rows)
+    return {
+        "query_values": of_queries,
+        "key_values": of_keys,
+        "feature_name": shown_name(estimator, names[number]),
+        "query_labels": query_labels,
+        "key_labels": key_labels,
+    }
+
+
+def _first_component(model, queries, keys):
+    """Places of rows along the first principal component of the keys, in units of the bandwidth."""
+    window = model._window
+    widths = model._columns.units if window.by_query else np.asarray(window.bandwidth, dtype=float)
+    middle = np.nanmedian(keys, axis=0)
+    apart = np.nan_to_num(keys - middle)  # what is missing is in the middle
+    # A bandwidth of 0 tells rows apart as much as anything does, however near they are.
+    least = np.where(widths > 0, widths, np.inf).min() * 1e-3
+    widths = np.where(widths > 0, widths, least if np.isfinite(least) else 1.0)
+    axis = np.linalg.svd((apart - apart.mean(axis=0)) / widths, full_matrices=False)[2][0]
+    axis *= np.sign(axis[np.abs(axis).argmax()])
+    return np.nan_to_num(queries - middle) / widths @ axis, apart / widths @ axis
+
+
 def _bright(weights):
     """What few queries exceed with the largest of their weights."""
     largest = np.fmax.reduce(weights, axis=1)  # NaN only where all are
-    return np.nanquantile(largest, 0.95) if np.isfinite(largest).any() else 1.0
+    return np.nanquantile(largest, 0.75) if np.isfinite(largest).any() else 1.0
 
 
-def _label(axis, what, values, feature_name):
-    """Name an axis, and have its ticks say what value the feature has at a place."""
+def _set_ticks(axis, labels):
+    """Have ticks say which row, or what the feature is, at a place."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(5, integer=True))
-    if values is None:
-        axis.set_label_text(what)
+    if labels is not None and labels.dtype == object:
+        words = ["unknown" if label is None else str(label) for label in labels]
+        starts = [n for n, word in enumerate(words) if n == 0 or word != words[n - 1]]
+        if len(starts) <= _MOST_GROUPS:  # each category in the middle of its rows
+            middles = [(a + b - 1) / 2 for a, b in pairwise([*starts, len(words)])]
+            axis.set_ticks(middles, [words[start] for start in starts])
+            return
+    axis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    if labels is None:
         return
-    ascending = np.sort(values)
 
-    def value_at(place, _):
-        inside = 0 <= place < len(ascending)
-        return f"{ascending[int(place)]:.3g}" if inside else ""
+    def label_at(place, _):
+        if not 0 <= place < len(labels):
+            return ""
+        label = labels[int(place)]
+        return f"{label:.3g}" if isinstance(label, Real) else str(label)
 
-    axis.set_label_text(f"{what}, by {feature_name}")
-    axis.set_major_formatter(value_at)
+    axis.set_major_formatter(label_at)

@@ -9,14 +9,15 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.bandwidths import KNearest
-from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib
-from nwkr.displays._reading import names_of_features
+from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._reading import names_of_features, shown_name
 
 __all__ = ["BandwidthDisplay"]
 
+_WITHOUT_WINDOW = "trend alone"
 _NAMES_OF_FORMS = {
     False: ("mean", "line"),
-    True: ("share of weights", "step with slopes", "step", "trend alone"),
+    True: ("share of weights", "step with slopes", "step", _WITHOUT_WINDOW),
 }
 _FOR_EACH = "one for each feature"
 
@@ -146,6 +147,7 @@ class BandwidthDisplay:
             )
         scores = np.array(results["score"], dtype=float)
         score_name, sign = _name_of_score(model)
+        names = names_of_features(estimator)
         display = cls(
             bandwidths=results["bandwidth"],
             scores=sign * scores,
@@ -155,7 +157,7 @@ class BandwidthDisplay:
             degrees=_forms(results),
             refined=_refined(model),
             names=_NAMES_OF_FORMS[is_classifier(model)],
-            feature_name=names_of_features(estimator)[0] if model.n_features_in_ == 1 else None,
+            feature_name=shown_name(estimator, names[0]) if len(names) == 1 else None,
         )
         return display.plot(ax, **kwargs)
 
@@ -202,7 +204,8 @@ class BandwidthDisplay:
                 )
         chosen = self._in_words(self.best)
         if len(self._compared) > 1:
-            chosen = f"{self.names[self._degrees[self.best]]}, {chosen}"
+            form = self.names[self._degrees[self.best]]
+            chosen = form if form == _WITHOUT_WINDOW else f"{form}, {chosen}"
         (self.best_,) = ax.plot(
             places[self.best],
             scores[self.best],
@@ -261,7 +264,7 @@ class BandwidthDisplay:
         if all(isinstance(bandwidth, KNearest) for bandwidth in self.bandwidths):
             return "k, the number of nearest rows"
         if self.feature_name is not None:
-            return f"bandwidth ({self.feature_name})"
+            return f"bandwidth ({shortened(self.feature_name)})"
         alike = all(np.allclose(bandwidth, np.mean(bandwidth)) for bandwidth in self.bandwidths)
         return "bandwidth" if alike else "bandwidth (geometric mean of features)"
 

@@ -6,37 +6,45 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
-from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib
+from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib, shortened
 
 __all__ = ["ExplanationDisplay"]
+
+# There is room for so many bars at least, so that one alone is no block.
+_FEWEST_PLACES = 5
 
 
 class ExplanationDisplay:
     """The training rows that one prediction attends to most: a bar for the weight of each.
 
-    The target of each row stands beside its bar. :meth:`from_estimator` makes and draws one.
+    The target of each row stands to the right of its bar. Classes with a trend have bars for what
+    intercept, features and training rows add to the logit. :meth:`from_estimator` makes and draws
+    one.
 
     Parameters
     ----------
     rows : list of length n_rows
         Names or numbers of the training rows, from the largest weight on.
     weights : ndarray of shape (n_rows,)
-        Attention weights; effective weights of a fit of lines.
-    values : ndarray of shape (n_rows,)
+        How long the bars are: attention weights, or what `weight_name` says.
+    values : array-like of shape (n_rows,)
         Targets of the rows.
     prediction : float or label
         What is predicted.
     classes : ndarray of shape (n_classes,) or None, default=None
         Classes, for bars in their colours.
-    degree : {0, 1}, default=0
-        Whether the weights are of means, or the effective ones of lines.
+    weight_name : str, default="attention weight"
+        What the bars are.
+    parts : list of str of length n_rows or None, default=None
+        What each bar is of: "row", or "intercept" and "feature", whose value stands to the right.
+        None is "row" for all.
 
     Attributes
     ----------
     bars_ : matplotlib BarContainer
         A bar for each row, from top to bottom.
-    texts_ : list of matplotlib Text
-        Targets beside the bars.
+    target_axis_ : matplotlib Axes
+        The axis to the right, whose tick labels are the targets.
     ax_ : matplotlib Axes
         Axes with the plot.
     figure_ : matplotlib Figure
@@ -58,13 +66,24 @@ class ExplanationDisplay:
     [51, 2, 341]
     """
 
-    def __init__(self, *, rows, weights, values, prediction, classes=None, degree=0):
+    def __init__(
+        self,
+        *,
+        rows,
+        weights,
+        values,
+        prediction,
+        classes=None,
+        weight_name="attention weight",
+        parts=None,
+    ):
         self.rows = rows
         self.weights = weights
-        self.degree = degree
         self.values = values
         self.prediction = prediction
         self.classes = classes
+        self.weight_name = weight_name
+        self.parts = parts
 
     @classmethod
     def from_estimator(cls, estimator, X, *, top_k=10, ax=None, **kwargs):
@@ -108,18 +127,22 @@ class ExplanationDisplay:
                 f"{prediction.size}."
             )
         table = model.explain(query, top_k=top_k)
-        if "row" not in table:  # classes with a trend
-            label = prediction.item() if prediction.item() in set(table["class"]) else None
-            of_class = table["class"] == (table["class"].iloc[0] if label is None else label)
-            table = table[of_class & (table["part"] == "row")].rename(columns={"name": "row"})
-        display = cls(
-            rows=table["row"].tolist(),
-            weights=table["weight"].to_numpy(),
-            values=table["value"].to_numpy(),
-            prediction=prediction.item(),
-            classes=model.classes_ if is_classifier(model) else None,
-            degree=getattr(model, "degree_", getattr(model, "degree", 0)),
-        )
+        data = {"prediction": prediction.item()}
+        if is_classifier(model):
+            data["classes"] = model.classes_
+        if "part" in table:  # classes with a trend
+            names = set(table["class"])
+            label = data["prediction"] if data["prediction"] in names else table["class"].iloc[0]
+            table = table[table["class"] == label]
+            data["parts"] = table["part"].tolist()
+            data["rows"] = table["name"].where(table["part"] != "intercept", "intercept").tolist()
+            data["weight_name"] = f"contribution to the logit of {label}"
+        else:
+            data["rows"] = table["row"].tolist()
+            if getattr(model, "degree_", getattr(model, "degree", 0)):
+                data["weight_name"] = "effective weight"
+        column = "contribution" if "part" in table else "weight"
+        display = cls(weights=table[column].to_numpy(), values=table["value"].tolist(), **data)
         return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, bar_kwargs=None, text_kwargs=None):
@@ -132,7 +155,7 @@ class ExplanationDisplay:
         bar_kwargs : dict or None, default=None
             Keyword arguments for the bars, as of `Axes.barh`.
         text_kwargs : dict or None, default=None
-            Keyword arguments for the targets beside them, as of `Axes.bar_label`.
+            Keyword arguments for the targets, as of `Text`.
 
         Returns
         -------
@@ -144,33 +167,48 @@ class ExplanationDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = axes_of(self, ax)
+        n_rows = len(self.rows)
+        n_places = max(n_rows, _FEWEST_PLACES)
+        # High enough for a line of text at each place.
+        self.ax_ = ax = axes_of(self, ax, height=max(4.8, 1.5 + 0.22 * n_places))
         self.figure_ = ax.figure
         from matplotlib.patches import Rectangle
+        from matplotlib.text import Text
         from matplotlib.ticker import MaxNLocator
 
-        color = [COLORS[0]] * len(self.rows)
+        of_row = np.array([part == "row" for part in self.parts or ["row"] * n_rows], dtype=bool)
+        color = np.full(n_rows, COLORS[0] if self.classes is None else "0.5", dtype=object)
+        values = np.array(self.values, dtype=object)
         if self.classes is not None:
-            numbers = np.searchsorted(self.classes, self.values)
-            color = [COLORS[number % len(COLORS)] for number in numbers]
-        places = range(len(self.rows))
-        style = merged(Rectangle, {"color": color, "height": 0.7}, bar_kwargs)
+            numbers = np.searchsorted(self.classes, values[of_row].tolist())
+            color[of_row] = [COLORS[number % len(COLORS)] for number in numbers]
+            values[of_row] = self.classes[numbers]  # not the number 1.0 for the class 1
+        places = range(n_rows)
+        style = merged(Rectangle, {"color": list(color), "height": 0.7}, bar_kwargs)
         self.bars_ = ax.barh(places, self.weights, **style)
-        words = [_in_words(value) for value in self.values]
-        self.texts_ = ax.bar_label(self.bars_, words, **{"padding": 4, **(text_kwargs or {})})
-        ax.set_yticks(places, [str(row) for row in self.rows])
-        ax.invert_yaxis()
-        ax.margins(x=0.15)
+        room = 72 * self.figure_.get_figheight() * ax.get_position().height  # in points
+        size = {"fontsize": min(10.0, max(4.0, 0.75 * room / n_places))}
+        ax.set_yticks(places, list(map(shortened, self.rows)), **size)
+        ax.set_ylim(n_places - 0.5, -0.5)
+        ax.axvline(0, color="black", linewidth=0.8)
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        name = "effective weight" if self.degree else "attention weight"
-        value = "target" if self.classes is None else "class"
-        ax.set(xlabel=f"{name} (beside the bars: {value})", ylabel="training row")
-        share = f"{np.sum(self.weights):.0%} of the weight shown"
-        ax.set_title(
-            f"prediction: {_in_words(self.prediction)} ({share})", loc="left", fontsize="medium"
-        )
+        self.target_axis_ = right = ax.secondary_yaxis("right")
+        right.set_yticks(places, map(_in_words, values), **merged(Text, size, text_kwargs))
+        right.tick_params(right=False)
+        value, bar, title = "target", "training row", f"prediction: {_in_words(self.prediction)}"
+        if self.classes is not None:
+            value = "class"
+        if self.parts is None:
+            title += f" ({np.sum(self.weights):.0%} of the weight shown)"
+        else:
+            value, bar = "value, or class of a training row", "part of the logit"
+        right.set_ylabel(value)
+        ax.set(xlabel=shortened(self.weight_name, 60), ylabel=bar)
+        ax.set_title(title, loc="left", fontsize="medium")
         return self
 
 
 def _in_words(value):
-    return str(value) if isinstance(value, str | bool) else f"{value:.4g}"
+    if value is None or value != value:  # an intercept has none
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else shortened(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, LINES, merged
+from nwkr.displays._drawing import COLORS, LINES, merged, shortened
 
 __all__ = ["draw_one_feature"]
 
@@ -27,11 +27,11 @@ def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwa
         style = {"label": "truth", "color": "black", "linestyle": "--", "linewidth": 1.2}
         (display.truth_,) = ax.plot(x, display.truth, **merged(Line2D, style, truth_kwargs))
     several = display.prediction.ndim == 2
-    labels = [str(label) for label in display.classes] if several else ["fit"]
+    labels = [shortened(label) for label in display.classes] if several else ["fit"]
     for number, (label, curve) in enumerate(zip(labels, display.prediction.reshape(len(x), -1).T)):
         style = {"label": label, "linewidth": 2, **_style(number)}
         display.lines_ += ax.plot(x, curve, **merged(Line2D, style, line_kwargs))
-    ax.set(xlabel=display.feature_names[0], ylabel=display.target_name)
+    ax.set(xlabel=shortened(display.feature_names[0]), ylabel=shortened(display.target_name))
     if len(ax.get_legend_handles_labels()[0]) > 1:
         ax.legend()
 

@@ -11,7 +11,14 @@ from nwkr._features import Number
 from nwkr._numeric import columns_in, held_by, is_frame, require_numbers
 from nwkr._pipeline import last_step
 
-__all__ = ["feature_number", "names_in", "names_of_features", "numbers_in", "typical_rows"]
+__all__ = [
+    "feature_number",
+    "names_in",
+    "names_of_features",
+    "numbers_in",
+    "shown_name",
+    "typical_rows",
+]
 
 
 def names_of_features(estimator):
@@ -25,6 +32,16 @@ def names_of_features(estimator):
         except (AttributeError, ValueError):  # a step, or the input, has no names
             names = None
     return _numbered(model.n_features_in_) if names is None else [str(name) for name in names]
+
+
+def shown_name(estimator, name):
+    """The name of a feature of the last step; said to be transformed if it was one before."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if not hasattr(estimator, "steps") or len(estimator) == 1:
+        return name
+    before = getattr(estimator, "feature_names_in_", None)
+    before = _numbered(estimator.n_features_in_) if before is None else before
+    return f"transformed {name}" if name in before else name
 
 
 def names_in(X):

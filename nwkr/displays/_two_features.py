@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, merged
+from nwkr.displays._drawing import COLORS, merged, shortened
 
 __all__ = ["draw_two_features"]
 
@@ -20,11 +20,11 @@ def draw_two_features(display, contour_kwargs, points_kwargs, colorbar):
         _fill(display, contour_kwargs)
         if colorbar:
             display.colorbar_ = display.figure_.colorbar(
-                display.surface_, ax=ax, label=display.target_name
+                display.surface_, ax=ax, label=shortened(display.target_name)
             )
     if display.y is not None:
         _draw_points(display, points_kwargs)
-    ax.set(xlabel=display.feature_names[0], ylabel=display.feature_names[1])
+    ax.set(**dict(zip(("xlabel", "ylabel"), map(shortened, display.feature_names))))
 
 
 def _fill(display, contour_kwargs):
@@ -84,7 +84,11 @@ def _draw_points(display, points_kwargs):
     labels = display.classes if several else np.unique(display.y)
     greys = np.linspace(1, 0, len(labels))
     for number, (label, grey) in enumerate(zip(labels, greys)):
-        style = {"marker": MARKERS[number % len(MARKERS)], "label": str(label), "linewidth": 0.6}
+        style = {
+            "marker": MARKERS[number % len(MARKERS)],
+            "label": shortened(label),
+            "linewidth": 0.6,
+        }
         if several:
             style["color"] = COLORS[number % len(COLORS)]
         else:
