@@ -65,6 +65,8 @@ def validate_rows(estimator, X, y="no_validation", **options):
 
 def validate_weights(sample_weight, X):
     """Check weights of the rows: one for each, by default 1, and not all 0."""
+    if sample_weight is None:
+        return np.ones(len(X))
     require_numbers("sample_weight", sample_weight)
     with by_name({"sample_weight": sample_weight}):
         weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
