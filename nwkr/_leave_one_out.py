@@ -5,9 +5,9 @@ Arrays in, arrays out: what the search for a bandwidth (`_search.py`) evaluates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,18 +52,28 @@ class Fit:
 
     Attributes
     ----------
-    without, whole : LocalFit or LocalLogits
-        What is fitted at each row, without the row and with it.
+    fit_without, fit_whole : callable
+        What makes :attr:`without` and :attr:`whole`, of which a criterion may need but one.
     own : ndarray of shape (n_rows,)
         The weight that each row has at its own place.
     values : ndarray of shape (n_keys, n_values)
         What was pooled.
     """
 
-    without: Any
-    whole: Any
+    fit_without: Callable[[], Any]
+    fit_whole: Callable[[], Any]
     own: np.ndarray
     values: np.ndarray
+
+    @cached_property
+    def without(self) -> Any:
+        """What is fitted at each row without the row: a LocalFit, or LocalLogits."""
+        return self.fit_without()
+
+    @cached_property
+    def whole(self) -> Any:
+        """What is fitted at each row, the row included."""
+        return self.fit_whole()
 
     @property
     def predictions(self) -> np.ndarray:
@@ -233,8 +243,12 @@ def _fit(fit, attention, sums, values, with_itself):
     """A fit from sums without each row; and attention and sums with it, if more is different."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
-    if with_itself is None:
+
+    def fit_whole():
+        if with_itself is not None:
+            whole, of_whole = with_itself
+            return fit(whole, values, of_whole)
         itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
-        with_itself = attention.replace(leave_out=None), itself.merge(sums)
-    whole, of_whole = with_itself
-    return Fit(fit(attention, values, sums), fit(whole, values, of_whole), own, values)
+        return fit(attention.replace(leave_out=None), values, itself.merge(sums))
+
+    return Fit(partial(fit, attention, values, sums), fit_whole, own, values)

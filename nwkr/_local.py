@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -246,14 +245,12 @@ class LocalLines:
         n_slopes = len(self.columns)
         n_values = sums.weighted.shape[1]
         n_outputs = (n_values - n_slopes * (n_slopes + 3) // 2) // (1 + n_slopes)
-        first, second = self.products
-        means, ends = sums.finish(), [0, n_outputs, n_outputs + n_slopes]
-        ends += [ends[-1] + len(first), n_values]
-        y_mean, z_mean, squares, with_y = (means[:, a:b] for a, b in pairwise(ends))
-        covariance = np.empty((len(y_mean), n_slopes, n_slopes))
-        covariance[:, first, second] = covariance[:, second, first] = squares
+        means, end = sums.finish(), n_outputs + n_slopes
+        y_mean, z_mean = means[:, :n_outputs], means[:, n_outputs:end]
+        products = end + _places_of_products(n_slopes)
+        covariance = np.take(means, products.ravel(), axis=1).reshape(-1, n_slopes, n_slopes)
         covariance -= z_mean[:, :, None] * z_mean[:, None, :]
-        with_y = with_y.reshape(len(y_mean), n_slopes, n_outputs)
+        with_y = means[:, products[-1, -1] + 1 :].reshape(len(y_mean), n_slopes, n_outputs)
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
         moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
         trust, penalty = share_of_rows(attention, sums, self.ridge), self.penalty(attention)
@@ -366,6 +363,15 @@ class LocalLines:
 @cache
 def _products_of(n_columns):
     return np.triu_indices(n_columns)
+
+
+@cache
+def _places_of_products(n_columns):
+    """Which product is that of two columns, of shape (n_columns, n_columns)."""
+    first, second = _products_of(n_columns)
+    places = np.empty((n_columns, n_columns), int)
+    places[first, second] = places[second, first] = np.arange(len(first))
+    return places
 
 
 CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0, int), np.empty(0), np.empty(0), 0.0)
