@@ -365,7 +365,7 @@ class NadarayaWatsonClassifier(
         return X, y
 
     def _encode(self, y, sample_weight, classes=None):
-        targets = ClassTargets.of(y, classes)
+        targets = ClassTargets.of(y, classes, self._sizes)
         self.classes_ = targets.classes
         totals = np.bincount(targets.codes, sample_weight, len(targets.classes))
         of_classes = class_weights(self.class_weight, targets.classes, totals)

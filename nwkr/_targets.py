@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-__all__ = ["ClassTargets", "Contribution", "Targets"]
+from nwkr._pooling import DEFAULT_SIZES, Sizes
 
-# Up to so many, a product with all is as quick as one with those that are not 0.
-_MANY_CLASSES = 64
+__all__ = ["ClassTargets", "Contribution", "Targets"]
 
 Contribution = tuple[dict[str, Any], np.ndarray, np.ndarray]
 """Labels of an output, the targets of some rows, and what these contribute to predictions."""
@@ -110,13 +109,18 @@ class ClassTargets:
         Class labels, sorted.
     codes : ndarray of shape (n_samples,)
         The number of each row's class.
+    sizes : Sizes, default=DEFAULT_SIZES
+        From how many classes on values are sparse.
     """
 
     classes: np.ndarray
     codes: np.ndarray
+    sizes: Sizes = DEFAULT_SIZES
 
     @classmethod
-    def of(cls, y: np.ndarray, classes: np.ndarray | None = None) -> ClassTargets:
+    def of(
+        cls, y: np.ndarray, classes: np.ndarray | None = None, sizes: Sizes = DEFAULT_SIZES
+    ) -> ClassTargets:
         """Targets of labelled rows, of classes that are sorted, if they are known."""
         if classes is None:
             classes, codes = np.unique(y, return_inverse=True)
@@ -128,11 +132,11 @@ class ClassTargets:
                     f"{classes.tolist()}; got {np.unique(y[unknown]).tolist()}."
                 )
             codes = np.searchsorted(classes, y)
-        return cls(classes, codes.astype(np.int32))
+        return cls(classes, codes.astype(np.int32), sizes)
 
     def of_rows(self, y: np.ndarray) -> ClassTargets:
         """Targets of other rows, of no other classes."""
-        return self.of(y, self.classes)
+        return self.of(y, self.classes, self.sizes)
 
     @property
     def given(self) -> np.ndarray:
@@ -148,7 +152,7 @@ class ClassTargets:
         n_rows, n_classes = len(self.codes), len(self.classes)
         entries = np.ones(n_rows), self.codes.ravel(), np.arange(n_rows + 1)
         one_hot = sparse.csr_array(entries, shape=(n_rows, n_classes))
-        return one_hot if n_classes > _MANY_CLASSES else one_hot.toarray()
+        return one_hot if n_classes > self.sizes.classes_multiplied else one_hot.toarray()
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Probabilities that pooled values stand for, but for rounding; rows sum to 1."""

@@ -26,9 +26,6 @@ __all__ = ["Link", "Trend"]
 _BASE, _LEAST, _MOST = np.sqrt(10), -8, 8
 # Newton's method up to so many coefficients, L-BFGS beyond.
 _MOST_BY_NEWTON = 100
-# Beyond so many coefficients the curvature is taken class by class. What a row has contributed
-# is then overestimated, which errs on the side of caution.
-_MOST_TOGETHER = 2_000
 _NUMBERS_AT_ONCE = 2**22
 
 
@@ -114,6 +111,7 @@ class Trend:
         codes: np.ndarray,
         counts: np.ndarray,
         classes: np.ndarray,
+        most_together: int = 2_000,
     ) -> Trend:
         """The trend of rows.
 
@@ -132,6 +130,9 @@ class Trend:
             As how many rows each counts; those of 0 do not take part.
         classes : ndarray of shape (n_classes,)
             Class labels.
+        most_together : int, default=2000
+            Beyond so many coefficients the curvature is taken class by class. What a row has
+            contributed is then overestimated, which errs on the side of caution.
 
         Returns
         -------
@@ -150,9 +151,10 @@ class Trend:
         scaler = StandardScaler().fit(X[rows], sample_weight=counts[rows])
         Z, weights, labels = scaler.transform(X[rows]), counts[rows], classes[codes[rows]]
         truth = np.equal.outer(codes, link.of_logits).astype(float)
+        together = link.n_logits * (1 + len(columns)) <= most_together
 
         def fit(exponent):
-            return _Regression(Z, labels, truth[rows], weights, _BASE**exponent, link)
+            return _Regression(Z, labels, truth[rows], weights, _BASE**exponent, link, together)
 
         best = _climb(fit)
         model = Pipeline([("scaler", scaler), ("logistic", best.model)])
@@ -201,11 +203,10 @@ class Trend:
 class _Regression:
     """A logistic regression with a given penalty, and what each row has contributed."""
 
-    def __init__(self, Z, labels, truth, weights, C, link):
+    def __init__(self, Z, labels, truth, weights, C, link, together):
         self._columns = np.hstack([np.ones((len(Z), 1)), Z])
         self._truth, self._weights, self._C = truth, weights, C
-        n_coefficients = link.n_logits * self._columns.shape[1]
-        by_newton = n_coefficients <= _MOST_BY_NEWTON
+        by_newton = link.n_logits * self._columns.shape[1] <= _MOST_BY_NEWTON
         self.model = LogisticRegression(
             C=C,
             solver="newton-cholesky" if by_newton else "lbfgs",
@@ -217,7 +218,7 @@ class _Regression:
             self.model.fit(Z, labels, sample_weight=weights)
         self._logits = _logits(self.model, Z)
         self._probabilities = link.probabilities(self._logits)[:, link.of_logits]
-        self._together = n_coefficients <= _MOST_TOGETHER
+        self._together = together
         self._inverse = self._inverse_together() if self._together else self._inverse_by_class()
         self.logits_without_copy = self.logits_without(np.minimum(weights, 1))
         probabilities = link.probabilities(self.logits_without_copy)[:, link.of_logits]

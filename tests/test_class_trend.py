@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from nwkr import NadarayaWatsonClassifier
 from nwkr import _scoring as scoring
 from nwkr._leave_one_out import Form, LeaveOneOut
+from nwkr._trend import Trend
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
@@ -326,11 +327,13 @@ def test_trend_without_each_row_is_nearly_that_of_a_refit(data):
     assert np.abs(without - refits).max() < 0.2 * np.abs(with_itself - refits).max()
 
 
-def test_many_coefficients_are_taken_class_by_class(data, monkeypatch):
+def test_many_coefficients_are_taken_class_by_class(data):
     X, y, _ = data
-    exact = fitted(X, y)._trend
-    monkeypatch.setattr("nwkr._trend._MOST_TOGETHER", 1)
-    rough = fitted(X, y)._trend
+    classes, codes = np.unique(y, return_inverse=True)
+    exact, rough = (
+        Trend.of(X, np.arange(2), codes, np.ones(N), classes, most_together=most)
+        for most in (2_000, 1)
+    )
     # On the side of caution: the class of a row itself is less probable.
     found, limit = (from_logits(t.logits_without) for t in (rough, exact))
     assert log_loss(y, found) >= log_loss(y, limit) - 1e-9

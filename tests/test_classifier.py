@@ -8,12 +8,14 @@ import pytest
 from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention
+from scipy import sparse
 from sklearn import config_context
 from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KernelDensity, RadiusNeighborsClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from nwkr import NadarayaWatsonClassifier
+from nwkr._pooling import Sizes
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-13}
@@ -345,12 +347,15 @@ def test_many_classes_get_their_shares_of_the_weights(handle_empty, algorithm, k
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_a_search_among_many_classes_is_that_of_few(per_feature, rng, monkeypatch):
+def test_a_search_among_many_classes_is_that_of_few(per_feature, rng):
     X, y = of_many_classes(rng)
     options = {"bandwidths": [0.2, 0.4, 0.9], "per_feature": per_feature}
     found = NadarayaWatsonClassifierCV(**options).fit(X, y)
-    monkeypatch.setattr("nwkr._targets._MANY_CLASSES", 1000)
-    expected = NadarayaWatsonClassifierCV(**options).fit(X, y)
+    expected = NadarayaWatsonClassifierCV(**options)
+    expected._sizes = Sizes(classes_multiplied=1000)
+    expected.fit(X, y)
+    assert sparse.issparse(found._values)
+    assert not sparse.issparse(expected._values)
     assert_allclose(found.cv_results_["score"], expected.cv_results_["score"], rtol=1e-6)
     assert_allclose(found.bandwidth_, expected.bandwidth_, rtol=1e-3)
 

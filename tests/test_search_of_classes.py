@@ -163,10 +163,11 @@ def test_a_bandwidth_for_each_feature():
     assert model.bandwidth_[0] > 2 * model.bandwidth_[1]  # the logit bends along the second alone
 
 
-def test_descents_on_some_rows_are_tried_on_all(monkeypatch):
+def test_descents_on_some_rows_are_tried_on_all():
     X, y = rows_of("both", 600)
-    monkeypatch.setattr(NadarayaWatsonClassifierCV, "_rows_of_leave_one_out_descent", 300)
-    results = pd.DataFrame(searched(X, y).cv_results_)
+    model = NadarayaWatsonClassifierCV()
+    model._rows_of_leave_one_out_descent = 300
+    results = pd.DataFrame(model.fit(X, y).cv_results_)
     found = results[results["multiple"].isna()]
     assert len(found) > 0
     for _, of_form in found.groupby(["degree", "ridge"]):

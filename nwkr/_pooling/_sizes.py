@@ -45,6 +45,8 @@ class Sizes:
         Calls with fewer pairs do not load numba, which takes a second, once.
     labels_multiplied : int
         Columns with more different labels than this are compared instead of multiplied.
+    classes_multiplied : int
+        Up to so many classes, a product with all is as quick as one with those that are not 0.
     pairs_per_interval : int
         Pairs whose fits without a key are held at once.
     """
@@ -70,6 +72,7 @@ class Sizes:
     least_pairs_in_bins: int = 2**21
     least_pairs_to_compile: int = 2**20
     labels_multiplied: int = 32
+    classes_multiplied: int = 64
     pairs_per_interval: int = 2**16
 
 

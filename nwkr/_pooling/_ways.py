@@ -202,7 +202,7 @@ _DENSE, _BLOCKS, _LATTICE = DenseWay(), BlocksWay(), LatticeWay()
 WAYS: tuple[Way, ...] = (_DENSE, _BLOCKS, _LATTICE)
 
 
-def check_algorithm(algorithm: str, terms: Terms) -> None:
+def check_algorithm(algorithm: str, terms: Terms, ways: Sequence[Way] = WAYS) -> None:
     """Refuse a way of pooling that cannot serve.
 
     Parameters
@@ -211,13 +211,15 @@ def check_algorithm(algorithm: str, terms: Terms) -> None:
         The way that is asked for.
     terms : Terms
         How queries attend to keys.
+    ways : sequence of Way, default=WAYS
+        All ways.
 
     Raises
     ------
     ValueError
         If it cannot serve.
     """
-    reasons = {way.name: way.refusal(terms) for way in WAYS}
+    reasons = {way.name: way.refusal(terms) for way in ways}
     reason = reasons.get(algorithm)
     if reason is not None:
         others = sorted(repr(name) for name, against in reasons.items() if against is None)
@@ -227,7 +229,12 @@ def check_algorithm(algorithm: str, terms: Terms) -> None:
         )
 
 
-def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)) -> list[Way]:
+def choose(
+    algorithm: str,
+    problem: Problem,
+    multiples: Sequence[float] = (1.0,),
+    ways: Sequence[Way] = WAYS,
+) -> list[Way]:
     """Choose the way for each of several multiples of the bandwidth.
 
     Parameters
@@ -238,13 +245,15 @@ def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
         What to pool.
     multiples : sequence of float, default=(1.0,)
         Factors of the bandwidth.
+    ways : sequence of Way, default=WAYS
+        All ways.
 
     Returns
     -------
     ways : list of Way
         That way, if it can serve; of all that can, the fastest for "auto".
     """
-    ways = [way for way in WAYS if way.refusal(problem.terms) is None]
+    ways = [way for way in ways if way.refusal(problem.terms) is None]
     asked = [way for way in ways if way.name == algorithm]
     n_multiples = len(multiples)
     if not asked and _DENSE.seconds(problem, 1.0, n_multiples) * n_multiples < _NOT_WORTH_A_CHOICE:
@@ -267,7 +276,10 @@ def choose(algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
 
 
 def pool_by_ways(
-    algorithm: str, problem: Problem, multiples: Sequence[float] = (1.0,)
+    algorithm: str,
+    problem: Problem,
+    multiples: Sequence[float] = (1.0,),
+    ways: Sequence[Way] = WAYS,
 ) -> list[PooledSums]:
     """Pool with several multiples of the bandwidth, each in its way.
 
@@ -278,9 +290,9 @@ def pool_by_ways(
     sums : list of PooledSums
         Total and weighted sums of each query, for each multiple.
     """
-    chosen = choose(algorithm, problem, multiples)
+    chosen = choose(algorithm, problem, multiples, ways)
     sums: dict[int, PooledSums] = {}
-    for way in WAYS:
+    for way in ways:
         numbers = [number for number, its_way in enumerate(chosen) if its_way is way]
         if numbers:
             pooled = way.pool(problem, [multiples[number] for number in numbers])

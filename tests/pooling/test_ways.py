@@ -167,18 +167,20 @@ class Constant(Way):
         return [PooledSums(np.zeros(len(sums)), sums[:, 0], sums[:, 1:])] * len(multiples)
 
 
-def test_a_way_more_takes_one_object(kernel, monkeypatch):
+def test_a_way_more_takes_one_object(kernel):
     problem = as_problem(*problem_of(700, kernel=kernel))  # so many that it is worth a choice
     expected = pool_by_ways("dense", problem)[0].finish()
-    monkeypatch.setattr(_ways, "WAYS", (*WAYS_IN_USE, Constant()))
-    taken = choose("auto", problem)[0].name
+    ways = (*WAYS_IN_USE, Constant())
+    taken = choose("auto", problem, ways=ways)[0].name
     assert (taken == "constant") == (kernel == "constant")
-    assert_allclose(pool_by_ways("auto", problem)[0].finish(), expected, rtol=0, atol=1e-12)
+    assert_allclose(
+        pool_by_ways("auto", problem, ways=ways)[0].finish(), expected, rtol=0, atol=1e-12
+    )
     if kernel == "constant":
-        assert check_algorithm("constant", problem.terms) is None
+        assert check_algorithm("constant", problem.terms, ways) is None
     else:
         with pytest.raises(ValueError, match=r"'constant' needs the constant kernel\. Choose"):
-            check_algorithm("constant", problem.terms)
+            check_algorithm("constant", problem.terms, ways)
 
 
 REFUSED = {
