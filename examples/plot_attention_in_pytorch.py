@@ -2,13 +2,13 @@
 The attention chapter in PyTorch
 ================================
 
-The data, the kernels and the four fits of the chapter on attention pooling of *Dive into Deep
-Learning*, with its own tensors. Tensors go in, and tensors come out.
+This example repeats the chapter on attention pooling in *Dive into Deep Learning* with PyTorch
+tensors: its data, kernels and four fits. The inputs and the results are tensors.
 """
 
 # %%
-# scikit-learn has to be told to dispatch to the arrays it is given; for that, the environment
-# variable ``SCIPY_ARRAY_API=1`` has to be set before SciPy is imported.
+# Switch on scikit-learn's array API dispatch. It needs the environment variable
+# ``SCIPY_ARRAY_API=1``, set before SciPy is imported.
 
 import os
 
@@ -47,8 +47,8 @@ y_train = f(x_train) + torch.randn(40)
 x_val = torch.arange(0, 5, 0.1)
 
 # %%
-# A kernel is any of these functions. The prediction, and the weights behind it, are tensors like
-# the training rows: on a GPU, if these are there.
+# Any of these functions may be the kernel. Predictions and weights are tensors on the device of
+# the training rows, such as a GPU.
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, axes = plt.subplots(2, 4, figsize=(11, 5), sharex="row", sharey="row", layout="constrained")

@@ -4,20 +4,20 @@ Attention pooling by similarity
 
 The `chapter on attention pooling
 <https://d2l.ai/chapter_attention-mechanisms-and-transformers/attention-pooling.html>`_ of *Dive
-into Deep Learning* introduces attention by way of Nadaraya-Watson regression. A query attends
-to the training inputs, its keys, by their similarity; the answer is the mean of their targets,
-the values, under these weights. This page goes through the figures of that chapter: four
-kernels, their fits, the attention behind the fits, and what the width of the kernel does.
+into Deep Learning* introduces attention through Nadaraya-Watson regression. A query is compared
+with the training inputs, the keys. The prediction is the mean of their targets, the values,
+weighted by similarity. This example reproduces the figures of that chapter: four kernels, their
+fits, their attention weights, and the effect of the width of the kernel.
 """
 
 # %%
 # Four kernels
 # ------------
-# A kernel says how much weight a key gets at a given distance from the query. The Gaussian
-# fades gradually and never ends; the boxcar counts all keys within distance 1 alike; the
-# constant kernel does not look at the distance at all. The fourth, which falls in a straight
-# line from 1 to 0, is called Epanechnikov in the chapter. Statistics knows it as the
-# triangular kernel, and keeps the other name for the parabola :math:`1 - u^2`; so does nwkr.
+# A kernel gives the weight of a key at a given distance from the query. The Gaussian decreases
+# smoothly and is never 0. The boxcar gives all keys within distance 1 the same weight. The constant
+# kernel ignores the distance. The fourth kernel falls on a straight line from 1 to 0. The chapter
+# calls it Epanechnikov. In statistics and in nwkr it is the triangular kernel, and the Epanechnikov
+# kernel is the parabola :math:`1 - u^2`.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,8 +47,7 @@ axes[0].set_ylabel("weight")
 plt.show()
 
 # %%
-# Any function of the distance can be a kernel too, just as one would write it down. This one
-# is recognised as the Gaussian.
+# Any function of the distance can be a kernel too. This one is recognised as the Gaussian.
 
 written_out = NadarayaWatsonRegressor(kernel=lambda u: np.exp(-(u**2) / 2), bandwidth=1.0)
 print(written_out.fit([[0.0], [1.0]], [0.0, 1.0]).kernel_.name)
@@ -56,8 +55,8 @@ print(written_out.fit([[0.0], [1.0]], [0.0, 1.0]).kernel_.name)
 # %%
 # Four fits
 # ---------
-# Forty points scatter about :math:`2 \sin x + x` with unit normal noise, and we ask for the
-# curve at 0, 0.1, ..., 4.9. All kernels have bandwidth 1, as in the chapter.
+# The data are forty points of :math:`2 \sin x + x` with standard normal noise. We predict the curve
+# at 0, 0.1, ..., 4.9. All kernels have bandwidth 1, as in the chapter.
 
 
 def truth(x):
@@ -93,17 +92,17 @@ kernels = [fit(name, 1.0) for name in names]
 show_fits(kernels, names)
 
 # %%
-# The constant kernel gives the mean of all targets, whatever the query. The boxcar's fit has
-# steps, for keys enter and leave it with their whole weight. The triangular kernel does best
-# here and the Gaussian stays rather flat, but that is a matter of width more than of shape: with
-# bandwidth 1, the standard deviations of these kernels differ.
+# The constant kernel predicts the mean of all targets for every query. The fit of the boxcar has
+# steps, because keys enter and leave its window with full weight. The triangular kernel is best
+# here, and the fit of the Gaussian is rather flat. The reason is the width more than the shape:
+# with bandwidth 1, these kernels have different standard deviations.
 
 for name in ["gaussian", "boxcar", "triangular"]:
     print(f"{name:10}  standard deviation {KERNELS[name].std(n_features=1):.2f}")
 
 # %%
-# Brought to the standard deviation that the triangular kernel has, the Gaussian makes much the
-# same curve. (Bandwidths given by rule, such as ``"scott"``, are translated in this way.)
+# With the same standard deviation as the triangular kernel, the Gaussian gives nearly the same
+# curve. (Rules of thumb such as ``"scott"`` are translated between kernels in this way.)
 
 same_width = fit("gaussian", KERNELS["triangular"].std(n_features=1))
 triangular = kernels[3].predict(queries[:, None])
@@ -112,11 +111,10 @@ for label, model in [("bandwidth 1", kernels[0]), ("same width", same_width)]:
     print(f"Gaussian, {label}: on average {gap:.2f} from the triangular kernel's fit")
 
 # %%
-# Four ways to attend
-# -------------------
-# Each row of a heat map shows how one query shares its attention among the keys: the weights
-# in a row sum to 1. (The chapter draws the transpose, keys by queries.) They are what makes
-# the prediction:
+# Attention weights
+# -----------------
+# Each row of a heat map shows the attention weights of one query over the keys. They sum to 1. (The
+# chapter draws the transpose, keys by queries.) The prediction is their product with the values:
 
 for model in kernels:
     weights = model.attention_weights(queries[:, None])
@@ -127,7 +125,7 @@ for model in kernels:
 def show_attention(models, titles):
     figure, axes = row_of_panels(2.9)
     attention = [model.attention_weights(queries[:, None]) for model in models]
-    # One scale for all four, of square roots, so that small weights are seen beside large ones.
+    # One colour scale for all four, on square roots, so that small weights are visible too.
     scale = PowerNorm(0.5, vmin=0, vmax=np.max(attention))
     for ax, weights, title in zip(axes, attention, titles):
         image = ax.imshow(
@@ -143,14 +141,14 @@ def show_attention(models, titles):
 show_attention(kernels, names)
 
 # %%
-# The band is where the attention goes, and it bends because the keys are not spaced evenly. The
-# boxcar's has sharp edges; the Gaussian's has none.
+# The weights form a band, which bends because the keys are not evenly spaced. The band of the
+# boxcar has sharp edges; that of the Gaussian has none.
 
 # %%
 # Four widths
 # -----------
-# What does matter is the width. A narrow Gaussian attends to the next few keys, and its fit
-# follows their noise; a wide one attends to nearly all, and its fit flattens out.
+# The width matters most. A narrow Gaussian weights only the nearest keys, and its fit follows their
+# noise. A wide Gaussian weights nearly all keys, and its fit is flat.
 
 widths = [0.1, 0.2, 0.5, 1.0]
 gaussians = [fit("gaussian", width) for width in widths]
@@ -158,8 +156,8 @@ titles = [f"bandwidth {width}" for width in widths]
 show_fits(gaussians, titles)
 
 # %%
-# In the heat maps the band widens, and the weights in it grow smaller. At bandwidth 0.1 a
-# lonely key can have nearly all the attention of the queries next to it.
+# In the heat maps the band becomes wider and its weights smaller. At bandwidth 0.1, an isolated
+# key may have nearly all the weight of the queries next to it.
 
 show_attention(gaussians, titles)
 

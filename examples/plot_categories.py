@@ -1,15 +1,15 @@
 """
-Frames as they come: bikes by hour, weather and kind of day
-===========================================================
+Mixed columns: bike rentals by hour, weather and kind of day
+============================================================
 
-Rentals of bikes in a city: an hour, a temperature that a sensor has not always taken, a weather
-that is a word, and whether people work that day. All of it goes in as it is. The data are made up,
-so that the truth is known.
+The rows are hours of bike rentals in a city. The columns are the hour, a temperature with missing
+values, the weather as text, and whether it is a working day. The data frame needs no preprocessing.
+The data are simulated, so that the truth is known.
 """
 
 # %%
-# Hours are a circle, weather is a category, and some temperatures are missing. On working days
-# there are two rush hours; on other days people ride in the afternoon.
+# Hours are periodic, weather is a category, and some temperatures are missing. Working days have
+# two rush hours; on other days people ride in the afternoon.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,16 +44,16 @@ frame.loc[rng.random(n) < 0.2, "temperature"] = np.nan
 frame.head()
 
 # %%
-# The search finds a bandwidth for each column. Temperature and weather have the bandwidth `inf`:
-# within the hours of a window they enter by slopes and additive effects. That of "working" is
-# narrow, for the two kinds of day have curves of their own.
+# The search finds a bandwidth for each column. The bandwidth of temperature and weather is `inf`:
+# they enter the local lines as a slope and as additive effects. The bandwidth of "working" is
+# narrow, because working days and other days have different curves.
 
 model = NadarayaWatsonRegressorCV(periodic_features={"hour": 24}).fit(frame, rentals)
 print(dict(zip(frame.columns, model.bandwidth_.round(2).tolist())))
 print(f"R2 of the leave-one-out predictions: {model.score(None, rentals):.3f}")
 
 # %%
-# Every curve closes at midnight.
+# Every curve is continuous at midnight.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 hours = np.linspace(0, 24, 193)
@@ -76,8 +76,7 @@ axes[1].legend(frameon=False, title="15 degrees (thin: truth)", loc="upper left"
 plt.show()
 
 # %%
-# The rows behind a prediction, with what they hold. That the query has no temperature is no
-# obstacle.
+# The rows behind a prediction, with their features. The query may lack a temperature.
 
 asked = pd.DataFrame({"hour": [8], "temperature": [np.nan], "weather": ["rain"], "working": [True]})
 model.explain(asked, top_k=5, features=list(frame.columns)).round(3)

@@ -2,21 +2,22 @@
 Choosing the bandwidth
 ======================
 
-Nothing affects a fit more than its bandwidth. Here the rows choose it, each of them predicted from
-all others: first one bandwidth for all features, then one for each. AICc and GCV choose beside
-them, and rows that were kept apart judge. The first fits are means with one bandwidth, which takes
-``degrees=(0,)`` and ``per_feature=False``; the last compare local lines, too, as the search does
-where nothing is set.
+Nothing affects a fit more than its bandwidth. This example chooses it by leave-one-out: first one
+bandwidth for all features, then one for each. We compare the choices of AICc and GCV, and judge
+all of them on held-out rows. The first fits are means with one bandwidth
+(``degrees=(0,), per_feature=False``). The last ones use the default search, which also compares
+local lines.
 """
 
 # %%
 # Twelve bandwidths in one pass
 # -----------------------------
-# The diabetes data hold ten measurements of each of 442 patients, and how far their disease had
-# progressed a year later. :class:`~nwkr.NadarayaWatsonRegressorCV` predicts every patient from
-# all others, with multiples of a rule of thumb for bandwidths, and keeps the best. All of them
-# share the distances, so the search takes one pass over the pairs of patients. Refitting without
-# each patient gives the same predictions: for one bandwidth, and in more time.
+# The diabetes data hold ten measurements of 442 patients, and the progression of their disease a
+# year later. :class:`~nwkr.NadarayaWatsonRegressorCV` predicts every patient from all others, with
+# multiples of a rule of thumb as bandwidths, and keeps the best. All candidates share the
+# distances, so the search takes one pass over the pairs of patients. Refitting without each
+# patient gives the same predictions, but takes longer for a single bandwidth than the search for
+# all.
 
 from time import perf_counter
 
@@ -39,19 +40,19 @@ end = perf_counter()
 np.testing.assert_allclose(model.predict(None), refitted, rtol=1e-10)
 
 n_tried = len(model.cv_results_["score"])
-print(f"{n_tried} bandwidths, every patient left out: {searched - start:.2f} s")
+print(f"{n_tried} bandwidths by leave-one-out: {searched - start:.2f} s")
 print(f"1 bandwidth, by {len(X)} refits: {end - searched:.2f} s")
 print(f"The best is {model.bandwidth_[0] / X[:, 0].std():.2f} standard deviations.")
 
 # %%
-# The loss, and what stands in for it
-# -----------------------------------
-# AICc and GCV leave nothing out. They take the loss on the training rows, and charge for the
-# *effective degrees of freedom*, the trace of the smoother. With :math:`\exp(\text{AICc} - 1)` for
-# AICc, all three estimate the same, the squared error on new rows; here it is divided by the
-# variance of the target, so that 1 is as good as the mean of all patients. The upper axes say how
-# many degrees of freedom each bandwidth has, and the markers what each criterion chooses. What
-# the choices are worth is printed: R² on rows kept apart, over five folds with a search in each.
+# Leave-one-out, AICc and GCV
+# ---------------------------
+# AICc and GCV use the loss on all training rows, and penalise the *effective degrees of freedom*,
+# the trace of the smoother. After the transformation :math:`\exp(\text{AICc} - 1)` of AICc, all
+# three criteria estimate the squared error on new rows. The figure divides it by the variance of
+# the target, so that 1 is the error of the mean of all patients. The upper axes show the degrees
+# of freedom of each bandwidth, and the markers show the choice of each criterion. The code prints
+# R² on held-out rows for each choice, over five folds with a search in each.
 
 folds = KFold(5, shuffle=True, random_state=0)
 multiples = 2 ** np.arange(-4.5, 3.1, 1 / 6)
@@ -80,7 +81,7 @@ def draw_losses(ax, X):
         print(
             f"{X.shape[1]:2} features, {label:13}  {multiples[best]:.2f} standard deviations,"
             f" {freedom[best]:3.0f} degrees of freedom,"
-            f" R2 kept apart {cross_val_score(search, X, y, cv=folds).mean():.2f}"
+            f" held-out R2 {cross_val_score(search, X, y, cv=folds).mean():.2f}"
         )
     return freedom
 
@@ -104,16 +105,18 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-# With one feature the three agree. With ten, many patients have hardly anyone near but
-# themselves, and fill the degrees of freedom; AICc and GCV charge all rows alike for that, and
-# choose wider. Leave-one-out, which goes row by row, is the better guide here, by a little.
+# With one feature the three criteria agree. With ten features, many patients have almost no
+# neighbours, and each of them uses nearly one degree of freedom. AICc and GCV spread this penalty
+# over all rows and choose a wider bandwidth. Leave-one-out corrects each row by its own weight,
+# and is slightly better here.
 
 # %%
-# When rows are few
-# -----------------
-# Of few rows the loss is a matter of chance, and left out it rises but slowly towards narrow. So
-# leave-one-out, now and then, ends up far too narrow. AICc charges more there, and is steadier. We
-# draw thirty rows two hundred times. On the right are the fits that differ most.
+# Few rows
+# --------
+# With few rows the leave-one-out loss is noisy, and rises only slowly towards narrow bandwidths.
+# So leave-one-out sometimes chooses far too narrow a bandwidth. AICc penalises narrow bandwidths
+# more, and is more stable. We draw thirty rows two hundred times. The right panel shows the sample
+# for which the two fits differ most.
 
 
 def truth(x):
@@ -156,13 +159,13 @@ plt.show()
 # %%
 # A bandwidth for each feature
 # ----------------------------
-# One bandwidth for all takes all features to matter alike. Where nothing is set, the search goes on
-# from the best common one, down the slopes of AICc, and compares means with local lines. We try it
-# on Friedman's data, where a formula makes the target of five features, two of them linear, and
-# another five have no part in it. With local lines a bandwidth of `inf` makes a feature linear; its
-# slope is near 0 if it has no part. The distance then no longer counts it, and the rows that are
-# near in what matters are found. A random forest, which can tell features apart too, is there to
-# compare.
+# One common bandwidth treats all features as equally important. The default search starts from the
+# best common bandwidth, minimises AICc over one bandwidth for each feature, and compares means
+# with local lines. We try it on Friedman's data: the target is a formula of five features, linear
+# in two of them, and five more features have no effect. With local lines, a bandwidth of `inf`
+# makes the fit linear in a feature, with a slope near 0 if it has no effect. The distance then
+# ignores this feature, so that the nearest rows are similar in the features that matter. We
+# compare with a random forest, which can also ignore features.
 
 friedman, target = make_friedman1(1800, n_features=10, noise=1.0, random_state=0)
 new = slice(800, None)

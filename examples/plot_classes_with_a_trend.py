@@ -2,11 +2,11 @@
 Classes with a trend
 ====================
 
-The share of a class among the weights around a query is flat where there are few rows, and
-ragged where classes meet. With ``degree=1`` a classifier starts from a logistic regression
-instead, and takes one step from there to the classes around the query. Here both face two classes
-whose border bends: the regression alone cannot follow it, and shares alone do not know how it goes
-on beyond the rows.
+With ``degree=0`` the probability of a class is its share of the weights around a query. These
+shares are flat where rows are sparse, and noisy where classes meet. With ``degree=1`` a classifier
+starts from a logistic regression and corrects it by one step towards the classes around the query.
+In this example the border between two classes bends. A logistic regression alone cannot follow it,
+and class shares alone cannot continue it beyond the data.
 """
 
 import matplotlib.pyplot as plt
@@ -37,9 +37,9 @@ models = {
 # %%
 # The surfaces
 # ------------
-# Colours are probabilities, and the black line is where both classes are equally probable; the
-# true one is dashed. Far from all rows the first gives the class of the nearest ones, with
-# certainty; the last follows the trend.
+# Colours show probabilities. On the black line both classes are equally probable; the true line is
+# dashed. Far from all rows, ``degree=0`` predicts the class of the nearest rows with certainty, and
+# ``degree=1`` follows the trend.
 
 across = np.linspace(-6, 6, 121)
 grid = np.stack(np.meshgrid(across, across), axis=-1)
@@ -60,8 +60,8 @@ figure.colorbar(shades, ax=panels, label="probability of class 1", shrink=0.9)
 # %%
 # Calibration
 # -----------
-# On new rows: of those that are given a probability, what share is of the class. The nearer to the
-# diagonal, the better the probabilities can be taken at their word.
+# New rows are grouped by their predicted probability. The figure shows the share of class 1 in each
+# group. The closer to the diagonal, the better calibrated the probabilities are.
 
 figure, ax = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
 ax.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
@@ -73,7 +73,7 @@ ax.set(xlabel="probability of class 1", ylabel="share of class 1 among new rows"
 ax.legend()
 
 # %%
-# The search compares all three, and more, and keeps the best by leave-one-out.
+# The search compares all three and further models by leave-one-out, and keeps the best.
 
 model = NadarayaWatsonClassifierCV().fit(X, y)
 print(f"degree {model.degree_}, bandwidths {model.bandwidth_.round(2)}")

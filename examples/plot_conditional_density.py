@@ -1,18 +1,18 @@
 """
-Two answers to one question: conditional densities
-==================================================
+Conditional densities with two peaks
+====================================
 
-Where the target may be one of two things, the mean is neither. ``predict_density`` shows the whole
-distribution of the target at each query, and ``sample`` draws from it.
+If the target follows one of two branches, its mean lies on neither. ``predict_density`` returns the
+whole distribution of the target at each query, and ``sample`` draws from it.
 """
 
 # %%
 # A fork
 # ------
-# Beyond ``x = 0`` the targets take one of two branches, at random. The mean goes between them,
-# where there are no targets. The density has a ridge along each branch. On the right ``sample``
-# draws new rows from the fitted model. It chooses a training target for each by weight, so they
-# fork as the training rows do.
+# For ``x > 0`` the targets follow one of two branches, at random. The mean lies between the
+# branches, where there are no targets. The density has a ridge along each branch. In the right
+# panel, ``sample`` draws new targets from the fitted model. Each draw is a training target, chosen
+# by weight, so the draws fork as the training rows do.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,10 +45,9 @@ plt.show()
 # %%
 # The density at three places
 # ---------------------------
-# By default the bandwidth of the target follows Scott's rule at each query, from the spread of the
-# targets around it. That is for distributions of one peak. Two peaks that are far apart make the
-# spread large, and the rule too wide for either: the solid lines, of a bandwidth of 0.2, tell them
-# apart.
+# By default, Scott's rule sets the bandwidth of the target at each query, from the spread of the
+# targets around it. The rule suits distributions with one peak. Two distant peaks make the spread
+# large, and the bandwidth too wide. The solid lines, with a bandwidth of 0.2, separate the peaks.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
 for ax, place in zip(axes, (-1.0, 1.0, 2.0)):

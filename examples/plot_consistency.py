@@ -2,27 +2,27 @@
 More data, smaller bandwidth: consistency
 =========================================
 
-With more and more rows a good estimate should come to the truth. A Nadaraya-Watson regressor
-does, if its bandwidth shrinks meanwhile: neither too slowly nor too fast. We measure how fast
-its error falls in one, two and three dimensions, and compare with what theory says.
+A consistent estimator converges to the truth as the number of rows grows. A Nadaraya-Watson
+regressor does, if its bandwidth shrinks at the right pace. We measure how fast its error falls in
+one, two and three dimensions, and compare with theory.
 """
 
 # %%
-# What theory says
-# ----------------
-# The mean squared error has two parts. Within a bandwidth :math:`b` of the query the truth
-# bends, which puts the mean off by about :math:`b^2`: the bias. And of :math:`n` rows in
-# :math:`d` dimensions about :math:`n b^d` lie so near, so that the noise in their mean has a
-# variance of one over that number. Together, up to constants,
+# Theory
+# ------
+# The mean squared error has two parts. The truth is curved within a bandwidth :math:`b` of the
+# query, which gives a bias of about :math:`b^2`. Of :math:`n` rows in :math:`d` dimensions, about
+# :math:`n b^d` lie within the bandwidth, so the variance of their mean is proportional to one over
+# that number. Together, up to constants,
 #
 # .. math:: \text{MSE} \approx b^4 + \frac{1}{n b^d}
 #
-# A bandwidth :math:`b = n^{-1/(d+4)}` keeps both parts in balance, and brings the error down
-# like :math:`n^{-4/(d+4)}`. For truths of which no more is known than how much they bend, no
-# estimator has a better rate (`Stone, 1982 <https://doi.org/10.1214/aos/1176345969>`_). The
-# rules ``"scott"`` and ``"silverman"`` shrink in this way.
+# The bandwidth :math:`b = n^{-1/(d+4)}` balances both parts, and the error falls like
+# :math:`n^{-4/(d+4)}`. No estimator has a better rate for all functions with bounded second
+# derivatives (`Stone, 1982 <https://doi.org/10.1214/aos/1176345969>`_). The rules ``"scott"`` and
+# ``"silverman"`` shrink in this way.
 #
-# A bandwidth that does not shrink leaves the bias as it is, however many rows there are.
+# With a fixed bandwidth, the bias remains however many rows there are.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,10 +32,9 @@ from nwkr import NadarayaWatsonRegressor
 # %%
 # The experiment
 # --------------
-# Rows are uniform on a cube, and the truth is a wave, seen through noise. We ask in the middle
-# of the cube only: near its faces all neighbours lie to one side, which makes a larger bias, of
-# the order of :math:`b`. Of the two bandwidths one shrinks by the formula. The other has the
-# right size for 100 rows, and keeps it.
+# Rows are uniform on a cube, and the target is a wave with noise. Queries lie in the middle of the
+# cube: near its faces all neighbours lie on one side, and the bias is larger, of the order of
+# :math:`b`. One bandwidth shrinks by the formula. The other one suits 100 rows and stays fixed.
 
 
 def truth(X):
@@ -63,12 +62,12 @@ for d in [1, 2, 3]:
 # %%
 # The result
 # ----------
-# With the fixed bandwidth the error stops at the bias. With the shrinking one it falls as fast
-# as it should, and a little faster at first: which values of the truth the few rows within a
-# wide bandwidth catch is chance as well, and this part of the error is the first to fade.
+# With the fixed bandwidth the error stops falling at the bias. With the shrinking one it falls as
+# fast as in theory, and a little faster at first: with few rows, the random positions of the rows
+# within a wide bandwidth add a further error, which fades first.
 #
-# The more dimensions, the slower: a tenth of the error takes 18 times the rows at the rate
-# :math:`n^{-4/5}`, and 56 times at :math:`n^{-4/7}`.
+# Convergence is slower in more dimensions: reducing the error to a tenth takes 18 times the rows
+# at the rate :math:`n^{-4/5}`, and 56 times at :math:`n^{-4/7}`.
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True, layout="constrained")
@@ -76,9 +75,9 @@ for ax, d in zip(axes, shrinking):
     rate = -4 / (d + 4)
     log_n, log_error = np.log(sizes[3:]), np.log(shrinking[d][3:])
     measured, _ = np.polyfit(log_n, log_error, 1)
-    print(f"d = {d}: from {sizes[3]} rows on like n^{measured:.2f}, in theory n^{rate:.2f}")
+    print(f"d = {d}: n^{measured:.2f} measured from {sizes[3]} rows on, n^{rate:.2f} in theory")
 
-    # The line has the slope of theory; only its height is fitted.
+    # The line has the theoretical slope; only its height is fitted.
     line = np.exp(np.mean(log_error - rate * log_n)) * sizes**rate
     ax.loglog(sizes, line, "--", color="black", linewidth=1)
     ax.loglog(sizes, fixed[d], "s-", color="#D55E00", markersize=5, fillstyle="none")

@@ -1,19 +1,20 @@
 """
-Do intervals hold what they promise?
-====================================
+Coverage of prediction intervals
+================================
 
-An interval for 90 % of the targets should hold 90 % of them. We draw two hundred data sets, make
-intervals from each, and count how many of five hundred new targets lie within: for noise that is
-the same everywhere, for noise that grows, and with windows of any width.
+An interval for 90 % of the targets should contain 90 % of new targets. We draw two hundred data
+sets, compute intervals from each, and count how many of five hundred new targets they contain: for
+constant noise, for growing noise, and for several bandwidths.
 """
 
 # %%
 # Two hundred data sets
 # ---------------------
-# Each has a hundred rows. The bandwidth is the same for all, for the theory behind the jackknife+
-# is about a fit that is made alike on any rows. It promises, for whatever data, at least 80 % where
-# 90 % are asked for, and about 90 % in practice. The quantiles promise nothing: they know what
-# targets there were around, but not how far off they may be themselves.
+# Each data set has a hundred rows. The bandwidth is fixed, because the theory of the jackknife+
+# assumes that it does not depend on the rows. If 90 % are requested, the jackknife+ guarantees at
+# least 80 % for any distribution, and reaches about 90 % in practice. The quantiles have no
+# guarantee: they describe the training targets nearby, but ignore the errors of their own
+# estimation.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from nwkr import NadarayaWatsonRegressor
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
-noises = {"noise alike": lambda x: 0.5 + 0 * x, "noise that grows": lambda x: 0.1 + 0.16 * x}
+noises = {"constant noise": lambda x: 0.5 + 0 * x, "growing noise": lambda x: 0.1 + 0.16 * x}
 methods = {
     "jackknife+": ("#0072B2", "-", "o"),
     "scaled": ("#D55E00", "--", "s"),
@@ -35,7 +36,7 @@ def sample(size, noise, rng):
 
 
 def experiment(noise, n_sets=200, bandwidth=0.25):
-    """Which of the new targets each method holds, and where these are."""
+    """Whether the intervals of each method contain the new targets, and the places of these."""
     held = {method: [] for method in methods}
     places = []
     for seed in range(n_sets):
@@ -53,14 +54,14 @@ results = {name: experiment(noise) for name, noise in noises.items()}
 for name, (held, _) in results.items():
     for method, kept in held.items():
         shares = kept.mean(axis=1)
-        spread = f"from set to set ± {shares.std():.3f}"
+        spread = f"between data sets ± {shares.std():.3f}"
         print(f"{name:16}  {method:10}  mean coverage {shares.mean():.3f}, {spread}")
 
 # %%
-# Over all, and at each place
-# ---------------------------
-# Above is the share of new targets that the intervals of one data set hold; below, the share over
-# all data sets, by place.
+# Overall, and at each place
+# --------------------------
+# The upper panels show the coverage of the intervals from one data set. The lower panels show the
+# coverage over all data sets, at each place.
 
 figure, axes = plt.subplots(2, 2, figsize=(10, 6), sharex="row", sharey="row", layout="constrained")
 edges = np.linspace(0, 5, 21)
@@ -85,17 +86,17 @@ axes[0, 0].legend(frameon=False, loc="upper left")
 plt.show()
 
 # %%
-# Whatever the width
-# ------------------
-# The quantiles did well above, and that was luck. In a narrow window they are those of few targets,
-# which they take for all there are; in a wide one, they hold the slope of the curve. The other two
-# ask how far off predictions were in fact, and so hold as much with any width. (What a bad width
-# costs is that the intervals are longer.)
+# Other bandwidths
+# ----------------
+# The quantiles did well above by luck. In a narrow window they are computed from few targets and
+# are too close together; in a wide window they include the slope of the curve. The other two
+# methods use the actual errors of predictions, so their coverage is the same for all bandwidths.
+# (With a bad bandwidth the intervals are longer.)
 
 widths = [0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0]
 found = {method: [] for method in methods}
 for width in widths:
-    held, _ = experiment(noises["noise alike"], n_sets=30, bandwidth=width)
+    held, _ = experiment(noises["constant noise"], n_sets=30, bandwidth=width)
     for method, kept in held.items():
         found[method].append(kept.mean())
 

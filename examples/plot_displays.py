@@ -1,19 +1,19 @@
 """
-Displays: a look at everything
-==============================
+The displays
+============
 
-The five displays of :mod:`nwkr.displays` draw what estimators say of themselves: their kernels,
-how they chose a bandwidth, what they predict, what they attend to, and what one prediction rests
-on. They are used as scikit-learn's displays are: ``from_estimator`` computes and draws, on the axes
-that are given or on new ones; `plot` draws once more; axes, figure and artists stay at hand.
+The five displays of :mod:`nwkr.displays` draw kernels, the search for a bandwidth, predictions,
+attention weights, and the rows behind one prediction. They work like scikit-learn's displays:
+``from_estimator`` computes and draws on new or given axes, `plot` draws again, and the display
+keeps its axes, figure and artists as attributes.
 """
 
 # %%
 # Kernels
 # -------
-# A kernel says how the weight of a row falls with its distance. In units of the bandwidth the
-# profiles are hard to compare, for some reach much farther than others. On the right the distance
-# is in standard deviations of each kernel: where these are alike, so is how much a kernel smooths.
+# A kernel gives the weight of a row at each distance. In units of the bandwidth (left), profiles
+# are hard to compare, because their widths differ. In the right panel the distance is in standard
+# deviations of each kernel: kernels with the same standard deviation smooth about equally.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -46,11 +46,11 @@ plt.show()
 # %%
 # Bandwidths
 # ----------
-# Of the diabetes data we take the body mass index alone, and then all ten features. Every
-# candidate has predicted each patient from all others. The ring is around the one that was chosen;
-# the upper axis shows the degrees of freedom. On the left all candidates are means. On the right,
-# where nothing is set, the search compares means with local lines, and goes on to one bandwidth for
-# each feature: the diamonds. The degrees of freedom are those of the lines, which were chosen.
+# We fit the diabetes data, first with the body mass index alone, then with all ten features. Each
+# candidate is scored by leave-one-out. A ring marks the chosen candidate, and the upper axis shows
+# the degrees of freedom. In the left panel all candidates are means. The right panel shows the
+# default search: it compares means with local lines, and continues to one bandwidth for each
+# feature (diamonds). Its upper axis refers to the lines, which were chosen.
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 y = y.rename("progression")
@@ -67,9 +67,9 @@ plt.show()
 # %%
 # Predictions
 # -----------
-# Over one feature the fit is a curve, about which a band may be drawn: here, between the quantiles
-# that hold 90 % of the weights. Over two it is a surface. Where there are more, the others are held
-# at their median, as on the right, where the points are patients of all kinds.
+# Over one feature the fit is a curve, optionally with a band: here, between the quantiles 0.05 and
+# 0.95. Over two features it is a surface. Further features are fixed at their median, as in the
+# right panel; the points there are all patients, whatever their other features.
 
 left, right = panels(2)
 PredictionDisplay.from_estimator(by_bmi, X[["bmi"]], y, band="quantiles", ax=left)
@@ -77,8 +77,9 @@ PredictionDisplay.from_estimator(by_all, X, y, features=["bmi", "s5"], ax=right)
 plt.show()
 
 # %%
-# Classifiers have probabilities: a curve for each class, and in the plane colours that blend
-# where classes do. Lines are where the likeliest class changes. The wines are of three growers.
+# For a classifier, the display draws a curve of the probability of each class, or in two
+# dimensions a colour for each class, blended by probability. Lines separate the regions of the
+# most probable class. The wines come from three growers.
 
 wine = load_wine(as_frame=True)
 grower = wine.target.map({0: "first", 1: "second", 2: "third"})
@@ -94,12 +95,11 @@ plt.show()
 # %%
 # Attention
 # ---------
-# A row of a heat map is a query, a column a training row, and the colour how much weight the one
-# gives the other. Both are sorted, by the feature if there is only one, so that the picture shows
-# where a query looks. By the body mass index alone that is at patients like it. With ten features
-# rows are sorted by their first principal component, and a query looks at few. ``sort_by`` names
-# a feature to sort by instead. Each patient is left out of its own prediction; sixty are easier to
-# see than all.
+# In a heat map, rows are queries, columns are training rows, and the colour is the weight. Both
+# are sorted: by the feature if there is only one, and by the first principal component of several
+# features. ``sort_by`` names another feature to sort by. A model of the body mass index alone
+# weights patients with a similar index. A model of all ten features weights few patients. Each
+# patient is left out of its own prediction. The figure shows sixty patients, to be readable.
 
 left, right = panels(2)
 for ax, features, title in [(left, ["bmi"], "by bmi alone"), (right, list(X), "by ten features")]:
@@ -114,10 +114,10 @@ plt.show()
 # %%
 # An explanation
 # --------------
-# Last, the rows behind one prediction: a bar for the weight of each, and its target to the right.
-# We ask for a patient who is in the middle by all measures. Classes with a trend have bars for the
-# parts of a logit. We ask for a wine that is between growers, whom intercept and features tell
-# apart: the search has chosen the trend alone.
+# The last display shows the rows behind one prediction: a bar for the weight of each, with its
+# target to the right. We explain a patient with median values of all features. For classes with a
+# trend, the bars are the parts of a logit. We explain a wine between two growers. The search has
+# chosen the trend alone, so the parts are the intercept and the features.
 
 between = pd.DataFrame({"alcohol": [13.0], "flavanoids": [1.6]})
 left, right = panels(2)

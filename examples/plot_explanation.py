@@ -2,18 +2,17 @@
 Explaining a prediction
 =======================
 
-Why 187? A Nadaraya-Watson prediction has a plain answer: it is the mean of what these rows
-measured, with these weights. We take one prediction for a patient apart, down to the last part, and
-ask how much there is behind it.
+A Nadaraya-Watson prediction explains itself: it is the mean of the targets of known rows, with
+known weights. We take one prediction for a patient apart, and ask how many rows are behind it.
 """
 
 # %%
 # A model, and a patient
 # ----------------------
-# The diabetes data hold ten measurements of each of 442 patients, and how far their disease had
-# progressed a year later. The model learns one bandwidth for each measurement from all patients but
-# number 17. A wide bandwidth means that a measurement hardly counts. With ``degrees=(0,)`` every
-# prediction is a mean, so that the weights are shares; those of a local line may be negative.
+# The diabetes data hold ten measurements of 442 patients, and the progression of their disease a
+# year later. The model learns one bandwidth for each measurement from all patients except number
+# 17. A measurement with a wide bandwidth hardly counts. With ``degrees=(0,)`` every prediction is
+# a mean with non-negative weights; those of a local line may be negative.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,8 +34,8 @@ print(f"Patient 17: predicted {prediction:.0f}, measured {y[17]:.0f}.")
 # %%
 # The rows behind it
 # ------------------
-# ``explain`` lists the training rows with the largest weights, by the index of the data frame. What
-# a row contributes is its weight times its target, and the sum over all rows is the prediction.
+# ``explain`` lists the training rows with the largest weights, by the index of the data frame. The
+# contribution of a row is its weight times its target, and the sum over all rows is the prediction.
 
 table = model.explain(patient, top_k=8)
 print(table.round(3).to_string(index=False))
@@ -46,11 +45,12 @@ np.testing.assert_allclose(everything["contribution"].sum(), prediction)
 np.testing.assert_allclose(everything["weight"].sum(), 1)
 
 # %%
-# Are they alike?
-# ---------------
-# The rows can be looked up. Here are those eight below the patient, in the measurements with the
-# smallest bandwidths, which count most. They do look alike; and yet their disease progressed by
-# anything from 67 to 311. What the ten measurements leave open is a lot.
+# Are they similar?
+# -----------------
+# The table shows the patient, followed by the eight rows with the largest weights. Its columns are
+# the measurements with the smallest bandwidths, which count most. The rows are similar, but the
+# progression of the disease ranges from 67 to 311. The ten measurements leave much of it
+# unexplained.
 
 counted = others.columns[np.argsort(model.bandwidth_ / others.std())[:4]]
 alike = others.loc[table["row"], counted].assign(progression=y[table["row"]])
@@ -58,20 +58,21 @@ print(patient[counted].to_string())
 print(alike.to_string())
 
 # %%
-# How much is behind it?
-# ----------------------
-# ``effective_sample_size`` says of how many rows a prediction is effectively the mean, and
-# ``predict(..., return_std=True)`` how far their targets spread. With None for the rows, each of
-# the training rows is asked about, and left out. A few patients are unlike all others, and a
-# handful of rows decide about them.
+# How many rows are behind it?
+# ----------------------------
+# ``effective_sample_size`` returns the effective number of rows behind a prediction, and
+# ``predict(..., return_std=True)`` the spread of their targets. With ``X=None`` both refer to the
+# training rows, each left out of its own prediction. A few patients differ from all others, and
+# their predictions depend on a handful of rows.
 
 n_behind = model.effective_sample_size(patient).item()
 _, spread = model.predict(patient, return_std=True)
-print(f"Patient 17: as of {n_behind:.0f} rows, which spread by {spread.item():.0f}.")
+print(f"Patient 17: {n_behind:.0f} effective rows, targets with a spread of {spread.item():.0f}.")
 
 n_behind_each = model.effective_sample_size(None)
 print(
-    "Rows behind a prediction, quartiles:", *np.quantile(n_behind_each, [0.25, 0.5, 0.75]).round()
+    "Effective rows behind a prediction, quartiles:",
+    *np.quantile(n_behind_each, [0.25, 0.5, 0.75]).round(),
 )
 lonely = others.index[[n_behind_each.argmin()]]
 rest = X.drop(index=lonely)
@@ -84,6 +85,6 @@ for ax, fitted, who in [(axes[0], model, patient.index), (axes[1], without, lone
 plt.show()
 
 # %%
-# The numbers to the right of the bars are how far the disease of each had progressed. Behind
-# patient 17 stand dozens, none of whom matters much. On the right, the prediction is a matter of
-# one or two.
+# The numbers to the right of the bars are the progression of the disease. The prediction for
+# patient 17 is a mean of dozens of patients with small weights. The prediction on the right
+# depends on one or two patients.

@@ -1,30 +1,30 @@
 """
-What is skipped when rows are many
-==================================
+Large data: blocks and a lattice
+================================
 
-A million queries and a million training rows make 10\\ :sup:`12` pairs, far too many to look at.
-Most do not matter. This example draws the two ways that make use of it, which the chapter
-:doc:`/user_guide/large_data` describes: blocks of rows that are skipped or added as a whole, and a
-lattice that spares a Gaussian all pairs. At the end we measure what that is worth.
+A million queries and a million training rows make 10\\ :sup:`12` pairs, and most of them do not
+matter. This example shows the two algorithms that avoid them, which are described in
+:doc:`/user_guide/large_data`: blocks of rows that are skipped or added as a whole, and a lattice,
+with which a Gaussian needs no pairs at all. At the end we measure the time.
 """
 
 # %%
 # Blocks
 # ------
-# Training rows that lie together make a block, and blocks that lie together a group. Each has a
-# box. From the box of a block of queries, the black one, bounds of all distances are known at once,
-# and with them what to do with a block of training rows:
+# Neighbouring training rows form a block, and neighbouring blocks form a group. Each has a
+# bounding box. The black box contains a block of queries. The boxes give bounds on all distances,
+# and so decide what to do with a block of training rows:
 #
-# - If no pair can have weight, it is skipped.
-# - If all its rows are within the support of all queries, the parabola of ``"epanechnikov"`` has no
-#   edge there. A few sums over the block, its moments, give what it adds, and no pair is looked at.
-#   Often that goes for a group as a whole.
-# - Else it is visited, pair by pair. That is where the edge runs.
+# - If no pair can have weight, the block is skipped.
+# - If all its rows are within the support of all queries, ``"epanechnikov"`` is a parabola on all
+#   pairs. A few sums over the block, its moments, give its contribution without visiting a pair.
+#   Often this holds for a whole group.
+# - Otherwise the block is visited pair by pair. Such blocks lie along the edge of the support.
 #
-# A Gaussian has no edge. It visits whatever is more than rounding in the sum.
+# A Gaussian has no edge. It visits all blocks whose contribution exceeds rounding error.
 #
-# The boxes are the engine's own. We look inside for this picture only: ``nwkr._pooling`` is private
-# and may change without notice.
+# The boxes are those of the engine. This figure uses the private ``nwkr._pooling``, which may
+# change without notice.
 
 from time import perf_counter
 
@@ -94,18 +94,17 @@ figure.legend(
 plt.show()
 
 # %%
-# With more rows, blocks are smaller and bandwidths narrower, so that the share of pairs that are
-# visited falls.
+# With more rows, blocks are smaller and bandwidths narrower, so the share of visited pairs falls.
 
 # %%
 # A lattice
 # ---------
-# A Gaussian is the convolution of two narrower ones. So a training row may hand its weight to the
-# points of a lattice first, and a query collect it from there. That takes two short hops each, and
-# nobody meets anybody else. Both hops weight by :math:`e^{-u^2}`, where :math:`u` is a distance in
-# bandwidths, and both are cut off where next to nothing is left.
+# A Gaussian is the convolution of two narrower ones. So each training row first spreads its weight
+# onto the points of a lattice, and each query then collects weights from the lattice. No pair is
+# visited. Both steps weight by :math:`e^{-u^2}`, where :math:`u` is a distance in bandwidths, and
+# both are cut off where the weight is negligible.
 #
-# This is all of it, without the cells that make it fast:
+# This is the whole algorithm, without the cells that make it fast:
 
 
 def hop(rows, lattice, cut_off):
@@ -125,13 +124,14 @@ handed_on = hop(keys, lattice, cut_off).sum(axis=0)
 collected = handed_on * hop(query, lattice, cut_off)[0]
 
 # %%
-# Areas stand for weights. On the left is what all training rows have handed to the lattice, on the
-# right what one query collects. The dashed circles are the cut-offs of one row, and of the query.
+# Areas show weights. The left panel shows the weights that all training rows have spread onto the
+# lattice, the right panel the weights that one query collects. The dashed circles are the cut-offs
+# of one row and of the query.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 5), sharex=True, sharey=True, layout="constrained")
 for ax, weights, colour, centre, title in (
-    (axes[0], handed_on, ORANGE, keys[7], "first hop: from rows to the lattice"),
-    (axes[1], collected, BLUE, query[0], "second hop: from the lattice to a query"),
+    (axes[0], handed_on, ORANGE, keys[7], "first step: from rows to the lattice"),
+    (axes[1], collected, BLUE, query[0], "second step: from the lattice to a query"),
 ):
     ax.plot(*lattice.T, ".", color="0.8", markersize=2, zorder=0)
     ax.scatter(*lattice.T, 180 * weights / weights.max(), color=colour, linewidth=0)
@@ -147,8 +147,9 @@ axes[0].set_ylabel("$x_2$ (bandwidths)")
 plt.show()
 
 # %%
-# The lattice need not be fine. In theory a spacing of :math:`s` bandwidths leaves a relative error
-# of :math:`4 e^{-\pi^2 / (2 s^2)}` in two dimensions, and what one sees is no worse:
+# The lattice need not be fine. With a spacing of :math:`s` bandwidths in two dimensions, the
+# relative error is at most :math:`4 e^{-\pi^2 / (2 s^2)}`. The measured errors are below this
+# bound:
 
 straight = np.exp(-cdist(keys, keys, "sqeuclidean") / 2).sum(axis=1)
 for spacing in (1.2, 0.9, 0.7, 0.5, 0.4):
@@ -162,7 +163,8 @@ for spacing in (1.2, 0.9, 0.7, 0.5, 0.4):
 # %%
 # Time
 # ----
-# ``algorithm`` takes each of these ways by its name. Here we fit and predict as many rows.
+# The parameter ``algorithm`` selects an algorithm by name. We fit and predict the same number of
+# rows.
 
 sizes = np.array([1_000, 3_000, 10_000, 30_000])
 ways = {"dense": ("black", "o", 2), "blocks": (ORANGE, "s", -8), "lattice": (GREEN, "^", -3)}
@@ -178,9 +180,9 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharex=True, sharey=True, lay
 for ax, kernel in zip(axes, ("epanechnikov", "gaussian")):
     for way, (colour, marker, up) in ways.items():
         if (kernel, way) == ("epanechnikov", "lattice"):
-            continue  # it is for Gaussians
+            continue  # needs a Gaussian
         model = NadarayaWatsonRegressor(kernel, algorithm=way)
-        seconds(model, 100)  # the first call of all loads this and that
+        seconds(model, 100)  # warm up: the first call loads libraries
         times = [min(seconds(model, n) for _ in range(2 if n <= 10_000 else 1)) for n in sizes]
         ax.plot(sizes, times, marker=marker, color=colour)
         ax.annotate(way, (sizes[-1], times[-1]), xytext=(8, up), textcoords="offset points")
@@ -192,9 +194,10 @@ axes[0].set_ylabel("fit and predict (s)")
 plt.show()
 
 # %%
-# For three times the rows, all pairs take nine times as long. The time of blocks grows more slowly,
-# and that of the lattice hardly faster than the number of rows. ``algorithm="auto"``, the default,
-# takes the way that promises to be the fastest; ``algorithm_`` says which that is.
+# With three times as many rows, all pairs take nine times as long. The time of blocks grows more
+# slowly, and that of the lattice hardly faster than the number of rows. The default
+# ``algorithm="auto"`` selects the algorithm with the shortest estimated time; ``algorithm_`` is
+# its name.
 
 for n in sizes:
     print(f"{n:6,} rows: {NadarayaWatsonRegressor().fit(*make_data(n)).algorithm_}")

@@ -2,15 +2,15 @@
 Local lines: edges, linear columns, slopes
 ==========================================
 
-``degree=1`` fits a line in each window in place of a mean. Three things come with it: hardly any
-bias at the edges, columns that are found to be linear, and slopes and standard errors.
+``degree=1`` fits a line in each window instead of a mean. This has three benefits: little bias at
+the edges, columns that the search finds to be linear, and slopes with standard errors.
 """
 
 # %%
 # Edges
 # -----
-# At the edge all rows lie to one side, and a mean stops short of where the curve goes. A line goes
-# on. Both have the same bandwidth here; the difference is largest in the shaded fifths.
+# At the edge all rows lie on one side of the query, and a mean is biased. A line follows the curve
+# to the edge. Both fits have the same bandwidth; the difference is largest in the shaded fifths.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,7 +41,7 @@ for name, (model, color, style) in fits.items():
     curve = model.fit(X, y).predict(grid[:, None])
     ax.plot(grid, curve, style, color=color, linewidth=2, label=name)
     off = np.abs(curve - truth(grid))
-    print(f"{name}: off by {off[edge].mean():.2f} at the edges, {off[~edge].mean():.2f} between")
+    print(f"{name}: error {off[edge].mean():.2f} at the edges, {off[~edge].mean():.2f} between")
 for start in (0, 4):
     ax.axvspan(start, start + 1, color="0.93", zorder=0)
 ax.set(xlabel="x", ylabel="y", xlim=(-0.1, 5.1))
@@ -51,10 +51,10 @@ plt.show()
 # %%
 # A linear column
 # ---------------
-# A line that is fitted in a window as wide as all data is a straight line. So the search finds that
-# a column enters linearly: its bandwidth is `inf`. Here the target is a wave in the first column,
-# linear in the second, and does not depend on the third. A column without effect is linear, too:
-# its slope is near 0.
+# With bandwidth `inf`, the window includes all rows, and the fit is linear in the column. So the
+# search finds linear columns. In this example the target is a wave in the first column, linear in
+# the second, and independent of the third. A column without effect is linear too: its slope is
+# near 0.
 
 Z = rng.uniform(-2, 2, size=(300, 3))
 z = np.sin(3 * Z[:, 0]) + Z[:, 1] + rng.normal(scale=0.3, size=300)
@@ -80,10 +80,10 @@ plt.show()
 # Slopes and standard errors
 # --------------------------
 # ``local_slopes`` returns the coefficients of the lines: how the target changes with each column
-# around a query. ``standard_error`` says how far a prediction would vary with other noise. It does
-# not contain the bias where the curve bends, so a bandwidth that follows the curve is needed. The
-# band below is the prediction plus and minus two standard errors. On the right, slopes are better
-# with twice the bandwidth that is best for the curve.
+# around a query. ``standard_error`` estimates how far a prediction would vary with other noise. It
+# does not include bias, so the bandwidth must be small enough to follow the curve. The band on the
+# left is the prediction plus and minus two standard errors. On the right, slopes are better with
+# twice the bandwidth that is best for the curve.
 
 model = NadarayaWatsonRegressorCV(degrees=(1,)).fit(X, y)
 queries = grid[:, None]

@@ -1,17 +1,17 @@
 """
-Rows that no memory holds
-=========================
+More rows than memory
+=====================
 
-The estimators of :mod:`nwkr.dask` are fitted on chunks, which are made or read where they are
-needed and forgotten. Here a chunk is generated from its number; :doc:`the chapter
-</user_guide/more_than_one_machine>` says how the same runs on several machines. We fit a curve to
-more and more rows, and see that its error falls as it should while memory does not grow.
+The estimators of :mod:`nwkr.dask` are fitted on chunks, which are generated or read when needed,
+and then discarded. In this example each chunk is generated from its number.
+:doc:`/user_guide/more_than_one_machine` explains how to run the same code on several machines. We
+fit a curve to more and more rows. Its error falls as in theory, and memory does not grow.
 """
 
 # %%
 # A table in chunks
 # -----------------
-# A Dask array knows how to make each chunk. Nothing is made yet.
+# A Dask array stores how to generate each chunk. Nothing is generated yet.
 
 from time import perf_counter
 
@@ -46,8 +46,8 @@ table(20)
 # %%
 # Fit and predict
 # ---------------
-# ``fit`` reads each chunk once. ``predict`` gives a lazy array. When that is computed, each chunk
-# of rows hands its weights to a lattice, and the lattices add up.
+# ``fit`` reads each chunk once. ``predict`` returns a lazy array. When it is computed, each chunk
+# of rows spreads its weights onto a lattice, and the lattices are added.
 
 grid = np.linspace(-2, 2, 401)
 queries = da.from_array(grid[:, None])
@@ -63,8 +63,8 @@ for n_chunks in (1, 4, 20):
     print(f"{n_rows:9,d} rows: {seconds[n_rows]:.1f} s, error {errors[n_rows]:.4f}")
 
 # %%
-# With Scott's bandwidth the error falls about as the power -2/5 of the number of rows: the dashed
-# line. The bump at 1 is narrow, and shows it best.
+# With Scott's bandwidth, the error falls approximately with the power -2/5 of the number of rows,
+# the dashed line. The difference is clearest at the narrow bump at 1.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 first = table(1)[:1_500].compute()
@@ -83,8 +83,8 @@ plt.show()
 # %%
 # On a laptop
 # -----------
-# The chunks above went to threads of one process. With a client they go to its workers, and the
-# code stays as it is:
+# Threads of one process computed the chunks above. With a client, its workers do, and the code
+# stays the same:
 #
 # .. code-block:: python
 #

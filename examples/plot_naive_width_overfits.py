@@ -1,18 +1,18 @@
 """
-Why the width cannot be learned from the training loss
-======================================================
+Why the training loss cannot choose the bandwidth
+=================================================
 
-The bandwidth of a kernel can be learned like any other number: choose a loss, and go downhill.
-But the loss must not be that of the training rows as they are. This example shows what happens
-if it is, and that leaving each row out of its own prediction is all it takes to put it right.
+The bandwidth of a kernel can be learned like any other parameter, by minimising a loss. But this
+must not be the loss on the training rows themselves. This example shows how such a fit fails, and
+that leaving each row out of its own prediction solves the problem.
 """
 
 # %%
 # Every row is its own nearest neighbour
 # --------------------------------------
-# A training row as a query finds itself among the keys, at distance 0. The narrower the kernel,
-# the larger the part of its attention that it pays to itself; in the limit it repeats its own
-# target, noise included, and the training loss is 0. At bandwidth 0 the limit can be had:
+# If a training row is the query, it is also a key, at distance 0. The narrower the kernel, the
+# larger its own weight. In the limit the prediction is its own target, noise included, and the
+# training loss is 0. Bandwidth 0 is this limit:
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,10 +38,10 @@ np.testing.assert_allclose(fit(0).predict(X), y)
 np.testing.assert_array_equal(fit(0).attention_weights_, np.eye(40))
 
 # %%
-# Two losses, two ways downhill
-# -----------------------------
-# ``predict(X)`` lets each row attend to itself. ``predict(None)`` leaves it out: the prediction
-# for a row is then what the model would say if it had been fitted to the other rows alone.
+# Two losses, two descents
+# ------------------------
+# ``predict(X)`` includes each row in its own prediction. ``predict(None)`` leaves it out: the
+# result is that of a model which was fitted to the other rows only.
 
 
 def training_loss(width):
@@ -53,7 +53,7 @@ def leave_one_out_loss(width):
 
 
 def descend(loss, width=2.0):
-    """Widths on the way down: narrower by a tenth for as long as that lowers the loss."""
+    """Widths of the descent, each narrower by a tenth, as long as the loss decreases."""
     widths = [width]
     while loss(0.9 * widths[-1]) < loss(widths[-1]):
         widths.append(0.9 * widths[-1])
@@ -65,11 +65,11 @@ for loss, path in downhill.items():
     print(f"{loss.__name__:18}  stops at width {path[-1]:.1g}, where it is {loss(path[-1]):.2g}")
 
 # %%
-# The training loss knows no end: the descent stops where the weights of all other rows are too
-# small for the computer, and what is left of the loss is rounding. Leaving one out has a
-# minimum, for without itself a row has to learn from its neighbours. Here we know the truth and
-# the variance of the noise, which is 1, and so also the loss to be expected on new rows: its
-# minimum is close by. The small markers follow each descent from width 2, the open one is its end.
+# The training loss has no minimum: the descent stops only where the weights of all other rows
+# underflow, and the loss is rounding error. The leave-one-out loss has a minimum, because a row
+# must be predicted from its neighbours. The truth and the variance of the noise, 1, are known
+# here, and so is the expected loss on new rows. Its minimum is close to that of leave-one-out. The
+# small markers show each descent from width 2; the open marker is its end.
 
 grid = np.linspace(0, 5, 501)
 
@@ -94,20 +94,20 @@ for (loss, path), color, marker in zip(downhill.items(), ["#D55E00", "#0072B2"],
         markeredgecolor=color,
         markeredgewidth=2,
     )
-ax.annotate("leaving each row out", (1e-4, 2.7), color="#0072B2")
+ax.annotate("leave-one-out", (1e-4, 2.7), color="#0072B2")
 ax.annotate("on new rows", (1e-4, 2.2))
 ax.annotate("on the training rows", (1e-4, 0.2), color="#D55E00")
 ax.set(xscale="log", xlabel="width of the kernel", ylabel="mean squared error", ylim=(-0.1, 3))
 plt.show()
 
 # %%
-# What they have learned
-# ----------------------
-# At its width of next to nothing the model on the left knows the training rows by heart: each
-# query gets the target of the nearest key. The other one has learned the curve.
+# The two fits
+# ------------
+# With its tiny width, the model on the left predicts the target of the nearest key for each query.
+# The model on the right has learned the curve.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
-titles = ["By the training loss", "Leaving each row out"]
+titles = ["Training loss", "Leave-one-out"]
 for ax, path, color, title in zip(axes, downhill.values(), ["#D55E00", "#0072B2"], titles):
     ax.plot(x, y, "o", color="0.6", markersize=5)
     ax.plot(grid, truth(grid), "--", color="black", linewidth=1.2)

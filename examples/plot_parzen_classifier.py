@@ -1,11 +1,11 @@
 """
-Parzen windows and classification by attention
-==============================================
+Parzen windows and Nadaraya-Watson classification
+=================================================
 
-To classify by density, one estimates how densely each class populates the space, counts in the
-share of each class among the rows, and decides for the larger. With Parzen windows for the
-densities this is Nadaraya-Watson classification: decision by decision, and probability by
-probability. We check both on tumours of the breast, benign and malignant.
+A density classifier estimates the density of each class, multiplies it by the class frequency, and
+predicts the class with the larger product. With Parzen windows as density estimates, its labels and
+probabilities equal those of Nadaraya-Watson classification. We check both on benign and malignant
+tumours of the breast.
 """
 
 # %%
@@ -16,16 +16,15 @@ probability. We check both on tumours of the breast, benign and malignant.
 #
 # .. math:: p_c(x) = \frac{1}{n_c} \sum_{i: y_i = c} \frac{1}{Z b^d} K(\|x - x_i\| / b)
 #
-# and the share of that class among the :math:`n` rows is :math:`n_c / n`. In their product
+# and the frequency of that class among the :math:`n` rows is :math:`n_c / n`. In their product,
 # :math:`n_c` cancels:
 #
 # .. math:: \frac{n_c}{n} p_c(x) = \frac{1}{n Z b^d} \sum_{i: y_i = c} K(\|x - x_i\| / b)
 #
-# Bayes' rule divides this by its sum over the classes, and then the factor in front cancels
-# too. What remains is the part of the weights that goes to rows of class :math:`c`: the
-# prediction of :class:`~nwkr.NadarayaWatsonClassifier`. For two classes it is above one half
-# wherever the difference of the two products is positive. All this takes one bandwidth for all
-# classes; nothing else.
+# Bayes' rule divides this by its sum over the classes, and the factor in front cancels too. The
+# result is the share of class :math:`c` in the weights: the prediction of
+# :class:`~nwkr.NadarayaWatsonClassifier`. For two classes it exceeds one half where the difference
+# of the two products is positive. The only assumption is the same bandwidth for all classes.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,10 +43,10 @@ for name in classes:
 
 
 def log_products(X, y, queries, kernel, bandwidth):
-    """Logarithm of share times density at the queries, a column for each class."""
+    """Logarithm of class frequency times density at the queries, a column for each class."""
     columns = []
     for name in classes:
-        # One leaf for all rows: the tree saves time, but costs half of the digits.
+        # One leaf for all rows: a deeper tree saves time, but loses half of the digits.
         density = KernelDensity(kernel=kernel, bandwidth=bandwidth, leaf_size=len(X))
         log_density = density.fit(X[y == name]).score_samples(queries)
         columns.append(np.log(np.mean(y == name)) + log_density)
@@ -57,9 +56,9 @@ def log_products(X, y, queries, kernel, bandwidth):
 # %%
 # One feature
 # -----------
-# Take the mean radius of the cells' nuclei, and a Gaussian of bandwidth 1. Above, the densities
-# of the two classes, each times its share; below, the probability by attention. It passes one
-# half where the curves above cross.
+# We use the mean radius of the cell nuclei, and a Gaussian with bandwidth 1. The upper panel shows
+# the density of each class times its frequency. The lower panel shows the probability from the
+# classifier. It is one half where the curves above cross.
 
 radius = X[["mean radius"]].to_numpy()
 line = np.linspace(5, 30, 1001)[:, None]
@@ -87,17 +86,16 @@ for ax in (above, below):
     ax.axvline(boundary, color="black", linewidth=1, linestyle=":")
 below.plot(boundary, 0.5, "o", color="white", markeredgecolor="black", markeredgewidth=1.5)
 below.annotate(f"one half, at {boundary:.1f}", (boundary + 0.6, 0.46))
-above.set(ylabel="share × density", ylim=(0, None))
-below.set(xlabel="mean radius", ylabel="P(malignant), by attention")
+above.set(ylabel="frequency × density", ylim=(0, None))
+below.set(xlabel="mean radius", ylabel="P(malignant)")
 plt.show()
 
 # %%
 # Two features, six kernels
 # -------------------------
-# Nothing in the argument depends on the kernel, or on the number of features. `KernelDensity`
-# shares six kernels with nwkr, under its own names. Those of compact support reach only so far:
-# where no row is in reach, all densities are 0 and decide nothing, and the classifier does what
-# `handle_empty` says.
+# The argument holds for any kernel and any number of features. `KernelDensity` has six of nwkr's
+# kernels, partly under other names. Where a compact kernel reaches no row, all densities are 0, and
+# the classifier follows `handle_empty`.
 
 pair = scale(X[["mean radius", "mean texture"]])
 bandwidth = 0.4
@@ -120,17 +118,18 @@ for kernel, name in names_in_sklearn.items():
     by_attention = model.predict_proba(plane[reached])
     np.testing.assert_allclose(by_attention, by_density, rtol=1e-10, atol=1e-12)
 
-    # The boxcar counts rows, and where it counts as many of each class, rounding decides.
+    # The boxcar counts rows. Where the counts of both classes are equal, rounding decides.
     decided = ~np.isclose(*by_density.T)
     np.testing.assert_array_equal(
         model.predict(plane[reached][decided]), classes[by_density[decided].argmax(axis=1)]
     )
-    print(f"{kernel:12}  alike wherever it reaches: {reached.mean():4.0%} of the plane")
+    print(f"{kernel:12}  equal where a row is in reach: {reached.mean():4.0%} of the plane")
 
 # %%
-# For the Gaussian, the difference of the densities beside the probability. They look unlike,
-# for the density says how much is known and the probability does not; but one is 0 where the
-# other is one half. Open circles are benign tumours, triangles malignant ones.
+# The figure shows the difference of the densities and the probability, for the Gaussian. They look
+# different, because a density also shows how many rows are near, and a probability does not. But
+# the difference is 0 where the probability is one half. Circles are benign tumours, triangles
+# malignant ones.
 
 products = log_products(pair, diagnosis, plane, "gaussian", bandwidth)
 difference = np.diff(np.exp(products), axis=1).reshape(across.shape)
@@ -141,8 +140,8 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharex=True, sharey=True, l
 shades = plt.get_cmap("RdBu_r")(np.linspace(0.15, 0.85, 10))
 steps = np.array([0.005, 0.02, 0.05, 0.1, 0.2])
 panels = [
-    ("Share × density, malignant less benign", difference, [*-steps[::-1], 0, *steps], 0),
-    ("P(malignant), by attention", probability, np.linspace(0, 1, 11), 0.5),
+    ("Frequency × density, malignant minus benign", difference, [*-steps[::-1], 0, *steps], 0),
+    ("P(malignant)", probability, np.linspace(0, 1, 11), 0.5),
 ]
 for ax, (title, height, levels, middle) in zip(axes, panels):
     filled = ax.contourf(across, up, height, levels, colors=shades)

@@ -2,18 +2,18 @@
 Quickstart: a table, a model, and the rows behind a prediction
 ==============================================================
 
-The diabetes data that scikit-learn ships hold ten measurements of each of 442 patients, and how far
-their disease had progressed a year later. We fit the table as it is, without a knob, compare the
+The diabetes data of scikit-learn hold ten measurements of 442 patients, and the progression of
+their disease a year later. We fit the unscaled table without setting any parameter, compare the
 model with nearest neighbours and kernel ridge, and look at the patients behind one prediction.
 """
 
 # %%
 # Fit it
 # ------
-# :class:`~nwkr.NadarayaWatsonRegressorCV` needs no scaling and no parameter. It compares means with
-# local lines, and one bandwidth for all features with one for each; every candidate predicts each
-# patient from all others, and the best is kept. A bandwidth is a width in the units of its feature:
-# with local lines, `inf` makes a feature linear.
+# :class:`~nwkr.NadarayaWatsonRegressorCV` needs no scaling and no parameters. It compares means
+# with local lines, and one bandwidth for all features with one for each. Every candidate predicts
+# each patient from all others, and the best one is kept. A bandwidth has the units of its feature.
+# With local lines, `inf` makes the fit linear in that feature.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -39,9 +39,9 @@ print(pd.DataFrame({"bandwidth": model.bandwidth_, "spread": X.std()}).T.round(1
 # %%
 # How well does it predict?
 # -------------------------
-# Tuning must be judged on other rows. So every model is tuned within the training part of each of
-# five folds. Nearest neighbours and kernel ridge need columns of one scale, and a grid; kernel
-# ridge needs a target of mean 0 as well.
+# Tuning must be judged on other rows, so every model is tuned within the training part of each of
+# five folds. Nearest neighbours and kernel ridge need scaled columns and a parameter grid. Kernel
+# ridge also needs a target with mean 0.
 
 
 def scaled(model, **grid):
@@ -65,15 +65,15 @@ contenders = {
     "KernelRidge": kernel_ridge(),
 }
 folds = KFold(5, shuffle=True, random_state=0)
-print("R2 on rows kept apart, mean over 5 folds:")
+print("R2 on held-out rows, mean over 5 folds:")
 for name, contender in contenders.items():
     print(f"    {name:26} {cross_val_score(contender, X, y, cv=folds).mean():.3f}")
 
 # %%
-# What does a prediction rest on?
-# -------------------------------
-# A prediction is a weighted sum of the training targets. ``explain`` lists the largest weights, and
-# ``standard_error`` says how far the prediction would vary with other noise.
+# Which rows are behind a prediction?
+# -----------------------------------
+# A prediction is a weighted sum of the training targets. ``explain`` lists the largest weights.
+# ``standard_error`` estimates how far the prediction would vary with other noise.
 
 predicted, error = model.predict(patient).item(), model.standard_error(patient).item()
 print(f"Patient 0: predicted {predicted:.0f} ± {error:.0f}, measured {y[0]:.0f}.")
@@ -82,10 +82,10 @@ print(table.round(3).to_string(index=False))
 print(X.loc[[0, *table["row"]], ["age", "sex", "bmi", "bp", "s5"]].to_string())
 
 # %%
-# Seen in a figure
-# ----------------
-# On the left, the search: what each candidate scored. On the right, the patients that weigh most in
-# the prediction for patient 0.
+# The figure
+# ----------
+# The left panel shows the score of each candidate in the search. The right panel shows the patients
+# with the largest weights in the prediction for patient 0.
 
 from pathlib import Path
 

@@ -2,19 +2,19 @@
 Slopes: how a prediction changes
 ================================
 
-``gradient`` returns the slopes of the fitted function, exactly: the derivative of the formula that
-`predict` evaluates, by each feature. We compare it with the slopes of the truth, along a curve and
-over a plane, and see that slopes want a wider window than curves do.
+``gradient`` returns the exact slopes of the fitted function: the derivatives of the formula of
+`predict` in each feature. We compare them with the true slopes, along a curve and over a plane.
+Slopes need a wider bandwidth than curves.
 """
 
 # %%
 # Along a curve
 # -------------
-# Three hundred points scatter about a curve that is known, and so is its slope. Leave-one-out
-# chooses a bandwidth, which is right for the curve. Its slope swings about the true one: what is a
-# small wiggle of the fit is a large one of the slope. With twice the bandwidth the curve is much
-# the same, and the slope a lot better. (In theory, too, the best bandwidth for a slope is wider: as
-# rows become more it shrinks like :math:`n^{-1/7}`, that for the curve like :math:`n^{-1/5}`.)
+# The data are three hundred noisy points of a known curve. Leave-one-out chooses a bandwidth that
+# suits the curve. The slope of this fit oscillates around the true slope, because small waves of
+# the fit have large slopes. With twice the bandwidth, the curve is nearly the same, and the slope
+# is much better. (In theory, too, the best bandwidth for a slope is wider: it shrinks like
+# :math:`n^{-1/7}`, and the best bandwidth for the curve like :math:`n^{-1/5}`.)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,32 +57,33 @@ for model, label, color, style in fits:
     inside = (grid > 0.5) & (grid < 4.5)
     off = [np.sqrt(np.mean((a - b)[inside] ** 2))
            for a, b in [(fit, truth(grid)), (slope, true_slope(grid))]]  # fmt: skip
-    print(f"{label:22}  off by {off[0]:.2f}, the slope by {off[1]:.2f}")
+    print(f"{label:22}  error of the curve {off[0]:.2f}, of the slope {off[1]:.2f}")
 left.set(xlabel="x", ylabel="y")
 right.set(xlabel="x", ylabel="slope")
 figure.legend(frameon=False, loc="outside upper right", ncols=3)
 plt.show()
 
 # %%
-# At the ends there are rows to one side only, and a weighted mean levels off there. Slopes tend to
-# 0, whatever the truth. Local lines (``degree=1``) do not; their coefficients are estimates of the
-# slope, too, which ``local_slopes`` returns.
+# At the ends, rows lie on one side only, and a weighted mean is flat. So its slope tends to 0,
+# whatever the truth is. Local lines (``degree=1``) avoid this. Their coefficients, from
+# ``local_slopes``, also estimate the slope.
 #
-# It is the slope of the fit to the last digit; differences of predictions only come near.
+# ``gradient`` is exact; finite differences of predictions are approximations:
 
 step = 1e-4
 ahead, behind = (chosen.predict(grid[:, None] + side * step) for side in (1, -1))
 difference = (ahead - behind) / (2 * step)
 print(
-    f"Differences: off by {np.abs(difference - chosen.gradient(grid[:, None]).ravel()).max():.0e}"
+    "Error of finite differences:",
+    f"{np.abs(difference - chosen.gradient(grid[:, None]).ravel()).max():.0e}",
 )
 
 # %%
 # Over a plane
 # ------------
-# Of two features there are two slopes at each place, which make an arrow: where the fit rises, and
-# how steeply. The colours are the fit to 1,000 noisy points around a hill and a hollow, and the
-# black arrows its gradient. White ones are true.
+# With two features, the two slopes at each place form an arrow, which points in the direction of
+# steepest ascent. The colours show the fit to 1,000 noisy points of a surface with a hill and a
+# hollow. Black arrows are its gradient, white arrows the true gradient.
 
 
 def surface(X):
@@ -114,12 +115,12 @@ display.ax_.set_aspect("equal")
 plt.show()
 
 # %%
-# What kernels make of it
-# -----------------------
-# A kernel's own shape is seen in the slope before it is seen in the fit. With the Gaussian both are
-# smooth. The slope of the Epanechnikov kernel's fit jumps whenever a row enters the window; that of
-# the triangular kernel's whenever one is passed, too. The boxcar's fit is made of steps, which have
-# no slope, and asking for one is an error.
+# Slopes of different kernels
+# ---------------------------
+# The shape of a kernel affects the slope more than the fit. With the Gaussian both are smooth.
+# With the Epanechnikov kernel, the slope jumps where a row enters or leaves the window. With the
+# triangular kernel it also jumps where the query passes a row. The fit of the boxcar is a step
+# function, for which ``gradient`` raises an error.
 
 few = slice(40)
 figure, axes = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")

@@ -1,19 +1,21 @@
 """
-Series: correlated noise, and only the past
-===========================================
+Time series: correlated noise, and past rows only
+=================================================
 
-Rows that follow each other in time know too much of each other. Their noise is correlated, so that
-the neighbours of a row that is left out give its noise away; and what comes later is not known when
-a prediction is made. ``gap`` and ``one_sided`` are for these two.
+Time series raise two problems. First, their noise is correlated: the neighbours of a left-out row
+contain some of its noise, so leave-one-out chooses too narrow a bandwidth. ``gap`` leaves the
+neighbours out too. Second, future rows are not known when a prediction is made. With ``one_sided``,
+a prediction uses past rows only.
 """
 
 # %%
-# Noise that lasts
+# Correlated noise
 # ----------------
-# A wave with noise of which each step keeps 60 %. Left out alone, each row is best predicted by its
-# two neighbours: the bandwidth that is found is less than the distance between rows, and the curve
-# follows the noise. With ``gap=5`` each row is predicted without the five before and after it, and
-# the rows farther away know little of its noise: 0.6\ :sup:`5` is 0.08.
+# The data are a wave with autoregressive noise: each step keeps 60 % of the noise. If only the row
+# itself is left out, its two neighbours predict it best. The chosen bandwidth is smaller than the
+# distance between rows, and the curve follows the noise. With ``gap=5``, each row is predicted
+# without the five rows before and after it. The noise of other rows is nearly uncorrelated with
+# its own, because 0.6\ :sup:`5` is 0.08.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,9 +44,9 @@ axes[0].legend(loc="upper right")
 plt.show()
 
 # %%
-# How long should the gap be? As long as the noise is correlated. The error of the curve, which is
-# known here, falls until then; a gap that is longer costs little, but has each row predicted from
-# farther away.
+# How long should the gap be? As long as the noise is correlated. Up to that length the error of
+# the curve, which is known here, decreases. A longer gap costs little, although each row is then
+# predicted from rows farther away.
 
 print("gap   bandwidth   error of the curve")
 for gap in (0, 1, 2, 3, 5, 8, 12):
@@ -53,13 +55,13 @@ for gap in (0, 1, 2, 3, 5, 8, 12):
     print(f"{gap:3} {model.bandwidth_[0]:11.1f} {error:20.2f}")
 
 # %%
-# Rows that belong together otherwise, like measurements of one patient, are `groups` of ``fit``.
+# For other related rows, such as measurements of one patient, pass `groups` to ``fit``.
 #
-# Only the past
-# -------------
-# A filter knows the rows up to now. With ``one_sided=0`` only rows count whose column 0, the time,
-# is no larger than the query's. The mean of a window that lies wholly in the past lags behind. A
-# line knows where the curve is going, and hardly lags.
+# Past rows only
+# --------------
+# A filter uses rows up to the present. With ``one_sided=0``, a query uses only rows whose column
+# 0, the time, is not later than its own. The mean of such a window lags behind the curve. A line
+# follows the slope of the curve, and hardly lags.
 
 figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
 ax.scatter(time, y, s=5, color="0.7")
@@ -72,10 +74,10 @@ ax.legend(loc="upper right")
 plt.show()
 
 # %%
-# The search judges bandwidths by how well each row is predicted from those strictly before it, or
-# with a gap from those that are some steps earlier. For the next row the last ones are the best
-# guide, for their noise lasts. Farther ahead the wave has to be continued, which takes lines over
-# longer windows.
+# The search scores each bandwidth by predicting each row from strictly earlier rows, or with a
+# gap, from rows that are some steps earlier. One step ahead, the latest rows predict best, because
+# the noise is correlated. Further ahead the wave must be extrapolated, for which lines over longer
+# windows are best.
 
 print("steps ahead   degree   bandwidth   R2")
 for ahead in (1, 5, 20):

@@ -2,10 +2,10 @@
 Tuning on real data
 ===================
 
-Tuning must be judged on other rows. Here every model is tuned on four fifths of the rows and scored
-on the last, in turn: the search of nwkr as it is, and with one bandwidth for all features, beside
-the plain rule of thumb and well-known models of scikit-learn, each tuned over what it is usually
-tuned over.
+Tuning must be judged on other rows. In this example every model is tuned on four fifths of the
+rows and scored on the last fifth, over all five folds. We compare the default search of nwkr, the
+search for one common bandwidth, the rule of thumb, and well-known models of scikit-learn with
+usual parameter grids.
 """
 
 import matplotlib.pyplot as plt
@@ -64,9 +64,9 @@ classifiers = {
 # %%
 # Nested scores
 # -------------
-# Within each fold the tuned models see the other four only: by leave-one-out (nwkr) or by five
-# folds once more. Scores are R2 for the targets, and accuracy for the classes. In few rows one row
-# more or less shows, so that they are split anew up to three times.
+# In each fold, models are tuned on the other four folds only: by leave-one-out (nwkr) or by five
+# inner folds. Scores are R2 for regression and accuracy for classification. Small data sets are
+# split up to three times, because single rows affect their scores.
 
 
 def scores_of(models, load, Folds):
@@ -99,7 +99,7 @@ for data, scores in results.items():
         print(f"  {name:22}{score:7.3f}")
 
 # %%
-# Linnerud's twenty rows hold next to nothing that could be learnt; the mean has a score of 0.
+# Linnerud's twenty rows contain almost no signal; predicting the mean scores about 0.
 
 names = [*list(regressors)[:4], "kernel ridge, support vectors", "random forest"]
 fig, axes = plt.subplots(1, len(results), figsize=(10, 3), sharey=True, layout="constrained")

@@ -2,20 +2,19 @@
 More than a mean: spread, quantiles, intervals
 ==============================================
 
-A prediction is a mean of training targets, by weight. The same weights say more: how far these
-targets spread, where their quantiles are, how likely one is to exceed a threshold. We look at all
-of that on data that scatter the more, the farther to the right they are.
+A prediction is a weighted mean of training targets. The same weights give the spread of these
+targets, their quantiles, and the probability to exceed a threshold. In the data of this example
+the noise grows from left to right.
 """
 
 # %%
 # A band of quantiles, and two kinds of interval
 # ----------------------------------------------
-# The data follow a sine, with normal noise whose standard deviation grows from 0.1 to 1. The bands
-# below are all for 90 % of the targets. On the left they lie between the conditional quantiles 0.05
-# and 0.95. In the middle is the jackknife+: the curve plus and minus what predictions of rows
-# that were left out were off by. It is made for intervals that hold as many targets as they
-# promise, over all rows, and knows of one width only. On the right the same is done in units of the
-# local spread.
+# The data follow a sine, with normal noise whose standard deviation grows from 0.1 to 1. All bands
+# are intended to cover 90 % of the targets. On the left, the band lies between the conditional
+# quantiles 0.05 and 0.95. In the middle is the jackknife+: the curve plus and minus leave-one-out
+# errors. It guarantees the coverage on average over all rows, and has nearly the same width
+# everywhere. On the right, the errors are in units of the local spread.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -61,12 +60,12 @@ for ax, (name, band) in zip(axes, bands.items()):
 plt.show()
 
 # %%
-# The quantiles follow the scatter, in steps, for they are targets of rows. On the left, where there
-# is little noise and the curve is steep, they are too wide: they hold what the curve does within a
-# window, too. The jackknife+ is too wide there and too narrow on the right; the scaled one is
-# better in both places.
+# The quantiles follow the scatter, in steps, because they are targets of training rows. At small
+# x, where the noise is small and the curve is steep, they are too wide, because they include the
+# slope of the curve within a window. The jackknife+ is too wide at small x and too narrow at large
+# x. The scaled intervals are better at both ends.
 #
-# Do they hold as many as they promise? We count, in 6,000 new rows.
+# We count how many of 6,000 new targets the intervals contain.
 
 new, targets = sample(6000, np.random.default_rng(1))
 third = np.digitize(new.ravel(), [5 / 3, 10 / 3])
@@ -80,11 +79,11 @@ for name, band in bands.items():
 # %%
 # The spread
 # ----------
-# ``predict(X, return_std=True)`` returns the standard deviation besides the mean: of the targets
-# around a query, as they are weighted. This is no error of the mean. It is drawn on the left; there
-# again, the slope of the curve within a window adds to it where the noise is small. On the right is
-# of how many rows each prediction is effectively the mean. There are fewer at the ends, and where a
-# query is far from all rows there would be one.
+# ``predict(X, return_std=True)`` also returns the weighted standard deviation of the targets
+# around each query. It is not the error of the mean. The left panel shows it; where the noise is
+# small, the slope of the curve within a window adds to it. The right panel shows the effective
+# number of rows behind each prediction. It is smaller at the ends, and tends to 1 far from all
+# rows.
 
 mean, std = model.predict(grid[:, None], return_std=True)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
@@ -99,11 +98,10 @@ plt.show()
 # %%
 # The curve itself
 # ----------------
-# How sure is the curve? ``predict_band`` answers with the wild bootstrap: it gives the rows'
-# residuals random signs and fits them again, two hundred times in one pass. The inner band holds
-# the curve at each place by itself, the outer one everywhere at once, both with 95 %. What they
-# hold is the truth as the kernel smooths it; half the chosen bandwidth smooths off little, and
-# makes the bands wider.
+# How certain is the curve? ``predict_band`` uses the wild bootstrap: it gives the residuals random
+# signs and fits them again, two hundred times in one pass. The inner band covers the curve at each
+# single place with 95 %, the outer one everywhere at once. "The curve" is the truth after
+# smoothing with the kernel. Half the chosen bandwidth smooths less, and gives wider bands.
 
 half = NadarayaWatsonRegressor(bandwidth=model.bandwidth_ / 2).fit(X, y)
 pointwise, everywhere = half.predict_band(grid[:, None], random_state=0)
@@ -116,13 +114,13 @@ display.ax_.legend()
 plt.show()
 
 held = np.mean((everywhere[:, 0] <= truth(grid)) & (truth(grid) <= everywhere[:, 1]))
-print(f"The truth is within the outer band at {held:.0%} of all places.")
+print(f"The truth is within the simultaneous band at {held:.0%} of all places.")
 
 # %%
 # The whole distribution
 # ----------------------
-# ``predict_cdf`` says how likely a target is at most some threshold. Here it is at three queries,
-# for all thresholds, beside what is true.
+# ``predict_cdf`` returns the probability that a target is at most a threshold. The figure shows it
+# for three queries and all thresholds, together with the truth.
 
 thresholds = np.linspace(-4.5, 4.5, 400)
 figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
@@ -136,5 +134,5 @@ plt.show()
 
 at = np.array([0.5, 2.0, 4.5])
 likely = 1 - model.predict_cdf(at[:, None], 1.0).ravel()
-print("Chance of a target above 1, at 0.5, 2.0, 4.5:", *likely.round(2))
-print("What is true:", *norm.sf(1, truth(at), noise(at)).round(2))
+print("Probability of a target above 1, at 0.5, 2.0, 4.5:", *likely.round(2))
+print("Truth:", *norm.sf(1, truth(at), noise(at)).round(2))

