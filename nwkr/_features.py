@@ -14,9 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._column_values import (
+    as_floats,
+    declared_order,
+    kind_of,
+    numbered_labels,
+    numbers_of,
+    require_alike,
+)
 from nwkr._numeric import Column, held_by
 
-__all__ = ["Category", "Cycle", "Feature", "Levels", "Number", "has_declared_order"]
+__all__ = ["Category", "Cycle", "Feature", "Levels", "Number"]
 
 # A category of more levels than this is one column of codes, which are compared.
 MOST_LEVELS = 32
@@ -77,7 +85,7 @@ class Number(Feature):
 
     def read(self, column: Column) -> np.ndarray:
         """Numbers as they are."""
-        return _as_floats(column)
+        return as_floats(column)
 
     def distances(self, values: np.ndarray) -> np.ndarray:
         """One column, of the numbers themselves."""
@@ -112,7 +120,7 @@ class Cycle(Feature):
 
     def read(self, column: Column) -> np.ndarray:
         """Numbers as they are."""
-        return _as_floats(column)
+        return as_floats(column)
 
     def distances(self, values: np.ndarray) -> np.ndarray:
         """Places on a circle as long as the period, where small differences are as they were."""
@@ -168,19 +176,19 @@ class Category(Feature):
     @classmethod
     def of(cls, column: Column) -> Category:
         """The categories of a column of training rows."""
-        codes, levels = _factorized(column)
+        codes, levels = numbered_labels(column)
         used = np.unique(codes[codes >= 0])
         levels = levels[used]
-        if _kind_of(levels) in ("text", "numbers"):
+        if kind_of(levels) in ("text", "numbers"):
             levels = np.sort(levels)
         return cls(column.label, levels, bool((codes < 0).any()))
 
     def read(self, column: Column) -> np.ndarray:
         """Numbers of the levels; the next for a missing one; less than 0 if fit has not seen it."""
-        codes, levels = _factorized(column)
-        _require_alike(column, self.levels, levels)
+        codes, levels = numbered_labels(column)
+        require_alike(column, self.levels, levels)
         missing = float(len(self.levels)) if self.missing else UNKNOWN
-        numbers = np.append(_numbers_of(levels, self.levels), missing)
+        numbers = np.append(numbers_of(levels, self.levels), missing)
         return numbers[codes]
 
     def distances(self, values: np.ndarray) -> np.ndarray:
@@ -237,7 +245,7 @@ class Levels(Feature):
     @classmethod
     def of(cls, column: Column) -> Levels:
         """The levels of a column of training rows."""
-        labels = _declared_order(column)
+        labels = declared_order(column)
         if labels is None and held_by(column) is not None:
             raise ValueError(
                 f"ordered_features must name columns of numbers, or of categories whose order is "
@@ -247,7 +255,7 @@ class Levels(Feature):
         places = None
         if labels is not None:
             places = np.arange(float(len(labels)))
-            if _kind_of(labels) == "numbers":
+            if kind_of(labels) == "numbers":
                 numbers = labels.astype(float)
                 if (np.diff(numbers) > 0).all():
                     labels = places = None
@@ -260,13 +268,13 @@ class Levels(Feature):
     def read(self, column: Column) -> np.ndarray:
         """Places of the levels; NaN for one that is missing, or that was not declared."""
         if self.labels is None and held_by(column) is None:
-            return _as_floats(column)
-        codes, levels = _factorized(column)
+            return as_floats(column)
+        codes, levels = numbered_labels(column)
         if self.labels is None:
-            _require_alike(column, self.steps, levels)
+            require_alike(column, self.steps, levels)
             return np.append(levels.astype(float), np.nan)[codes]
-        _require_alike(column, self.labels, levels)
-        numbers = np.append(_numbers_of(levels, self.labels).astype(int), -1)
+        require_alike(column, self.labels, levels)
+        numbers = np.append(numbers_of(levels, self.labels).astype(int), -1)
         return np.append(self.places, np.nan)[numbers[codes]]
 
     def distances(self, values: np.ndarray) -> np.ndarray:
@@ -317,83 +325,3 @@ class Levels(Feature):
     @property
     def _stepwise(self):
         return 0 < len(self.steps) <= MOST_LEVELS
-
-
-def has_declared_order(column: Column) -> bool:
-    """Whether the type of a column says in what order its categories are."""
-    return _declared_order(column) is not None
-
-
-def _as_floats(column: Column) -> np.ndarray:
-    """Numbers of a column, with NaN for what is missing."""
-    values = column.values
-    if hasattr(values, "iloc"):
-        return values.to_numpy(dtype=float, na_value=np.nan)
-    if not isinstance(values, np.ndarray):
-        values = values.to_numpy()  # as polars has it
-    if values.dtype == object:
-        import pandas as pd
-
-        gaps = pd.isna(values) | np.array([value is np.ma.masked for value in values], bool)
-        values = np.where(gaps, np.nan, values)
-    return np.ma.filled(values.astype(float), np.nan)
-
-
-def _declared_order(column):
-    """The levels of a categorical column in the order that is declared; None if none is."""
-    dtype: Any = getattr(column.values, "dtype", None)
-    if getattr(dtype, "ordered", False) and hasattr(dtype, "categories"):
-        return np.asarray(dtype.categories)
-    if column.dtype.startswith("enum"):
-        return np.asarray(dtype.categories.to_list(), dtype=object)
-    return None
-
-
-def _factorized(column):
-    """A number for each row, -1 for a missing value, and what the numbers stand for."""
-    import pandas as pd
-
-    values = column.values
-    if hasattr(values, "cat") and hasattr(values, "iloc"):
-        return values.cat.codes.to_numpy(), np.asarray(values.cat.categories)
-    if not isinstance(values, np.ndarray):
-        values = np.asarray(values.to_list(), dtype=object)
-    if np.ma.isMaskedArray(values):
-        values = np.where(np.ma.getmaskarray(values), np.nan, values.data.astype(object))
-    if values.dtype == object:
-        values = np.array([None if v is np.ma.masked else v for v in values] + [None])[:-1]
-    codes, levels = pd.factorize(values)
-    if _kind_of(levels) == "a mixture":
-        raise ValueError(
-            f"X must hold categories of one kind in each column; got text and numbers in column "
-            f"{column.label!r}. Convert them with astype(str)."
-        )
-    return codes, np.asarray(levels)
-
-
-def _numbers_of(labels, known):
-    """The number of each label among those that are known; -1 for one that is not."""
-    import pandas as pd
-
-    return pd.Index(known).get_indexer(pd.Index(labels)).astype(float)
-
-
-def _kind_of(labels):
-    """Whether labels are text, numbers, a mixture of both, or something else."""
-    from pandas.api.types import infer_dtype
-
-    kind = infer_dtype(labels, skipna=True)
-    if kind in ("integer", "floating", "boolean", "mixed-integer-float", "decimal"):
-        return "numbers"
-    if kind in ("mixed", "mixed-integer"):
-        return "a mixture"
-    return "text" if kind == "string" else kind
-
-
-def _require_alike(column, known, labels):
-    """Refuse labels of another kind than those of fit, of which none could be among them."""
-    before, now = _kind_of(known), _kind_of(labels)
-    if len(known) and len(labels) and before != now and {before, now} <= {"text", "numbers"}:
-        raise ValueError(
-            f"X must hold in column {column.label!r} what it held in fit, {before}; got {now}."
-        )

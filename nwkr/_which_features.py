@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._features import Category, Cycle, Feature, Levels, Number, has_declared_order
+from nwkr._column_values import declared_order
+from nwkr._features import Category, Cycle, Feature, Levels, Number
 from nwkr._numeric import columns_in, held_by, is_frame, is_plain, refuse_unreadable
 
 __all__ = ["chosen_places", "features_of", "place_of"]
@@ -45,7 +46,7 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
     else:
         chosen = chosen_places("categorical_features", categorical, labels)
     in_order = chosen_places("ordered_features", ordered, labels)
-    in_order |= {c.number for c in columns if c.number in chosen and has_declared_order(c)}
+    in_order |= {c.number for c in columns if c.number in chosen and declared_order(c) is not None}
     periods = _periods(periodic, labels)
     if both := (chosen | in_order) & set(periods):
         raise ValueError(

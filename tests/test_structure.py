@@ -95,6 +95,7 @@ ORDER = [
     "nwkr._columns",
     "nwkr._which_features",
     "nwkr._features",
+    "nwkr._column_values",
     "nwkr._numeric",
     "nwkr._lazy",
     "nwkr._distances",
