@@ -43,8 +43,8 @@ class NadarayaWatsonClassifier(
     .. math:: P(c \mid q) = \frac{\sum_{i: y_i = c} w_i\, K(\|q - x_i\| / b)}
                                  {\sum_i w_i\, K(\|q - x_i\| / b)}
 
-    which is attention pooling with one-hot classes for values. It is also what Bayes' rule
-    gives with a Parzen window for the density of each class, all of one bandwidth.
+    This is attention pooling of one-hot classes. It equals Bayes' rule with a Parzen window for
+    the density of each class, and one bandwidth for all classes.
 
     Parameters
     ----------
@@ -52,88 +52,90 @@ class NadarayaWatsonClassifier(
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidth : float, array-like of shape (n_features,), dict, str or callable, default="scott"
-        Scale of the distance, in the same units as the columns of `X`: one for all columns
-        or one for each; numbers for some of the columns by their names, where "scott" holds for
-        the others; "scott" or "silverman" for a rule of thumb that follows the spread
-        of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
-        exact matches only, `inf` for a column that does not count. A symmetric positive definite
-        matrix `H` of shape (n_features, n_features) makes the squared distance
-        ``(q - x)' H^-1 (q - x)``, so that ``diag(b**2)`` is as `b`; so does
-        ``Scott(covariance=True)`` of :mod:`nwkr.bandwidths`.
+        Scale of the distance, in the units of the columns of `X`. A number applies to all columns,
+        and a sequence gives one number for each. A dict gives numbers for some columns by name; the
+        others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
+        each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
+        Objects of :mod:`nwkr.bandwidths` may vary by query or by training row. 0 allows exact
+        matches only, and `inf` ignores the column. A symmetric positive definite matrix `H` of
+        shape (n_features, n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``;
+        ``diag(b**2)`` equals `b`. ``Scott(covariance=True)`` computes such a matrix.
     degree : {0, 1}, default=0
-        What the probabilities are made of: 0 shares of the weights around the query; 1 a trend,
-        which is a logistic regression on all columns, and a step from there to the classes around
-        the query. Where no training row is near, and with bandwidth `inf` for all columns, the
-        trend stands alone. For the euclidean metric only, and not with `one_sided`.
+        How probabilities are computed. 0: class shares of the weights around the query. 1: a trend,
+        which is a logistic regression on all columns, corrected by one Newton step towards the
+        classes around the query. Far from all training rows, and with bandwidth `inf` for all
+        columns, the trend is not corrected. 1 needs the euclidean metric, and does not support
+        `one_sided`.
     ridge : float, default=1.0
-        With ``degree=1``, how many rows say that the step does not change with the columns within
-        the window; `inf` for a step that does not.
+        With ``degree=1``, the penalty on the slopes of the step, as a number of rows for which the
+        step is constant; `inf` is a step without slopes.
     metric : str or callable, default="euclidean"
-        "euclidean"; "precomputed", where `X` holds distances; or any metric of
-        :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
-        one number, in the units of the distance. Pairs at a distance `inf` do not count.
+        "euclidean"; "precomputed", if `X` holds distances; or any metric of
+        :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
+        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
+        count.
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Which columns hold categories, whose distance is 1 where they differ: "from_dtype" for those
-        of a data frame that hold text or are of a categorical type; else their names, their
-        places, or a mask. None for none.
+        Columns that hold categories, whose distance is 1 if they differ and 0 otherwise.
+        "from_dtype" selects the columns of a data frame that hold text or have a categorical type.
+        Otherwise give names, positions or a mask. None selects no column.
     ordered_features : array-like or None, default=None
-        Columns of levels in an order, by names, places or a mask. The squared distance of two
-        levels is that of their places: numbers are their own places, the levels of an ordered
-        categorical type are 1 apart. Such columns in data frames need not be named.
+        Columns of ordered levels, by names, positions or a mask. The squared distance of two levels
+        is the difference of their positions: numbers are their own positions, and the levels of an
+        ordered categorical type are 1 apart. Ordered categorical columns of data frames need not be
+        named.
     periodic_features : dict or None, default=None
-        Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
+        Periodic columns and their periods, such as ``{"hour": 24}``.
     one_sided : str, int or None, default=None
-        Name or number of a column, such as the time, that is no larger in the training rows that
-        count than in the query; strictly smaller, if a training row leaves itself out (``X=None``).
-        A query before all rows has NaN probabilities. Not for metric="precomputed".
+        Name or position of a column, such as the time. Only training rows whose value is not larger
+        than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
+        Queries without such rows get NaN probabilities. Not for metric="precomputed".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
-        What a query gets that no training row has weight for, as happens with kernels of
-        compact support: the classes of the nearest training rows; the share of each class
-        among all; NaN probabilities, and `outlier_label` from `predict`; or an error. With
-        ``degree=1`` it gets the trend in place of the first two.
+        The prediction for a query for which no training row has weight, as happens with compact
+        kernels: the class shares of the nearest training rows; those of all rows; NaN
+        probabilities, and `outlier_label` from `predict`; or an error. With ``degree=1``, "nearest"
+        and "mean" give the trend.
     outlier_label : label, "most_frequent" or None, default=None
-        With ``handle_empty="nan"``, what `predict` gives such a query: a label of the same kind
-        as those of the classes, one of them or another; "most_frequent" for the class of most
-        weight among all; None for an error.
+        With ``handle_empty="nan"``, the label that `predict` returns for such a query: any label of
+        the same type as the classes; "most_frequent" for the class with the most weight among all
+        rows; None for an error.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
-        matter, which takes ``metric="euclidean"`` or "haversine"; "lattice" has a Gaussian hop
-        from training rows to lattice points and on to queries, for up to 4 features of numbers,
-        none missing, and one bandwidth for all rows. "auto" is the fastest of those that can
-        serve.
+        How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
+        that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
+        the points of a lattice, for one bandwidth for all rows and up to 4 numeric features without
+        missing values. "auto" selects the fastest of these that supports the problem.
     tol : float, default=0.0
-        Relative error that a sum of weights may have, and error of a probability. 0 asks for
-        no more than rounding, 0.1 is the most; "dense" never has more.
+        Allowed relative error of a sum of weights, and absolute error of a probability, at most
+        0.1. With 0, only rounding errors occur, as always with "dense".
     class_weight : dict, "balanced" or None, default=None
-        Factors of the rows' weights by class: ``{label: weight}``, 1 where none is given;
-        "balanced" gives every class the same weight in total.
+        Factors of the sample weights by class: ``{label: weight}``, with 1 for labels that are not
+        given. "balanced" gives every class the same total weight.
     n_jobs : int or None, default=None
-        Number of threads. None takes as many as BLAS may use at the moment, -1 all
-        processors. The prediction does not depend on it.
+        Number of threads. None uses as many as BLAS may use at the moment, -1 uses all processors.
+        Results do not depend on it.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     trend_ : Pipeline or None
-        The logistic regression, behind a scaler; None with ``degree=0``, or of one class.
+        The logistic regression, after a scaler. None with ``degree=0``, or for a single class.
     outlier_label_ : label or None
-        The label in use for queries that no training row has weight for.
+        The label for queries for which no training row has weight.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
-        The bandwidth in use; of shape (n_features, n_features), if it is a matrix.
+        The bandwidth in use. A matrix has shape (n_features, n_features).
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
-        The algorithm in use for as many queries as training rows; "auto" decides anew by the
-        number of queries.
+        The algorithm for as many queries as training rows. With "auto", each prediction selects one
+        again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions; computed when it is read.
+        Weights of the training rows in their own predictions, computed when read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -213,11 +215,11 @@ class NadarayaWatsonClassifier(
     @available_if(takes_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Fit on a batch of rows, besides those that came before.
+        """Add a batch of training rows to the previous ones.
 
-        After some batches the estimator is what `fit` makes of all their rows, to the bit. It takes
-        a bandwidth that is a number, or one for each feature; the attribute does not exist with any
-        other. A call takes about as long as `fit` on all rows so far, which pools nothing.
+        After several batches, the estimator equals `fit` on all their rows, bit for bit. The
+        bandwidth must be a number, or one for each feature; otherwise this method does not exist.
+        Each call takes about as long as `fit` on all rows so far.
 
         Parameters
         ----------
@@ -226,8 +228,8 @@ class NadarayaWatsonClassifier(
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All classes that are going to come. It has to be passed on the first call, unless `fit`
-            came before, and may be left out later. A class without rows has probability 0.
+            All classes, including those of later batches. Required on the first call, unless `fit`
+            was called before, and optional later. A class without rows has probability 0.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, as in `fit`.
 
@@ -239,9 +241,8 @@ class NadarayaWatsonClassifier(
         Raises
         ------
         ValueError
-            If the data are not as described, or of another form than those that came before; if
-            `classes` are not passed on the first call, or are others later. The estimator is then
-            as it was.
+            If the data are invalid, or do not match the previous batches; if `classes` are missing
+            on the first call, or differ later. The estimator is then unchanged.
 
         Examples
         --------
@@ -263,21 +264,22 @@ class NadarayaWatsonClassifier(
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
-            ``metric="precomputed"``. None stands for the training rows, each left out of
-            its own prediction (and no other row that repeats it). For a Dask array or frame the
-            result is a lazy array, with the same chunks.
+            ``metric="precomputed"``. None predicts the training rows, each left out of its own
+            prediction (copies of a row stay in). For a Dask array or frame, the result is a lazy
+            array with the same chunks.
 
         Returns
         -------
         y : ndarray of shape (n_queries,)
-            The most probable class; of equally probable ones the first. `outlier_label` for
-            those that no training row has weight for, if ``handle_empty="nan"``.
+            The most probable class, the first one of equally probable classes. With
+            ``handle_empty="nan"``, `outlier_label` for queries for which no training row has
+            weight.
 
         Raises
         ------
         ValueError
-            If a query has no weight and `handle_empty` is "error", or "nan" and no
-            `outlier_label` stands for that.
+            If no training row has weight for a query, and `handle_empty` is "error", or "nan"
+            without an `outlier_label`.
         """
         return self._most_probable(self._probabilities(X))
 
@@ -286,7 +288,7 @@ class NadarayaWatsonClassifier(
         return self._targets.decode(self._pooled(X))
 
     def _most_probable(self, probabilities):
-        """The label of the most probable class in each row, or what stands for none."""
+        """The label of the most probable class in each row, or the label of outliers."""
         labels = self.classes_[probabilities.argmax(axis=1)]
         unknown = np.isnan(probabilities).any(axis=1)
         if self.outlier_label_ is not None:
@@ -360,7 +362,7 @@ class NadarayaWatsonClassifier(
         with by_name({"y": y}):
             check_classification_targets(y)
         if self._fits_trend:
-            X = X.astype(float, copy=False)  # moments need the digits
+            X = X.astype(float, copy=False)  # moments need double precision
             self._columns = replace(self._columns, with_slopes=True)
         return X, y
 

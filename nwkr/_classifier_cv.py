@@ -1,4 +1,4 @@
-"""Nadaraya-Watson classification that finds its bandwidth."""
+"""Nadaraya-Watson classification that chooses its bandwidth."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from nwkr._window import FixedWindow
 
 __all__ = ["NadarayaWatsonClassifierCV"]
 
-# A step whose sums would be more than these is not tried.
+# Steps that need more sums than this are not tried.
 _MOST_VALUES = 1_000
-# With bandwidths="auto", a step is tried in windows of the rule of thumb times these powers of
-# sqrt 2, and on in narrower ones, and in wider ones up to so many times the rule.
+# With bandwidths="auto", steps are tried with the rule of thumb times these powers of sqrt 2, then
+# with narrower windows, and with wider ones up to `_WIDE` times the rule.
 _LADDER_OF_STEPS, _WIDE = range(-3, 5), 16
-# By how many of its standard errors a candidate has to be better than the trend alone.
+# A candidate must be better than the trend alone by this many standard errors.
 _LEAST_GAIN = 2
 
 
 class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
-    r"""Nadaraya-Watson classification that finds its bandwidth, and whether to follow a trend.
+    r"""Nadaraya-Watson classification that chooses its bandwidth, and whether to use a trend.
 
-    The classifier to start with: no parameter has to be set. It compares shares of the weights
-    around a query with a logistic regression, and with steps from there; and one multiple of a rule
-    of thumb for all features with one bandwidth for each feature. Every candidate predicts each
-    training row from all others, without refits; the best is kept. In all else it is a
-    :class:`NadarayaWatsonClassifier`.
+    Start with this classifier: it needs no parameters. It compares class shares of the weights
+    around a query with a logistic regression, and with local steps from the regression. It also
+    compares multiples of a rule of thumb with one bandwidth for each feature. Every candidate
+    predicts each training row from all others, without refits, and the best one is kept. Otherwise
+    the estimator is a :class:`NadarayaWatsonClassifier`.
 
     Parameters
     ----------
@@ -39,90 +39,112 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidths : "auto" or list, default="auto"
-        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonClassifier`,
-        but a matrix.
-        "auto" tries multiples of Scott's rule of thumb, a factor sqrt 2 apart, and goes on
-        while the best is at an end.
+        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonClassifier`, except
+        matrices. "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and
+        adds candidates while the best one is the narrowest or the widest.
     degrees : sequence of {0, 1}, default=(0, 1)
-        What the probabilities may be made of: 0 shares of the weights around the query; 1 a trend
-        and steps from there, with and without slopes, and the trend alone, which is preferred
-        unless the gain in log loss is more than twice its standard error. With a metric other than
-        "euclidean", groups, a gap or `one_sided` there are shares only.
+        The models to compare. 0: class shares of the weights around the query. 1: a trend with
+        local steps, with and without slopes, and the trend alone, which is preferred unless the
+        gain in log loss exceeds twice its standard error. With a metric other than "euclidean",
+        groups, a gap or `one_sided`, only 0 is used.
     per_feature : "auto" or bool, default="auto"
-        Whether to go on from the best candidate of each kind to one bandwidth for each feature, by
-        following the slopes of the loss (L-BFGS-B). A feature of few values starts as wide as their
-        range. A feature may run out to `inf`, which switches it off. What is found is kept only if
-        AIC prefers it: 2 per extra bandwidth. "auto" does so with ``bandwidths="auto"`` wherever
-        the kernel has a derivative, and metric, `cv` and `scoring` allow it.
+        Whether to continue from the best candidate of each kind to one bandwidth for each feature.
+        L-BFGS-B minimises the loss. A feature with few values starts with their range as its
+        bandwidth. A bandwidth may become `inf`, which switches the feature off. The result is kept
+        only if AIC prefers it: 2 per extra bandwidth. "auto" does this with ``bandwidths="auto"``,
+        if the kernel has a derivative and `metric`, `cv` and `scoring` allow it.
     ridge : float, default=1.0
-        For steps with slopes, how many rows say that a slope is 0.
+        For steps with slopes, the penalty on the slopes, as a number of rows for which the step is
+        constant.
     shrinkage : float, default=0.01
-        How strongly the features' bandwidths are drawn to the candidate they start from: the
-        sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the loss.
-        A feature of few values is drawn to their range. 0 is no restraint.
+        Penalty that keeps the bandwidths by feature close to the candidate from which they start:
+        the sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the
+        loss. For a feature with few values, the reference is their range. 0 is no penalty.
     scoring : str, callable or None, default=None
-        What makes a bandwidth the best. None is the log loss; else the name of a scorer of
-        scikit-learn, a scorer, or a function ``(y_true, y_pred) -> float`` of which greater
-        is better, of all leave-one-out predictions together.
+        The score that compares candidates, from all leave-one-out predictions together. None is the
+        log loss. Alternatives are the name of a scikit-learn scorer, a scorer, or a function
+        ``(y_true, y_pred) -> float`` whose greater values are better.
     cv : int, cross-validation generator, iterable or None, default=None
         None leaves each training row out of its own prediction, exactly and without refits.
-        Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
+        Otherwise :class:`sklearn.model_selection.GridSearchCV` compares the candidates over these
+        splits.
     gap : float, tuple or None, default=None
-        What else is left out with each row, for series whose noise is correlated in time: all
-        rows at most so many rows away, in the order of `X`; or, with a pair such as
-        ``("time", 3.0)``, those whose number in that column differs by at most so much. Rows that
-        belong together otherwise are `groups` of `fit`.
+        Rows that are left out together with each row, for series with correlated noise. A number
+        leaves out the rows at most so many positions away, in the order of `X`. A pair such as
+        ``("time", 3.0)`` leaves out the rows whose value in that column differs by at most this
+        much. For other related rows, pass `groups` to `fit`.
     subsample : int, "auto" or None, default="auto"
-        How many training rows, drawn at random, are predicted (from all others). "auto" is
-        all up to 20,000 rows and 5,000 beyond; None is always all. The descent to one bandwidth
-        for each feature is on 2,000 rows at most, and its outcome is tried in multiples.
+        Number of training rows that are predicted, each from all other rows. They are drawn at
+        random. "auto" predicts all rows up to 20,000, and 5,000 beyond; None predicts all. The
+        descent to one bandwidth for each feature uses at most 2,000 rows; multiples of its result
+        are then tried on all rows.
     random_state : int, RandomState instance or None, default=0
         Seed for drawing the subsample.
     metric : str or callable, default="euclidean"
-        As of :class:`NadarayaWatsonClassifier`; "euclidean" if `per_feature`.
+        "euclidean"; "precomputed", if `X` holds distances; or any metric of
+        :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
+        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
+        count. `per_feature` needs "euclidean".
     metric_params : dict or None, default=None
-        As of :class:`NadarayaWatsonClassifier`.
+        Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        As of :class:`NadarayaWatsonClassifier`.
+        Columns that hold categories, whose distance is 1 if they differ and 0 otherwise.
+        "from_dtype" selects the columns of a data frame that hold text or have a categorical type.
+        Otherwise give names, positions or a mask. None selects no column.
     ordered_features : array-like or None, default=None
-        As of :class:`NadarayaWatsonClassifier`.
+        Columns of ordered levels, by names, positions or a mask. The squared distance of two levels
+        is the difference of their positions: numbers are their own positions, and the levels of an
+        ordered categorical type are 1 apart. Ordered categorical columns of data frames need not be
+        named.
     periodic_features : dict or None, default=None
-        As of :class:`NadarayaWatsonClassifier`.
+        Periodic columns and their periods, such as ``{"hour": 24}``.
     one_sided : str, int or None, default=None
-        As of :class:`NadarayaWatsonClassifier`. Candidates are judged by how well they predict each
-        row from those before it; rows that nothing comes before are not judged.
+        Name or position of a column, such as the time. Only training rows whose value is not larger
+        than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
+        Queries without such rows get NaN probabilities. Not for metric="precomputed". The search
+        scores only rows with earlier rows.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
-        As of :class:`NadarayaWatsonClassifier`. A bandwidth is scored for what it would do;
-        with "nan" and "error" one that leaves a row without weight is never chosen.
+        The prediction for a query for which no training row has weight, as happens with compact
+        kernels: the class shares of the nearest training rows; those of all rows; NaN
+        probabilities, and `outlier_label` from `predict`; or an error. With ``degree=1``, "nearest"
+        and "mean" give the trend. The search scores these predictions; with "nan" and "error", a
+        bandwidth that leaves a row without weight is never chosen.
     outlier_label : label, "most_frequent" or None, default=None
-        As of :class:`NadarayaWatsonClassifier`.
+        With ``handle_empty="nan"``, the label that `predict` returns for such a query: any label of
+        the same type as the classes; "most_frequent" for the class with the most weight among all
+        rows; None for an error.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        As of :class:`NadarayaWatsonClassifier`.
+        How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
+        that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
+        the points of a lattice, for one bandwidth for all rows and up to 4 numeric features without
+        missing values. "auto" selects the fastest of these that supports the problem.
     tol : float, default=0.0
-        As of :class:`NadarayaWatsonClassifier`.
+        Allowed relative error of a sum of weights, and absolute error of a probability, at most
+        0.1. With 0, only rounding errors occur, as always with "dense".
     class_weight : dict, "balanced" or None, default=None
-        As of :class:`NadarayaWatsonClassifier`.
+        Factors of the sample weights by class: ``{label: weight}``, with 1 for labels that are not
+        given. "balanced" gives every class the same total weight.
     n_jobs : int or None, default=None
-        Number of threads. None takes as many as BLAS may use at the moment, -1 all
-        processors. The result does not depend on it.
+        Number of threads. None uses as many as BLAS may use at the moment, -1 uses all processors.
+        Results do not depend on it.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label in use for queries that no training row has weight for.
+        The label for queries for which no training row has weight.
     bandwidth_ : ndarray of shape (n_features,), float, or KNearest
         The best bandwidth.
     degree_ : {0, 1}
         The best degree.
     ridge_ : float
-        The ridge of the best candidate, `inf` for a step without slopes; without a meaning if
+        The ridge of the best candidate, `inf` for a step without slopes. It has no meaning with
         ``degree_=0``.
     trend_ : Pipeline or None
-        The logistic regression, behind a scaler; None with ``degree_=0``, or of one class.
+        The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
-        Its score.
+        The score of the best candidate.
     cv_results_ : dict
         One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
         "degree", "ridge", "multiple" of the rule of thumb (NaN where it is none, `inf` for the
@@ -134,14 +156,14 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
-        The algorithm in use for as many queries as training rows; "auto" decides anew by the
-        number of queries.
+        The algorithm for as many queries as training rows. With "auto", each prediction selects one
+        again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions; computed when it is read.
+        Weights of the training rows in their own predictions, computed when read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -239,7 +261,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
 
     @property
     def _degrees(self):
-        # Rows have columns for a trend for the euclidean metric alone.
+        # A trend needs columns, which only the euclidean metric has.
         return [d for d in self.degrees if d == 0 or self.metric == "euclidean"]
 
     @property
@@ -287,7 +309,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         result = super()._result(problem, window, fit, form, multiple)
         if form.degree and self._trend is not None:
             result["effective_dof"] += self._trend.dof
-        # "multiple" and what else is known of all candidates comes behind.
+        # "multiple" and the other columns follow.
         return (
             {"bandwidth": result.pop("bandwidth"), "degree": form.degree}
             | {"ridge": form.ridge}
@@ -298,13 +320,14 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         return _LADDER_OF_STEPS if form.degree else super()._ladder(form)
 
     def _at_the_mean(self, tried):
-        # Beyond, a step is that of all rows; with no window it is left out.
+        # In wider windows the step is that of all rows, which the trend alone covers.
         if tried[-1][1]["degree"]:
             return tried[-1][1]["multiple"] > _WIDE or level(tried)
         return super()._at_the_mean(tried)
 
     def _at_the_nearest(self, tried):
-        # In narrow windows the one row on the trend has its say: degrees of freedom stay few.
+        # In narrow windows the penalty of one row on the trend dominates, and degrees of freedom
+        # stay few.
         if tried[0][1]["degree"]:
             return scores_of(tried).argmax() > 0 or level(tried)
         return super()._at_the_nearest(tried)
@@ -314,7 +337,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         by_log_loss = (self.scoring or self._default_scoring) == self._default_scoring
         if not by_log_loss or trend[1]["multiple"] != np.inf:
             return best
-        # By Akaike's criterion, each bandwidth more costs one over the number of rows.
+        # As in AIC, each further bandwidth costs one over the number of rows.
         weights = problem.sample_weight / problem.sample_weight.sum()
         costs = np.array([self._n_bandwidths(*candidate) - 1 for candidate in tried])
         costs = costs / count_rows(weights)
@@ -322,14 +345,14 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         best = tried[number]
         if best is trend:
             return trend
-        # A window has to earn its place: many have been tried, and one of them fits best by chance.
+        # Among many windows one is the best by chance, so a window must be clearly better.
         gains = self._losses(problem, *trend) - self._losses(problem, *best)
         gain = weights @ gains
         noise = np.sqrt(np.square(weights) @ np.square(gains - gain))
         return best if gain - costs[number] > _LEAST_GAIN * noise else trend
 
     def _n_bandwidths(self, window, result):
-        """How many bandwidths have been chosen."""
+        """Number of bandwidths that have been chosen."""
         if not np.isnan(result["multiple"]):
             return 1
         return max(1, np.isfinite(self._columns.by_feature(window.bandwidth)).sum())

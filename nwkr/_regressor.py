@@ -41,15 +41,15 @@ class NadarayaWatsonRegressor(
 ):
     r"""Nadaraya-Watson kernel regression: attention pooling by similarity.
 
-    The prediction is the mean of the training targets, weighted by how near each training
-    row lies to the query:
+    The prediction is the mean of the training targets, weighting training rows near the query
+    more:
 
     .. math:: f(q) = \frac{\sum_i w_i\, K(\|q - x_i\| / b)\, y_i}
                           {\sum_i w_i\, K(\|q - x_i\| / b)}
 
-    with kernel :math:`K`, bandwidth :math:`b` and sample weights :math:`w_i`. In the words of
+    with kernel :math:`K`, bandwidth :math:`b` and sample weights :math:`w_i`. In the terms of
     attention, :math:`q` is the query, the training rows :math:`x_i` are the keys, the targets
-    :math:`y_i` the values, and the fractions the attention weights.
+    :math:`y_i` the values, and the normalised weights the attention weights.
 
     Parameters
     ----------
@@ -57,72 +57,74 @@ class NadarayaWatsonRegressor(
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidth : float, array-like of shape (n_features,), dict, str or callable, default="scott"
-        Scale of the distance, in the same units as the columns of `X`: one for all columns
-        or one for each; numbers for some of the columns by their names, where "scott" holds for
-        the others; "scott" or "silverman" for a rule of thumb that follows the spread
-        of each column; or a callable ``(X, sample_weight) -> float or array``. 0 stands for
-        exact matches only, `inf` for a column that does not count. A symmetric positive definite
-        matrix `H` of shape (n_features, n_features) makes the squared distance
-        ``(q - x)' H^-1 (q - x)``, so that ``diag(b**2)`` is as `b`; so does
-        ``Scott(covariance=True)`` of :mod:`nwkr.bandwidths`.
+        Scale of the distance, in the units of the columns of `X`. A number applies to all columns,
+        and a sequence gives one number for each. A dict gives numbers for some columns by name; the
+        others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
+        each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
+        Objects of :mod:`nwkr.bandwidths` may vary by query or by training row. 0 allows exact
+        matches only, and `inf` ignores the column. A symmetric positive definite matrix `H` of
+        shape (n_features, n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``;
+        ``diag(b**2)`` equals `b`. ``Scott(covariance=True)`` computes such a matrix.
     degree : {0, 1}, default=0
-        What is fitted in the window of a query: 0 the mean of the targets, 1 a line, which
-        follows a slope, at the edges of the data too. For the euclidean metric only.
+        The fit in the window of a query: 0 is the mean of the targets; 1 is a line, which has less
+        bias, in particular at the edges of the data. 1 needs the euclidean metric.
     ridge : float, default=1.0
-        With ``degree=1``, how many rows say that the slope is 0. 0 is plain local linear
-        regression, which may run far off where a window holds few rows; `inf` is a mean.
+        With ``degree=1``, the penalty on the slopes, as a number of rows with slope 0. 0 is plain
+        local linear regression, which may extrapolate wildly from windows with few rows; `inf` is a
+        mean.
     metric : str or callable, default="euclidean"
-        "euclidean"; "precomputed", where `X` holds distances; or any metric of
-        :func:`sklearn.metrics.pairwise_distances`. Except for "euclidean" the bandwidth is
-        one number, in the units of the distance. Pairs at a distance `inf` do not count.
+        "euclidean"; "precomputed", if `X` holds distances; or any metric of
+        :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
+        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
+        count.
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Which columns hold categories, whose distance is 1 where they differ: "from_dtype" for those
-        of a data frame that hold text or are of a categorical type; else their names, their
-        places, or a mask. None for none.
+        Columns that hold categories, whose distance is 1 if they differ and 0 otherwise.
+        "from_dtype" selects the columns of a data frame that hold text or have a categorical type.
+        Otherwise give names, positions or a mask. None selects no column.
     ordered_features : array-like or None, default=None
-        Columns of levels in an order, by names, places or a mask. The squared distance of two
-        levels is that of their places: numbers are their own places, the levels of an ordered
-        categorical type are 1 apart. Such columns in data frames need not be named.
+        Columns of ordered levels, by names, positions or a mask. The squared distance of two levels
+        is the difference of their positions: numbers are their own positions, and the levels of an
+        ordered categorical type are 1 apart. Ordered categorical columns of data frames need not be
+        named.
     periodic_features : dict or None, default=None
-        Columns that start anew after a period, with the period, such as ``{"hour": 24}``.
+        Periodic columns and their periods, such as ``{"hour": 24}``.
     one_sided : str, int or None, default=None
-        Name or number of a column, such as the time, that is no larger in the training rows that
-        count than in the query; strictly smaller, if a training row leaves itself out (``X=None``).
-        A query before all rows has NaN. Not for metric="precomputed".
+        Name or position of a column, such as the time. Only training rows whose value is not larger
+        than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
+        Queries without such rows get NaN. Not for metric="precomputed".
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
-        What a query gets that no training row has weight for, as happens with kernels of
-        compact support: the mean of the nearest training rows; the mean of all; NaN; or an
-        error. Where all distances are infinite, "nearest" gives NaN too.
+        The prediction for a query for which no training row has weight, as happens with compact
+        kernels: the mean of the nearest training rows; the mean of all rows; NaN; or an error. If
+        all distances are infinite, "nearest" gives NaN too.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        How the sums are made. "dense" visits all pairs, in tiles; "blocks" only those that
-        matter, which takes ``metric="euclidean"`` or "haversine"; "lattice" has a Gaussian hop
-        from training rows to lattice points and on to queries, for up to 4 features of numbers,
-        none missing, and one bandwidth for all rows. "auto" is the fastest of those that can
-        serve.
+        How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
+        that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
+        the points of a lattice, for one bandwidth for all rows and up to 4 numeric features without
+        missing values. "auto" selects the fastest of these that supports the problem.
     tol : float, default=0.0
-        Relative error that a sum of weights may have, and a prediction relative to the largest
-        absolute target. 0 asks for no more than rounding, 0.1 is the most; "dense" never has more.
+        Allowed relative error of a sum of weights, and of a prediction relative to the largest
+        absolute target, at most 0.1. With 0, only rounding errors occur, as always with "dense".
     n_jobs : int or None, default=None
-        Number of threads. None takes as many as BLAS may use at the moment, -1 all
-        processors. The prediction does not depend on it.
+        Number of threads. None uses as many as BLAS may use at the moment, -1 uses all processors.
+        Results do not depend on it.
 
     Attributes
     ----------
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
-        The bandwidth in use; of shape (n_features, n_features), if it is a matrix.
+        The bandwidth in use. A matrix has shape (n_features, n_features).
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
-        The algorithm in use for as many queries as training rows; "auto" decides anew by the
-        number of queries.
+        The algorithm for as many queries as training rows. With "auto", each prediction selects one
+        again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions; computed when it is read.
+        Weights of the training rows in their own predictions, computed when read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -191,11 +193,11 @@ class NadarayaWatsonRegressor(
     @available_if(takes_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Fit on a batch of rows, besides those that came before.
+        """Add a batch of training rows to the previous ones.
 
-        After some batches the estimator is what `fit` makes of all their rows, to the bit. It takes
-        a bandwidth that is a number, or one for each feature; the attribute does not exist with any
-        other. A call takes about as long as `fit` on all rows so far, which pools nothing.
+        After several batches, the estimator equals `fit` on all their rows, bit for bit. The
+        bandwidth must be a number, or one for each feature; otherwise this method does not exist.
+        Each call takes about as long as `fit` on all rows so far.
 
         Parameters
         ----------
@@ -214,8 +216,8 @@ class NadarayaWatsonRegressor(
         Raises
         ------
         ValueError
-            If the data are not as described, or of another form than those that came before. The
-            estimator is then as it was.
+            If the data are invalid, or do not match the previous batches. The estimator is then
+            unchanged.
 
         Examples
         --------
@@ -243,18 +245,18 @@ class NadarayaWatsonRegressor(
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
-            ``metric="precomputed"``. None stands for the training rows, each left out of
-            its own prediction (and no other row that repeats it). For a Dask array or frame the
-            result is a lazy array, with the same chunks.
+            ``metric="precomputed"``. None predicts the training rows, each left out of its own
+            prediction (copies of a row stay in). For a Dask array or frame, the result is a lazy
+            array with the same chunks.
         return_std : bool, default=False
             Whether to return the standard deviation too, :math:`\sqrt{\sum_i a_i (y_i - f)^2}`
-            with the attention weights :math:`a_i` and the mean :math:`f`: how far the targets
-            around a query spread, which is no error of the mean.
+            with the attention weights :math:`a_i` and the mean :math:`f`. It measures the spread
+            of the targets around a query, not the error of the mean.
 
         Returns
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, of the form that `y` had in `fit`.
+            Predictions, in the form of `y` in `fit`.
         std : ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Standard deviations, in the units of `y`; only if `return_std`.
 
@@ -287,14 +289,14 @@ class NadarayaWatsonRegressor(
     def _check_degree(self, degree):
         if degree and self._metric != "euclidean":
             raise ValueError(
-                f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
-                f"metric={self._metric!r}. degree=0 takes any metric."
+                f"degree=1 needs metric='euclidean', because lines need columns; got "
+                f"metric={self._metric!r}. degree=0 accepts any metric."
             )
 
     def _validate_training(self, X, y, *, reset=True):
         X, y = validate_rows(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         if self._fits_lines:
-            X = X.astype(float, copy=False)  # moments of lines need the digits
+            X = X.astype(float, copy=False)  # moments of lines need double precision
             self._columns = replace(self._columns, with_slopes=True)
         return X, y.astype(float, copy=False)
 

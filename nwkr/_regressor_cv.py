@@ -1,4 +1,4 @@
-"""Nadaraya-Watson regression that finds its bandwidth."""
+"""Nadaraya-Watson regression that chooses its bandwidth."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["NadarayaWatsonRegressorCV"]
 
 
 class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
-    r"""Kernel regression that finds its bandwidth, and whether to fit lines.
+    r"""Kernel regression that chooses its bandwidth, and between means and local lines.
 
-    The estimator to start with: no parameter has to be set. It compares means with local lines,
-    and one multiple of a rule of thumb for all features with one bandwidth for each feature.
-    Every candidate predicts each training row from all others, exactly and without refits; the
-    best is kept. In all else it is a :class:`NadarayaWatsonRegressor`.
+    Start with this estimator: it needs no parameters. It compares means with local lines, and
+    multiples of a rule of thumb with one bandwidth for each feature. Every candidate predicts each
+    training row from all others, exactly and without refits, and the best one is kept. Otherwise
+    the estimator is a :class:`NadarayaWatsonRegressor`.
 
     Parameters
     ----------
@@ -26,69 +26,86 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidths : "auto" or list, default="auto"
-        The candidates, each anything that `bandwidth` may be of :class:`NadarayaWatsonRegressor`,
-        but a matrix.
-        "auto" tries multiples of Scott's rule of thumb, a factor sqrt 2 apart, and goes on
-        while the best is at an end.
+        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonRegressor`, except
+        matrices. "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and
+        adds candidates while the best one is the narrowest or the widest.
     degrees : sequence of {0, 1}, default=(0, 1)
-        What may be fitted in a window: 0 the mean of the targets, 1 a line. Metrics other than
-        "euclidean" have means only.
+        The fits to compare: 0 is the mean of the targets in the window, 1 is a line. With metrics
+        other than "euclidean", only means are fitted.
     per_feature : "auto" or bool, default="auto"
-        Whether to go on from the best candidate of each degree to one bandwidth for each
-        feature, by following the slopes of AICc (of `scoring`, if it is "gcv" or
-        "neg_mean_squared_error") with L-BFGS-B. A feature whose bandwidth runs out to `inf`
-        is switched off with ``degree_=0``, and linear with ``degree_=1``. What is found is one
-        more candidate. "auto" does so with ``bandwidths="auto"`` wherever the kernel has a
-        derivative, and metric, `cv` and `scoring` allow it.
+        Whether to continue from the best candidate of each degree to one bandwidth for each
+        feature. L-BFGS-B minimises AICc, or `scoring` if it is "gcv" or "neg_mean_squared_error".
+        The result is one more candidate. A bandwidth may become `inf`: a mean then ignores the
+        feature, and a line is linear in it. "auto" does this with ``bandwidths="auto"``, if the
+        kernel has a derivative and `metric`, `cv` and `scoring` allow it.
     ridge : float, default=1.0
-        For lines, how many rows say that the slope is 0.
+        The penalty on the slopes of lines, as a number of rows with slope 0.
     shrinkage : float, default=0.02
-        How strongly the features' bandwidths are drawn to the candidate they start from: the
-        sum of squares of ``log(bandwidth / candidate)``, times this, is added to the logarithm
-        of the loss. 0 is no restraint.
+        Penalty that keeps the bandwidths by feature close to the candidate from which they start:
+        the sum of squares of ``log(bandwidth / candidate)``, times this, is added to the logarithm
+        of the loss. 0 is no penalty.
     scoring : str, callable or None, default=None
-        What makes a candidate the best. None is the mean squared error of the leave-one-out
-        predictions; else the name of a scorer of scikit-learn, a scorer, or a function
-        ``(y_true, y_pred) -> float`` of which greater is better, of all leave-one-out predictions
-        together; or "aicc" or "gcv", which judge the fit and its degrees of freedom instead.
-        "neg_mean_squared_error" is None, but that the descent follows leave-one-out, too.
+        The score that compares candidates, from all leave-one-out predictions together. None is the
+        mean squared error. Alternatives are the name of a scikit-learn scorer, a scorer, or a
+        function ``(y_true, y_pred) -> float`` whose greater values are better. "aicc" and "gcv"
+        evaluate the fit to all rows and its degrees of freedom instead. "neg_mean_squared_error"
+        equals None, but the descent to one bandwidth for each feature then minimises the
+        leave-one-out error too.
     cv : int, cross-validation generator, iterable or None, default=None
         None leaves each training row out of its own prediction, exactly and without refits.
-        Anything else has :class:`sklearn.model_selection.GridSearchCV` compare the candidates.
+        Otherwise :class:`sklearn.model_selection.GridSearchCV` compares the candidates over these
+        splits.
     gap : float, tuple or None, default=None
-        What else is left out with each row, for series whose noise is correlated in time: all
-        rows at most so many rows away, in the order of `X`; or, with a pair such as
-        ``("time", 3.0)``, those whose number in that column differs by at most so much. Rows that
-        belong together otherwise are `groups` of `fit`.
+        Rows that are left out together with each row, for series with correlated noise. A number
+        leaves out the rows at most so many positions away, in the order of `X`. A pair such as
+        ``("time", 3.0)`` leaves out the rows whose value in that column differs by at most this
+        much. For other related rows, pass `groups` to `fit`.
     subsample : int, "auto" or None, default="auto"
-        How many training rows, drawn at random, are predicted (from all others). "auto" is
-        all up to 20,000 rows and 5,000 beyond; None is always all. The descent on AICc or GCV
-        is on 2,000 rows at most, and its outcome is tried in multiples.
+        Number of training rows that are predicted, each from all other rows. They are drawn at
+        random. "auto" predicts all rows up to 20,000, and 5,000 beyond; None predicts all. The
+        descent on AICc or GCV uses at most 2,000 rows; multiples of its result are then tried on
+        all rows.
     random_state : int, RandomState instance or None, default=0
         Seed for drawing the subsample.
     metric : str or callable, default="euclidean"
-        As of :class:`NadarayaWatsonRegressor`; "euclidean" if `per_feature`.
+        "euclidean"; "precomputed", if `X` holds distances; or any metric of
+        :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
+        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
+        count. `per_feature` needs "euclidean".
     metric_params : dict or None, default=None
-        As of :class:`NadarayaWatsonRegressor`.
+        Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        As of :class:`NadarayaWatsonRegressor`.
+        Columns that hold categories, whose distance is 1 if they differ and 0 otherwise.
+        "from_dtype" selects the columns of a data frame that hold text or have a categorical type.
+        Otherwise give names, positions or a mask. None selects no column.
     ordered_features : array-like or None, default=None
-        As of :class:`NadarayaWatsonRegressor`.
+        Columns of ordered levels, by names, positions or a mask. The squared distance of two levels
+        is the difference of their positions: numbers are their own positions, and the levels of an
+        ordered categorical type are 1 apart. Ordered categorical columns of data frames need not be
+        named.
     periodic_features : dict or None, default=None
-        As of :class:`NadarayaWatsonRegressor`.
+        Periodic columns and their periods, such as ``{"hour": 24}``.
     one_sided : str, int or None, default=None
-        As of :class:`NadarayaWatsonRegressor`. Candidates are judged by how well they predict each
-        row from those before it; rows that nothing comes before are not judged.
+        Name or position of a column, such as the time. Only training rows whose value is not larger
+        than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
+        Queries without such rows get NaN. Not for metric="precomputed". The search scores only rows
+        with earlier rows.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
-        As of :class:`NadarayaWatsonRegressor`. A bandwidth is scored for what it would do;
-        with "nan" and "error" one that leaves a row without weight is never chosen.
+        The prediction for a query for which no training row has weight, as happens with compact
+        kernels: the mean of the nearest training rows; the mean of all rows; NaN; or an error. If
+        all distances are infinite, "nearest" gives NaN too. The search scores these predictions;
+        with "nan" and "error", a bandwidth that leaves a row without weight is never chosen.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        As of :class:`NadarayaWatsonRegressor`.
+        How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
+        that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
+        the points of a lattice, for one bandwidth for all rows and up to 4 numeric features without
+        missing values. "auto" selects the fastest of these that supports the problem.
     tol : float, default=0.0
-        As of :class:`NadarayaWatsonRegressor`.
+        Allowed relative error of a sum of weights, and of a prediction relative to the largest
+        absolute target, at most 0.1. With 0, only rounding errors occur, as always with "dense".
     n_jobs : int or None, default=None
-        Number of threads. None takes as many as BLAS may use at the moment, -1 all
-        processors. The result does not depend on it.
+        Number of threads. None uses as many as BLAS may use at the moment, -1 uses all processors.
+        Results do not depend on it.
 
     Attributes
     ----------
@@ -97,7 +114,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
-        Its score.
+        The score of the best candidate.
     cv_results_ : dict
         One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
         "degree", "multiple" of the rule of thumb (NaN where it is none), "score",
@@ -108,14 +125,14 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
-        The algorithm in use for as many queries as training rows; "auto" decides anew by the
-        number of queries.
+        The algorithm for as many queries as training rows. With "auto", each prediction selects one
+        again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions; computed when it is read.
+        Weights of the training rows in their own predictions, computed when read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -202,7 +219,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     @property
     def _degrees(self):
-        # Rows have columns to be lines in for the euclidean metric alone.
+        # Lines need columns, which only the euclidean metric has.
         return [d for d in self.degrees if d == 0 or self.metric == "euclidean"]
 
     @property
@@ -219,7 +236,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     @property
     def _criterion(self):
-        if self._order is not None:  # a criterion of the fit does not know what is left out
+        if self._order is not None:  # a criterion of the full fit cannot leave rows out
             return None
         return {None: "aicc"}.get(self.scoring, self.scoring if self.scoring in CRITERIA else None)
 
