@@ -1,4 +1,4 @@
-"""The estimator behind the steps of a pipeline, and the rows that these make for it."""
+"""The last estimator of a pipeline, and its transformed rows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ __all__ = ["last_step"]
 
 
 def last_step(estimator, X=None):
-    """Return the last step of a pipeline, and the rows that it is given for `X`.
+    """Return the last step of a pipeline, and the rows that it receives for `X`.
 
-    A :class:`~sklearn.pipeline.Pipeline` forwards only the methods that scikit-learn knows. All
-    others, such as `attention_weights`, `explain` or `predict_interval`, are asked of its last
-    step, with rows that the steps before it have transformed.
+    A :class:`~sklearn.pipeline.Pipeline` forwards only the methods that scikit-learn knows. Call
+    all others, such as `attention_weights`, `explain` or `predict_interval`, on its last step,
+    with rows that the previous steps have transformed.
 
     Parameters
     ----------
     estimator : estimator
         A fitted pipeline; a fitted search such as :class:`~sklearn.model_selection.GridSearchCV`,
-        whose best estimator is taken; or any other estimator, which is its own last step.
+        whose best estimator is used; or any other estimator, which is its own last step.
     X : array-like of shape (n_queries, n_features) or None, default=None
         Rows for the whole pipeline.
 
@@ -25,8 +25,7 @@ def last_step(estimator, X=None):
     model : estimator
         The last step.
     rows : array-like of shape (n_queries, n_columns) or None
-        The rows that the steps before it make of `X`; None for None, which stands for the
-        training rows.
+        `X` as transformed by the previous steps; None for None, which means the training rows.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""The profiles of the kernels that have a name: weights as functions of squared distances.
+"""The profiles of the named kernels: weights as functions of squared distances.
 
-Each stands here three times. In NumPy it overwrites its argument, so that a tile needs no second
-array. Over any other namespace of arrays, which has no such functions, it makes a new one. And
-there are derivatives.
+Each kernel has up to three functions. The NumPy profile overwrites its argument, so that a tile
+needs no second array. The profile for other array libraries returns a new array. The third is the
+derivative.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def tricube(u2: np.ndarray) -> np.ndarray:
 
 def cosine(u2: np.ndarray) -> np.ndarray:
     """``cos(pi u / 2)`` within the support."""
-    # As the sine of the rest, which is exactly 0 at the edge and beyond.
+    # The sine of the complement is exactly 0 at the edge and beyond.
     rest = _one_minus(np.sqrt(np.abs(u2, out=u2), out=u2))
     return np.sin(np.multiply(rest, pi / 2, out=rest), out=rest)
 
@@ -105,7 +105,7 @@ def cosine(u2: np.ndarray) -> np.ndarray:
 def _one_minus(t):
     """``max(0, 1 - t)`` in place."""
     np.subtract(1, t, out=t)
-    # Against an array: NumPy's maximum with a scalar takes twice as long.
+    # With an array, because NumPy's maximum with a scalar takes twice as long.
     return np.maximum(t, np.zeros(t.shape[-1:], t.dtype), out=t)
 
 
@@ -166,5 +166,5 @@ def power_over(u2: Any, xp: Any, inner: int, outer: int) -> Any:
 
 
 def cosine_over(u2: Any, xp: Any) -> Any:
-    """The sine of the rest, which is exactly 0 at the edge and beyond."""
+    """The sine of the complement, which is exactly 0 at the edge and beyond."""
     return xp.sin(pi / 2 * xp.clip(1 - xp.sqrt(xp.abs(u2)), 0, None))

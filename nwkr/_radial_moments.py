@@ -1,6 +1,6 @@
 """Radial moments of kernels: the integral of ``u^p K(u)`` over ``u > 0``, in logarithms.
 
-They say how much mass a kernel has in a space of so many dimensions, and how far it spreads.
+They give the integral of a kernel in several dimensions, and its standard deviation.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from scipy.special import betaln, gammaln
 
 __all__ = ["log_moment_exponential", "log_moment_power", "numeric_log_moment"]
 
-# Logarithms of u: close together where kernels bend, and as far out as powers of u do not overflow.
+# Logarithms of u: dense where kernels bend, and as far as powers of u do not overflow.
 _LOG_U = np.unique(np.r_[-115:115:11501j, -9:9:18001j])
-_POINTS_PER_INTERVAL = 16  # of _LOG_U; one, where the integrand begins and ends
-# Logarithm of a share of the integrand's peak: parts below it do not count.
+_POINTS_PER_INTERVAL = 16  # of _LOG_U; 1 where the integrand begins and ends
+# Parts of the integrand below this share of its peak (a logarithm) are ignored.
 _LEAST_LOG_SHARE = -45.0
-# Logarithm of a weight that is about to underflow: beyond it the integrand is unknown.
+# Logarithm of a weight near underflow: beyond it the integrand is unknown.
 _LEAST_LOG_WEIGHT = -650.0
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(12)
 _TOLERANCE = 1e-13
@@ -39,7 +39,7 @@ def log_moment_power(p: float, inner: float, outer: float) -> float:
 def numeric_log_moment(
     kernel: Callable[[np.ndarray], np.ndarray], p: float, name: str = "kernel"
 ) -> float:
-    """For any kernel, integrated over ``log(u)`` where the mass is.
+    """For any kernel, integrated numerically over ``log(u)``.
 
     Parameters
     ----------
@@ -48,18 +48,17 @@ def numeric_log_moment(
     p : float
         Order of the moment.
     name : str, default="kernel"
-        What the kernel is called in messages.
+        Name of the kernel in messages.
 
     Returns
     -------
     log_moment : float
-        Logarithm of the integral; ``inf`` where it has no limit, or comes to it so slowly that
-        none is found.
+        Logarithm of the integral; ``inf`` if it diverges, or converges too slowly.
 
     Raises
     ------
     ValueError
-        If no weight is found at any distance, or NaN.
+        If no weight is positive, or one is NaN.
     """
 
     def log_integrand(t):
@@ -88,7 +87,7 @@ def numeric_log_moment(
 
 
 def _integral(function, edges):
-    """Integral of a function that may jump, by halving what is not yet exact."""
+    """Integral of a function that may jump, by halving intervals until they are exact."""
     lower, upper = edges[:-1], edges[1:]
     coarse, total = _parts(function, lower, upper), 0.0
     for _ in range(_HALVINGS):

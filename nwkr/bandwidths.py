@@ -1,9 +1,9 @@
-"""How wide: from data to a bandwidth.
+"""Rules for the bandwidth, and bandwidths that vary by query or by training row.
 
-A bandwidth is the scale of the kernel's profile, ``u = distance / bandwidth``, in the units
-of the column of `X` (of the distance, for metrics other than euclidean). A *rule* is a
-callable ``(X, sample_weight) -> bandwidth``; those below carry the bandwidth of the Gaussian,
-and are translated to other kernels when an estimator is fitted.
+A bandwidth is the scale of the kernel's profile, ``u = distance / bandwidth``, in the units of the
+column of `X` (of the distance, for metrics other than euclidean). A *rule* is a callable
+``(X, sample_weight) -> bandwidth``. The rules below return the bandwidth for the Gaussian, and
+`fit` translates it to other kernels.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _ROUNDING = 1e-12
 class RuleOfThumb:
     """A rule of the form ``spread * factor(n_samples, n_features)``, for the Gaussian.
 
-    One of your own is a subclass with a `factor`; like those below it is translated to the
-    kernel in use.
+    To write your own, subclass it and define `factor`. Its bandwidth is translated to the kernel
+    in use, too.
     """
 
     covariance = False
-    """Whether the spread is the covariance of all columns, rather than that of each."""
+    """Whether the spread is the covariance matrix of the columns, not the spread of each."""
 
     def factor(self, n_samples: float, n_features: int) -> float:
         """Bandwidth for data of unit spread."""
@@ -43,17 +43,17 @@ class RuleOfThumb:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows; NaN for what is missing, which tells nothing of the spread.
+            Training rows. Missing values (NaN) are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights; a weight of k counts as k rows. What sums to less than the effective
-            number of rows, ``sum(w)^2 / sum(w^2)``, counts as that many.
+            Weights; a weight of k counts as k rows. If their sum is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, the latter is used.
 
         Returns
         -------
         bandwidth : ndarray of shape (n_features,) or (n_features, n_features)
-            In the units of each column of `X`; `inf` for a constant column, which is
-            left without effect and does not count as a feature. With `covariance` the
-            matrix of bandwidths, in the units of products of columns.
+            In the units of each column of `X`. A constant column gets `inf`, so that it has no
+            effect, and does not count as a feature. With `covariance`, the matrix of bandwidths,
+            in the units of products of columns.
         """
         X = np.asarray(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
@@ -63,7 +63,7 @@ class RuleOfThumb:
         return self.of_spread(_spread(X, weights / weights.max()), count_rows(weights))
 
     def of_spread(self, spread: np.ndarray, n_samples: float) -> np.ndarray:
-        """Bandwidth for the Gaussian kernel, where the spread of the data is known.
+        """Bandwidth for the Gaussian kernel, from the spread of the data.
 
         Parameters
         ----------
@@ -86,19 +86,19 @@ class RuleOfThumb:
 class Scott(RuleOfThumb):
     r"""Scott's rule of thumb, :math:`\sigma_j\, n^{-1/(d+4)}` for column `j`.
 
-    The standard deviation :math:`\sigma_j` and the number of rows :math:`n` are weighted,
-    so that a weight of k equals k copies of the row; :math:`d` is the number of columns
-    that vary. Weights that sum to less than their effective number of rows,
-    :math:`(\sum w)^2 / \sum w^2`, count as that many. Where a few rows far away make a standard
-    deviation more than 5 times the interquartile range over 1.349, which is the same for normal
-    data, that takes its place (unless it is 0).
+    The standard deviation :math:`\sigma_j` and the number of rows :math:`n` are weighted, so that
+    a weight of k equals k copies of the row; :math:`d` is the number of columns that vary. If the
+    sum of the weights is less than their effective number of rows, :math:`(\sum w)^2 / \sum w^2`,
+    the latter is used. The rule is robust to outliers: if the standard deviation is more than 5
+    times the interquartile range over 1.349 (both are equal for normal data), the latter replaces
+    it, unless it is 0.
 
     Parameters
     ----------
     covariance : bool, default=False
-        Whether to give a matrix, :math:`n^{-2/(d+4)}\, \Sigma` with the weighted
-        covariance :math:`\Sigma` of the columns, of which none may be constant or follow from
-        the others. Rows far away count in full.
+        Whether to return a matrix, :math:`n^{-2/(d+4)}\, \Sigma` with the weighted covariance
+        :math:`\Sigma` of the columns. No column may be constant or linearly dependent on others.
+        The covariance is not robust to outliers.
 
     References
     ----------
@@ -123,15 +123,15 @@ class Scott(RuleOfThumb):
 class Silverman(RuleOfThumb):
     r"""Silverman's rule of thumb, :math:`\sigma_j\, (n (d+2)/4)^{-1/(d+4)}` for column `j`.
 
-    It is best for estimating the density of normal data with a Gaussian kernel. The
-    quantities are those of :class:`Scott`.
+    It is optimal for the density of normal data with a Gaussian kernel. The quantities are defined
+    as in :class:`Scott`.
 
     Parameters
     ----------
     covariance : bool, default=False
-        Whether to give a matrix, :math:`(n (d+2)/4)^{-2/(d+4)}\, \Sigma` with the weighted
-        covariance :math:`\Sigma` of the columns, of which none may be constant or follow from
-        the others. Rows far away count in full.
+        Whether to return a matrix, :math:`(n (d+2)/4)^{-2/(d+4)}\, \Sigma` with the weighted
+        covariance :math:`\Sigma` of the columns. No column may be constant or linearly dependent
+        on others. The covariance is not robust to outliers.
 
     References
     ----------
@@ -156,18 +156,18 @@ class Silverman(RuleOfThumb):
 class KNearest:
     r"""A width for each query: its distance to the `k`-th nearest training row.
 
-    Wide where rows are sparse, narrow where they crowd. A row of weight w counts as w rows;
-    rows that tie with the `k`-th are within the width too, and where `k` rows equal the
-    query only these count. Left out of its own prediction, a row does not count itself. Where
-    fewer than `k` rows are at a finite distance, the width reaches to the farthest of them.
-    Weights that sum to less than their effective number of rows,
-    :math:`(\sum w)^2 / \sum w^2`, are scaled to sum to that, so that weights that sum to 1 will
-    do; where they are so uneven that `k` is more, all rows are within the width.
+    The width is large where rows are sparse and small where they are dense. A row of weight w
+    counts as w rows. Rows at the same distance as the `k`-th are within the width too. If `k` rows
+    equal the query, only rows equal to the query count. In leave-one-out, a row does not count
+    itself. If fewer than `k` rows are at a finite distance, the width is the largest finite
+    distance. If the sum of the weights is less than their effective number of rows,
+    :math:`(\sum w)^2 / \sum w^2`, the weights are scaled to that sum, so weights that sum to 1 are
+    allowed. If `k` exceeds this number, all rows are within the width.
 
     Parameters
     ----------
     k : int
-        How many rows lie within the width, at least 1.
+        Number of rows within the width, at least 1.
 
     References
     ----------
@@ -212,16 +212,16 @@ class KNearest:
         metric : str or callable
             The metric.
         leave_out : ndarray of shape (n_queries,) or None
-            For each query, the number of the training row that does not count.
+            For each query, the number of the training row to leave out.
         n_jobs : int or None, default=None
             Number of threads.
         near_rows : NearRows, NearPlaces or None, default=None
-            The training rows, if they have been arranged.
+            The training rows, if they are already arranged for the search.
         kinds : Kinds or None, default=None
-            What columns hold besides numbers, if the rows have not been arranged.
+            Columns that do not hold plain numbers, if the rows are not arranged.
         mask : Mask or None, default=None
-            Which training rows each query does not see besides. Where fewer than `k` are left, the
-            width reaches to the farthest of them.
+            Further training rows that each query must not use. If fewer than `k` are left, the
+            width is the distance to the farthest of them.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class KNearest:
         if mask is not None:
             counted = np.minimum(counted, mask.seen(sample_weight[:, None])[:, 0])
         wanted = np.minimum(self.k, counted) * (1 - _ROUNDING)
-        # Uneven weights may count as fewer rows than there are: then all are within the width.
+        # Uneven weights may count as fewer than `k` rows: then all rows are within the width.
         left = max(counted.min(initial=np.inf), len(keys) - bool((leave_out >= 0).any()))
         if mask is None and left < self.k * (1 - _ROUNDING):
             raise ValueError(
@@ -271,11 +271,11 @@ class Adaptive:
     Parameters
     ----------
     base : float, array-like of shape (n_features,), str or callable, default="scott"
-        The bandwidth where the density is average: anything else that `bandwidth` may be, but
-        a matrix.
+        The bandwidth where the density is average: a value of `bandwidth`, except a matrix,
+        `KNearest` or `Adaptive`.
     exponent : float, default=0.5
-        How strongly widths follow the density, from 0 (not at all) to 1. At 1/2 the bias of
-        the density is of a lower order.
+        How strongly widths depend on the density, from 0 (not at all) to 1. With 1/2 the bias of
+        the density estimate is of a higher order in the bandwidth.
 
     References
     ----------
@@ -361,9 +361,9 @@ def _covariance(X, weights):
 
 
 def _spread(X, weights):
-    """Weighted standard deviation of each column, robustly; exactly 0 where it is constant.
+    """Robust weighted standard deviation of each column; exactly 0 for a constant column.
 
-    Of the numbers that are there, and 0 where none is.
+    Missing numbers are ignored; a column without any number gets 0.
     """
     missing = np.isnan(X)
     if missing.any():

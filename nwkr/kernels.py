@@ -1,8 +1,8 @@
-"""What a weight is: kernels as functions of the scaled distance.
+"""Kernels: weights as functions of the scaled distance.
 
 A kernel is a *profile*, the weight as a function of the **squared** scaled distance
-``u2 = (distance / bandwidth) ** 2``, together with the few facts that pooling and the
-bandwidth rules ask for. It knows nothing of data or bandwidths.
+``u2 = (distance / bandwidth) ** 2``, together with the properties that pooling and the bandwidth
+rules need. It does not depend on data or bandwidths.
 
 To add one, write its profile (`_profiles.py`) and one line of :data:`KERNELS`; the tests run
 over the registry.
@@ -49,35 +49,35 @@ class Kernel:
     Parameters
     ----------
     name : str
-        What the kernel is called.
+        Name of the kernel.
     profile : callable
-        Maps an array of squared scaled distances to an array of weights of the same
-        shape: non-negative, non-increasing, 1 at distance 0. It may overwrite its
-        argument. It is not asked about infinite distances, where there is no weight.
+        Maps an array of squared scaled distances to an array of weights of the same shape:
+        non-negative, non-increasing, 1 at distance 0. It may overwrite its argument. It is not
+        called with infinite distances, whose weight is 0.
     support : float, default=inf
-        Scaled distance beyond which the weight is 0; `inf` where it never is.
+        Scaled distance beyond which the weight is 0; `inf` if it is never 0.
     log_profile : callable or None, default=None
         Logarithm of `profile`, for kernels that are positive everywhere. With it, the
         weights of far keys are compared without underflow.
     log_slope : float or None, default=None
-        The number ``c`` where ``profile(u2) == exp(c * u2)``, as it is for the Gaussian.
+        The number ``c`` if ``profile(u2) == exp(c * u2)``, as for the Gaussian.
     smooth : bool, default=False
-        Whether an error of rounding in `u2` (which may put it below 0) is no more than
-        that in the weight. It is not where the profile jumps, or has a cusp at 0.
+        Whether a rounding error in `u2` (which may make it negative) causes no larger error in the
+        weight. False for profiles with a jump or a cusp at 0.
     power : int or None, default=None
-        The number ``p`` where ``profile(u2) == (1 - u2) ** p`` within the support.
+        The number ``p`` if ``profile(u2) == (1 - u2) ** p`` within the support.
     derivative : callable or None, default=None
-        Derivative of `profile` with respect to the squared distance, for kernels that have
-        one; 0 at a cusp. It may overwrite its argument.
+        Derivative of `profile` with respect to the squared distance, if there is one; 0 at a cusp.
+        It may overwrite its argument.
     log_moment : callable or None, default=None
         Maps `p` to the logarithm of the radial moment
         :math:`\int_0^\infty u^p K(u)\,du`, integrated numerically if None.
     over : callable or None, default=None
-        The same over other arrays than NumPy's: ``over(u2, xp)`` maps an array of squared
-        scaled distances to a new one, with functions of its namespace ``xp``; if `smooth`,
-        these may be a little below 0. It gives the
-        logarithms of the weights if there is a `log_profile`, else the weights. If None, such
-        arrays go to NumPy and back.
+        The profile for arrays of other libraries than NumPy. ``over(u2, xp)`` maps an array of
+        squared scaled distances to a new array, with the functions of its namespace ``xp``. If
+        `smooth`, distances may be slightly negative. It returns the logarithms of the weights if
+        there is a `log_profile`, else the weights. If None, such arrays are converted to NumPy and
+        back.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class Kernel:
         Parameters
         ----------
         u : array-like
-            Scaled distances, ``distance / bandwidth``; the sign does not count.
+            Scaled distances, ``distance / bandwidth``; the sign is ignored.
 
         Returns
         -------
@@ -115,15 +115,15 @@ class Kernel:
         """
         u = np.asarray(u, dtype=float)
         with np.errstate(over="ignore"):
-            # What is far is not infinitely far because its square is.
+            # The square of a finite distance may overflow; its weight is that of a far distance.
             u2 = np.minimum(np.square(u), np.where(np.isinf(u), inf, _LARGEST))
         return self.weights(np.atleast_1d(u2)).reshape(u.shape)
 
     def weights(self, u2: np.ndarray) -> np.ndarray:
-        """Weights at squared scaled distances: the profile where these are finite, else 0.
+        """Weights at squared scaled distances: the profile if they are finite, else 0.
 
-        Pairs that do not count have infinite distances. The profile never meets these, for
-        what it made of them might be NaN.
+        Pairs that do not count have infinite distances. The profile is not called with them,
+        because it might return NaN.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Kernel:
         return _where_finite(self.profile, u2, 0)
 
     def log_weights(self, u2: np.ndarray) -> np.ndarray:
-        """Logarithms of the weights, if there is a `log_profile`: ``-inf`` where there is none.
+        """Logarithms of the weights, if there is a `log_profile`; ``-inf`` for infinite distances.
 
         Parameters
         ----------
@@ -159,21 +159,21 @@ class Kernel:
         Parameters
         ----------
         n_features : int
-            Number of dimensions of the space that is integrated over.
+            Number of dimensions of the integral.
 
         Returns
         -------
         log_integral : float
-            What to subtract from the log-weight for a density with bandwidth 1.
+            Subtract it from the log-weight to get a log-density with bandwidth 1.
         """
         log_sphere = log(2) + n_features / 2 * log(pi) - gammaln(n_features / 2)
         return float(log_sphere + self._log_radial_moment(n_features - 1))
 
     def std(self, n_features: int) -> float:
-        """Standard deviation along each axis of the density that the kernel makes.
+        """Standard deviation along each axis of the normalised kernel.
 
-        Kernels smooth alike where ``bandwidth * std`` is alike: this is how a bandwidth
-        is translated from one kernel to another.
+        Kernels with the same ``bandwidth * std`` smooth about equally, so bandwidths are
+        translated between kernels by this number.
 
         Parameters
         ----------
@@ -183,14 +183,14 @@ class Kernel:
         Returns
         -------
         std : float
-            For bandwidth 1; `inf` where the integral has no limit.
+            For bandwidth 1; `inf` if the integral diverges.
         """
         mass = self._log_radial_moment(n_features - 1)
         spread = self._log_radial_moment(n_features + 1)
         return inf if isinf(spread) else sqrt(exp(spread - mass) / n_features)
 
     def __reduce__(self):
-        # What has a name is pickled as that.
+        # Registered kernels are pickled by name.
         if KERNELS.get(self.name) is self:
             return get_kernel, (self.name,)
         return Kernel, tuple(getattr(self, field.name) for field in fields(self))
@@ -212,7 +212,7 @@ def _where_finite(function, u2, otherwise):
 
 
 def get_kernel(kernel: str | Kernel | Callable, arrays: Arrays | None = None) -> Kernel:
-    """Return the kernel that a name, a function or a kernel stands for.
+    """Return the kernel for a name, a function or a kernel.
 
     Parameters
     ----------
@@ -222,8 +222,8 @@ def get_kernel(kernel: str | Kernel | Callable, arrays: Arrays | None = None) ->
         non-negative. A function whose formula is that of a registered kernel, up to
         rounding and a constant factor, gives that kernel.
     arrays : Arrays or None, default=None
-        The arrays that distances are going to come in; NumPy's by default. A function that does
-        not take these is given what it takes: NumPy's, or tensors of PyTorch.
+        The array library of the distances; NumPy by default. A function that does not accept its
+        arrays gets NumPy arrays or PyTorch tensors, whichever it accepts.
 
     Returns
     -------
@@ -236,16 +236,17 @@ def get_kernel(kernel: str | Kernel | Callable, arrays: Arrays | None = None) ->
         If the name is unknown, or the function returns another shape, NaN, infinity or
         negative weights.
     TypeError
-        If `kernel` is nothing of the above, or the function does not take arrays.
+        If `kernel` has another type, or the function does not accept arrays.
 
     Notes
     -----
-    A registered Gaussian is 5 times faster than a function that computes the same at 3,000
-    rows, 70 times at 20,000 (one column), and does not underflow. So a function is taken for a
-    registered kernel where that is certain. Weights at some distances prove nothing, for it may
-    differ between them; so it is run on a symbol, which tells its formula if that is made of
-    ``+ - * / **``, ``exp``, ``abs``, ``maximum`` with 0, ``<=``. Others are called for each
-    weight, but not for infinite distances, nor beyond 1e30 if the weight is 0 there.
+    A registered Gaussian is 5 times faster than a function that computes the same at 3,000 rows,
+    70 times at 20,000 (one column), and does not underflow. So a function is replaced by a
+    registered kernel if their formulas agree. Equal weights at some distances would not prove
+    this. Instead the function is called with a symbol, which records its formula if it consists of
+    ``+ - * / **``, ``exp``, ``abs``, ``maximum`` with 0, and ``<=``. Other functions are called
+    for all weights, except for infinite distances, and for distances beyond 1e30 if the weight is
+    0 there.
 
     Examples
     --------
@@ -331,7 +332,7 @@ KERNELS: dict[str, Kernel] = {
         ),
     )
 }
-"""The kernels that have a name."""
+"""The named kernels."""
 
 
 # -- functions of the scaled distance -----------------------------------------------------
@@ -345,7 +346,7 @@ def _from_function(function: Callable, arrays: Arrays | None) -> Kernel:
         function = ThereAndBack(function, taken)
     weights = weights_of_function(function, PROBE.copy())
     known = KERNELS.get(formula)
-    # A function may do one thing with a symbol, another with numbers.
+    # A function may treat a symbol differently from numbers.
     if known and np.allclose(weights, weights[0, 0] * known(PROBE), rtol=1e-10, atol=1e-300):
         return known
     farthest = farthest_of(function)
