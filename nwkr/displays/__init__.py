@@ -1,9 +1,9 @@
 """Plots of kernels, attention, predictions, bandwidths and explanations.
 
-Displays are used as those of scikit-learn are: ``from_estimator`` makes and draws one, `plot`
-draws it again, and ``ax_``, ``figure_`` and the artists are there to be changed. A pipeline, or
-a search over one, may stand in for the estimator. They need matplotlib, which
-``pip install "nwkr[plot]"`` brings.
+Displays work like those of scikit-learn: ``from_estimator`` computes and draws one, and `plot`
+draws it again. ``ax_``, ``figure_`` and the artists are attributes that you can change. The
+estimator may be a pipeline, or a search over one. Displays need matplotlib:
+``pip install "nwkr[plot]"``.
 """
 
 from nwkr.displays._attention import AttentionDisplay

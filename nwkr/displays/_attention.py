@@ -1,4 +1,4 @@
-"""A picture of attention weights."""
+"""The display of attention weights."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from nwkr.displays._reading import feature_number, names_of_features, shown_name
 
 __all__ = ["AttentionDisplay"]
 
-# So many categories have a tick each.
+# Up to this many categories have a tick each.
 _MOST_GROUPS = 8
 
 
 class AttentionDisplay:
-    """Heat map of attention: how each query shares its weight among the training rows.
+    """Heat map of the attention weights of queries over training rows.
 
-    A row of the picture is a query, a column a training row. Both are sorted, so that rows near
-    each other in the data are so in the picture. :meth:`from_estimator` makes and draws one.
+    Rows of the heat map are queries, columns are training rows. Both are sorted, so that similar
+    rows are close to each other. :meth:`from_estimator` computes and draws a display.
 
     Parameters
     ----------
     weights : ndarray of shape (n_queries, n_train)
         Attention weights.
     query_values : ndarray of shape (n_queries,) or None, default=None
-        Numbers to sort the queries by; None leaves them as they are.
+        Numbers to sort the queries by; None keeps their order.
     key_values : ndarray of shape (n_train,) or None, default=None
-        Numbers to sort the training rows by; None leaves them as they are.
+        Numbers to sort the training rows by; None keeps their order.
     feature_name : str or None, default=None
-        What these numbers are.
+        Name of these numbers.
     query_labels : ndarray of shape (n_queries,) or None, default=None
-        What ticks say of each query, such as its category; None for the numbers.
+        Tick label of each query, such as its category; None for the numbers.
     key_labels : ndarray of shape (n_train,) or None, default=None
-        What ticks say of each training row; None for the numbers.
+        Tick label of each training row; None for the numbers.
 
     Attributes
     ----------
@@ -86,20 +86,19 @@ class AttentionDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X=None, *, sort_by="auto", ax=None, **kwargs):
-        """Draw what queries attend to.
+        """Compute and draw the attention weights of queries.
 
         Parameters
         ----------
         estimator : fitted estimator of nwkr, pipeline that ends in one, or search for these
-            What makes the weights.
+            The estimator.
         X : array-like of shape (n_queries, n_features) or None, default=None
-            Queries; None stands for the training rows, each left out of its own prediction.
+            Queries; None means the training rows, each left out of its own prediction.
         sort_by : "auto", int, str or None, default="auto"
-            What queries and training rows are sorted by: the number or name of a feature, as the
-            last step of a pipeline sees it. "auto" is the feature, where there is one only, and
-            else the first principal component of the training rows in units of the bandwidth,
-            along which they differ most. None leaves them as they are, as "auto" does with
-            ``metric="precomputed"``.
+            Feature by which queries and training rows are sorted: its number or name, as received
+            by the last step of a pipeline. "auto" is the only feature, or for several features the
+            first principal component of the training rows in units of the bandwidth. None keeps
+            their order, and so does "auto" with ``metric="precomputed"``.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -113,7 +112,7 @@ class AttentionDisplay:
         Raises
         ------
         ValueError
-            If there is no feature `sort_by`, or as `attention_weights`.
+            If there is no feature `sort_by`, or if `attention_weights` raises one.
         ImportError
             If matplotlib is not installed.
         """
@@ -132,8 +131,8 @@ class AttentionDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         vmax : float or None, default=None
-            Weight of the brightest colour. None is what one query in four exceeds with the
-            largest of its weights, so that a few do not keep the others in the dark.
+            Weight of the brightest colour. None is the upper quartile of the largest weights of
+            the queries, so that a few large weights do not darken the others.
         colorbar : bool, default=True
             Whether to draw a colour bar.
         image_kwargs : dict or None, default=None
@@ -164,7 +163,7 @@ class AttentionDisplay:
             weights = weights[:, orders[1]]
         style = {
             "aspect": "auto",
-            # Means of weights, where there are more of them than pixels.
+            # Average the weights, if there are more of them than pixels.
             "interpolation": "antialiased",
             "interpolation_stage": "data",
             "origin": "lower",
@@ -193,12 +192,12 @@ class AttentionDisplay:
 
 
 def _order(estimator, model, queries, sort_by):
-    """What to sort queries and training rows by, and what it is called."""
+    """The values by which queries and training rows are sorted, and their name."""
     precomputed = model._metric == "precomputed"
     if precomputed and sort_by != "auto":
         raise ValueError(
-            f"sort_by must be 'auto' or None with metric='precomputed', which knows distances but "
-            f"no features; got {sort_by!r}."
+            f"sort_by must be 'auto' or None with metric='precomputed', which has no features; "
+            f"got {sort_by!r}."
         )
     if precomputed:
         return {}
@@ -227,8 +226,8 @@ def _first_component(model, queries, keys):
     window = model._window
     widths = model._columns.units if window.by_query else np.asarray(window.bandwidth, dtype=float)
     middle = np.nanmedian(keys, axis=0)
-    apart = np.nan_to_num(keys - middle)  # what is missing is in the middle
-    # A bandwidth of 0 tells rows apart as much as anything does, however near they are.
+    apart = np.nan_to_num(keys - middle)  # missing values count as the middle
+    # With a bandwidth of 0, any difference counts most.
     least = np.where(widths > 0, widths, np.inf).min() * 1e-3
     widths = np.where(widths > 0, widths, least if np.isfinite(least) else 1.0)
     axis = np.linalg.svd((apart - apart.mean(axis=0)) / widths, full_matrices=False)[2][0]
@@ -237,13 +236,13 @@ def _first_component(model, queries, keys):
 
 
 def _bright(weights):
-    """What few queries exceed with the largest of their weights."""
-    largest = np.fmax.reduce(weights, axis=1)  # NaN only where all are
+    """The upper quartile of the largest weights of the queries."""
+    largest = np.fmax.reduce(weights, axis=1)  # NaN only if all are NaN
     return np.nanquantile(largest, 0.75) if np.isfinite(largest).any() else 1.0
 
 
 def _set_ticks(axis, labels):
-    """Have ticks say which row, or what the feature is, at a place."""
+    """Label ticks with the row number, or with the value of the feature."""
     from matplotlib.ticker import MaxNLocator
 
     if labels is not None and labels.dtype == object:

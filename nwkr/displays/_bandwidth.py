@@ -1,4 +1,4 @@
-"""A picture of the search for a bandwidth."""
+"""The display of a search for a bandwidth."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ _FOR_EACH = "one for each feature"
 
 
 class BandwidthDisplay:
-    """The score of every bandwidth that was tried, and the one that was chosen.
+    """The score of every candidate bandwidth, and the chosen one.
 
-    :meth:`from_estimator` makes and draws one.
+    :meth:`from_estimator` computes and draws a display.
 
-    Means and local lines have a line each, as have steps from a trend with and without slopes.
-    Numbers are drawn on a logarithmic scale: one bandwidth
-    for each feature by the geometric mean of those that are neither 0 nor infinite (at the end of
-    the scale if there are none), :class:`~nwkr.bandwidths.KNearest` by its `k`. All else, and
-    mixtures, stand side by side in the order in which they were tried.
+    Means and local lines have a line each, and so have steps from a trend with and without slopes.
+    Bandwidths are drawn on a logarithmic scale. One bandwidth for each feature is drawn at the
+    geometric mean of those that are neither 0 nor infinite (at the end of the scale if there are
+    none), and :class:`~nwkr.bandwidths.KNearest` at its `k`. Other candidates, and mixtures of
+    kinds, are drawn side by side in the order of the search.
 
     Parameters
     ----------
     bandwidths : list
-        What was tried, as in ``cv_results_``.
+        The candidates, as in ``cv_results_``.
     scores : array-like of shape (n_candidates,)
-        Their scores, as they are to be drawn.
+        Their scores, as drawn.
     best : int
-        Number of the chosen one.
+        Number of the chosen candidate.
     score_name : str, default="score"
-        What the scores are.
+        Name of the scores.
     effective_dof : array-like of shape (n_candidates,) or None, default=None
         Their effective degrees of freedom.
     degrees : array-like of shape (n_candidates,) or None, default=None
-        What each candidate fits in a window: 0 the mean, 1 a line. None is the mean for all.
+        The fit of each candidate in a window: 0 is the mean, 1 a line. None means 0 for all.
     refined : array-like of bool of shape (n_candidates,) or None, default=None
-        Which candidates the search for one bandwidth for each feature found. They are drawn
-        apart. None is none.
+        Whether each candidate has one bandwidth for each feature, found by a descent. These are
+        drawn as diamonds. None means that there are none.
     feature_name : str or None, default=None
-        Name of the feature, where there is one only.
+        Name of the feature, if there is only one.
     names : sequence of str, default=("mean", "line")
-        What the degrees are called.
+        Names of the degrees.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class BandwidthDisplay:
     See Also
     --------
     nwkr.NadarayaWatsonRegressorCV : Regression that chooses its bandwidth.
-    nwkr.NadarayaWatsonClassifierCV : Classification that does.
+    nwkr.NadarayaWatsonClassifierCV : Classification that chooses its bandwidth.
 
     Examples
     --------
@@ -112,13 +112,13 @@ class BandwidthDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
-        """Draw how a search for a bandwidth went.
+        """Draw the scores of a search for a bandwidth.
 
         Parameters
         ----------
         estimator : fitted CV estimator of nwkr, or pipeline that ends in one
-            What has searched. Its score is drawn as it is if greater is better by it; a loss
-            (``"neg_..."``, "aicc", "gcv") as a loss.
+            The estimator that has searched. A score of which greater values are better is drawn
+            unchanged; the negative of a loss (``"neg_..."``, "aicc", "gcv") is drawn as the loss.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -245,7 +245,7 @@ class BandwidthDisplay:
         return np.array([False] * len(self.scores) if self.refined is None else self.refined)
 
     def _along(self, degree, places):
-        """Numbers of the candidates of the line of a degree, from the left."""
+        """Numbers of the candidates on the line of a degree, from left to right."""
         numbers = np.flatnonzero((self._degrees == degree) & ~self._found)
         numbers = numbers[np.isfinite(np.asarray(self.scores, dtype=float)[numbers])]
         return numbers[np.argsort(places[numbers], kind="stable")]
@@ -279,7 +279,7 @@ def _forms(results):
 
 
 def _best(model, scores):
-    """The number of the candidate that the search kept: the last of the best."""
+    """The number of the chosen candidate: the last of the best ones."""
     if hasattr(model, "_best_number"):
         return model._best_number
     scores = np.where(np.isnan(scores), -np.inf, scores)
@@ -287,7 +287,7 @@ def _best(model, scores):
 
 
 def _refined(model):
-    """Which candidates follow, for each degree, those that are given or multiples of a rule."""
+    """Which candidates come, within a degree, after the given ones or the multiples of a rule."""
     results = model.cv_results_
     if "multiple" not in results:
         return [False] * len(results["score"])
@@ -298,12 +298,12 @@ def _refined(model):
 
 
 def _numbers_within(degrees):
-    """How many candidates of the same degree come before each."""
+    """Number of previous candidates of the same degree."""
     return np.array([(degrees[:number] == degrees[number]).sum() for number in range(len(degrees))])
 
 
 def _name_of_score(model):
-    """What the score of a search is called, and the sign that it is drawn with."""
+    """The name of the score of a search, and the sign with which it is drawn."""
     how = "leave-one-out" if model.cv is None else "cross-validated"
     scoring = model._default_scoring if model.scoring is None else model.scoring
     if scoring in ("aicc", "gcv"):
@@ -319,14 +319,14 @@ def _is_numeric(bandwidth):
 
 
 def _typical(bandwidth):
-    """The geometric mean over the features; of those that are neither 0 nor off, if any is."""
+    """The geometric mean over the features whose bandwidth is neither 0 nor infinite, if any."""
     bandwidth = np.atleast_1d(np.asarray(bandwidth, dtype=float))
     between = bandwidth[(bandwidth > 0) & np.isfinite(bandwidth)]
     return np.exp(np.log(between).mean()) if len(between) else bandwidth.mean()
 
 
 def _places(bandwidths, degrees, found):
-    """Where candidates are drawn, and whether these places are numbers on a log scale."""
+    """Positions of the candidates, and whether they are numbers on a logarithmic scale."""
     if all(isinstance(bandwidth, KNearest) for bandwidth in bandwidths):
         return np.array([float(bandwidth.k) for bandwidth in bandwidths]), True
     if all(_is_numeric(bandwidth) for bandwidth in bandwidths):
@@ -339,7 +339,7 @@ def _places(bandwidths, degrees, found):
 
 
 def _look_closer(ax, scores, best, farthest=10):
-    """Leave out of sight what is so bad that all others would look alike."""
+    """Hide scores that are so bad that all others would look equal."""
     apart = np.abs(scores - best)
     seen = farthest * np.median(apart)
     if 0 < seen < apart.max():
@@ -348,7 +348,7 @@ def _look_closer(ax, scores, best, farthest=10):
 
 
 def _ticks_of_logarithms(ax, places):
-    """Plain numbers at 1, 2, 5; at powers of 10 where there are many."""
+    """Plain numbers at 1, 2, 5; at powers of 10 if there are many."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     few = places.max() < 1000 * places.min()
@@ -358,7 +358,7 @@ def _ticks_of_logarithms(ax, places):
 
 
 def _upper_axis(ax, places, freedom, numeric, n_ticks=6):
-    """Degrees of freedom, at about evenly spaced ones of the candidates."""
+    """Degrees of freedom, at about evenly spaced candidates."""
     scaled = np.log(places) if numeric else places
     even = np.linspace(scaled.min(), scaled.max(), n_ticks)
     shown = np.unique(np.abs(np.subtract.outer(even, scaled)).argmin(axis=1))

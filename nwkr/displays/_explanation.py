@@ -1,4 +1,4 @@
-"""A picture of the training rows behind one prediction."""
+"""The display of the training rows behind one prediction."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib, sho
 
 __all__ = ["ExplanationDisplay"]
 
-# There is room for so many bars at least, so that one alone is no block.
+# There is room for at least this many bars, so that a single bar is not a block.
 _FEWEST_PLACES = 5
 
 
 class ExplanationDisplay:
-    """The training rows that one prediction attends to most: a bar for the weight of each.
+    """The training rows with the largest weights in one prediction, as bars.
 
-    The target of each row stands to the right of its bar. Classes with a trend have bars for what
-    intercept, features and training rows add to the logit. :meth:`from_estimator` makes and draws
-    one.
+    The target of each row is to the right of its bar. For classes with a trend, the bars are the
+    contributions of intercept, features and training rows to the logit. :meth:`from_estimator`
+    computes and draws a display.
 
     Parameters
     ----------
     rows : list of length n_rows
         Names or numbers of the training rows, from the largest weight on.
     weights : ndarray of shape (n_rows,)
-        How long the bars are: attention weights, or what `weight_name` says.
+        Lengths of the bars: attention weights, or as `weight_name` says.
     values : array-like of shape (n_rows,)
         Targets of the rows.
     prediction : float or label
-        What is predicted.
+        The prediction.
     classes : ndarray of shape (n_classes,) or None, default=None
-        Classes, for bars in their colours.
+        Classes, to colour the bars by class.
     weight_name : str, default="attention weight"
-        What the bars are.
+        Name of the lengths of the bars.
     parts : list of str of length n_rows or None, default=None
-        What each bar is of: "row", or "intercept" and "feature", whose value stands to the right.
-        None is "row" for all.
+        Kind of each bar: "row", "intercept" or "feature"; the value of a feature is to its right.
+        None means "row" for all.
 
     Attributes
     ----------
@@ -87,16 +87,16 @@ class ExplanationDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, top_k=10, ax=None, **kwargs):
-        """Draw what one prediction rests on.
+        """Compute and draw the rows behind one prediction.
 
         Parameters
         ----------
         estimator : fitted estimator of nwkr, pipeline that ends in one, or search for these
-            What predicts.
+            The estimator.
         X : array-like of shape (1, n_features)
             The row to predict.
         top_k : int, default=10
-            How many training rows to show.
+            Number of training rows to show.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -110,7 +110,7 @@ class ExplanationDisplay:
         Raises
         ------
         ValueError
-            If `X` is not one row, there are several outputs, or as `explain`.
+            If `X` is not one row, if there are several outputs, or if `explain` raises one.
         ImportError
             If matplotlib is not installed.
         """
@@ -123,8 +123,7 @@ class ExplanationDisplay:
         prediction = np.asarray(estimator.predict(X))
         if prediction.size > 1:
             raise ValueError(
-                f"estimator must have one output to be explained in a picture; got "
-                f"{prediction.size}."
+                f"estimator must have one output for this display; got {prediction.size}."
             )
         table = model.explain(query, top_k=top_k)
         data = {"prediction": prediction.item()}
@@ -169,7 +168,7 @@ class ExplanationDisplay:
         """
         n_rows = len(self.rows)
         n_places = max(n_rows, _FEWEST_PLACES)
-        # High enough for a line of text at each place.
+        # High enough for a line of text at each bar.
         self.ax_ = ax = axes_of(self, ax, height=max(4.8, 1.5 + 0.22 * n_places))
         self.figure_ = ax.figure
         from matplotlib.patches import Rectangle

@@ -1,4 +1,4 @@
-"""A picture of kernels."""
+"""The display of kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["KernelDisplay"]
 class KernelDisplay:
     """Profiles of kernels: the weight of a training row by its distance from the query.
 
-    :meth:`from_kernels` makes and draws one.
+    :meth:`from_kernels` computes and draws a display.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class KernelDisplay:
 
     See Also
     --------
-    nwkr.kernels.KERNELS : The kernels that have a name.
+    nwkr.kernels.KERNELS : The named kernels.
 
     Examples
     --------
@@ -60,12 +60,11 @@ class KernelDisplay:
         Parameters
         ----------
         kernels : str, Kernel, callable, list of these, or None, default=None
-            Names in :data:`nwkr.kernels.KERNELS`, kernels, or functions of the scaled
-            distance; None for all that have a name (and with `equal_std` a standard
-            deviation).
+            Names in :data:`nwkr.kernels.KERNELS`, kernels, or functions of the scaled distance;
+            None for all named kernels (with `equal_std`, those with a finite standard deviation).
         equal_std : bool, default=False
-            Whether to measure distance in standard deviations of each kernel in one
-            dimension, by which kernels of different shape smooth alike. Else it is in units
+            Whether to measure distance in standard deviations of each kernel in one dimension, in
+            which kernels of different shape smooth about equally. Otherwise distance is in units
             of the bandwidth.
         max_distance : float or None, default=None
             Distance up to which profiles are drawn, 2.5, or 3.5 with `equal_std`, if None.
@@ -82,9 +81,9 @@ class KernelDisplay:
         Raises
         ------
         ValueError
-            If a kernel has no finite standard deviation, as "constant" has not, and
-            `equal_std`; if `max_distance` is not a positive number; or as
-            :func:`nwkr.kernels.get_kernel`.
+            If `equal_std` and a kernel has no finite standard deviation, such as "constant"; if
+            `max_distance` is not a positive number; or if :func:`nwkr.kernels.get_kernel` raises
+            one.
         ImportError
             If matplotlib is not installed.
         """
@@ -154,6 +153,6 @@ def _std(kernel):
     if not np.isfinite(std):
         raise ValueError(
             f"kernels must have a finite standard deviation with equal_std=True; that of "
-            f"{kernel.name!r} has no limit."
+            f"{kernel.name!r} is infinite."
         )
     return std

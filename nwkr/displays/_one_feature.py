@@ -1,4 +1,4 @@
-"""What is predicted over one feature: curves, with the data, a band and the truth."""
+"""Predictions over one feature: curves, with the data, a band and the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["draw_one_feature"]
 
 
 def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwargs):
-    """Draw the curve of a regressor, or the probability of a class or of each."""
+    """Draw the curve of a regressor, or the probability of one class or of each."""
     from matplotlib.collections import PathCollection, PolyCollection
     from matplotlib.lines import Line2D
 
@@ -37,14 +37,14 @@ def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwa
 
 
 def _points(display):
-    """Sets of rows to draw: their label, which they are, how high, and in what style."""
+    """Groups of rows to draw: label, rows, heights and style."""
     y = display.y
     if display.classes is None:
         yield "data", slice(None), y, {"color": "0.6", "s": 14}
-    elif display.prediction.ndim == 1:  # of one class, which has probability 1 where it is
+    elif display.prediction.ndim == 1:  # of one class, drawn at probability 1 for its rows
         of_class = (y == display.classes).astype(float)
         yield "data", slice(None), of_class, {"color": "0.4", "marker": "|"}
-    else:  # in a track for each class, below
+    else:  # one track for each class, below
         for number, label in enumerate(display.classes):
             rows = np.flatnonzero(y == label)
             color = _style(number)["color"]

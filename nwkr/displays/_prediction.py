@@ -1,4 +1,4 @@
-"""A picture of what is predicted, over one feature or two."""
+"""The display of predictions over one feature or two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
 
-# The bands that have a name, and what is said of them.
+# The named bands, and their labels.
 BANDS = {
     "std": "± 1 standard deviation",
     "quantiles": "quantiles, {:.0%}",
@@ -26,30 +26,30 @@ BANDS = {
 class PredictionDisplay:
     """The fitted function, over one feature as a curve, or over two as filled contours.
 
-    :meth:`from_estimator` makes and draws one.
+    :meth:`from_estimator` computes and draws a display.
 
     Parameters
     ----------
     grid : list of one or two ndarrays, of shapes (n_0,) and (n_1,)
-        Where predictions stand, along each feature.
+        Positions of the predictions along each feature.
     prediction : ndarray of shape (n_0,) or (n_0, n_1), or with n_classes more at the end
-        Predictions of a regressor there; the probability of a class, or of each.
+        Predictions of a regressor at these positions; the probability of one class, or of each.
     feature_names : list of str
         Names of the features.
     target_name : str, default="y"
-        What is predicted.
+        Name of the prediction.
     band : ndarray of shape (n_0, 2) or None, default=None
         Lower and upper end of a band about the curve.
     band_name : str, default="band"
-        What the band is.
+        Name of the band.
     truth : ndarray of shape (n_0,) or None, default=None
-        What is true.
+        The true function, if known.
     X : ndarray of shape (n_samples, 1) or (n_samples, 2), default=None
         These features of the data.
     y : ndarray of shape (n_samples,) or None, default=None
         Their targets; None leaves the data out of the plot.
     classes : label, ndarray of shape (n_classes,), or None, default=None
-        The class that the probability is of, or the classes; None for a regressor.
+        The class of the probability, or all classes; None for a regressor.
 
     Attributes
     ----------
@@ -60,12 +60,12 @@ class PredictionDisplay:
     truth_ : matplotlib Line2D or None
         The true curve.
     points_ : list of matplotlib PathCollection
-        The data, by class where there are several.
+        The data, by class if there are several.
     surface_ : matplotlib QuadContourSet, AxesImage or None
         Over two features, filled contours; the blended colours of several classes.
     boundaries_ : list of matplotlib QuadContourSet
-        Over two features, where a class is as likely as what is not it; where of several
-        the likeliest changes.
+        Over two features, the lines where one class has probability 1/2, or where the most
+        probable of several classes changes.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the filled contours.
     ax_ : matplotlib Axes
@@ -133,32 +133,32 @@ class PredictionDisplay:
         ax=None,
         **kwargs,
     ):
-        """Draw what an estimator predicts, and the data.
+        """Compute and draw predictions, and the data.
 
         Parameters
         ----------
         estimator : fitted estimator, pipeline, or search for these
-            What predicts.
+            The estimator.
         X : array-like of shape (n_samples, n_features)
-            Data, which the plot reaches across.
+            Data. The plot covers their range.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Their targets; None leaves the data out of the plot.
         features : int, str, list of one or two of these, or None, default=None
-            Numbers or names of the features to go along; the others are held at their median.
-            None for all, where there are one or two.
+            Numbers or names of the features to vary; the others are fixed at their median. None
+            varies all, if there are one or two.
         target : int, str or None, default=None
-            Of several outputs, the number of the one to show; of several classes, the class.
-            None shows the second of two classes, and of more all.
+            The output to show, by number, or the class to show. None shows the second of two
+            classes, and all of more classes.
         band : {"std", "quantiles", "interval"}, callable or None, default=None
-            What to draw about the curve of a regressor: one standard deviation to either
-            side; what is between the ends of `predict_quantiles`, or of `predict_interval`;
-            or a function of the rows that returns lower and upper ends, (n_queries, 2).
+            The band around the curve of a regressor: plus and minus one standard deviation, from
+            `predict_quantiles`, from `predict_interval`, or from a function of the rows that
+            returns lower and upper ends, (n_queries, 2).
         coverage : float, default=0.9
-            The share that quantiles or interval are to hold.
+            Coverage of the quantiles or the interval.
         truth : callable or None, default=None
-            Function of the rows that returns what is true of them.
+            The true function of the rows, if known.
         grid_resolution : int or None, default=None
-            Number of places along each feature: 400 of one or 100 of two, if None.
+            Number of positions along each feature; None means 400 for one feature and 100 for two.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         **kwargs : dict
@@ -172,10 +172,9 @@ class PredictionDisplay:
         Raises
         ------
         ValueError
-            If more than two features are left to show, a feature or the target is unknown, or
-            there are several outputs and no `target`; if `grid_resolution` is not an integer
-            above 1; or if a band is asked for of a classifier, or a band or truth over two
-            features.
+            If there are more than two features to show, if a feature or the target is unknown, or
+            if there are several outputs and no `target`; if `grid_resolution` is not an integer
+            above 1; if there is a band for a classifier, or a band or truth over two features.
         ImportError
             If matplotlib is not installed.
         """
@@ -271,7 +270,7 @@ class PredictionDisplay:
 
 
 def _shown(features, names):
-    """Numbers of the features to go along."""
+    """Numbers of the features to vary."""
     if features is None:
         features = list(range(len(names)))
     elif isinstance(features, str | int | np.integer):
@@ -294,7 +293,7 @@ def _check_extras(band, truth, n_shown, classes):
 
 
 def _across(column, n_places):
-    """Places all across a column, and a little beyond."""
+    """Positions across a column, and slightly beyond."""
     low, high = np.nanmin(column), np.nanmax(column)
     margin = 0.04 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, n_places)
@@ -303,13 +302,13 @@ def _across(column, n_places):
 def _refuse_categories(names):
     if names:
         raise ValueError(
-            f"features must be numbers, which have places in between; got categories {names!r}. "
-            f"The others are held at what they are most often."
+            f"features must be numeric; got categories {names!r}, which are fixed at the most "
+            f"frequent one."
         )
 
 
 def _one_output(values, target):
-    """The column of several outputs that is shown."""
+    """The column of the output that is shown."""
     values = np.asarray(values)
     if values.ndim == 1 or values.shape[1] == 1:
         return values.ravel()
@@ -329,7 +328,7 @@ def _name_of_target(y, target):
 
 
 def _column(target, classes):
-    """The column of the class that is shown; all columns where it is each."""
+    """The column of the class that is shown; all columns if all classes are shown."""
     if target is None:
         return len(classes) - 1 if len(classes) <= 2 else slice(None)
     (found,) = np.nonzero(classes == target)
@@ -339,7 +338,7 @@ def _column(target, classes):
 
 
 def _band(estimator, queries, band, coverage, target):
-    """Lower and upper ends, and what they are."""
+    """Lower and upper ends of the band, and its name."""
     if callable(band):
         return {"band": np.asarray(band(queries), dtype=float)}
     model, inputs = last_step(estimator, queries)

@@ -1,4 +1,4 @@
-"""Names of features, as displays show them."""
+"""Names of features for the displays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def names_of_features(estimator):
-    """Names of the features that the last step sees; x0, x1, ... where it saw none."""
+    """Names of the features of the last step; x0, x1, ... if it has none."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     model, _ = last_step(estimator)
     names = getattr(model, "feature_names_in_", None)
@@ -35,7 +35,7 @@ def names_of_features(estimator):
 
 
 def shown_name(estimator, name):
-    """The name of a feature of the last step; said to be transformed if it was one before."""
+    """The name of a feature of the last step; "transformed ..." if the input has it too."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     if not hasattr(estimator, "steps") or len(estimator) == 1:
         return name
@@ -52,7 +52,7 @@ def names_in(X):
 
 
 def feature_number(feature, names, parameter):
-    """The number of a feature that is given by number or name."""
+    """The number of a feature, from its number or name."""
     numbered = isinstance(feature, int | np.integer) and not isinstance(feature, bool)
     if numbered and -len(names) <= feature < len(names):
         return int(feature) % len(names)
@@ -69,7 +69,7 @@ def _numbered(n_features):
 
 
 def numbers_in(X):
-    """The columns of some rows as numbers; None for categories, which data frames may have."""
+    """The columns of some rows as numbers; None for categories of data frames."""
     if not is_frame(X):
         return list(check_array(X, dtype=float, ensure_all_finite="allow-nan").T)
     columns = list(columns_in(X))
@@ -79,9 +79,9 @@ def numbers_in(X):
 
 
 def typical_rows(X, columns, given):
-    """Rows of the kind that `X` has, typical of it but for what is given.
+    """Rows of the type of `X`, with typical values except for the given columns.
 
-    Numbers are at their median, categories are what they are most often.
+    Numbers are at their median, categories at the most frequent one.
     """
     n_rows = len(next(iter(given.values())))
     table = {}

@@ -1,4 +1,4 @@
-"""What is predicted over two features: filled contours, or classes as colours that blend."""
+"""Predictions over two features: filled contours, or blended colours of classes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _fill(display, contour_kwargs):
 
 
 def _blend(display):
-    """Give each place the colours of the classes by their shares, and bound the likeliest."""
+    """Blend the colours of the classes by their shares, and draw the borders between classes."""
     from matplotlib.colors import to_rgb
 
     shares = display.prediction
