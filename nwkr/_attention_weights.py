@@ -1,4 +1,4 @@
-"""Attention weights: how much each training row counts in a prediction."""
+"""Attention weights: the weight of each training row in a prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["AttentionWeights"]
 
 
 class AttentionWeights(NadarayaWatsonBase):
-    """Estimates whose weights can be read."""
+    """An estimator that returns its weights."""
 
     @follows_X
     def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
@@ -23,12 +23,12 @@ class AttentionWeights(NadarayaWatsonBase):
         ----------
         X : array-like of shape (n_queries, n_features) or None, default=None
             Rows to predict; the distances to the training rows, (n_queries, n_train), if
-            ``metric="precomputed"``. None stands for the training rows, each left out of
-            its own prediction.
+            ``metric="precomputed"``. None means the training rows, each left out of its own
+            prediction.
         sparse_output : bool, default=False
             Whether to return a sparse matrix, built without a dense one.
         top_k : int or None, default=None
-            Keep the `top_k` largest weights of each row, as they are; the rest becomes 0.
+            Keep the `top_k` largest weights of each row unchanged, and set the others to 0.
 
         Returns
         -------
@@ -53,23 +53,23 @@ class AttentionWeights(NadarayaWatsonBase):
     @property
     @follows_X
     def attention_weights_(self):
-        """Weights of the training rows in their own predictions, themselves included.
+        """Weights of the training rows in their own predictions, each row included.
 
-        An ndarray of shape (n_train, n_train), computed whenever it is read: the smoother
-        matrix, with ``attention_weights_ @ y`` the prediction for the training rows.
+        An ndarray of shape (n_train, n_train), computed whenever it is read. It is the smoother
+        matrix: ``attention_weights_ @ y`` is the prediction for the training rows.
         """
         n_train = len(self._X)
         if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
             raise AttributeError(
                 f"attention_weights_ would hold {n_train} x {n_train} numbers, more than "
                 f"scikit-learn's working_memory of {get_config()['working_memory']} MiB; "
-                f"attention_weights(X) gives the rows that are asked for, top_k and "
-                f"sparse_output=True the largest weights of each."
+                f"attention_weights(X) returns the rows for X; top_k with sparse_output=True only "
+                f"the largest weights of each."
             )
         return self._matrix(self._attend(self._X))
 
     def __dir__(self):
-        # As scikit-learn's: the names that can be read, but without reading the weights.
+        # Without reading the weights, which would compute them.
         names = set(object.__dir__(self)) - {"attention_weights_"}
         return [name for name in names if hasattr(self, name)]
 

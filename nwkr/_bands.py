@@ -16,7 +16,7 @@ from nwkr._targets import Targets
 
 __all__ = ["ConfidenceBands"]
 
-# Resampled residuals that are held at once, and the bytes that each takes.
+# Number of resampled residuals in memory at once, and the bytes of each.
 _NUMBERS_AT_ONCE, _BYTES_PER_NUMBER = 2**24, 32
 
 
@@ -29,32 +29,33 @@ class ConfidenceBands(LeaveOneOutResiduals):
     def predict_band(self, X, coverage=0.95, n_bootstrap=200, random_state=None):
         r"""Confidence bands of the curve, by the wild bootstrap.
 
-        Where `predict_interval` is about new targets, a band is about the prediction: what it
-        might have been with other noise. Each training row's residual, left out, is given a
-        random sign and added to the curve, and the curve is fitted again: as the fit is linear
-        in the targets, pooling all resampled residuals at once gives all the deviations
+        `predict_interval` is about new targets. A band is about the prediction, and shows how it
+        varies with other noise. Each leave-one-out residual gets a random sign and is added to the
+        curve, and the curve is fitted again. As the fit is linear in the targets, pooling all
+        resampled residuals at once gives all deviations
         :math:`D_b(q) = \sum_i a_i(q)\, \varepsilon_{bi}\, (y_i - f_{-i}(x_i))`.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
-            Where to draw the band: rows as in `predict`.
+            Rows at which to compute the band, as in `predict`.
         coverage : float, default=0.95
-            Probability with which a band is to hold the curve, between 0 and 1.
+            Probability with which a band covers the curve, between 0 and 1.
         n_bootstrap : int, default=200
-            How often to resample.
+            Number of resamples.
         random_state : int, RandomState instance or None, default=None
-            What draws the signs.
+            Seed for drawing the signs.
 
         Returns
         -------
         pointwise : ndarray of shape (n_queries, 2) or (n_queries, 2, n_outputs)
-            Lower and upper ends, which hold the curve at each query by itself: the prediction
-            plus and minus the `coverage` quantile of :math:`|D_b(q)|`.
+            Lower and upper ends that cover the curve at each single query: the prediction plus and
+            minus the `coverage` quantile of :math:`|D_b(q)|`.
         simultaneous : ndarray of the same shape
-            Those which hold it at all queries at once (for each output), never narrower: the
-            half-width is the standard deviation of :math:`D_b(q)` times the `coverage` quantile
-            of the largest :math:`|D_b(q)|` in units of it.
+            Lower and upper ends that cover the curve at all queries at once (for each output),
+            never narrower. The half-width is the standard deviation of :math:`D_b(q)`, times the
+            `coverage` quantile of the largest :math:`|D_b(q)|` in units of this standard
+            deviation.
 
         Raises
         ------
@@ -64,14 +65,14 @@ class ConfidenceBands(LeaveOneOutResiduals):
 
         Notes
         -----
-        The curve that the bands hold is the expectation of the prediction: the true one as the
-        kernel smooths it. Where that flattens peaks or runs off the edge of the data, the true
-        curve can lie outside; a bandwidth smaller than the best for prediction makes this bias
-        small beside the band. The bandwidth is taken as given, and windows of fewer than 20 rows or
-        so hold the curve at all queries less often than asked. Rows are resampled as a whole,
-        whatever their sample weights; residuals of a row are given the same sign in all outputs.
-        With ``handle_empty="nan"``, bands are NaN where a row has a share that has no prediction
-        by others.
+        The bands cover the expectation of the prediction: the true curve after smoothing with the
+        kernel. Where smoothing flattens peaks, and at the edge of the data, the true curve may lie
+        outside. A smaller bandwidth than the best one for prediction makes this bias small
+        compared with the band. The bandwidth is treated as fixed. With fewer than about 20 rows in
+        a window, the simultaneous band covers the curve less often than requested. Rows are
+        resampled as a whole, whatever their sample weights, and the residuals of a row get the
+        same sign in all outputs. With ``handle_empty="nan"``, bands are NaN at queries that use a
+        row without a leave-one-out prediction.
 
         References
         ----------

@@ -1,4 +1,4 @@
-"""What the estimators share: parameters, fit, pooling, empty neighbourhoods."""
+"""What regressors and classifiers share: parameters, `fit`, pooling, `handle_empty`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["NadarayaWatsonBase"]
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
-    """Pooling of what was fitted, with weights by similarity."""
+    """An estimator that pools the values of its training rows."""
 
     _parameter_constraints: dict = {
         "kernel": [str, callable],
@@ -73,17 +73,17 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
-        """Return `X` and `y` checked; set what scikit-learn keeps of their form, or compare."""
+        """Return checked `X` and `y`; set `n_features_in_` and the like, or compare with them."""
 
     @abstractmethod
     def _encode(self, y, sample_weight, classes=None):
-        """Return the targets, of these classes if they are known, and the rows' weights."""
+        """Return the targets (of `classes`, if given), and the weights of the rows."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Remember the training rows, and resolve kernel and bandwidth.
+        """Store the training rows, and resolve kernel and bandwidth.
 
-        `X` and what follows from the rest are copied: arrays may be changed afterwards.
+        The data are copied, so later changes of the arrays have no effect.
 
         Parameters
         ----------
@@ -93,9 +93,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets: the values. Class labels, of shape (n_samples,), for the classifier.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A weight of k counts as k copies of the row, one of 0 (or less than 1e-290
-            of the largest) as no row. Where rows are counted, weights that sum to less than
-            their effective number of rows, ``sum(w)^2 / sum(w^2)``, count as that many.
+            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
+            of the largest) is ignored. If the sum of the weights is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
 
         Returns
         -------
@@ -105,13 +105,13 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as described. The estimator is then as it was.
+            If a parameter or the data are invalid. The estimator is then unchanged.
         """
         return self._fit(X, y, sample_weight)
 
     @one_blas_thread()
     def _fit(self, X, y, sample_weight, classes=None, groups=None):
-        """Check the data and remember them."""
+        """Check and store the data."""
         self._begin_fit()
         with restored_on_error(self):
             self._like = like_of(X, y)
@@ -130,10 +130,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _fit_rows(self, X, y, sample_weight, classes=None, groups=None):
-        """Remember rows that have been checked."""
+        """Store rows that have been checked."""
         self._targets, key_weights = self._encode(y, sample_weight / sample_weight.max(), classes)
 
-        # A row without weight is absent everywhere.
+        # A row with weight 0 is ignored everywhere.
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
         self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
@@ -142,7 +142,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
         self._counts = as_counts(sample_weight[rows])
-        # As how many rows the heaviest counts at its own place, where its weight is 1.
+        # The largest count of a row, over the weight of the kernel at distance 0.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         self._blocks, self._fitted, self._cache = None, None, Cache()
         self._columns = self._columns.of_keys(self._keys, self._counts)
@@ -175,7 +175,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return np.take(self._X, self._rows, axis=0)
 
     def _queries(self, X):
-        """Queries, and the key that each leaves out (None if none does)."""
+        """Queries, and the key that each leaves out (None if there is none)."""
         if X is None:
             if len(self._rows) == 1:
                 raise ValueError(
@@ -190,13 +190,13 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return self._columns.encode(X), None
 
     def _choose_window(self, X, y, sample_weight):
-        """The bandwidth, resolved on the rows that count."""
+        """The bandwidth, resolved on the rows with weight."""
         keys, weight = self._keys, sample_weight[self._rows]
         options = {"n_jobs": self.n_jobs, "columns": self._columns}
         return resolve_window(self.bandwidth, keys, weight, self.kernel_, self._metric, **options)
 
     def _arrange(self, window):
-        """Put the rows that count in k-d order, if they are many; returns that order."""
+        """Sort the rows with weight into k-d order, if there are many; return that order."""
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         many &= Arrays.of(self._like) is None
@@ -210,17 +210,17 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return order
 
     def _choose_lines(self):
-        """What is fitted in a window: here a constant."""
+        """The local fit: here a constant."""
         return CONSTANTS
 
     def _values_to_pool(self, keys):
-        """The values of keys, and what else the fit in a window is made of."""
+        """The values of the keys, with the further columns that the local fit pools."""
         return self._lines.values_on_demand(keys, self._values)
 
     def _choose_algorithm(self):
-        """The way of pooling, for as many queries as there are keys."""
+        """The algorithm for as many queries as there are keys."""
         if self._blocks is None or self._window.by_query:
-            # Whatever the widths are, blocks keep most rows out.
+            # For any widths, blocks skip most rows.
             return "dense" if self._blocks is None else "blocks"
         attention = self._attend(self._keys)
         return attention.way(self._values_to_pool(attention.keys))
@@ -232,7 +232,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         """Called after each fit; subclasses may override it."""
 
     def _without_window(self, queries, leave_out=None, **options):
-        """Queries that attend to the training rows, without a bandwidth."""
+        """Queries and training rows, without a bandwidth."""
         if self._metric == "precomputed" and queries.shape[1] != len(self._rows):
             queries = queries[:, self._rows]
         stands_in = self.handle_empty if self.handle_empty in ("nearest", "mean") else None
@@ -258,7 +258,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _attend(self, queries, leave_out=None, **options):
-        """Queries that attend to the training rows."""
+        """Queries and training rows, with a bandwidth."""
         attention = self._without_window(queries, leave_out, **options)
         fitted = self._fitted
         if self._window.by_query:
@@ -272,15 +272,15 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _prepare(self):
-        """The training rows and their window, with all that does not depend on the queries."""
-        if self._window.by_query:  # each has its own width, of which nothing is known yet
+        """The training rows and their bandwidth, with all that does not depend on the queries."""
+        if self._window.by_query:  # the widths of queries are not known yet
             units = self._columns.units if self._metric == "euclidean" else 1.0
             options = {"bandwidth": units, "query_widths": np.empty(0)}
             return self._without_window(self._X[:0], **options).prepare()
         return self._window.at(self._without_window(self._X[:0])).prepare()
 
     def _attention(self, X):
-        """The attention of `X`, or of the training rows without themselves for None."""
+        """The attention of `X`; for None, of the training rows, each left out."""
         options = {}
         if X is None and self._order is not None:
             options["mask"] = self._order.left_out(self._rows, np.arange(len(self._X)))
@@ -293,11 +293,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return fit.predictions
 
     def _fit_lines(self, attention):
-        """What is fitted in the window of each query."""
+        """The local fit of each query."""
         return self._lines.fit(attention, self._values_to_pool(attention.keys))
 
     def _visit_effective(self, attention, visit):
-        """Show the weights that the targets have in the predictions, as `Attention.visit` does."""
+        """Pass the weights of the targets in the predictions to a callback, block by block."""
         if not self._lines.has_slopes:
             attention.visit(visit)
             return

@@ -1,4 +1,4 @@
-"""How many training rows stand behind a prediction, and how densely they lie."""
+"""The effective number of training rows behind a prediction, and their density."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ __all__ = ["LocalDensity"]
 
 
 def _has_density(estimator):
-    """Tell whether rows have a density under the parameters of an estimator, or raise."""
+    """Return True if the parameters of an estimator define a density, or raise."""
     metric = getattr(estimator, "_metric", estimator.metric)
     if metric != "euclidean":
         raise ValueError(
-            f"score_samples needs metric='euclidean', for a density is by volume; got "
-            f"metric={metric!r}."
+            f"score_samples needs metric='euclidean', which has volumes; got metric={metric!r}."
         )
     if isinstance(estimator.kernel, str):
         _log_integral(get_kernel(estimator.kernel), 1)
@@ -30,17 +29,17 @@ def _has_density(estimator):
 
 
 class LocalDensity(NadarayaWatsonBase):
-    """Estimates that know how much data they rest on."""
+    """An estimator that measures the amount of data behind a prediction."""
 
     @follows_X
     def effective_sample_size(self, X):
-        r"""Number of training rows that a prediction effectively rests on.
+        r"""Effective number of training rows behind a prediction.
 
         With the attention weights :math:`a_i` of a query it is :math:`1 / \sum_i a_i^2`: the
-        number of rows if all count alike, 1 if a single one has all the weight. A training row
-        is one row here, whatever its sample weight. With ``degree=1`` the effective weights take
-        the place of the attention weights, and a line that runs far beyond its rows rests on
-        less than one.
+        number of rows if all weights are equal, and 1 if one row has all the weight. A training
+        row counts as one row, whatever its sample weight. With ``degree=1`` the effective weights
+        replace the attention weights, and for a line far beyond its rows the number may be less
+        than 1.
 
         Parameters
         ----------
@@ -50,8 +49,8 @@ class LocalDensity(NadarayaWatsonBase):
         Returns
         -------
         n_effective : ndarray of shape (n_queries,)
-            From 1 to the number of training rows; NaN where ``handle_empty="nan"`` and no row
-            has weight.
+            From 1 to the number of training rows; NaN if ``handle_empty="nan"`` and no row has
+            weight.
 
         Raises
         ------
@@ -89,19 +88,19 @@ class LocalDensity(NadarayaWatsonBase):
                          \frac{K(u_i)}{\int K(\|u\|)\, du},
                   \qquad W = \sum_i w_i,
 
-        with the scaled distances :math:`u_i` and sample weights :math:`w_i` (times class
-        weights, for a classifier): what :class:`sklearn.neighbors.KernelDensity` gives with
-        the same bandwidth. Low values say that a prediction is an extrapolation.
+        with the scaled distances :math:`u_i` and sample weights :math:`w_i` (times class weights,
+        for a classifier). It equals :class:`sklearn.neighbors.KernelDensity` with the same
+        bandwidth. Low values show that a prediction is an extrapolation.
 
-        With categories it is a density by cells: the Gaussian weights of a category are divided by
-        their sum over all levels that `fit` has seen, those of a periodic feature by their integral
-        over the period.
+        With categories it is a density per cell: the Gaussian weights of a category are divided by
+        their sum over all levels in `fit`, and those of a periodic feature by their integral over
+        the period.
 
-        A column with bandwidth `inf` is not among the dimensions. One with bandwidth 0 is taken
-        as discrete: only rows that are equal in it count, and it has no width to divide by.
-        For :class:`~nwkr.bandwidths.KNearest` the bandwidth is the query's, which makes it the
-        estimate of Loftsgaarden and Quesenberry; for :class:`~nwkr.bandwidths.Adaptive` each
-        training row's, which makes it Abramson's. `handle_empty` is ignored.
+        A column with bandwidth `inf` does not count as a dimension. A column with bandwidth 0 is
+        discrete: only rows that are equal in it count, and the density is not divided by its
+        width. With :class:`~nwkr.bandwidths.KNearest` it is the estimate of Loftsgaarden and
+        Quesenberry, and with :class:`~nwkr.bandwidths.Adaptive` that of Abramson. `handle_empty`
+        is ignored.
 
         Parameters
         ----------
@@ -111,16 +110,16 @@ class LocalDensity(NadarayaWatsonBase):
         Returns
         -------
         log_density : ndarray of shape (n_queries,)
-            Natural logarithm of the density; ``-inf`` where no row has weight.
+            Natural logarithm of the density; ``-inf`` if no row has weight.
 
         Raises
         ------
         AttributeError
-            If the metric is not euclidean, for then the space has no volume that is known; if
-            the kernel is "constant", which has no finite integral.
+            If the metric is not euclidean, because volumes are then unknown; if the kernel is
+            "constant", which has no finite integral.
         ValueError
-            If the kernel is a function that has none; with categories, if it is not Gaussian or
-            the bandwidth depends on the query; if numbers are missing.
+            If the kernel is a function without a finite integral; with categories, if the kernel
+            is not Gaussian or the bandwidth depends on the query; if numbers are missing.
 
         References
         ----------
@@ -139,26 +138,26 @@ class LocalDensity(NadarayaWatsonBase):
         attention = self._attention(X).replace(empty=None)
         attention, log_volume = _by_volume(attention, self._columns)
         sums = attention.pool(np.empty((len(self._rows), 0)))
-        # The engine's weights are relative to the largest; this is all that they could sum to.
+        # The weights of the engine are relative to the largest: divide by the weight in total.
         total = self._key_weights.sum()
         if attention.mask is not None:
             total = attention.mask.seen(self._key_weights[:, None])[:, 0]
         elif attention.leave_out is not None:
             total = total - np.append(self._key_weights, 0)[attention.leave_out]
-        with np.errstate(divide="ignore", invalid="ignore"):  # where no row is seen at all
+        with np.errstate(divide="ignore", invalid="ignore"):  # for queries without any row
             log_density = sums.shift + np.log(sums.total) - np.log(total) - log_volume
         return np.where(sums.total > 0, log_density, -np.inf)
 
 
 def _by_volume(attention, columns):
-    """The attention with weights over volumes, in units of one whose logarithm is given."""
+    """The attention with weights divided by volumes, and the logarithm of their unit."""
     gaps = np.isnan(attention.queries).any(axis=0) | np.isnan(attention.keys).any(axis=0)
     if columns.plain and not gaps.any():
         return attention, _log_volume(attention) + columns.log_stretch
     if gaps.any():
         raise ValueError(
-            f"score_samples needs numbers that are all there, for what is missing has no place; "
-            f"got some that are not{in_columns(columns.named(gaps))}. Leave those rows out."
+            f"score_samples needs rows without missing numbers; got some "
+            f"missing{in_columns(columns.named(gaps))}. Leave those rows out."
         )
     if attention.kernel.log_slope is None or attention.query_widths is not None:
         raise ValueError(
@@ -176,7 +175,7 @@ def _by_volume(attention, columns):
 
 
 def _log_volume(attention):
-    """Logarithm of the integral of a weight, where the weight at distance 0 is 1."""
+    """Logarithm of the integral of a weight that is 1 at distance 0."""
     kernel, bandwidth = attention.kernel, attention.bandwidth
     scaled = bandwidth[np.isfinite(bandwidth) & (bandwidth > 0)]
     if not len(scaled):
@@ -186,7 +185,7 @@ def _log_volume(attention):
         with np.errstate(divide="ignore"):
             log_volume = log_volume + len(scaled) * np.log(attention.query_widths)
     if attention.key_widths is not None:
-        # The weights have been divided by the volumes, in units of the least.
+        # The weights are already divided by the volumes, in units of the smallest.
         log_volume = log_volume + len(scaled) * np.log(attention.key_widths.min())
     return log_volume
 

@@ -1,4 +1,4 @@
-"""Explanations of predictions: the training rows that they are made of."""
+"""Explanations of predictions: the training rows behind them, and slopes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Explanation", "named"]
 
 
 class Explanation(NadarayaWatsonBase):
-    """Predictions with the training rows behind them."""
+    """An estimator that explains its predictions."""
 
     @numpy_only
     def explain(self, X, top_k=5, *, features=None):
@@ -29,35 +29,33 @@ class Explanation(NadarayaWatsonBase):
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict, as in `predict`.
         top_k : int or None, default=5
-            How many training rows to list for each query; None for all.
+            Number of training rows to list for each query; None for all.
         features : array-like or None, default=None
-            Features of the training rows to show besides, by name, place or mask.
+            Features of the training rows to include, by name, position or mask.
 
         Returns
         -------
         rows : DataFrame
-            One line for each query and training row that has weight for it, those of largest
-            weight first, with the columns
+            One line for each query and training row with weight, the largest weight first, with
+            the columns
 
-            - "query" and "row": the query and the training row, by the index of their data
-              frame if they came in one, else by number;
+            - "query" and "row": the query and the training row, by the index of their data frame,
+              or by number for arrays;
             - "output": name or number of the output, for a regressor with several;
-            - "weight": the attention weight, as `attention_weights` has it; with ``degree=1``
-              the effective weight, as `effective_weights` has it, which may be negative;
+            - "weight": the attention weight, as in `attention_weights`; with ``degree=1`` the
+              effective weight, as in `effective_weights`, which may be negative;
             - "value": the target, or the class, of the training row;
-            - "contribution": weight times value, of which the sum over all rows is the
-              prediction; for a classifier the weight, of which the sum over all rows of a
-              class is its probability;
-            - the `features`, under their own names: categories as they came.
+            - "contribution": weight times value, whose sum over all rows is the prediction; for a
+              classifier the weight, whose sum over all rows of a class is its probability;
+            - the `features`, under their names, with categories as in the input.
 
-            A classifier with ``degree=1`` has lines for each query and class (of two classes for
-            the second), of which the contributions add up to the logit of the class, with the
-            columns
+            A classifier with ``degree=1`` has lines for each query and class (only the second of
+            two classes). The contributions sum to the logit of the class. The columns are
 
             - "query", and "class";
-            - "part": "intercept" and "feature" for the trend, at the mean of the rows and from
-              there; "left out" for what the trend loses without the row, if `X` is None; "row" for
-              what a training row adds to the step, those with the largest shares first;
+            - "part": "intercept" for the trend at the mean of the rows, "feature" for its change
+              from there, "left out" for its change when the row is left out, if `X` is None, and
+              "row" for the contribution of a training row to the step, the largest first;
             - "name": name or number of the feature, or the row;
             - "weight": the attention weight of the row;
             - "value": the feature of the query, or the class of the row;
@@ -83,7 +81,7 @@ class Explanation(NadarayaWatsonBase):
         check_is_fitted(self)
         check_top_k(top_k, len(self._X))
         tables = list(self._contributions(X, top_k, features))
-        # All outputs of a query together, and the rows of each in their order.
+        # Keep the outputs of a query together, and the rows of each in order.
         query = np.concatenate([table["query"] for table in tables])
         number = np.repeat(np.arange(len(tables)), [len(table["query"]) for table in tables])
         found = pd.concat([pd.DataFrame(table) for table in tables])
@@ -91,13 +89,13 @@ class Explanation(NadarayaWatsonBase):
         return found.iloc[np.lexsort((number, query))].reset_index(drop=True)
 
     def _features_of(self, rows, features):
-        """What training rows have in some features, by name."""
+        """Some features of the training rows, by name."""
         if features is None:
             return {}
         if self._metric == "precomputed":
             raise ValueError(
-                f"features must be None with metric='precomputed', which knows distances but no "
-                f"features; got {features!r}."
+                f"features must be None with metric='precomputed', which has no features; got "
+                f"{features!r}."
             )
         labels = self._columns.labels
         shown = self._columns.shown(self._X[rows])
@@ -108,7 +106,7 @@ class Explanation(NadarayaWatsonBase):
         }
 
     def _contributions(self, X, top_k, features=None) -> Iterator[dict]:
-        """Columns of tables of what adds up, "query" by number, one table for each output."""
+        """Columns of the table of one output at a time, with "query" by number."""
         query, row, weight = self._largest_weights(self._attention(X), top_k)
         rows = {"query": query, "row": named(row, self._row_names)}
         own = self._features_of(row, features)
@@ -118,18 +116,18 @@ class Explanation(NadarayaWatsonBase):
 
     @follows_X
     def gradient(self, X):
-        r"""Slope of the prediction: how it changes with each feature of the query.
+        r"""Slope of the prediction in each feature of the query.
 
-        It is the exact derivative of the fitted function, for the Gaussian for instance
+        It is the exact derivative of the fitted function. For the Gaussian it is
 
         .. math:: \frac{\partial f}{\partial q_j}
                   = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
 
         with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` the
-        slope of the line is added, and targets count by their distance from the line; a classifier
-        adds the slope of the trend. At a kink,
-        which is the edge of a window, or a training row under a kernel with a cusp
-        ("triangular", "exponential"), it is the slope to one side or between both.
+        slope of the line is added, and targets are replaced by their distances from the line; a
+        classifier adds the slope of the trend. The fitted function has kinks at the edge of a
+        window, and at training rows for kernels with a cusp ("triangular", "exponential"). There
+        the result is one of the one-sided slopes or between them.
 
         Parameters
         ----------
@@ -139,18 +137,18 @@ class Explanation(NadarayaWatsonBase):
         Returns
         -------
         slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
-            Slopes, in units of `y` by units of the column; for a classifier those of the class
-            probabilities, with one column for each class in the place of outputs. 0 where the
-            bandwidth is 0 or `inf`, and where no row has weight, for what stands in is constant
-            in the neighbourhood; a trend of classes has slopes there, too. NaN for categories, and
-            where the feature is missing.
+            Slopes, in units of `y` per unit of the column; for a classifier those of the class
+            probabilities, with classes instead of outputs. 0 for bandwidth 0 or `inf`, and for
+            queries for which no row has weight, except for a trend of classes. NaN for categories
+            and missing features.
 
         Raises
         ------
         ValueError
-            If the kernel has no derivative, like "boxcar" and functions; if the metric is not
-            euclidean; if the bandwidth depends on the query, as :class:`~nwkr.bandwidths.KNearest`
-            has it; if a query has no weight and ``handle_empty="error"``.
+            If the kernel has no derivative, such as "boxcar" and functions; if the metric is not
+            euclidean; if the bandwidth depends on the query, as with
+            :class:`~nwkr.bandwidths.KNearest`; if a query has no weight and
+            ``handle_empty="error"``.
 
         Examples
         --------
@@ -203,7 +201,7 @@ class Explanation(NadarayaWatsonBase):
         return found
 
     def _largest(self, visit, top_k):
-        """Numbers of queries and training rows, and what is shown of them, the largest first."""
+        """Numbers of queries and training rows, and their shares, the largest first."""
         parts = []
 
         def keep(rows, cols, weights, *others):
@@ -212,7 +210,7 @@ class Explanation(NadarayaWatsonBase):
                 least = np.partition(sizes, -top_k, axis=1)[:, -top_k, None]
             row, col = np.nonzero((sizes >= least) & (sizes > 0))
             number = self._rows[cols[col]]
-            # Where weights are equal, the row that comes first in the data comes first.
+            # Rows with equal weights keep the order of the data.
             order = np.lexsort((number, -sizes[row, col], row))
             place = np.arange(len(row)) - np.searchsorted(row, row)
             order = order[place < (top_k or np.inf)]
@@ -227,5 +225,5 @@ class Explanation(NadarayaWatsonBase):
 
 
 def named(numbers, names):
-    """Names of what is numbered, if there are any."""
+    """The names of some numbers, if there are names."""
     return numbers if names is None else names[numbers]

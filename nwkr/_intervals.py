@@ -1,4 +1,4 @@
-"""Intervals that hold the target of a new row with a given probability."""
+"""Intervals that contain the target of a new row with a given probability."""
 
 from __future__ import annotations
 
@@ -27,60 +27,60 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
 
     @numpy_only
     def predict_interval(self, X, coverage=0.9, method="jackknife+"):
-        r"""Predict intervals that hold the target with a given probability.
+        r"""Predict intervals that contain the target with a given probability.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict, as in `predict`. None only with ``method="quantile"``.
         coverage : float, default=0.9
-            Share :math:`1 - \alpha` of new rows whose target the intervals are to hold, between
-            0 and 1.
+            Share :math:`1 - \alpha` of new rows whose target lies within the interval, between 0
+            and 1.
         method : {"jackknife+", "scaled", "quantile"}, default="jackknife+"
-            "jackknife+" adds to the prediction what the predictions of the training rows were
-            off by, each left out; "scaled" does so in units of what they are off by nearby, for
-            targets that scatter more in some places than in others; "quantile" is the range between
-            the conditional quantiles :math:`\alpha / 2` and :math:`1 - \alpha / 2`.
+            "jackknife+" adds the leave-one-out errors of the training rows to the prediction.
+            "scaled" measures them in units of the errors nearby, for noise that differs between
+            places. "quantile" is the range between the conditional quantiles :math:`\alpha / 2`
+            and :math:`1 - \alpha / 2`.
 
         Returns
         -------
         intervals : ndarray of shape (n_queries, 2) or (n_queries, 2, n_outputs)
-            Lower and upper ends, in the units of `y`; infinite if there are fewer than
-            :math:`1 / \alpha - 1` training rows, which is too few for the coverage.
+            Lower and upper ends, in the units of `y`; infinite with fewer than
+            :math:`1 / \alpha - 1` training rows, which are too few for this coverage.
 
         Raises
         ------
         ValueError
-            If `coverage` is not between 0 and 1 or `method` is none of those above; if `X` is
-            None, except for "quantile"; if a query, or a training row or query with some row
-            left out, has no weight and ``handle_empty="error"``.
+            If `coverage` is not between 0 and 1, or `method` is unknown; if `X` is None, except
+            for "quantile"; if no row has weight for a query, also with one row left out, and
+            ``handle_empty="error"``.
 
         Notes
         -----
-        *"jackknife+"*. With the fit :math:`f_{-i}` without training row `i` and the row's
-        residual :math:`r_i = |y_i - f_{-i}(x_i)|`, the interval goes from the
+        *"jackknife+"*. With the fit :math:`f_{-i}` without training row `i` and the row's residual
+        :math:`r_i = |y_i - f_{-i}(x_i)|`, the interval goes from the
         :math:`\lfloor \alpha (n + 1) \rfloor`-th smallest :math:`f_{-i}(q) - r_i` to the
-        :math:`\lceil (1 - \alpha)(n + 1) \rceil`-th smallest :math:`f_{-i}(q) + r_i`. No model
-        is fitted again: a fit without a row is the fit less its share. If training rows and
-        new rows are exchangeable (independent draws from one distribution, say), the interval
-        holds a new target with a probability of at least :math:`1 - 2 \alpha`, whatever the
-        distribution, and in practice of about :math:`1 - \alpha`. This is an average over new
-        rows, no promise for each place, and for a bandwidth given beforehand: one that
-        was found on the same rows is not found again without each.
+        :math:`\lceil (1 - \alpha)(n + 1) \rceil`-th smallest :math:`f_{-i}(q) + r_i`. No model is
+        fitted again: the fit without a row is the fit minus the contribution of this row. If
+        training rows and new rows are exchangeable (for instance, independent draws from one
+        distribution), the interval contains a new target with probability at least
+        :math:`1 - 2 \alpha` for any distribution, and in practice about :math:`1 - \alpha`. This
+        is an average over new rows, not a guarantee for each place. It assumes a fixed bandwidth:
+        a bandwidth that was chosen on the same rows is not chosen again without each row.
 
-        *"scaled"* has :math:`f_{-i}(q) \pm \rho_{-i}(q)\, r_i / \rho_{-i}(x_i)` instead, with the
-        local size of the residuals :math:`\rho = (\sum_j a_j r_j^2)^{1/2}`, pooled like the
-        targets and likewise without row `i`. It covers about :math:`1 - \alpha` of new targets,
-        and nearly so in each place where the window holds more than a few rows; but as
-        :math:`r_j` has a small share of :math:`y_i`, the proof does not hold for it.
+        *"scaled"* uses :math:`f_{-i}(q) \pm \rho_{-i}(q)\, r_i / \rho_{-i}(x_i)` instead. The
+        local size of the residuals, :math:`\rho = (\sum_j a_j r_j^2)^{1/2}`, is pooled like the
+        targets, also without row `i`. It covers about :math:`1 - \alpha` of new targets, also at
+        each place where windows hold more than a few rows. The proof does not apply, because
+        :math:`r_j` depends slightly on :math:`y_i`.
 
-        *"quantile"* promises nothing: it is about right where windows hold many rows, and too
-        narrow where they hold few.
+        *"quantile"* has no guarantee: its coverage is about right if windows hold many rows, and
+        too low if they hold few.
 
-        A row of sample weight w counts as w residuals, and is left out as a whole. If leaving a
+        A row with sample weight w counts as w residuals, and is left out as a whole. If leaving a
         row out empties a neighbourhood, `handle_empty` applies; with "nan" the residual is
-        infinite. For :class:`~nwkr.bandwidths.KNearest` each row that is
-        within the width is left out by pooling anew, which takes `k` times as long.
+        infinite. With :class:`~nwkr.bandwidths.KNearest`, each row within the width is left out by
+        pooling again, which takes `k` times as long.
 
         References
         ----------
@@ -110,8 +110,8 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
             return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
         if X is None:
             raise ValueError(
-                f"X must be rows for method={method!r}, whose intervals are made of the residuals "
-                f"of all training rows; X=None, which leaves each out, is for method='quantile'."
+                f"X must be rows for method={method!r}, which uses the residuals of all training "
+                f"rows; X=None works only with method='quantile'."
             )
         limits = self._jackknife(self._attention(X), coverage, method == "scaled")
         with np.errstate(invalid="ignore"):  # infinity times the scale of a constant
@@ -128,7 +128,7 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
             beside_none = np.where(residuals == 0, 0, np.inf)
             residuals = np.divide(residuals, scale, out=beside_none, where=scale > 0)
         fit, at_once = self._fit_lines(attention), attention.sizes.pairs_per_interval
-        # The local size of residuals is a mean, whatever is fitted to the targets.
+        # The local size of residuals is always a mean, also with degree=1.
         of_squares = fit if squares is None else CONSTANTS.fit(attention, squares)
         limits = np.empty((len(attention.queries), 2, n_outputs))
 
@@ -160,11 +160,11 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
         return limits
 
     def _to_fit_anew(self, attention, rows, cols, large):
-        """Queries, as numbers of `rows`, and keys without which the fit has to be made anew."""
+        """Queries (numbers of `rows`) and keys without which the fit must be pooled again."""
         row, col = large.nonzero()
         parts = [(row, cols[col])]
         if self._window.by_query:
-            # The width is another one without any of the keys that lie within it.
+            # Without a key that lies within the width, the width changes.
             def note(numbers, cols, weights):
                 row, col = weights.nonzero()
                 parts.append((numbers[row], cols[col]))
@@ -179,15 +179,15 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
         values = lines.values(attention.keys, targets)
         fits = np.empty((len(keys), targets.shape[1]))
         for part in _batches(len(keys), max(1, _PAIRS_POOLED_AT_ONCE // len(targets))):
-            # As all else here, with the spread of columns among all keys.
+            # With the spread of columns among all keys, as in the rest of this module.
             without = self._attend(attention.queries[rows[part]], keys[part], n_jobs=1)
             fits[part] = lines.fit(without.replace(counts=None), values).predictions
         unknown = np.isnan(fits).any(axis=1)
         if self.handle_empty == "error" and unknown.any():
             raise ValueError(
-                f"The intervals leave each training row out, and without row "
-                f"{self._rows[keys[unknown][0]]} no other has weight for some query, which "
-                f"handle_empty='error' refuses. Choose a larger bandwidth, or handle_empty from "
+                f"The intervals leave each training row out. Without row "
+                f"{self._rows[keys[unknown][0]]} no row has weight for some query, and "
+                f"handle_empty='error'. Choose a larger bandwidth, or handle_empty from "
                 f"'nearest', 'mean', 'nan'."
             )
         return fits

@@ -37,12 +37,12 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None, default=None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction.
+            Rows to predict. None means the training rows, each left out of its own prediction.
         sparse_output : bool, default=False
             Whether to return a sparse matrix, built without a dense one.
         top_k : int or None, default=None
-            Keep the `top_k` weights of each row that are largest in size; the rest becomes 0.
+            Keep the `top_k` weights of each row with the largest absolute values, and set the
+            others to 0.
 
         Returns
         -------
@@ -71,9 +71,9 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
     def local_slopes(self, X):
         r"""Slopes of the local lines: how the target changes with each feature around a query.
 
-        This is the coefficient :math:`\beta_j` of the line that is fitted in the window, an
-        estimate of the slope of the regression function. The derivative of the fitted surface,
-        which changes with the window, too, is `gradient`.
+        This is the coefficient :math:`\beta_j` of the line in the window, which estimates the
+        slope of the regression function. `gradient` is the derivative of the fitted surface, which
+        also includes the movement of the window.
 
         Parameters
         ----------
@@ -83,10 +83,9 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         Returns
         -------
         slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
-            Slopes, in units of `y` by units of the column; 0 for a column that is constant or
-            whose bandwidth is 0, and where no row has weight, for what stands in has no slope.
-            That of levels in an order is by a step. NaN for categories without an order, and
-            where the feature is missing.
+            Slopes, in units of `y` per unit of the column; per step for ordered levels. 0 for a
+            constant column, for bandwidth 0, and for queries for which no row has weight. NaN for
+            unordered categories and missing features.
 
         Raises
         ------
@@ -104,7 +103,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         if not self._degree:
             raise ValueError(
                 "local_slopes needs degree=1, which fits a line in each window; got degree=0. "
-                "gradient gives the derivative of the prediction for both."
+                "gradient returns the derivative of the prediction for both."
             )
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)
@@ -117,15 +116,15 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
 
     @follows_X
     def standard_error(self, X):
-        r"""Standard error of the prediction: how far it would vary with other noise.
+        r"""Standard error of the prediction: its variation with other noise.
 
-        With the effective weights :math:`l_i` and the residuals of the training rows, each
-        predicted without itself, it is the estimate HC3 of MacKinnon and White,
+        With the effective weights :math:`l_i` and the leave-one-out residuals of the training
+        rows, it is the estimate HC3 of MacKinnon and White,
 
         .. math:: \sqrt{\textstyle\sum_i l_i^2\, (y_i - f_{-i}(x_i))^2},
 
-        which lets the noise differ from place to place. It does not know the bias that smoothing
-        has where the regression function bends.
+        which allows the noise to differ between places. It does not include the bias of smoothing,
+        where the regression function is curved.
 
         Parameters
         ----------
@@ -166,7 +165,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         def add(seen):
             some = seen.weights.any(axis=1)
             squares = np.square(residuals[seen.cols])
-            # What is not known of a row counts only where the row does.
+            # An unknown residual matters only where its row has weight.
             counted = np.where(np.isnan(squares), 0, squares)
             unknown = (seen.effective != 0) @ np.isnan(squares)
             found = np.sqrt(np.square(seen.effective) @ counted)

@@ -682,11 +682,11 @@ def test_what_has_no_density():
         ):
             model.score_samples(frame)
     model = NadarayaWatsonRegressor(**HOURS).fit(as_frame(GAPPY), Y)
-    match = r"score_samples needs numbers that are all there.*columns \['x', 'hour'\]"
+    match = r"score_samples needs rows without missing numbers.*columns \['x', 'hour'\]"
     with pytest.raises(ValueError, match=match):
         model.score_samples(frame)
     model = NadarayaWatsonRegressor().fit(ROWS, Y)
-    with pytest.raises(ValueError, match=r"numbers that are all there.*column 0"):
+    with pytest.raises(ValueError, match=r"rows without missing numbers.*column 0"):
         model.score_samples(np.where(np.arange(4) == 0, np.nan, ROWS))
 
 

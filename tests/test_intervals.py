@@ -290,7 +290,7 @@ def test_windows_that_leaving_out_empties_are_an_error_on_request():
     model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="error").fit(X, y)
     with pytest.raises(ValueError, match="No training row has weight for 1 of 2 queries"):
         model.predict_interval([[0.0], [2.5]])
-    with pytest.raises(ValueError, match="without row 0 no other has weight for some query"):
+    with pytest.raises(ValueError, match="Without row 0 no row has weight for some query"):
         model.predict_interval([[-0.95]])
     alone = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="error").fit(X[:3], y[:3])
     with pytest.raises(ValueError, match="the first of them row 2"):
