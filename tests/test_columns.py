@@ -772,7 +772,7 @@ def test_displays():
     PredictionDisplay.from_estimator(model, frame, Y, features=["x", "hour"], grid_resolution=5)
     other = NadarayaWatsonClassifier(bandwidth=[0.7, 0.8]).fit(polar, labels)
     PredictionDisplay.from_estimator(other, polar, labels, features=["x"])
-    with pytest.raises(ValueError, match=r"features must be numbers.*categories \['kind'\]"):
+    with pytest.raises(ValueError, match=r"features must be numeric.*categories \['kind'\]"):
         PredictionDisplay.from_estimator(model, frame, Y, features="kind")
     numbers = NadarayaWatsonRegressor(categorical_features=[1]).fit(ROWS, Y)
     with pytest.raises(ValueError, match=r"categories \['x1'\]"):
