@@ -15,6 +15,10 @@ from nwkr._pooling._sphere import on_sphere
 __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
 
+# By measurement: how far whole boxes reach beyond the rows that are nearest to some place.
+_BEYOND = 0.125  # of their width
+
+
 class Corners(NamedTuple):
     """Corners of boxes, around what is there.
 
@@ -212,21 +216,21 @@ class Boxes:
             )
 
     def around(self, numbers, size):
-        """Corners of boxes around some of these and what is next to each, so many together.
+        """Corners of boxes around rows in some of these and in what is next to each.
 
         Parameters
         ----------
         numbers : ndarray of shape (n_numbers,)
             Which boxes.
         size : int
-            How many are together; all at most.
+            In how many boxes these rows are; all at most.
 
         Returns
         -------
         corners : Corners
             The corners, of shape (n_columns, n_numbers).
         """
-        lower, upper, _ = self.corners
+        lower, upper, missing = self.corners
         size = min(size, lower.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             centres = lower / 2 + upper / 2
@@ -236,7 +240,12 @@ class Boxes:
             apart[self._kinds.is_label] = of_labels
             apart[np.isnan(apart)] = 0
         members = np.argpartition(apart.max(axis=0), size - 1, axis=1)[:, :size]
-        return self.corners.take(members).around()
+        # Such rows are not the same as those of whole boxes, which reach farther.
+        beyond = np.maximum(_BEYOND * upper - _BEYOND * lower, 0)
+        if self._kinds is not None:
+            beyond[self._kinds.is_label] = 0
+        inner = Corners(lower + beyond, upper - beyond, missing)
+        return inner.take(members).around()
 
     def distances(self, corners, factors=(1.0, 1.0), numbers=None):
         """Bounds of the squared scaled distances to other boxes: nothing is nearer, or farther.

@@ -82,7 +82,7 @@ def pool_on_device(
         return pool_dense(pairs, kernel, values, **options)
     tiles = _Tiles(arrays, pairs, kernel, values, multiples, dtype)
     # On a processor several tiles at once are in its cache.
-    on_host = 2 * pairs.sizes.pairs_per_tile // dtype.itemsize
+    on_host = pairs.sizes.bytes_per_tile // dtype.itemsize
     pairs_per_tile = on_host if arrays.on_host else pairs.sizes.pairs_on_device
     n_queries, n_keys = pairs.shape
     height = min(n_queries, _QUERIES_PER_TILE, max(1, int(pairs_per_tile**0.5)))

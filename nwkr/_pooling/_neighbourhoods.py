@@ -145,6 +145,13 @@ class Neighbourhoods:
             return 1
         return min(max(int(4 * sqrt(n_queries)), 16), largest, at_most)
 
+    def n_blocks(self, n_queries: int) -> int:
+        """About how many blocks so many queries are cut into."""
+        n_blocks = ceil(n_queries / self.queries_per_block(n_queries))
+        if len(self.pairs.columns) == 1:
+            return n_blocks
+        return min(n_queries, 2 ** (n_blocks - 1).bit_length())  # a tree cuts in two
+
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
     ) -> list[np.ndarray]:
@@ -337,9 +344,10 @@ class Neighbourhoods:
 
     @cached_property
     def _typical_boxes(self):
-        n_keys, n_blocks = self.blocks.starts[-1], len(self.blocks)
-        span = ceil(self.queries_per_block(n_keys) * n_blocks / n_keys)
-        return self._boxes.around(np.linspace(0, n_blocks - 1, _BOXES_SAMPLED).astype(int), span)
+        starts = self.blocks.starts
+        span = max(1, round(len(self.blocks) / self.n_blocks(int(starts[-1]))))
+        keys = np.linspace(0, starts[-1] - 1, _BOXES_SAMPLED)
+        return self._boxes.around(np.searchsorted(starts, keys, side="right") - 1, span)
 
     def share(self, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""

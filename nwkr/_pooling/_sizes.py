@@ -15,9 +15,9 @@ class Sizes:
 
     Attributes
     ----------
-    queries_per_tile, pairs_per_tile : int
-        The largest tile. One of float64 is four megabytes: beyond the second-level cache of a
-        core, but with smaller ones threads wait for the interpreter's lock.
+    queries_per_tile, bytes_per_tile : int
+        The largest tile. A megabyte stays in the second-level cache of a core; with much smaller
+        ones threads wait for the interpreter's lock.
     pairs_on_device : int
         The same on a device of its own, where few large steps are quicker than many small ones.
         A handful of tiles are in memory at a time.
@@ -52,7 +52,7 @@ class Sizes:
     """
 
     queries_per_tile: int = 512
-    pairs_per_tile: int = 2**19
+    bytes_per_tile: int = 2**20
     pairs_on_device: int = 2**24
     least_keys: int = 1024
     keys_per_block: int = 32

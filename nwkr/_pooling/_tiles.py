@@ -192,7 +192,7 @@ class Tiles:
 
     def _width(self, height):
         """How many keys a tile has for so many queries."""
-        return max(1, self._pairs.sizes.pairs_per_tile // height)
+        return max(1, self._pairs.sizes.bytes_per_tile // (height * self.dtype.itemsize))
 
     def _by_product(self, tile, rows, cols, reach):
         """Write a tile as a product, if that is exact enough; tells whether it did."""

@@ -46,7 +46,7 @@ def visits(
             numbers = numbers[np.argsort(nearest[numbers])]
         keys = runs(starts[numbers], n_keys[numbers])
         # What a query alone visits is usually one tile, before which nothing is known.
-        if sorts and (several or size > 1 or len(keys) > around.pairs.sizes.pairs_per_tile):
+        if sorts and (several or size > 1 or len(keys) * 8 > around.pairs.sizes.bytes_per_tile):
             needed = _needed(around, found.blocks[numbers], nearest[numbers], multiples)
         if len(keys):
             met.append(Visit(slice(end - size, end), keys, needed))

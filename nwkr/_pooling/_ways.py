@@ -97,7 +97,7 @@ class BlocksWay(Way):
         share = around.share(multiple)
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
         n_groups, n_columns = len(around.groups), len(around.pairs.columns)
-        n_blocks = n_queries / around.queries_per_block(n_queries)
+        n_blocks = around.n_blocks(n_queries)
         for_block = 2e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
         # A tenth more, as keys are gathered first.
         for_pairs = 1.1 * share * n_queries * n_keys * for_pair

@@ -30,7 +30,7 @@ def problem(rng):
 
 @pytest.fixture
 def small_tiles(problem):
-    problem["sizes"] = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
+    problem["sizes"] = Sizes(queries_per_tile=16, bytes_per_tile=8 * 16 * 24)
 
 
 def plain_weights(kernel, problem):

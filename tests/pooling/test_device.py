@@ -33,7 +33,7 @@ def values(rng):
     return rng.uniform(-1, 1, size=(71, 4))
 
 
-SMALL = Sizes(pairs_per_tile=16 * 16, pairs_on_device=16 * 16)
+SMALL = Sizes(bytes_per_tile=2 * 16 * 16, pairs_on_device=16 * 16)
 
 
 def both(problem, arrays, values, multiples=(1.0,)):
@@ -212,7 +212,7 @@ def test_partial_sums_merge(kernel, arrays, problem, values):
 @pytest.mark.parametrize("arrays", ["array_api_strict"], indirect=True)
 def test_memory_is_that_of_tiles(arrays, rng):
     """All weights at once would be 72 MB. NumPy's memory is what is traced."""
-    sizes = Sizes(pairs_per_tile=2**16, pairs_on_device=2**16)
+    sizes = Sizes(bytes_per_tile=2**17, pairs_on_device=2**16)
     keys = rng.normal(size=(3000, 2))
     problem = {"queries": keys, "keys": keys, "weights": np.ones(3000), "arrays": arrays}
     problem["sizes"] = sizes

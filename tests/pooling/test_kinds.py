@@ -25,7 +25,7 @@ N_QUERIES, N_KEYS = 40, 60
 # Several tiles, and several levels of blocks, among a few rows.
 SMALL = Sizes(
     queries_per_tile=16,
-    pairs_per_tile=16 * 24,
+    bytes_per_tile=8 * 16 * 24,
     blocks_per_group=3,
     queries_per_block=5,
     queries_per_group=15,

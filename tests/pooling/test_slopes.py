@@ -34,7 +34,7 @@ def problem(rng):
 
 @pytest.fixture
 def small_tiles(problem):
-    problem["sizes"] = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
+    problem["sizes"] = Sizes(queries_per_tile=16, bytes_per_tile=8 * 16 * 24)
 
 
 def pooled_slopes(kernel, problem, loss="squared error", rows=None, n_jobs=None):

@@ -12,7 +12,7 @@ from nwkr.kernels import KERNELS
 
 BANDWIDTH = np.array([0.4, 0.7, 2.0])
 ROWS = slice(3, 19)
-SMALL = Sizes(queries_per_tile=16, pairs_per_tile=16 * 24)
+SMALL = Sizes(queries_per_tile=16, bytes_per_tile=8 * 16 * 24)
 # How the squared distances of a tile may differ from the formula's, by type.
 ERROR = {np.float64: 1e-11, np.float32: 1e-3}
 
