@@ -259,16 +259,16 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _attend(self, queries, leave_out=None, **options):
         """Queries and training rows, with a bandwidth."""
-        attention = self._without_window(queries, leave_out, **options)
         fitted = self._fitted
+        attention = self._without_window(queries, leave_out, prepared=fitted.prepared, **options)
         if self._window.by_query:
-            return self._window.at(attention.replace(prepared=fitted.prepared))
+            return self._window.at(attention)
         return attention.replace(
+            prepared=fitted.prepared,
             weights=fitted.weights,
             unit=fitted.unit,
             bandwidth=fitted.bandwidth,
             key_widths=fitted.key_widths,
-            prepared=fitted.prepared,
         )
 
     def _prepare(self):

@@ -174,7 +174,7 @@ class LocalLines:
         z, y = self.scaled(keys).T, y.T
         end = len(y) + len(z)
         # A row for each column of values, which is how they are weighted.
-        values = np.empty((end + len(self.products[0]) + len(z) * len(y), len(keys)))
+        values = np.empty((self._n_values(len(y)), len(keys)))
         values[: len(y)], values[len(y) : end] = y, z
         for number, column in enumerate(z):
             start, end = end, end + len(z) - number
@@ -186,7 +186,11 @@ class LocalLines:
         """The same, made only for the keys that are looked at."""
         if not self.has_slopes:
             return y
-        return ValuesOnDemand(self.values, keys, y)
+        return ValuesOnDemand(self.values, self._n_values(y.shape[1]), keys, y)
+
+    def _n_values(self, n_outputs):
+        n_slopes = len(self.columns)
+        return n_outputs + n_slopes + len(self.products[0]) + n_slopes * n_outputs
 
     def careful(self, attention: Attention) -> Attention:
         """The attention with a smaller tolerance, so that lines are within the one asked for."""

@@ -127,7 +127,8 @@ class NewtonStep:
         """The same, made for the keys that are looked at."""
         if not self.lines.has_slopes:
             return targets
-        return ValuesOnDemand(self.values, keys, targets)
+        by_logit = 2 * (1 + len(self.lines.columns)) + len(self.lines.products[0])
+        return ValuesOnDemand(self.values, self.link.n_logits * by_logit, keys, targets)
 
     def careful(self, attention: Attention) -> Attention:
         """The attention, with errors of sums so small that those of the step are as asked."""

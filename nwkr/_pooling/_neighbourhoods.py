@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import ceil, sqrt
 
 import numpy as np
 
 from nwkr._pooling._block_mask import BlockMask
-from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs, in_blocks
+from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
+from nwkr._pooling._query_blocks import cut, n_blocks, queries_per_block
 from nwkr._pooling._surroundings import Surroundings
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
 
 __all__ = ["MARGIN", "Neighbourhoods"]
 
-# Queries that would have a smaller block go one by one.
-_LEAST_QUERIES_TOGETHER = 4
 # Where a block visits a larger share of the keys, a smaller block would visit them all the same.
 _LARGEST_SHARE_VISITED = 0.5
 # The share of a total that may always be left out, as it is less than rounding.
@@ -90,6 +88,7 @@ class Neighbourhoods:
         self._n_within: dict[float, float] = {}
         self._shares: dict[tuple[float, bool], float] = {}
         self._parts: dict[int, list[np.ndarray]] = {}
+        self._alone: dict[tuple[float, ...], Surroundings] = {}
         self._mass = self.masses.of_groups
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
@@ -136,22 +135,6 @@ class Neighbourhoods:
         factor = 1.0 if factors is None else float(np.median(factors))
         return factor, factor
 
-    def queries_per_block(self, n_queries: int) -> int:
-        """How many queries a block has: fewer where these are few, for smaller boxes."""
-        # The more keys there are for each query, the more is saved by a smaller box.
-        largest = self.pairs.sizes.queries_per_block
-        at_most = int(largest * sqrt(n_queries / self.pairs.shape[1]))
-        if at_most < _LEAST_QUERIES_TOGETHER:
-            return 1
-        return min(max(int(4 * sqrt(n_queries)), 16), largest, at_most)
-
-    def n_blocks(self, n_queries: int) -> int:
-        """About how many blocks so many queries are cut into."""
-        n_blocks = ceil(n_queries / self.queries_per_block(n_queries))
-        if len(self.pairs.columns) == 1:
-            return n_blocks
-        return min(n_queries, 2 ** (n_blocks - 1).bit_length())  # a tree cuts in two
-
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
     ) -> list[np.ndarray]:
@@ -171,24 +154,16 @@ class Neighbourhoods:
             The blocks.
         """
         n_queries = self.pairs.shape[0] if rows is None else len(rows)
-        size = self.queries_per_block(n_queries)
+        size = queries_per_block(self.pairs, n_queries)
         sizes = self.pairs.sizes
         least, n_pairs = sizes.least_queries_per_block, sizes.pairs_per_visit
         while size >= 2 * least and size * n_visited > n_pairs:
             size //= 2
         if rows is not None:
-            return [rows[part] for part in self._cut(self.pairs.queries[rows], size)]
+            return [rows[part] for part in cut(self.pairs, self.pairs.queries[rows], size)]
         if size not in self._parts:
-            self._parts[size] = self._cut(self.pairs.queries, size)
+            self._parts[size] = cut(self.pairs, self.pairs.queries, size)
         return self._parts[size]
-
-    def _cut(self, queries, size):
-        if len(queries) <= size:
-            return [np.arange(len(queries))]
-        order, blocks = in_blocks(
-            queries, self.pairs.bandwidth, size, even=True, kinds=self.pairs.kinds
-        )
-        return np.split(order, blocks.starts[1:-1])
 
     def in_groups(self, parts: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Put blocks of queries in groups that lie together."""
@@ -217,6 +192,15 @@ class Neighbourhoods:
         surroundings : Surroundings
             What matters.
         """
+        pairs = self.pairs
+        if pairs.shape[0] == 1:
+            # What a lone query of a width of its own visits is its share, too.
+            if tuple(multiples) not in self._alone:
+                self._alone[tuple(multiples)] = self._of(parts, multiples)
+            return self._alone[tuple(multiples)]
+        return self._of(parts, multiples)
+
+    def _of(self, parts, multiples):
         pairs = self.pairs
         factors: tuple = 1.0, 1.0
         sizes = np.array([len(rows) for rows in parts])
@@ -345,7 +329,7 @@ class Neighbourhoods:
     @cached_property
     def _typical_boxes(self):
         starts = self.blocks.starts
-        span = max(1, round(len(self.blocks) / self.n_blocks(int(starts[-1]))))
+        span = max(1, round(len(self.blocks) / n_blocks(self.pairs, self.pairs.shape[1])))
         keys = np.linspace(0, starts[-1] - 1, _BOXES_SAMPLED)
         return self._boxes.around(np.searchsorted(starts, keys, side="right") - 1, span)
 
@@ -365,6 +349,9 @@ class Neighbourhoods:
 
     def _find_share(self, multiple, by_moments):
         pairs = self.pairs
+        if pairs.query_factors is not None and pairs.shape[0] == 1:
+            found = self.of([np.zeros(1, int)], [multiple])
+            return float(self.blocks.sizes(found.blocks).sum()) / pairs.shape[1]
         if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
             # So few queries, whose widths vary, are looked at themselves, by groups.
             rows = pairs.queries.astype(float)

@@ -10,7 +10,15 @@ from scipy.sparse import issparse
 __all__ = ["Product", "pick"]
 
 # The largest error that the product may have in u2; usually it is a hundredth of that.
-_TOLERANCE = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
+_TOLERANCE: dict[np.dtype, float] = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
+# Up to which squared distance it is within that: in float64, too, where float32 is too inexact.
+_FARTHEST: dict[np.dtype, dict[np.dtype, float]] = {
+    of_rows: {
+        np.dtype(dtype): tolerance / float(np.finfo(dtype).eps)
+        for dtype in (of_rows.type, np.float64)
+    }
+    for of_rows, tolerance in _TOLERANCE.items()
+}
 
 
 class Product:
@@ -53,15 +61,11 @@ class Product:
             self._queries[n_columns] += offset  # where the keys have 1
         self._extents, self._factor = ((q2, by_query), (k2, by_key)), factor
         self._sides = {}
-        self._farthest = {  # float64, too, where float32 is too inexact
-            np.dtype(t): _TOLERANCE[self._dtype] / float(np.finfo(t).eps)
-            for t in (self._dtype, np.float64)
-        }
 
     @staticmethod
     def farthest(dtype: np.dtype) -> float:
         """Up to which squared distance the product is exact enough for rows of this type."""
-        return _TOLERANCE[dtype] / float(np.finfo(dtype).eps)
+        return _FARTHEST[dtype][dtype]
 
     def in_type(self, dtype: np.dtype) -> list[np.ndarray]:
         """The factors, of shape (n_columns + 2, n_queries) and (n_columns + 2, n_keys)."""
@@ -116,7 +120,7 @@ class Product:
 
     def sides(self, rows, cols, reach):
         """What a tile is the product of, if it is one; None if that would be too inexact."""
-        for dtype, farthest in self._farthest.items():
+        for dtype, farthest in _FARTHEST[self._dtype].items():
             if reach <= farthest:
                 queries, keys = self.in_type(dtype)
                 return queries[:, rows].T, pick(keys, cols, axis=1)

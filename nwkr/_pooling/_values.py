@@ -23,13 +23,15 @@ class ValuesOnDemand:
     ----------
     make : callable
         ``make(*parts)`` gives the values of some keys, from what each of the sources has of these.
+    n_values : int
+        How many values a key has.
     *sources : ndarray of shape (n_keys, ...)
         What values are made from.
     """
 
-    def __init__(self, make: Callable[..., np.ndarray], *sources: np.ndarray):
+    def __init__(self, make: Callable[..., np.ndarray], n_values: int, *sources: np.ndarray):
         self._make, self._sources = make, sources
-        self.shape = len(sources[0]), self[:1].shape[1]
+        self.shape = len(sources[0]), n_values
 
     def __getitem__(self, cols: slice | np.ndarray) -> np.ndarray:
         return self._make(*(pick(source, cols) for source in self._sources))

@@ -16,6 +16,7 @@ from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._lattice import MOST_COLUMNS, Lattice
 from nwkr._pooling._metric import BOUNDED
 from nwkr._pooling._prepared import boxes_within, share_near_ends
+from nwkr._pooling._query_blocks import n_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
@@ -97,11 +98,11 @@ class BlocksWay(Way):
         share = around.share(multiple)
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
         n_groups, n_columns = len(around.groups), len(around.pairs.columns)
-        n_blocks = around.n_blocks(n_queries)
+        n_parts = n_blocks(around.pairs, n_queries)
         for_block = 2e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
         # A tenth more, as keys are gathered first.
         for_pairs = 1.1 * share * n_queries * n_keys * for_pair
-        return for_pairs + n_blocks * for_block / n_together
+        return for_pairs + n_parts * for_block / n_together
 
     def pool(
         self, problem: Problem, multiples: Sequence[float], rows: np.ndarray | None = None

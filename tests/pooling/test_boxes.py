@@ -11,6 +11,7 @@ from nwkr._pooling import DEFAULT_SIZES, Sizes
 from nwkr._pooling._boxes import Blocks, Boxes, in_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
+from nwkr._pooling._query_blocks import n_blocks
 from nwkr.kernels import KERNELS, Kernel
 
 RNG = np.random.default_rng(3)
@@ -425,7 +426,7 @@ def test_part_is_the_pairs_of_some_queries_with_some_keys(kernel):
 def test_how_many_blocks_there_are_of_queries(n_features, n_queries):
     pairs, blocks, weights, *_ = problem_of(n_features=n_features, n_keys=1000, n_queries=n_queries)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
-    assert around.n_blocks(n_queries) == len(around.of_queries())
+    assert n_blocks(pairs, n_queries) == len(around.of_queries())
 
 
 @pytest.mark.parametrize("kernel", COMPACT)

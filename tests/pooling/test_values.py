@@ -83,7 +83,7 @@ def test_on_demand(rng):
     )
     expected = attention.pool(make(slice(None))).finish()
     asked.clear()
-    values = ValuesOnDemand(make, np.arange(4000))
+    values = ValuesOnDemand(make, 2, np.arange(4000))
     assert values.shape == (4000, 2)
     assert_array_equal(attention.pool(values).finish(), expected)
     assert max(len(some) for some in asked) < 400
