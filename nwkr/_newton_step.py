@@ -25,9 +25,9 @@ import numpy as np
 
 from nwkr._columns import Columns
 from nwkr._local import LocalLines
+from nwkr._logistic import Link
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
 from nwkr._ridge import LARGEST_SQUARE, share_of_rows, solve_flat
-from nwkr._trend import Link
 from nwkr._window import Window
 
 __all__ = ["LocalLogits", "NewtonStep"]

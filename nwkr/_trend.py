@@ -11,66 +11,25 @@ coefficients with the row leads to those without, so no regression is fitted aga
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["Link", "Trend"]
+from nwkr._logistic import Link, LogisticRows, inverse_of
 
-# C is looked for among powers of this number, from 1 on, between these exponents.
-_BASE, _LEAST, _MOST = np.sqrt(10), -8, 8
+__all__ = ["MOST_TOGETHER", "STRENGTHS", "Trend", "climb"]
+
+STRENGTHS = tuple(float(np.sqrt(10) ** exponent) for exponent in range(-8, 9))
+"""What C may be, which is the inverse strength of the penalty. The search starts at 1."""
 # Newton's method up to so many coefficients, L-BFGS beyond.
 _MOST_BY_NEWTON = 100
-_NUMBERS_AT_ONCE = 2**22
-
-
-@dataclass(frozen=True)
-class Link:
-    """From logits to probabilities.
-
-    Attributes
-    ----------
-    present : ndarray of shape (n_present,)
-        Numbers of the classes that have rows; all others have probability 0.
-    n_classes : int
-        Number of all classes.
-    """
-
-    present: np.ndarray
-    n_classes: int
-
-    @property
-    def n_logits(self) -> int:
-        """Number of logits: one for two classes, which is that of the second; else one for each."""
-        return len(self.present) - (len(self.present) < 3)
-
-    @property
-    def of_logits(self) -> np.ndarray:
-        """Numbers of the classes that have a logit, of shape (n_logits,)."""
-        return self.present[len(self.present) - self.n_logits :]
-
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Probabilities of all classes, (n_rows, n_classes), for logits of (n_rows, n_logits)."""
-        probabilities = np.zeros((len(logits), self.n_classes))
-        if self.n_logits == 1:
-            probabilities[:, self.present] = expit(np.hstack([-logits, logits]))
-        elif self.n_logits:
-            probabilities[:, self.present] = softmax(logits, axis=1)
-        else:
-            probabilities[:, self.present] = 1
-        probabilities[np.isnan(logits).any(axis=1)] = np.nan
-        return probabilities
-
-    def slopes(self, by_probability: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Derivatives by the logits, (n_rows, n_logits), given those by the probabilities."""
-        weighted = by_probability * probabilities
-        mean = weighted.sum(axis=1, keepdims=True)
-        return weighted[:, self.of_logits] - mean * probabilities[:, self.of_logits]
+MOST_TOGETHER = 2_000
+"""Up to so many coefficients their curvature is taken together."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +51,8 @@ class Trend:
         probability and its complement.
     dof : float
         Degrees of freedom for each logit.
+    inverse : ndarray or None, default=None
+        Inverse of the curvature in all coefficients, for :meth:`of_rows`.
     """
 
     link: Link
@@ -102,6 +63,7 @@ class Trend:
     residuals: np.ndarray
     curvature: np.ndarray
     dof: float
+    inverse: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -111,7 +73,7 @@ class Trend:
         codes: np.ndarray,
         counts: np.ndarray,
         classes: np.ndarray,
-        most_together: int = 2_000,
+        most_together: int = MOST_TOGETHER,
     ) -> Trend:
         """The trend of rows.
 
@@ -142,29 +104,67 @@ class Trend:
         rows = np.flatnonzero(counts)
         link = Link(np.unique(codes[rows]), len(classes))
         if not link.n_logits:
-            nothing = np.zeros((len(X), 0))
-            return cls(link, columns, columns, None, nothing, nothing, nothing, 0.0)
+            return cls.of_model(link, columns, columns, None, 0.0, None).of_rows(X, codes, counts)
         gaps = np.isnan(X[:, columns])
         masses = counts @ ~gaps
         fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
-        X = np.where(gaps, fill, X[:, columns])
-        scaler = StandardScaler().fit(X[rows], sample_weight=counts[rows])
-        Z, weights, labels = scaler.transform(X[rows]), counts[rows], classes[codes[rows]]
-        truth = np.equal.outer(codes, link.of_logits).astype(float)
+        some, weights = np.where(gaps, fill, X[:, columns])[rows], counts[rows]
+        scaler = StandardScaler().fit(some, sample_weight=weights)
+        Z, labels, truth = scaler.transform(some), classes[codes[rows]], link.truth(codes[rows])
         together = link.n_logits * (1 + len(columns)) <= most_together
-
-        def fit(exponent):
-            return _Regression(Z, labels, truth[rows], weights, _BASE**exponent, link, together)
-
-        best = _climb(fit)
+        best = climb(lambda C: _Regression(Z, labels, truth, weights, C, link, together))
         model = Pipeline([("scaler", scaler), ("logistic", best.model)])
-        logits_without = _logits(model, X)
-        logits_without[rows] = best.logits_without(weights)
+        fitted = cls.of_model(link, columns, fill, model, best.rows.dof(best.inverse), best.inverse)
+        return replace(fitted.of_rows(X, codes, counts), inverse=None)
+
+    @classmethod
+    def of_model(
+        cls,
+        link: Link,
+        columns: np.ndarray,
+        fill: np.ndarray,
+        model: Pipeline | None,
+        dof: float,
+        inverse: np.ndarray | None,
+    ) -> Trend:
+        """The trend of no rows, for a regression that has been fitted."""
+        nothing = np.zeros((0, link.n_logits))
+        return cls(link, columns, fill, model, nothing, nothing, nothing, dof, inverse)
+
+    def of_rows(self, X: np.ndarray, codes: np.ndarray, counts: np.ndarray) -> Trend:
+        """The same trend, with what it says of rows that it was fitted to.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            All of these rows, or some.
+        codes : ndarray of shape (n_rows,)
+            Number of each row's class.
+        counts : ndarray of shape (n_rows,)
+            As how many rows each counts; those of 0 did not take part.
+
+        Returns
+        -------
+        trend : Trend
+            The trend.
+        """
+        if self.model is None:
+            nothing = np.zeros((len(X), 0))
+            return replace(self, logits_without=nothing, residuals=nothing, curvature=nothing)
+        assert self.inverse is not None
+        rows, truth, logits = np.flatnonzero(counts), self.link.truth(codes), self.logits(X)
+        Z, weights = self.model["scaler"].transform(self._filled(X[rows])), counts[rows]
+        seen = LogisticRows(Z, truth[rows], weights, logits[rows], self.link)
         without_copy = np.zeros_like(truth)
-        without_copy[rows] = link.probabilities(best.logits_without_copy)[:, link.of_logits]
-        curvature = without_copy * (1 - without_copy)
-        residuals = truth - without_copy
-        return cls(link, columns, fill, model, logits_without, residuals, curvature, best.dof)
+        logits_without_copy = seen.logits_without(np.minimum(weights, 1), self.inverse)
+        without_copy[rows] = self.link.probabilities(logits_without_copy)[:, self.link.of_logits]
+        logits[rows] = seen.logits_without(weights, self.inverse)
+        return replace(
+            self,
+            logits_without=logits,
+            residuals=truth - without_copy,
+            curvature=without_copy * (1 - without_copy),
+        )
 
     @property
     def targets(self) -> np.ndarray:
@@ -173,8 +173,8 @@ class Trend:
 
     def take(self, rows: np.ndarray) -> Trend:
         """The same trend, with what it says of some of the rows."""
-        of_rows = (self.logits_without[rows], self.residuals[rows], self.curvature[rows])
-        return Trend(self.link, self.columns, self.fill, self.model, *of_rows, self.dof)
+        names = "logits_without", "residuals", "curvature"
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of some rows, of shape (n_rows, n_logits)."""
@@ -201,12 +201,10 @@ class Trend:
 
 
 class _Regression:
-    """A logistic regression with a given penalty, and what each row has contributed."""
+    """A logistic regression with a given penalty, and how good it is."""
 
     def __init__(self, Z, labels, truth, weights, C, link, together):
-        self._columns = np.hstack([np.ones((len(Z), 1)), Z])
-        self._truth, self._weights, self._C = truth, weights, C
-        by_newton = link.n_logits * self._columns.shape[1] <= _MOST_BY_NEWTON
+        by_newton = link.n_logits * (1 + Z.shape[1]) <= _MOST_BY_NEWTON
         self.model = LogisticRegression(
             C=C,
             solver="newton-cholesky" if by_newton else "lbfgs",
@@ -216,120 +214,39 @@ class _Regression:
         with warnings.catch_warnings():  # of classes that can be separated
             warnings.simplefilter("ignore")
             self.model.fit(Z, labels, sample_weight=weights)
-        self._logits = _logits(self.model, Z)
-        self._probabilities = link.probabilities(self._logits)[:, link.of_logits]
-        self._together = together
-        self._inverse = self._inverse_together() if self._together else self._inverse_by_class()
-        self.logits_without_copy = self.logits_without(np.minimum(weights, 1))
-        probabilities = link.probabilities(self.logits_without_copy)[:, link.of_logits]
-        if link.n_logits == 1:
-            truth, probabilities = (np.hstack([1 - p, p]) for p in (truth, probabilities))
-        of_truth = np.maximum((probabilities * truth).sum(axis=1), np.finfo(float).eps)
-        self.loss = -float(weights @ np.log(of_truth)) / float(weights.sum())
-
-    def logits_without(self, weights: np.ndarray) -> np.ndarray:
-        """Logits of each row, as they are without so much of the row's weight."""
-        logits = self._logits.copy()
-        residuals = self._truth - self._probabilities
-        for rows, influence in self._influences():
-            p, some = self._probabilities[rows], weights[rows, None]
-            if influence.ndim == 2:
-                rest = np.maximum(1 - some * p * (1 - p) * influence, np.finfo(float).eps)
-                logits[rows] -= some * influence * residuals[rows] / rest
-                continue
-            # The curvature is diag(p) - pp'.
-            curved = influence - p[:, None, :] @ influence
-            curved *= (-some * p)[:, :, None]
-            curved += np.eye(logits.shape[1])
-            shift = np.linalg.solve(curved, residuals[rows, :, None])
-            logits[rows] -= some * (influence @ shift)[..., 0]
-        return logits
-
-    @property
-    def dof(self) -> float:
-        """Degrees of freedom for each logit: the trace of what the rows contribute."""
-        trace = 0.0
-        for rows, influence in self._influences():
-            p, own = self._probabilities[rows], influence
-            if influence.ndim == 3:
-                own = np.einsum("njj->nj", influence) - (influence @ p[:, :, None])[:, :, 0]
-            else:
-                own = own * (1 - p)
-            trace += float(self._weights[rows] @ (p * own).sum(axis=1))
-        n_logits = self._logits.shape[1]
-        return trace / (n_logits - (n_logits > 2))
-
-    def _influences(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Blocks of rows, and how the logits of each follow its residuals."""
-        n_rows, n_logits = self._logits.shape
-        n_at_once = max(1, _NUMBERS_AT_ONCE // n_logits**2)
-        for start in range(0, n_rows, n_at_once):
-            rows = slice(start, start + n_at_once)
-            columns = self._columns[rows]
-            if n_logits == 1 or not self._together:
-                forms = [_forms(columns, inverse) for inverse in self._inverse]
-                yield rows, np.column_stack(forms)
-                continue
-            influence = np.empty((len(columns), n_logits, n_logits))
-            for logit, inverse in enumerate(self._inverse):
-                product = columns @ inverse.reshape(columns.shape[1], -1)
-                product = product.reshape(len(columns), n_logits, -1)
-                influence[:, logit] = (product @ columns[:, :, None])[:, :, 0]
-            yield rows, influence
-
-    def _inverse_together(self):
-        """Inverse of the curvature in all coefficients, by (logit, column, logit, column)."""
-        n_logits, n_columns = self._logits.shape[1], self._columns.shape[1]
-        if n_logits == 1:
-            return self._inverse_by_class()
-        hessian = np.empty((n_logits, n_columns, n_logits, n_columns))
-        p, weights = self._probabilities, self._weights
-        products = (p[:, :, None] * self._columns[:, None, :]).reshape(len(p), -1)
-        for logit in range(n_logits):
-            weighted = self._columns * (weights * p[:, logit])[:, None]
-            hessian[logit] = -(weighted.T @ products).reshape(n_columns, n_logits, n_columns)
-            hessian[logit, :, logit] += self._block(p[:, logit])
-        # The probabilities do not change if all intercepts do alike.
-        hessian[:, 0, :, 0] += np.einsum("jkjk->", hessian) / hessian[0, :, 0].size
-        size = n_logits * n_columns
-        return _inverse(hessian.reshape(size, size)).reshape(hessian.shape)
-
-    def _inverse_by_class(self):
-        return [_inverse(self._block(p * (1 - p))) for p in self._probabilities.T]
-
-    def _block(self, curvature):
-        weighted = self._columns * (self._weights * curvature)[:, None]
-        block = weighted.T @ self._columns
-        slopes = np.arange(1, len(block))
-        block[slopes, slopes] += 1 / self._C
-        return block
+        self.rows = LogisticRows(Z, truth, weights, _logits(self.model, Z), link)
+        self.inverse = inverse_of(self.rows.curvature(together), C)
+        # Of each row without one copy of it.
+        without_copy = self.rows.logits_without(np.minimum(weights, 1), self.inverse)
+        self.loss = self.rows.loss_of(without_copy) / float(weights.sum())
 
 
-def _climb(fit):
-    """From the exponent 0 in the direction in which the loss falls, as long as it does."""
-    best = fit(0)
-    for direction in (1, -1):
-        exponent = direction
-        while _LEAST <= exponent <= _MOST:
-            tried = fit(exponent)
+def climb(fit: Callable[[float], Any]) -> Any:
+    """The best strength: from 1 in the direction in which the loss falls, as long as it does.
+
+    Parameters
+    ----------
+    fit : callable
+        From C to what has a `loss`.
+
+    Returns
+    -------
+    best : object
+        What it gave for the best.
+    """
+    middle = len(STRENGTHS) // 2
+    best = fit(STRENGTHS[middle])
+    for beyond in (STRENGTHS[middle + 1 :], STRENGTHS[:middle][::-1]):
+        start = best
+        for C in beyond:
+            tried = fit(C)
             if not tried.loss < best.loss:
                 break
-            best, exponent = tried, exponent + direction
-        if exponent != direction:  # it fell, and does not in the other
+            best = tried
+        if best is not start:  # it fell, and does not in the other
             break
     return best
 
 
 def _logits(model, X):
     return model.decision_function(X).reshape(len(X), -1)
-
-
-def _forms(columns, matrix):
-    """A bilinear form of each row with itself."""
-    return np.einsum("ij,ij->i", columns @ matrix, columns)
-
-
-def _inverse(matrix):
-    """Inverse of a matrix of curvature, which is next to singular where classes are separable."""
-    level = np.trace(matrix) / len(matrix)
-    return np.linalg.inv(matrix + 1e-12 * level * np.eye(len(matrix)))

@@ -147,6 +147,7 @@ ORDER = [
     "nwkr._profiles",
     "nwkr._counts",
     "nwkr._trend",
+    "nwkr._logistic",
     "nwkr._arrays",
     "nwkr._validation",
 ]

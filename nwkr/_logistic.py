@@ -1,0 +1,250 @@
+"""A logistic regression that has been fitted, seen from its rows: what each has contributed.
+
+Everything but the logits without a row is a sum over rows, so that parts of the rows add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logsumexp, softmax
+
+__all__ = ["Link", "LogisticRows", "inverse_of"]
+
+_NUMBERS_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Link:
+    """From logits to probabilities.
+
+    Attributes
+    ----------
+    present : ndarray of shape (n_present,)
+        Numbers of the classes that have rows; all others have probability 0.
+    n_classes : int
+        Number of all classes.
+    """
+
+    present: np.ndarray
+    n_classes: int
+
+    @property
+    def n_logits(self) -> int:
+        """Number of logits: one for two classes, which is that of the second; else one for each."""
+        return len(self.present) - (len(self.present) < 3)
+
+    @property
+    def of_logits(self) -> np.ndarray:
+        """Numbers of the classes that have a logit, of shape (n_logits,)."""
+        return self.present[len(self.present) - self.n_logits :]
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of all classes, (n_rows, n_classes), for logits of (n_rows, n_logits)."""
+        probabilities = np.zeros((len(logits), self.n_classes))
+        if self.n_logits == 1:
+            probabilities[:, self.present] = expit(np.hstack([-logits, logits]))
+        elif self.n_logits:
+            probabilities[:, self.present] = softmax(logits, axis=1)
+        else:
+            probabilities[:, self.present] = 1
+        probabilities[np.isnan(logits).any(axis=1)] = np.nan
+        return probabilities
+
+    def slopes(self, by_probability: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Derivatives by the logits, (n_rows, n_logits), given those by the probabilities."""
+        weighted = by_probability * probabilities
+        mean = weighted.sum(axis=1, keepdims=True)
+        return weighted[:, self.of_logits] - mean * probabilities[:, self.of_logits]
+
+    def truth(self, codes: np.ndarray) -> np.ndarray:
+        """What the probabilities of the logits should be, (n_rows, n_logits), given the classes."""
+        return np.equal.outer(codes, self.of_logits).astype(float)
+
+
+class LogisticRows:
+    """Rows under a logistic regression that they have a part in.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_slopes)
+        Columns that it has slopes in.
+    truth : ndarray of shape (n_rows, n_logits)
+        1 where a row is of the logit's class, 0 elsewhere.
+    weights : ndarray of shape (n_rows,)
+        As how many rows each counts.
+    logits : ndarray of shape (n_rows, n_logits)
+        What the regression says of them.
+    link : Link
+        From logits to probabilities.
+    """
+
+    def __init__(
+        self,
+        Z: np.ndarray,
+        truth: np.ndarray,
+        weights: np.ndarray,
+        logits: np.ndarray,
+        link: Link,
+    ):
+        self._columns = np.hstack([np.ones((len(Z), 1)), Z])
+        self._truth, self._weights, self._logits, self._link = truth, weights, logits, link
+        self._probabilities = link.probabilities(logits)[:, link.of_logits]
+
+    @property
+    def loss(self) -> float:
+        """Sum of the log losses."""
+        logits = self._logits
+        if self._link.n_logits == 1:
+            logits = np.hstack([np.zeros_like(logits), logits])
+        of_truth = (self._logits * self._truth).sum(axis=1)
+        return float(self._weights @ (logsumexp(logits, axis=1) - of_truth))
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """Its derivatives by constants and slopes, of shape (n_logits, 1 + n_slopes)."""
+        apart = self._weights[:, None] * (self._probabilities - self._truth)
+        return apart.T @ self._columns
+
+    def curvature(self, together: bool = True) -> np.ndarray:
+        """Its second derivatives, (n_logits, 1 + n_slopes) twice.
+
+        Parameters
+        ----------
+        together : bool, default=True
+            Whether those by coefficients of different logits are among them; of shape
+            (n_logits, 1 + n_slopes, 1 + n_slopes) if not, or if there is one logit.
+
+        Returns
+        -------
+        curvature : ndarray
+            The derivatives.
+        """
+        p, weights = self._probabilities, self._weights
+        n_logits, n_columns = p.shape[1], self._columns.shape[1]
+        if n_logits == 1 or not together:
+            return np.stack([self._block(q * (1 - q)) for q in p.T])
+        hessian = np.empty((n_logits, n_columns, n_logits, n_columns))
+        products = (p[:, :, None] * self._columns[:, None, :]).reshape(len(p), -1)
+        for logit in range(n_logits):
+            weighted = self._columns * (weights * p[:, logit])[:, None]
+            hessian[logit] = -(weighted.T @ products).reshape(n_columns, n_logits, n_columns)
+            hessian[logit, :, logit] += self._block(p[:, logit])
+        return hessian
+
+    def _block(self, curvature):
+        weighted = self._columns * (self._weights * curvature)[:, None]
+        return weighted.T @ self._columns
+
+    def logits_without(self, weights: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """Logits of each row, as they are without so much of the row's weight.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_rows,)
+            The weight that each goes without.
+        inverse : ndarray
+            What :func:`inverse_of` gave for the curvature of all rows.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_rows, n_logits)
+            The logits.
+        """
+        logits = self._logits.copy()
+        residuals = self._truth - self._probabilities
+        for rows, influence in self._influences(inverse):
+            p, some = self._probabilities[rows], weights[rows, None]
+            if influence.ndim == 2:
+                rest = np.maximum(1 - some * p * (1 - p) * influence, np.finfo(float).eps)
+                logits[rows] -= some * influence * residuals[rows] / rest
+                continue
+            # The curvature is diag(p) - pp'.
+            curved = influence - p[:, None, :] @ influence
+            curved *= (-some * p)[:, :, None]
+            curved += np.eye(logits.shape[1])
+            shift = np.linalg.solve(curved, residuals[rows, :, None])
+            logits[rows] -= some * (influence @ shift)[..., 0]
+        return logits
+
+    def loss_of(self, logits: np.ndarray) -> float:
+        """Sum of the log losses of other logits of the rows, none beyond rounding."""
+        probabilities, truth = (
+            self._link.probabilities(logits)[:, self._link.of_logits],
+            self._truth,
+        )
+        if self._link.n_logits == 1:
+            truth, probabilities = (np.hstack([1 - p, p]) for p in (truth, probabilities))
+        of_truth = np.maximum((probabilities * truth).sum(axis=1), np.finfo(float).eps)
+        return -float(self._weights @ np.log(of_truth))
+
+    def dof(self, inverse: np.ndarray) -> float:
+        """Degrees of freedom for each logit: the trace of what the rows contribute."""
+        trace = 0.0
+        for rows, influence in self._influences(inverse):
+            p, own = self._probabilities[rows], influence
+            if influence.ndim == 3:
+                own = np.einsum("njj->nj", influence) - (influence @ p[:, :, None])[:, :, 0]
+            else:
+                own = own * (1 - p)
+            trace += float(self._weights[rows] @ (p * own).sum(axis=1))
+        n_logits = self._logits.shape[1]
+        return trace / (n_logits - (n_logits > 2))
+
+    def _influences(self, inverse) -> Iterator[tuple[slice, np.ndarray]]:
+        """Blocks of rows, and how the logits of each follow its residuals."""
+        n_rows, n_logits = self._logits.shape
+        n_at_once = max(1, _NUMBERS_AT_ONCE // n_logits**2)
+        for start in range(0, n_rows, n_at_once):
+            rows = slice(start, start + n_at_once)
+            columns = self._columns[rows]
+            if inverse.ndim == 3:
+                yield rows, np.column_stack([_forms(columns, block) for block in inverse])
+                continue
+            influence = np.empty((len(columns), n_logits, n_logits))
+            for logit, of_logit in enumerate(inverse):
+                product = columns @ of_logit.reshape(columns.shape[1], -1)
+                product = product.reshape(len(columns), n_logits, -1)
+                influence[:, logit] = (product @ columns[:, :, None])[:, :, 0]
+            yield rows, influence
+
+
+def inverse_of(curvature: np.ndarray, C: float) -> np.ndarray:
+    """Inverse of the curvature of all rows and of the penalty on the slopes.
+
+    Parameters
+    ----------
+    curvature : ndarray
+        The curvature of all rows, of either shape.
+    C : float
+        Inverse strength of the penalty.
+
+    Returns
+    -------
+    inverse : ndarray
+        Of the same shape.
+    """
+    penalised, slopes = curvature.copy(), np.arange(1, curvature.shape[1])
+    if curvature.ndim == 3:
+        penalised[:, slopes, slopes] += 1 / C
+        return np.stack([_inverse(block) for block in penalised])
+    logits = np.arange(len(curvature))[:, None]
+    penalised[logits, slopes, logits, slopes] += 1 / C
+    # The probabilities do not change if all intercepts do alike.
+    n_logits, n_columns = curvature.shape[:2]
+    penalised[:, 0, :, 0] += np.einsum("jkjk->", penalised) / n_columns**2
+    size = n_logits * n_columns
+    return _inverse(penalised.reshape(size, size)).reshape(curvature.shape)
+
+
+def _forms(columns, matrix):
+    """A bilinear form of each row with itself."""
+    return np.einsum("ij,ij->i", columns @ matrix, columns)
+
+
+def _inverse(matrix):
+    """Inverse of a matrix of curvature, which is next to singular where classes are separable."""
+    level = np.trace(matrix) / len(matrix)
+    return np.linalg.inv(matrix + 1e-12 * level * np.eye(len(matrix)))
