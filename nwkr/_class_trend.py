@@ -55,8 +55,12 @@ class ClassTrend(Explanation):
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         counts = np.zeros(len(self._X))
         counts[self._rows] = self._counts
+        self._trend = self._trend_of(counts)
+
+    def _trend_of(self, counts):
+        """The trend of the training rows, of which each counts as so many."""
         columns, _ = self._columns.sloped
-        self._trend = Trend.of(self._X, columns, codes, counts, self.classes_)
+        return Trend.of(self._X, columns, self._targets.codes, counts, self.classes_)
 
     def _check_degree(self, degree):
         if degree and self._metric != "euclidean":

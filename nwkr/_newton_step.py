@@ -96,8 +96,15 @@ class NewtonStep:
         """
         lines = LocalLines.of(1, ridge, keys, counts, window, features)
         mean = counts @ targets[:, link.n_logits :] / counts.sum()
+        return cls.of_lines(lines, window, mean, link)
+
+    @classmethod
+    def of_lines(
+        cls, lines: LocalLines, window: Window, curvature: np.ndarray, link: Link
+    ) -> NewtonStep:
+        """The same where the lines, and the mean curvature over the keys, are known."""
         moves = window.by_query or bool(np.isfinite(window.bandwidth).any())
-        return cls(lines, link, np.maximum(mean, _LEAST_CURVATURE), moves)
+        return cls(lines, link, np.maximum(curvature, _LEAST_CURVATURE), moves)
 
     def values(self, keys: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """What to pool: targets, times columns, curvature times products of columns.
@@ -160,6 +167,15 @@ class NewtonStep:
             The steps.
         """
         sums = self.careful(attention).pool(values) if sums is None else sums
+        return self._fit(attention, values, sums, logits)
+
+    def fit_sums(
+        self, attention: Attention, sums: PooledSums, logits: np.ndarray | None = None
+    ) -> LocalLogits:
+        """Step at each query from sums alone, as :meth:`LocalLines.fit_sums` fits lines."""
+        return self._fit(attention, None, sums, logits)
+
+    def _fit(self, attention, values, sums, logits):
         n_logits = self.link.n_logits
         shape = len(attention.queries), n_logits
         logits = np.zeros(shape) if logits is None else logits
@@ -179,7 +195,7 @@ class NewtonStep:
             )
             prior = (1 - trust) * self.curvature[logit]
             level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
-            if n_slopes:
+            if n_slopes and values is not None:
                 self._count_anew(attention, values, logit, moments, trust, level)
             found = moments.solve(trust, prior, level, None if self.lines.ridge > 0 else penalty)
             constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]

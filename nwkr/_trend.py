@@ -208,7 +208,7 @@ class _Regression:
         self.model = LogisticRegression(
             C=C,
             solver="newton-cholesky" if by_newton else "lbfgs",
-            tol=1e-8 if by_newton else 1e-6,
+            tol=1e-12 if by_newton else 1e-6,
             max_iter=1_000,
         )
         with warnings.catch_warnings():  # of classes that can be separated

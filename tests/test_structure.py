@@ -23,6 +23,7 @@ ORDER = [
     "nwkr.dask._base",
     "nwkr.dask._lattices",
     "nwkr.dask._pairs",
+    "nwkr.dask._trend",
     "nwkr.dask._model",
     "nwkr.dask._sample",
     "nwkr.dask._quartiles",

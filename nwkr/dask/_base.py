@@ -16,6 +16,7 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._distances import variance_of_spread
 from nwkr._features import Cycle
 from nwkr._lazy import Tasks, sizes_of_blocks
+from nwkr._leave_one_out import Form as LocalForm
 from nwkr._local import LocalLines
 from nwkr._metrics import TAKE_GAPS, resolve_metric
 from nwkr._pooling import Terms, check_algorithm
@@ -58,16 +59,16 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         """What predicts: a function of the model and the pooled values of queries."""
 
     @abstractmethod
-    def _targets_of(self, survey, plain):
-        """What the targets are, and what is known of the weights of keys.
+    def _weighing(self, survey, plain):
+        """What rows weigh as keys, and the sum of that as shares of the heaviest."""
 
-        These are the factors by class, or None; the heaviest; and the sum as shares of that.
-        """
+    def _trend_of(self, chunks, form, survey, weighing):
+        """The survey of keys, and a trend and what else a model has to know of it."""
+        return survey, {}
 
-    @property
-    def _degree(self):
-        """What is fitted in a window."""
-        return 0
+    def _told(self, model) -> dict[str, Any]:
+        """Attributes that a model tells."""
+        return {}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -104,22 +105,23 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         form, survey = self._survey_with_gaps(chunks, form)
         columns, of_columns = form.columns, survey.columns
         assert of_columns is not None
-        targets, class_weights, heaviest, mass = self._targets_of(survey, form.plain)
-        moments = of_columns.mean, survey.spread_of_filled, survey.n_counted
+        weighing, mass = self._weighing(survey, form.plain)
+        of_keys, trend = self._trend_of(chunks, form, survey, weighing)
+        assert of_keys.columns is not None
+        moments = of_keys.columns.mean, of_keys.spread_of_filled, of_keys.n_counted
         if self._goes_by_rule:
             survey = self._survey_for_rule(chunks, form, survey)
 
-        def model_of(window, degree):
+        def model_of(window, local_form):
             return Model(
                 form=form,
                 kernel=kernel,
                 window=window,
                 metric=form.plain._metric,
-                lines=LocalLines.of_moments(degree, self._penalty, *moments, window, columns),
-                targets=targets,
-                heaviest=heaviest,
-                class_weights=class_weights,
-                count=survey.unit,
+                lines=LocalLines.of_moments(
+                    local_form.degree, local_form.ridge, *moments, window, columns
+                ),
+                weighing=replace(weighing, unit=of_keys.unit),
                 handle_empty=self.handle_empty,
                 algorithm=self.algorithm,
                 tol=self.tol,
@@ -128,10 +130,13 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 gaps=of_columns.gaps,
                 lowest=of_columns.lowest,
                 highest=of_columns.highest,
+                **(trend if local_form.degree else {}),
             )
 
         found = self._choose(chunks, model_of, survey, columns)
-        model = model_of(found.pop("window"), found.get("degree_", self._degree))
+        degree = found.get("degree_", getattr(self, "degree", 0))
+        local_form = LocalForm(degree, found.get("ridge_", getattr(self, "ridge", np.inf)))
+        model = model_of(found.pop("window"), local_form)
         terms = Terms(model.metric, kernel, model.window.name, False, model.all_numbers)
         check_algorithm(self.algorithm, terms)
         if self.algorithm in ("auto", "lattice"):
@@ -142,7 +147,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 setattr(self, name, getattr(form.plain, name))
             elif hasattr(self, name):
                 delattr(self, name)
-        for name, value in found.items():
+        for name, value in (found | self._told(model)).items():
             setattr(self, name, value)
         self.kernel_, self.bandwidth_ = kernel, copy(columns.by_feature(model.window.bandwidth))
         self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
@@ -180,8 +185,9 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         # One by one: Dask warns where arrays and frames are computed together.
         X, y, sample_weight = (None if part is None else part.compute() for part in parts)
         found = {"bandwidth": self.bandwidth_}
-        if hasattr(self, "degree_"):
-            found["degree"] = self.degree_
+        for name in ("degree", "ridge"):
+            if hasattr(self, f"{name}_"):
+                found[name] = getattr(self, f"{name}_")
         local = self._in_memory(self._plain_class, **found)
         return local.fit(X, y, sample_weight)
 
@@ -189,12 +195,9 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return hasattr(self, "_model")
 
     @property
-    def _penalty(self):
-        return getattr(self, "ridge", np.inf)
-
-    @property
     def _fits_lines(self):
-        return bool(self._degree)
+        """Whether columns may have slopes."""
+        return bool(self.degree)
 
     @property
     def _goes_by_rule(self):

@@ -53,10 +53,6 @@ class NadarayaWatsonRegressor(Regression):
     _parameter_constraints = _regressor.NadarayaWatsonRegressor._parameter_constraints
     __init__ = _regressor.NadarayaWatsonRegressor.__init__
 
-    @property
-    def _degree(self):
-        return self.degree
-
 
 class _RegressorSearch(SearchOverChunks, _regressor_cv.NadarayaWatsonRegressorCV):
     """The search of the regressor."""
@@ -115,7 +111,8 @@ class NadarayaWatsonClassifier(Classification):
     The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
     has the same parameters, with these limits: `bandwidth` is a number, one for each feature, or a
     rule of thumb; `metric` is not "precomputed", and with any other than "euclidean" the bandwidth
-    is a number; `degree` is 0. A task has one thread, whatever `n_jobs` is.
+    is a number. A task has one thread, whatever `n_jobs` is. With ``degree=1`` rows are read some
+    dozen times, once for each step of the trend's.
 
     Attributes
     ----------
@@ -123,6 +120,8 @@ class NadarayaWatsonClassifier(Classification):
         Class labels, sorted.
     outlier_label_ : label or None
         The label of a query that no training row has weight for, if it has one.
+    trend_ : Pipeline or None
+        The logistic regression, behind a scaler; None with ``degree=0``, or of one class.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The bandwidth in use.
     kernel_ : Kernel
@@ -149,33 +148,23 @@ class NadarayaWatsonClassifier(Classification):
     _parameter_constraints = _classifier.NadarayaWatsonClassifier._parameter_constraints
     __init__ = _classifier.NadarayaWatsonClassifier.__init__
 
-    def _plain(self, X):
-        if self.degree:
-            raise ValueError(
-                f"degree must be 0 for classes in chunks; got degree={self.degree!r}. Fit the "
-                f"classifier of nwkr on some of the rows."
-            )
-        return super()._plain(X)
-
 
 class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifierCV):
-    """The search of the classifier, which has no trend."""
+    """The search of the classifier, with the trend and the class weights of all rows."""
 
-    @property
-    def _degrees(self):
-        if 0 not in self.degrees:
-            raise ValueError(
-                f"degrees must hold 0 for classes in chunks, which have no trend; got "
-                f"{self.degrees!r}. Fit the classifier of nwkr on some of the rows."
-            )
-        return [0]
+    def _trend_of(self, counts):
+        return self.over.trend
+
+    def _class_weights(self, class_totals):
+        return self.over.any_model.weighing.class_weights
 
 
 class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     """Kernel classification over Dask collections that chooses its bandwidth by leave-one-out.
 
     It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches over chunks
-    as :class:`NadarayaWatsonRegressorCV` does, with the same limits. Of `degrees` only 0 is tried.
+    as :class:`NadarayaWatsonRegressorCV` does, with the same limits. For the trend, rows are read
+    some dozen times more.
 
     Attributes
     ----------
@@ -185,6 +174,12 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
         The label of a query that no training row has weight for, if it has one.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The best bandwidth.
+    degree_ : {0, 1}
+        The best degree.
+    ridge_ : float
+        The best `ridge`; `inf` for steps without slopes.
+    trend_ : Pipeline or None
+        The logistic regression, behind a scaler; None with ``degree_=0``, or of one class.
     best_score_ : float
         Its score.
     cv_results_ : dict
@@ -213,6 +208,5 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     """
 
     _searching_class = _ClassifierSearch
-    _fits_lines = False
     _parameter_constraints = _classifier_cv.NadarayaWatsonClassifierCV._parameter_constraints
     __init__ = _classifier_cv.NadarayaWatsonClassifierCV.__init__

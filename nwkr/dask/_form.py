@@ -14,7 +14,7 @@ from nwkr._input import validate_rows, validate_weights
 from nwkr._lazy import of_block
 from nwkr._metrics import check_rows
 
-__all__ = ["Form", "Rows"]
+__all__ = ["Form", "Rows", "Weighing"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,45 @@ class Rows:
         return Rows(
             self.X[some], self.y[some], self.sample_weight[some], self.numbers[some], self.n_all
         )
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """What rows weigh as keys.
+
+    Attributes
+    ----------
+    targets : Targets or ClassTargets
+        What targets are, without rows.
+    heaviest : float
+        The greatest weight of a key.
+    class_weights : ndarray of shape (n_classes,) or None
+        Factors of the weights by class; None where there are no classes.
+    unit : float
+        As how many rows the heaviest key counts.
+    """
+
+    targets: Any
+    heaviest: float
+    class_weights: np.ndarray | None
+    unit: float
+
+    def of(self, rows: Rows | None) -> tuple[Rows | None, np.ndarray]:
+        """Rows that count, and their weights as shares of the heaviest; None if there is none."""
+        if rows is None:
+            return None, np.empty(0)
+        weights = rows.sample_weight / self.heaviest
+        if self.class_weights is not None:
+            weights = weights * self.class_weights[self.targets.of_rows(rows.y).codes]
+        counted = np.flatnonzero(weights)
+        if len(counted) < len(weights):
+            rows, weights = rows.take(counted), weights[counted]
+        return (rows if len(counted) else None), weights
+
+    def weighed(self, rows: Rows) -> Rows | None:
+        """Rows that count, with their weights as keys for sample weights."""
+        counted, weights = self.of(rows)
+        return counted and replace(counted, sample_weight=self.heaviest * weights)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ import numpy as np
 from scipy import sparse
 
 from nwkr._local import LocalLines
+from nwkr._newton_step import NewtonStep
 from nwkr._pooling import DEFAULT_SIZES, Attention, Points, PooledSums, SharedLattice, in_blocks
+from nwkr._trend import Trend
 from nwkr._window import FixedWindow
-from nwkr.dask._form import Form, Rows
+from nwkr.dask._form import Form, Rows, Weighing
 from nwkr.kernels import Kernel
 
 __all__ = ["Keys", "Model", "merge"]
@@ -36,14 +38,17 @@ class Keys:
     attention : Attention
         The keys and their window, without queries.
     targets : ndarray of shape (n_keys, n_outputs)
-        Their targets, in the common unit.
+        Their targets, in the common unit; where there is a trend, residuals and curvature.
     rows : Rows
         What they were made of.
+    trend : Trend or None
+        The trend, and what it says of them.
     """
 
     attention: Attention
     targets: np.ndarray
     rows: Rows
+    trend: Trend | None
 
     def at(self, queries: np.ndarray) -> Attention:
         """The attention of all rows of the chunk, each of which leaves out the key that it is."""
@@ -68,14 +73,8 @@ class Model:
         The metric.
     lines : LocalLines
         What is fitted in a window.
-    targets : Targets or ClassTargets
-        What targets are, without rows.
-    heaviest : float
-        The greatest weight of a key.
-    class_weights : ndarray of shape (n_classes,) or None
-        Factors of the weights by class; None where there are no classes.
-    count : float
-        As how many rows the heaviest key counts.
+    weighing : Weighing
+        What rows weigh, and what their targets are.
     handle_empty : {"nearest", "mean", "nan", "error"}
         What a query gets that no key has weight for.
     algorithm : {"auto", "dense", "blocks", "lattice"}
@@ -90,6 +89,10 @@ class Model:
         Where numbers of keys are missing.
     lowest, highest : ndarray of shape (n_columns,)
         Ends of the columns of all keys.
+    trend : Trend or None, default=None
+        The trend of classes, of no rows.
+    curvature : ndarray of shape (n_logits,) or None, default=None
+        Mean curvature of all rows under it.
     lattice : SharedLattice or None, default=None
         The lattice that keys and queries share.
     """
@@ -99,10 +102,7 @@ class Model:
     window: FixedWindow
     metric: Any
     lines: LocalLines
-    targets: Any
-    heaviest: float
-    class_weights: np.ndarray | None
-    count: float
+    weighing: Weighing
     handle_empty: str
     algorithm: str
     tol: float
@@ -111,7 +111,31 @@ class Model:
     gaps: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
+    trend: Trend | None = None
+    curvature: np.ndarray | None = None
     lattice: SharedLattice | None = None
+
+    @property
+    def targets(self) -> Any:
+        """What targets are, without rows."""
+        return self.weighing.targets
+
+    def fitting(self, lines: LocalLines) -> LocalLines | NewtonStep:
+        """What is fitted in a window, given lines about some centre."""
+        if self.trend is None:
+            return lines
+        assert self.curvature is not None
+        return NewtonStep.of_lines(lines, self.window, self.curvature, self.trend.link)
+
+    def of_queries(self, queries: np.ndarray, own: Keys | None = None) -> dict[str, np.ndarray]:
+        """What a fit has to know of queries, which may be the rows of a chunk of keys."""
+        if self.trend is None:
+            return {}
+        logits = self.trend.logits(queries)
+        if own is not None:
+            assert own.trend is not None
+            logits[own.rows.numbers] = own.trend.logits_without
+        return {"logits": logits}
 
     @property
     def all_numbers(self) -> bool:
@@ -122,7 +146,8 @@ class Model:
 
     def sharing_lattice(self, n_chunks: int) -> Model:
         """The same with a lattice for all chunks of keys, if there can be one."""
-        dense = self.metric == "euclidean" and not sparse.issparse(self.targets.values)
+        dense = self.trend is not None or not sparse.issparse(self.targets.values)
+        dense &= self.metric == "euclidean"
         if not (dense and self.all_numbers):
             return self
         bandwidth, columns = np.asarray(self.window.bandwidth), self.lines.columns
@@ -130,7 +155,11 @@ class Model:
         if (np.maximum(highest - centre, centre - lowest) > _REACH * bandwidth[columns]).any():
             return self  # moments about one centre would lose digits
         some = np.zeros((1, len(bandwidth)))
-        values = self.lines.values(some, np.zeros((1, self.targets.values.shape[1])))
+        n_targets = self.targets.values.shape[1]
+        if self.trend is not None:
+            n_targets = self.trend.targets.shape[1]
+        fitting = self.fitting(self.lines)
+        values = fitting.values(some, np.zeros((1, n_targets)))
         lattice = SharedLattice(
             self.kernel,
             bandwidth,
@@ -139,7 +168,7 @@ class Model:
             self.mass,
             _LIGHT * self.mass / self.n_keys,
             values.shape[1],
-            self.lines.careful(self._attention(some)).tol,
+            fitting.careful(self._attention(some)).tol,
         )
         if not lattice.serves:
             return self
@@ -160,28 +189,24 @@ class Model:
         keys : Keys or None
             The keys.
         """
+        rows, weights = self.weighing.of(rows)
         if rows is None:
             return None
-        targets = self.targets.of_rows(rows.y)
-        weights = rows.sample_weight / self.heaviest
-        if self.class_weights is not None:
-            weights = weights * self.class_weights[targets.codes]
-        counted, values = np.flatnonzero(weights), targets.values
-        if not len(counted):
-            return None
-        if len(counted) < len(weights):
-            rows, weights, values = rows.take(counted), weights[counted], values[counted]
         blocks = None
         many = arranged and len(weights) >= DEFAULT_SIZES.least_keys
         many |= self.algorithm == "blocks"
         if many and self.metric == "euclidean" and self.algorithm != "dense":
             scale, kinds = np.asarray(self.window.bandwidth), self.form.columns.kinds
             order, blocks = in_blocks(rows.X, scale, kinds=kinds)
-            rows, weights, values = rows.take(order), weights[order], values[order]
+            rows, weights = rows.take(order), weights[order]
+        counts = self.weighing.unit * weights
         attention = self._attention(rows.X[:0]).replace(
-            keys=rows.X, weights=weights, counts=self.count * weights, blocks=blocks
+            keys=rows.X, weights=weights, counts=counts, blocks=blocks
         )
-        return Keys(attention.prepare(), values, rows)
+        targets = self.targets.of_rows(rows.y)
+        trend = self.trend and self.trend.of_rows(rows.X, targets.codes, counts)
+        values = targets.values if trend is None else trend.targets
+        return Keys(attention.prepare(), values, rows, trend)
 
     def pool(self, queries: np.ndarray, keys: Keys, *, own: bool = False) -> PooledSums:
         """Sums over a chunk of keys, for each query.
@@ -203,9 +228,10 @@ class Model:
         attention = keys.at(queries) if own else keys.attention.replace(queries=queries)
         parts = []
         for rows, lines in self._by_centre(queries):
-            values = lines.values(keys.attention.keys, keys.targets)
+            fitting = self.fitting(lines)
+            values = fitting.values(keys.attention.keys, keys.targets)
             some = attention if rows is None else attention.take(rows)
-            parts.append((rows, lines.careful(some).pool(values)))
+            parts.append((rows, fitting.careful(some).pool(values)))
         return _together(parts, len(queries))
 
     def fit(
@@ -231,18 +257,21 @@ class Model:
         found = np.empty((len(queries), self.targets.values.shape[1]))
         if sums is None:
             return found
+        known = self.of_queries(queries, own)
         for rows, lines in self._by_centre(queries):
-            some, of_some = attention, sums
+            some, of_some, of_queries = attention, sums, known
             if rows is not None:
                 some, of_some = attention.take(rows), sums.take(rows)
-            found[slice(None) if rows is None else rows] = lines.fit_sums(some, of_some).predictions
+                of_queries = {name: value[rows] for name, value in known.items()}
+            fit = self.fitting(lines).fit_sums(some, of_some, **of_queries)
+            found[slice(None) if rows is None else rows] = fit.predictions
         return found
 
     def spread(self, keys: Keys) -> Points:
         """What a chunk of keys hands to the points of the lattice."""
         assert self.lattice is not None
         attention = keys.attention
-        values = self.lines.values(attention.keys, keys.targets)
+        values = self.fitting(self.lines).values(attention.keys, keys.targets)
         return self.lattice.spread(attention.keys, attention.weights, values)
 
     def gather(self, queries: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
@@ -251,7 +280,8 @@ class Model:
         if not len(queries):
             return self.fit(queries, None), np.empty(0, bool)
         sums, certain = self.lattice.gather(queries, points)
-        values = self.lines.fit_sums(self._attention(queries), sums).predictions
+        fitting, known = self.fitting(self.lines), self.of_queries(queries)
+        values = fitting.fit_sums(self._attention(queries), sums, **known).predictions
         return values, certain & np.isfinite(values).all(axis=1)
 
     def _attention(self, queries):
@@ -264,7 +294,7 @@ class Model:
             self.window.bandwidth,
             metric=self.metric,
             kinds=self.form.columns.kinds,
-            unit=self.count / float(self.kernel(0.0) or 1.0),
+            unit=self.weighing.unit / float(self.kernel(0.0) or 1.0),
             empty=self.handle_empty if self.handle_empty in ("nearest", "mean") else None,
             algorithm="auto" if self.algorithm == "lattice" else self.algorithm,
             tol=self.tol,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,9 @@ import nwkr._regressor as _regressor
 from nwkr._class_parameters import class_weights, outlier_label_of
 from nwkr._targets import ClassTargets, Targets
 from nwkr.dask._base import ChunkedEstimator
+from nwkr.dask._form import Weighing
 from nwkr.dask._survey import survey_classes, survey_numbers
+from nwkr.dask._trend import trend_over_chunks
 
 __all__ = ["Classification", "Regression"]
 
@@ -28,12 +31,12 @@ class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
     def _surveying(self):
         return survey_numbers
 
-    def _targets_of(self, survey, plain):
+    def _weighing(self, survey, plain):
         ends = survey.targets
         scale, centre = Targets.unit_of(ends.lowest, ends.highest)
         nothing = np.empty((0, len(scale)))
         targets = Targets(nothing, centre, scale, ends.one_output)
-        return targets, None, survey.heaviest, survey.columns.mass
+        return Weighing(targets, survey.heaviest, None, survey.unit), survey.columns.mass
 
 
 class Classification(ClassifierMixin, ChunkedEstimator):
@@ -86,7 +89,7 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         weights = self.class_weight if isinstance(self.class_weight, dict) else {}
         return [label for label, weight in weights.items() if weight == 0]
 
-    def _targets_of(self, survey, plain):
+    def _weighing(self, survey, plain):
         classes = survey.targets
         plain.classes_ = classes.labels
         factors = class_weights(self.class_weight, classes.labels, classes.mass)
@@ -96,7 +99,21 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         targets = ClassTargets(classes.labels, np.empty(0, np.int32))
         share = float((classes.heaviest * factors).max())
         mass = float((classes.mass * factors).sum()) / share
-        return targets, factors, share * survey.heaviest, mass
+        return Weighing(targets, share * survey.heaviest, factors, survey.unit), mass
+
+    def _trend_of(self, chunks, form, survey, weighing):
+        if not self._fits_lines:
+            return survey, {}
+        of_keys = survey
+        if self.class_weight is not None:
+            of_keys = self._survey(chunks, form, weighing.weighed)
+        weighing = replace(weighing, unit=of_keys.unit)
+        present = np.flatnonzero(survey.targets.mass * weighing.class_weights)
+        trend, curvature = trend_over_chunks(chunks, form, weighing, of_keys, present)
+        return of_keys, {"trend": trend, "curvature": curvature}
+
+    def _told(self, model):
+        return {"trend_": model.trend and model.trend.model}
 
 
 def _numbers(model, values):

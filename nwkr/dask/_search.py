@@ -18,10 +18,10 @@ from sklearn.utils import check_random_state
 
 from nwkr._feature_bandwidths import wider
 from nwkr._lazy import Tasks
-from nwkr._leave_one_out import LeaveOneOut
-from nwkr._local import LocalLines
+from nwkr._leave_one_out import Form, LeaveOneOut
 from nwkr._search import BandwidthSearch
 from nwkr._targets import ClassTargets
+from nwkr._trend import Trend
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, RuleOfThumb
 from nwkr.dask._base import ChunkedEstimator
@@ -59,7 +59,8 @@ class ChunkedSearch(ChunkedEstimator):
                 f"prediction; got {self.cv!r}. Split a sample of the rows, in memory."
             )
         units = columns.units if self.metric == "euclidean" else 1.0
-        any_model = model_of(FixedWindow(units), 0)
+        # With a trend, if there is any.
+        any_model = model_of(FixedWindow(units), Form(1, np.inf))
         sample = self._draw(chunks, any_model)
         params = self.get_params(deep=False) | {"subsample": None, "algorithm": "auto"}
         search = self._searching_class(**params)
@@ -68,7 +69,7 @@ class ChunkedSearch(ChunkedEstimator):
             bandwidth, survey, survey.n_counted if by_weight else survey.n_rows, columns
         )
         search.fit(sample.X, sample.y, sample.sample_weight)
-        names = "degree_", "best_score_", "cv_results_", "n_queries_"
+        names = "degree_", "ridge_", "best_score_", "cv_results_", "n_queries_"
         found = {name: getattr(search, name) for name in names if hasattr(search, name)}
         return found | {"window": search._window}
 
@@ -105,7 +106,7 @@ class _OverChunks:
     chunks : Chunks
         The training rows.
     model_of : callable
-        From a window and a degree to a model.
+        From a window, and what is fitted in it, to a model.
     sample : Sample
         The rows to predict.
     any_model : Model
@@ -113,9 +114,15 @@ class _OverChunks:
     """
 
     chunks: Chunks
-    model_of: Callable[[FixedWindow, int], Model]
+    model_of: Callable[[FixedWindow, Form], Model]
     sample: Sample
     any_model: Model
+
+    @property
+    def trend(self) -> Trend | None:
+        """The trend, and what it says of the sample."""
+        keys = self.own(self.any_model)
+        return keys.trend and keys.trend.take(np.argsort(keys.rows.numbers))
 
     def own(self, model: Model) -> Keys:
         """The sample as keys."""
@@ -143,20 +150,13 @@ def _pool(model, sample, chunk, rows, multiples):
         return [None] * len(multiples)
     leave_out = sample.at_keys(chunk, keys.rows.numbers)
     attention = keys.attention.replace(queries=sample.X, leave_out=leave_out)
-    values = model.lines.values(attention.keys, keys.targets)
-    return model.lines.careful(attention).pool_each(values, multiples)
+    fitting = model.fitting(model.lines)
+    values = fitting.values(attention.keys, keys.targets)
+    return fitting.careful(attention).pool_each(values, multiples)
 
 
 def _merge_each(ours, theirs):
     return [merge_sums(one, other) for one, other in zip(ours, theirs)]
-
-
-class _LinesOfSums(LocalLines):
-    """Lines that are fitted from sums, for their keys are elsewhere."""
-
-    def fit(self, attention, values, sums=None):
-        """Fit a line at each query."""
-        return self.fit_sums(attention, sums)
 
 
 @dataclass(frozen=True)
@@ -175,13 +175,19 @@ class _LeaveOneOut(LeaveOneOut):
         assert self.over is not None
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
-        model = self.over.model_of(first, form.degree)
-        own = self.over.own(model).at(self.over.sample.X)
-        lines = _LinesOfSums(**vars(model.lines))
-        values = lines.values(own.keys, self.targets)
+        model = self.over.model_of(first, form)
+        keys, sample = self.over.own(model), self.over.sample
+        own, fitting = keys.at(sample.X), model.fitting(model.lines)
+        values = fitting.values(own.keys, keys.targets)
+        # From sums alone, for the other keys are elsewhere.
+        fit = partial(_fit_sums, fitting, model.of_queries(sample.X, keys))
         sums = self.over.pool_each(model, multiples)
         scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
-        return [(lines.fit, *of_window, values, None) for of_window in zip(scaled, sums)]
+        return [(fit, *of_window, values, None) for of_window in zip(scaled, sums)]
+
+
+def _fit_sums(fitting, of_queries, attention, values, sums):
+    return fitting.fit_sums(attention, sums, **of_queries)
 
 
 class SearchOverChunks(BandwidthSearch):
@@ -203,8 +209,8 @@ class SearchOverChunks(BandwidthSearch):
             if hasattr(model.form.plain, name):
                 setattr(self, name, getattr(model.form.plain, name))
         targets = model.targets.of_rows(y)
-        if model.class_weights is not None:
-            sample_weight = sample_weight * model.class_weights[targets.codes]
+        if model.weighing.class_weights is not None:
+            sample_weight = sample_weight * model.weighing.class_weights[targets.codes]
         return targets, sample_weight
 
     def _arrange(self, window):

@@ -1,0 +1,152 @@
+"""Classes with a trend over chunks: what the ordinary classifier says of the same rows."""
+
+import numpy as np
+import pytest
+
+import nwkr
+
+da = pytest.importorskip("dask.array")
+chunked = pytest.importorskip("nwkr.dask")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def data(rng):
+    """Rows, a number that classes follow, weights and queries, of which some are far away."""
+    X = rng.normal(size=(240, 2)) * [1, 30] + [0, 1000]
+    z = X[:, 0] + np.sin(3 * X[:, 0]) + (X[:, 1] - 1000) / 60 + 0.3 * rng.normal(size=240)
+    queries = np.vstack([X[::7] + 0.1, X[:2] + np.array([50, 0])])
+    return X, z, rng.integers(0, 4, 240).astype(float), queries
+
+
+def cut(array, rows=90):
+    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+
+
+def fitted(name, X, y, weights, **params):
+    local, model = (getattr(module, name)(**params) for module in (nwkr, chunked))
+    return local.fit(X, y, weights), model.fit(cut(X), cut(y), cut(weights))
+
+
+def assert_alike(local, model, queries):
+    for rows, lazy in ((queries, cut(queries, 15)), (None, None)):
+        found = model.predict_proba(lazy).compute()
+        # Both solvers end where slopes of the mean loss are less than 1e-11.
+        np.testing.assert_allclose(found, local.predict_proba(rows), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("edges", [[0.0], [-0.7, 0.8]], ids=["two classes", "three classes"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"ridge": 0.1, "class_weight": "balanced"},
+        {"ridge": np.inf, "class_weight": {"a": 0.0, "b": 2.0, "c": 1.0}},
+        {"kernel": "biweight", "handle_empty": "nan", "bandwidth": 0.5},
+        {"bandwidth": np.inf, "algorithm": "blocks"},
+        {"algorithm": "lattice"},
+    ],
+    ids=str,
+)
+def test_probabilities(data, edges, params):
+    X, z, weights, queries = data
+    y = np.array(["b", "a", "c"])[np.digitize(z, edges)]
+    if len(edges) == 1 and isinstance(params.get("class_weight"), dict):
+        params = params | {"class_weight": {"a": 0.0}}  # there is no class c
+    local, model = fitted("NadarayaWatsonClassifier", X, y, weights, degree=1, **params)
+    assert_alike(local, model, queries)
+    if local.trend_ is not None:
+        for step, name in (("scaler", "mean_"), ("scaler", "scale_"), ("logistic", "coef_")):
+            found, expected = (getattr(each.trend_[step], name) for each in (model, local))
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(
+            model.trend_.predict_proba(queries), local.trend_.predict_proba(queries), atol=1e-8
+        )
+    assert_alike(model.to_local(), model, queries)
+
+
+def test_missing_numbers(data):
+    X, z, weights, queries = data
+    X[::5, 0], X[2::7, 1], queries[::3, 0] = np.nan, np.nan, np.nan
+    both = fitted("NadarayaWatsonClassifier", X, z > 0, weights, degree=1)
+    assert_alike(*both, queries)
+
+
+def test_one_class(data):
+    X, _, weights, queries = data
+    both = fitted("NadarayaWatsonClassifier", X, np.ones(240, int), weights, degree=1)
+    assert both[1].trend_ is None
+    assert_alike(*both, queries)
+
+
+def test_classes_that_come_in_one_chunk_and_can_be_told_apart(data):
+    X, _, weights, queries = data
+    X = X[np.argsort(X[:, 0])]
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    assert_alike(*fitted("NadarayaWatsonClassifier", X, y, weights, degree=1), queries)
+
+
+def test_a_constant_column_and_rows_of_any_scale(data):
+    X, z, weights, queries = data
+    for scale in (1e-100, 1e100):
+        rows = np.column_stack([scale * X, np.full(240, 7.7)])
+        places = np.column_stack([scale * queries, np.full(len(queries), 7.7)])
+        assert_alike(*fitted("NadarayaWatsonClassifier", rows, z > 0, weights, degree=1), places)
+
+
+def test_on_a_lattice_there_are_as_many_tasks_as_chunks(data):
+    X, z, _, queries = data
+    model = chunked.NadarayaWatsonClassifier(degree=1, algorithm="lattice")
+    model.fit(cut(X), cut(z > 0))
+    names = [key[0] for key in dict(model.predict(cut(queries, 15)).__dask_graph__())]
+    assert sum(name.startswith("spread") for name in names) == 3
+    assert not any(name.startswith("pool") for name in names)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"degrees": (1,), "class_weight": "balanced", "algorithm": "blocks", "ridge": 0.1},
+        {"kernel": "tricube", "scoring": "accuracy", "per_feature": False},
+    ],
+    ids=str,
+)
+def test_the_search(rng, params):
+    X = rng.uniform(-1, 1, size=(300, 2))
+    z = np.sin(6 * X[:, 0]) + X[:, 1] + 0.2 * rng.normal(size=300)
+    y, weights = np.digitize(z, [-0.5, 0.6]), rng.integers(1, 3, 300).astype(float)
+    local, model = fitted("NadarayaWatsonClassifierCV", X, y, weights, **params)
+    assert np.isfinite(local.bandwidth_).any()  # not the trend alone
+    assert (model.degree_, model.ridge_) == (local.degree_, local.ridge_)
+    assert model.best_score_ == pytest.approx(local.best_score_, rel=1e-7)
+    for name in set(local.cv_results_) - {"bandwidth"}:
+        found, expected = model.cv_results_[name], local.cv_results_[name]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-4)
+    found = model.predict_proba(cut(X[:30], 20)).compute()
+    np.testing.assert_allclose(found, local.predict_proba(X[:30]), atol=1e-4)
+    np.testing.assert_allclose(model.to_local().predict_proba(X[:30]), found, atol=1e-8)
+
+
+def test_a_sample_is_predicted_by_the_trend_of_all_rows(data):
+    X, z, _, _ = data
+    params = {"degrees": (1,), "bandwidths": [np.inf], "scoring": "neg_log_loss"}
+    whole = nwkr.NadarayaWatsonClassifierCV(**params).fit(X, z > 0)
+    model = chunked.NadarayaWatsonClassifierCV(**params, subsample=80).fit(cut(X), cut(z > 0))
+    assert model.n_queries_ == 80
+    np.testing.assert_allclose(model.trend_[-1].coef_, whole.trend_[-1].coef_, rtol=1e-6)
+    assert model.best_score_ == pytest.approx(whole.best_score_, rel=0.5)
+
+
+def test_more_coefficients_than_fit(rng):
+    X, y = rng.normal(size=(60, 700)), np.arange(60) % 3
+    with pytest.raises(ValueError, match="up to 2000 coefficients"):
+        chunked.NadarayaWatsonClassifier(degree=1).fit(cut(X), cut(y))
