@@ -1,8 +1,36 @@
-"""The last estimator of a pipeline, and its transformed rows."""
+"""The last estimator of a pipeline or search, and its transformed rows."""
 
 from __future__ import annotations
 
-__all__ = ["last_step"]
+from typing import Any, NamedTuple
+
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["Parts", "last_step", "parts_of"]
+
+
+class Parts(NamedTuple):
+    """What an estimator consists of.
+
+    Attributes
+    ----------
+    model : estimator
+        The last step.
+    before : list of transformer
+        What rows pass through on their way to it, in that order.
+    of_targets : list of transformer
+        What its predictions pass back through, in that order.
+    """
+
+    model: Any
+    before: list
+    of_targets: list
+
+    def rows_for(self, X: Any) -> Any:
+        """The rows that the last step is given for `X`; None for None."""
+        for step in self.before:
+            X = X if X is None else step.transform(X)
+        return X
 
 
 def last_step(estimator, X=None):
@@ -16,7 +44,10 @@ def last_step(estimator, X=None):
     ----------
     estimator : estimator
         A fitted pipeline; a fitted search such as :class:`~sklearn.model_selection.GridSearchCV`,
-        whose best estimator is used; or any other estimator, which is its own last step.
+        whose best estimator is used; a fitted
+        :class:`~sklearn.compose.TransformedTargetRegressor`, whose regressor is used, which
+        predicts transformed targets; any of these within another; or any other estimator, which
+        is its own last step.
     X : array-like of shape (n_queries, n_features) or None, default=None
         Rows for the whole pipeline.
 
@@ -26,6 +57,13 @@ def last_step(estimator, X=None):
         The last step.
     rows : array-like of shape (n_queries, n_columns) or None
         `X` as transformed by the previous steps; None for None, which means the training rows.
+
+    Raises
+    ------
+    NotFittedError
+        If a search, or a step before the last, is not fitted.
+    ValueError
+        If a search has not kept its best estimator, for ``refit=False``.
 
     Examples
     --------
@@ -37,8 +75,40 @@ def last_step(estimator, X=None):
     >>> model, rows = last_step(pipe, [[5]])
     >>> model.attention_weights(rows).round(2)
     array([[0.49, 0.49, 0.02]])
+    >>> model.predict_interval(rows, coverage=0.5).round(2)
+    array([[-0.54,  1.58]])
+
+    None stands for the training rows, each left out of its own prediction:
+
+    >>> model, rows = last_step(pipe)
+    >>> round(model.score(rows, [0, 1, 2]), 2)
+    -0.3
     """
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if not hasattr(estimator, "steps"):
-        return estimator, X
-    return estimator[-1], X if X is None or len(estimator) == 1 else estimator[:-1].transform(X)
+    parts = parts_of(estimator)
+    return parts.model, parts.rows_for(X)
+
+
+def parts_of(estimator: Any) -> Parts:
+    """Take an estimator apart; see :func:`last_step`."""
+    before: list = []
+    of_targets: list = []
+    while True:
+        if hasattr(estimator, "steps"):
+            if len(estimator) > 1:
+                before.append(estimator[:-1])
+            estimator = estimator[-1]
+        elif hasattr(estimator, "refit") and hasattr(estimator, "estimator"):  # a search
+            check_is_fitted(estimator)
+            if not hasattr(estimator, "best_estimator_"):
+                raise ValueError(
+                    f"estimator must hold the best estimator of a search, which refit=True keeps; "
+                    f"got {estimator!r}."
+                )
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "regressor") and hasattr(estimator, "check_inverse"):
+            # A TransformedTargetRegressor, by its parameters.
+            check_is_fitted(estimator)
+            of_targets.insert(0, estimator.transformer_)
+            estimator = estimator.regressor_
+        else:
+            return Parts(estimator, before, of_targets)

@@ -1,12 +1,30 @@
 """The last step of a pipeline, and the rows that it sees."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.model_selection import GridSearchCV
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from nwkr import NadarayaWatsonRegressor, last_step
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+    last_step,
+)
+from nwkr.displays import AttentionDisplay, ExplanationDisplay, PredictionDisplay
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
@@ -42,3 +60,124 @@ def test_an_estimator_alone_is_its_own_last_step(data):
     model = NadarayaWatsonRegressor()
     assert last_step(model, data[0]) == (model, data[0])
     assert last_step(make_pipeline(model), data[0]) == (model, data[0])
+
+
+ENCODE = make_column_transformer(
+    (OneHotEncoder(sparse_output=False), ["kind"]), (StandardScaler(), ["size", "age"])
+)
+
+
+@pytest.fixture
+def table(rng):
+    X = pd.DataFrame({"size": rng.lognormal(4, 0.5, 40), "age": rng.normal(size=40)})
+    X["kind"] = rng.choice(["house", "flat"], 40)
+    return X, np.exp(X["size"] / 100 + 0.1 * rng.normal(size=40)).rename("price")
+
+
+def log_targets(regressor):
+    return TransformedTargetRegressor(regressor, func=np.log, inverse_func=np.exp)
+
+
+@pytest.mark.parametrize(
+    "nest",
+    [
+        lambda model: make_pipeline(ENCODE, model),
+        lambda model: make_pipeline(ENCODE, make_pipeline(StandardScaler(), model)),
+        lambda model: make_pipeline(ENCODE, make_pipeline(model)),
+        lambda model: GridSearchCV(make_pipeline(ENCODE, model), {"verbose": [False]}, cv=2),
+        lambda model: make_pipeline(ENCODE, GridSearchCV(model, {"tol": [0.0]}, cv=2)),
+    ],
+    ids=["pipeline", "nested", "nested-alone", "search", "search-within"],
+)
+@pytest.mark.parametrize("Model", [NadarayaWatsonRegressor, NadarayaWatsonRegressorCV])
+def test_whatever_is_nested(nest, Model, table):
+    X, y = table
+    whole = nest(Model()).fit(X, y)
+    model, rows = last_step(whole, X[:6])
+    np.testing.assert_allclose(model.predict(rows), whole.predict(X[:6]), rtol=1e-12)
+    np.testing.assert_allclose(model.effective_weights(rows) @ y, whole.predict(X[:6]), rtol=1e-9)
+    ends = model.predict_interval(rows)
+    assert ((ends[:, 0] < whole.predict(X[:6])) & (whole.predict(X[:6]) < ends[:, 1])).all()
+    contributions = model.explain(rows, top_k=40).groupby("query")["contribution"].sum()
+    np.testing.assert_allclose(contributions, whole.predict(X[:6]), rtol=1e-9)
+    model, rows = last_step(whole)
+    assert rows is None
+    assert model.score(rows, y) < whole.score(X, y)
+    display = AttentionDisplay.from_estimator(whole, X[:6])
+    assert display.weights.shape == (6, 40)
+
+
+@pytest.mark.parametrize("Model", [NadarayaWatsonClassifier, NadarayaWatsonClassifierCV])
+def test_classifiers_in_a_pipeline(Model, table):
+    X, y = table[0], table[1] > table[1].median()
+    whole = make_pipeline(ENCODE, Model()).fit(X, y)
+    model, rows = last_step(whole, X[:6])
+    np.testing.assert_array_equal(model.predict_proba(rows), whole.predict_proba(X[:6]))
+    assert model.attention_weights(rows).shape == (6, 40)
+    assert set(model.explain(rows)["query"]) == set(range(6))
+
+
+def test_scores_without_a_row_are_those_of_refits_but_for_the_steps_before(data):
+    X, y = data
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=0.5)).fit(X, y)
+    model, rows = last_step(pipe)
+    refits = cross_val_predict(model, pipe[:-1].transform(X), y, cv=len(X))
+    np.testing.assert_allclose(model.predict(rows), refits, rtol=1e-9)
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_targets_that_are_transformed(around, table):
+    X, y = table
+    whole = (
+        log_targets(make_pipeline(ENCODE, NadarayaWatsonRegressor()))
+        if around
+        else make_pipeline(ENCODE, log_targets(NadarayaWatsonRegressor()))
+    ).fit(X, y)
+    model, rows = last_step(whole, X[:6])
+    np.testing.assert_allclose(np.exp(model.predict(rows)), whole.predict(X[:6]), rtol=1e-12)
+    explained = ExplanationDisplay.from_estimator(whole, X[:1], top_k=5)
+    np.testing.assert_allclose(explained.values, y[explained.rows], rtol=1e-12)
+    assert explained.prediction == pytest.approx(whole.predict(X[:1])[0])
+    for band in ("interval", "quantiles"):
+        display = PredictionDisplay.from_estimator(
+            whole, X, y, features="size", band=band, grid_resolution=20
+        )
+        inside = (display.band[:, 0] < display.prediction) & (
+            display.prediction < display.band[:, 1]
+        )
+        assert inside.mean() > 0.9
+    with pytest.raises(ValueError, match=r"band must be 'quantiles', 'interval'.*transformed"):
+        PredictionDisplay.from_estimator(whole, X, y, features="size", band="std")
+
+
+def test_targets_that_are_turned_round(data):
+    X, y = data
+    whole = TransformedTargetRegressor(
+        NadarayaWatsonRegressor(), func=np.negative, inverse_func=np.negative
+    ).fit(X, y)
+    plain = NadarayaWatsonRegressor().fit(X, y)
+    bands = [
+        PredictionDisplay.from_estimator(
+            model, X, y, features=0, band="quantiles", grid_resolution=9
+        ).band
+        for model in (whole, plain)
+    ]
+    assert (bands[0][:, 0] <= bands[0][:, 1]).all()
+    assert np.abs(bands[0] - bands[1]).max() < np.ptp(y)
+
+
+def test_what_is_not_fitted_or_of_nwkr_is_named(data):
+    X, y = data
+    pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
+    grid = {"nadarayawatsonregressor__tol": [0.0]}
+    for unfitted in (pipe, GridSearchCV(pipe, grid), log_targets(pipe)):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            last_step(unfitted, X)
+    search = GridSearchCV(pipe, grid, cv=2, refit=False).fit(X, y)
+    with pytest.raises(ValueError, match=r"estimator must hold the best .* refit=True keeps; got"):
+        last_step(search, X)
+    line = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
+    with pytest.raises(TypeError, match=r"an estimator of nwkr.*LinearRegression.*no attention_w"):
+        AttentionDisplay.from_estimator(line, X)
+    with pytest.raises(TypeError, match=r"an estimator of nwkr.*LinearRegression.*no explain"):
+        ExplanationDisplay.from_estimator(line, X[:1])

@@ -9,7 +9,7 @@ import numpy as np
 
 from nwkr._pipeline import last_step
 from nwkr.displays._drawing import axes_of, merged, need_matplotlib, shortened
-from nwkr.displays._reading import feature_number, names_of_features, shown_name
+from nwkr.displays._reading import feature_number, names_of_features, require_method, shown_name
 
 __all__ = ["AttentionDisplay"]
 
@@ -118,6 +118,7 @@ class AttentionDisplay:
         """
         need_matplotlib("AttentionDisplay.from_estimator")
         model, queries = last_step(estimator, X)
+        require_method(model, "attention_weights")
         weights = model.attention_weights(queries)
         order = {} if sort_by is None else _order(estimator, model, queries, sort_by)
         display = cls(weights=weights, **order)

@@ -7,6 +7,7 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._reading import given_targets, require_method
 
 __all__ = ["ExplanationDisplay"]
 
@@ -120,6 +121,7 @@ class ExplanationDisplay:
                 f"X must be one row, (1, n_features); got {'None' if X is None else len(X)}."
             )
         model, query = last_step(estimator, X)
+        require_method(model, "explain")
         prediction = np.asarray(estimator.predict(X))
         if prediction.size > 1:
             raise ValueError(
@@ -141,7 +143,8 @@ class ExplanationDisplay:
             if getattr(model, "degree_", getattr(model, "degree", 0)):
                 data["weight_name"] = "effective weight"
         column = "contribution" if "part" in table else "weight"
-        display = cls(weights=table[column].to_numpy(), values=table["value"].tolist(), **data)
+        values = given_targets(estimator, table["value"]).tolist()
+        display = cls(weights=table[column].to_numpy(), values=values, **data)
         return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, bar_kwargs=None, text_kwargs=None):

@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from nwkr._pipeline import last_step
+from nwkr._pipeline import parts_of
 from nwkr.displays._drawing import axes_of, need_matplotlib
 from nwkr.displays._one_feature import draw_one_feature
-from nwkr.displays._reading import feature_number, names_in, numbers_in, typical_rows
+from nwkr.displays._reading import (
+    feature_number,
+    given_targets,
+    names_in,
+    numbers_in,
+    typical_rows,
+)
 from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
@@ -341,14 +347,21 @@ def _band(estimator, queries, band, coverage, target):
     """Lower and upper ends of the band, and its name."""
     if callable(band):
         return {"band": np.asarray(band(queries), dtype=float)}
-    model, inputs = last_step(estimator, queries)
+    parts = parts_of(estimator)
+    model, inputs = parts.model, parts.rows_for(queries)
     if band == "std":
+        if parts.of_targets:
+            raise ValueError(
+                "band must be 'quantiles', 'interval', a callable or None for targets that are "
+                "transformed, whose standard deviation is none of y; got 'std'."
+            )
         mean, std = (_one_output(part, target) for part in model.predict(inputs, return_std=True))
-        ends = np.column_stack([mean - std, mean + std])
-    elif band == "quantiles":
+        return {"band": np.column_stack([mean - std, mean + std]), "band_name": BANDS[band]}
+    if band == "quantiles":
         ends = model.predict_quantiles(inputs, [(1 - coverage) / 2, (1 + coverage) / 2])
     else:
         ends = model.predict_interval(inputs, coverage=coverage)
-    if ends.ndim == 3:
-        ends = ends[:, :, target]
-    return {"band": ends, "band_name": BANDS[band].format(coverage)}
+    # In the order of y, which a transformer may turn round.
+    low_high = np.sort([given_targets(estimator, end) for end in np.moveaxis(ends, 1, 0)], axis=0)
+    lows, highs = (_one_output(end, target) for end in low_high)
+    return {"band": np.column_stack([lows, highs]), "band_name": BANDS[band].format(coverage)}

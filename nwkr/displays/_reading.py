@@ -9,39 +9,59 @@ from sklearn.utils import check_array
 
 from nwkr._features import Number
 from nwkr._numeric import columns_in, held_by, is_frame, require_numbers
-from nwkr._pipeline import last_step
+from nwkr._pipeline import parts_of
 
 __all__ = [
     "feature_number",
+    "given_targets",
     "names_in",
     "names_of_features",
     "numbers_in",
+    "require_method",
     "shown_name",
     "typical_rows",
 ]
 
 
 def names_of_features(estimator):
-    """Names of the features of the last step; x0, x1, ... if it has none."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    model, _ = last_step(estimator)
-    names = getattr(model, "feature_names_in_", None)
-    if names is None and hasattr(estimator, "steps"):
+    """Names of the features that the last step sees; x0, x1, ... where it saw none."""
+    parts = parts_of(estimator)
+    names = getattr(parts.model, "feature_names_in_", None)
+    if names is None and parts.before:
         try:
-            names = estimator[:-1].get_feature_names_out()
+            for step in parts.before:
+                names = step.get_feature_names_out(names)
         except (AttributeError, ValueError):  # a step, or the input, has no names
             names = None
-    return _numbered(model.n_features_in_) if names is None else [str(name) for name in names]
+    return _numbered(parts.model.n_features_in_) if names is None else [str(name) for name in names]
 
 
 def shown_name(estimator, name):
-    """The name of a feature of the last step; "transformed ..." if the input has it too."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if not hasattr(estimator, "steps") or len(estimator) == 1:
+    """The name of a feature of the last step; said to be transformed if it was one before."""
+    before = parts_of(estimator).before
+    if not before:
         return name
-    before = getattr(estimator, "feature_names_in_", None)
-    before = _numbered(estimator.n_features_in_) if before is None else before
-    return f"transformed {name}" if name in before else name
+    names = getattr(before[0], "feature_names_in_", None)
+    names = _numbered(before[0].n_features_in_) if names is None else names
+    return f"transformed {name}" if name in names else name
+
+
+def given_targets(estimator, values):
+    """Targets as they were given, (n_rows,) or (n_rows, n_outputs), from those of the last step."""
+    values = np.asarray(values)
+    for transformer in parts_of(estimator).of_targets:
+        columns = values[:, None] if values.ndim == 1 else values
+        values = np.asarray(transformer.inverse_transform(columns)).reshape(values.shape)
+    return values
+
+
+def require_method(model, method):
+    """Refuse an estimator that has no such method."""
+    if not hasattr(model, method):
+        raise TypeError(
+            f"estimator must be an estimator of nwkr, or a pipeline or search that ends in one; "
+            f"got {model!r}, which has no {method}."
+        )
 
 
 def names_in(X):
