@@ -56,5 +56,14 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
             scoring=as_scorer(scoring, weighted),
             cv=cv,
             refit=False,
-        ).fit(X, y, **({"sample_weight": sample_weight} if weighted else {}))
+        )
+        try:
+            search.fit(X, y, **({"sample_weight": sample_weight} if weighted else {}))
+        except ValueError as error:
+            if "n_splits" not in str(error):
+                raise
+            raise ValueError(
+                f"cv must make no more splits than there are rows, and rows of a class; got "
+                f"{cv!r}: {error} Take fewer, or None."
+            ) from error
     return search.cv_results_["params"], search.cv_results_["mean_test_score"]

@@ -29,6 +29,10 @@ def validate_rows(estimator, X, y="no_validation", **options):
 
     Rows of `fit` are copied: what their owner does with them later is no business of the estimator.
     """
+    if X is None:
+        raise ValueError(
+            "X must be a table of rows and columns, such as a data frame or an array; got None."
+        )
     data = {"X": X}
     in_fit = not isinstance(y, str)
     first = in_fit and options.get("reset", True)
@@ -108,39 +112,115 @@ def by_name(data):
             explain = explain_missing if what == "NaN" else explain_infinite
             raise ValueError(explain(name, data[name])) from error
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(_explained(" and ".join(data), message)) from error
+        raise kind(_explained(data, message)) from error
 
 
-def _explained(names, message):
+def _explained(data, message):
     """A message of scikit-learn, with what it leaves unsaid."""
-    for pattern, before, after in _UNSAID:
+    for pattern, is_meant, before, after in _UNSAID:
         if re.search(pattern, message):
-            return f"{before.format(names)}{message}{after}"
-    named = re.search(r"\b(X|y|sample_weight|\w+_features)\b", message)
-    return message if named else f"{names} must be real numbers: {message}"
+            meant = [name for name, value in data.items() if is_meant(value)] or list(data)
+            return f"{before.format(' and '.join(meant))}{message}{after}"
+    return message
 
 
-# What a message of scikit-learn says, what is put before it, and after it.
+def _shape(value):
+    """The shape of data; None for what has none."""
+    try:
+        return np.shape(value)
+    except ValueError:  # a ragged list
+        return None
+
+
+def _is_unreadable(value):
+    try:
+        np.asarray(value, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        return True
+    return False
+
+
+def _any(value):
+    return True
+
+
+# What a message of scikit-learn says, which data it is about, what is put before and after it.
 _UNSAID = (
-    (r"expecting \d+ features", "", " Pass the columns that fit was given, in their order."),
-    (r"feature names should match", "X must have the columns of fit, in their order: ", ""),
-    (r"Expected (a )?2", "X must be a table of rows and columns: ", ""),
-    (r"with dim", "{} must have no more dimensions than rows and columns: ", ""),
+    (
+        r"expecting \d+ features",
+        _any,
+        "",
+        " Pass the columns that fit was given, in their order; with metric='precomputed', the "
+        "distance to each training row.",
+    ),
+    (
+        r"feature names should match",
+        _any,
+        "X must have the columns of fit, in their order: ",
+        "Select them by name, in the order of feature_names_in_.",
+    ),
+    (r"Expected (a )?2", _any, "X must be a table of rows and columns: ", ""),
+    (
+        r"with dim",
+        lambda value: len(_shape(value) or ()) > 2,
+        "{} must have no more dimensions than rows and columns: ",
+        " Reshape it to two.",
+    ),
+    (
+        r"at least 1 dimension",
+        lambda value: _shape(value) == (),
+        "{} must have one entry for each row of X: ",
+        "",
+    ),
     (
         r"inconsistent numbers",
+        _any,
         "{} must have as many rows: ",
         ". Pass one target for each row of X.",
     ),
-    (r"0 (sample|feature)", "{} must have rows and columns: ", " Pass at least one."),
+    (
+        r"0 (sample|feature)|at least one array or dtype",
+        lambda value: 0 in (_shape(value) or ()),
+        "{} must have rows and columns, at least one of each: ",
+        " Pass at least one.",
+    ),
+    (
+        r"Sample weights must contain",
+        _any,
+        "sample_weight must have a weight that is not zero: ",
+        " Rows of weight 0 do not count.",
+    ),
     (
         r"sample_weight\.shape|[Ss]ample weights must",
+        _any,
         "sample_weight must be one number, or one for each row of X: ",
         "",
     ),
-    (r"unique column names", "Columns of X need names of their own: ", ""),
+    (
+        r"Negative values in data passed to `sample_weight`",
+        _any,
+        "sample_weight must not be negative: ",
+        " Give a row that is not to count a weight of 0.",
+    ),
+    (r"unique column names", _any, "Columns of X need names of their own: ", ""),
+    (
+        r"should be a 1d array",
+        _any,
+        "y must be one class label for each row: ",
+        " Of columns of 0 and 1, one for each class, take y.argmax(axis=1).",
+    ),
     (
         r"Unknown label type",
+        _any,
         "y must be class labels (text, whole numbers or booleans): ",
-        " Convert labels of another kind with y.astype(str).",
+        " Take a regressor for numbers that are no labels; convert labels with y.astype(str).",
+    ),
+    # What says by name what it is about.
+    (r"\b(X|y|sample_weight|\w+_features)\b", _any, "", ""),
+    (
+        r"",
+        _is_unreadable,
+        "{} must be real numbers: ",
+        ". Pass a data frame, an array or a list of rows, each of as many numbers.",
     ),
 )

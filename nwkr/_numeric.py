@@ -72,7 +72,7 @@ _ADVICE = {
     "complex numbers": "Complex data not supported: take their real parts, their absolute "
     "values, or both parts as columns.",
 }
-_SPELLED = "Convert text that spells numbers with astype(float); for labels take a classifier."
+_SPELLED = "Convert text that spells numbers with astype(float)."
 _MISSING = {
     "X": "Leave those rows out, fill them in, for instance with SimpleImputer of scikit-learn, or "
     "take metric='euclidean', for which values may be missing.",
@@ -170,7 +170,7 @@ def require_numbers(
     for what, labels in found.items():
         advice = _ADVICE[what]
         if name != "X" and what in ("text", "categories"):
-            advice = _SPELLED
+            advice = f"{_SPELLED} For labels take a classifier." if name == "y" else _SPELLED
         if type(data).__module__.startswith("polars"):
             words = {"since": "(t - t0).dt.total_seconds() / 86400"}
             words["days"] = "t.dt.total_seconds() / 86400"

@@ -34,7 +34,15 @@ class Score(NadarayaWatsonBase):
         """
         order = getattr(self, "_order", None)
         if X is not None or order is None:
-            return super().score(X, y, sample_weight)
+            try:
+                return super().score(X, y, sample_weight)
+            except ValueError as error:
+                if "inconsistent numbers" not in str(error):
+                    raise
+                rows = "training rows" if X is None else "rows of X"
+                raise ValueError(
+                    f"y and sample_weight must have one entry for each of the {rows}: {error}."
+                ) from error
         classes = is_classifier(self)
         answers = self.predict_proba(None) if classes else self.predict(None)
         y, answers, weight = order.of_predictable(self._rows, y, answers, sample_weight)

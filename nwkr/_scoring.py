@@ -185,7 +185,7 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
     AttributeError
         If a scorer asks the estimator for more than its predictions.
     ValueError
-        If a scorer has it predict other rows than those it is given.
+        If a scorer has it predict other rows than those it is given, or cannot score them.
     """
     if classes is not None and scoring in ("neg_log_loss", "neg_brier_score"):
         # scikit-learn's need every class among the rows, and its Brier score (before 1.7) two.
@@ -217,6 +217,14 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
             f"use only {known.offered} of the rows it is given: it scores leave-one-out "
             f"predictions, which no estimator was fitted for. Choose a scorer of these, or a "
             f"number of folds as cv, whose estimators have all that a fit gives."
+        ) from error
+    except ValueError as error:
+        if not isinstance(scoring, str):
+            raise
+        of_what = "numbers" if classes is None else "class labels"
+        raise ValueError(
+            f"scoring must be a scorer of {of_what}; got {scoring!r}, which cannot score these "
+            f"predictions: {error}"
         ) from error
 
 

@@ -144,7 +144,7 @@ class BandwidthSearch(SearchParameters):
         if n_keys == 1:
             raise ValueError(
                 "Leaving each training row out takes at least 2 rows with positive weight; got 1 "
-                "sample."
+                f"sample. Pass more, or take {self._plain_class.__name__}."
             )
         wanted = self.subsample
         if wanted == "auto":

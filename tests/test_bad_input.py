@@ -519,23 +519,93 @@ WRONG_FITS = {
     ),
     "complex": ({"X": X + 0j}, "X.*take their real parts"),
     "one dimension": ({"X": X[:, 0]}, r"X.*reshape\(-1, 1\)"),
-    "no rows": ({"X": X[:0], "y": Y[:0]}, "X and y.*rows.*Pass at least one"),
+    "no rows": ({"X": X[:0], "y": Y[:0]}, "^X and y.*rows.*Pass at least one"),
+    "no columns": ({"X": X[:, :0]}, r"^X must have rows and columns.*\(12, 0\).*Pass at least one"),
+    "empty frame": ({"X": pd.DataFrame()}, "^X must have rows and columns.*Pass at least one"),
+    "no table": ({"X": None}, "^X must be a table of rows and columns, such as .*got None"),
+    "scalar": ({"X": 3.0}, "^X must be a table of rows and columns.*got scalar"),
+    "file name": ({"X": "data.csv"}, "^X must be real numbers.*'data.csv'.*Pass a data frame"),
+    "dictionaries": ({"X": [{"a": 1}] * 12}, "^X must be real numbers.*'dict'.*a list of rows"),
+    "generator": ({"X": (n for n in X)}, "^X must be real numbers.*'generator'.*Pass a data frame"),
+    "ragged": ({"X": [[1, 2], [1]] * 6}, "^X must be real numbers.*of as many numbers"),
+    "list of texts": ({"X": ["a"] * 12}, "^X must be real numbers; got text.*astype"),
+    "objects": ({"X": with_entry(X, {}, object)}, "^X must be real numbers.*'dict'"),
+    "more dimensions": ({"X": X[:, :, None]}, "^X must have no more dimensions.*3.*Reshape"),
+    "periods": ({"X": pd.DataFrame({"t": DAY.to_period("D")})}, "^X.*periods in column 't'.*days"),
+    "durations": ({"X": pd.DataFrame({"t": DAY - DAY[0]})}, "^X.*durations in column 't'.*Timed"),
+    "two kinds": (
+        {"X": pd.DataFrame({"kind": pd.Series([1, "a"] * 6, dtype=object)})},
+        "^X must hold categories of one kind.*'kind'.*astype",
+    ),
+    "one name twice": (
+        {"X": pd.DataFrame(X, columns=["a", "a"])},
+        "^Columns of X need names of their own.*'a' 2 times",
+    ),
+    "names of two kinds": (
+        {"X": pd.DataFrame(X, columns=["a", 1])},
+        r"string names.*\['int', 'str'\].*X.columns.astype",
+    ),
     "lengths": ({"y": LABELS[:5]}, r"X and y.*\[12, 5\].*one target for each row"),
     "no targets": ({"y": None}, "requires y to be passed"),
     "missing target": ({"y": with_entry(LABELS, np.nan, float)}, "y.*missing.*Leave those rows"),
     "masked target": ({"y": np.ma.masked_equal(LABELS, 1)}, "y.*masked.*Leave those rows"),
     "infinite target": ({"y": with_entry(LABELS, np.inf, float)}, "y.*finite.*Leave those rows"),
+    "scalar target": ({"y": 3.0}, "^y must (have|be) one (entry|class label) for each row"),
+    "targets of more dimensions": ({"y": np.ones((12, 1, 1))}, "y.*(3|1d).*"),
+    "sparse targets": ({"y": sparse.csr_array(LABELS[:, None])}, r"^y must be dense.*toarray"),
+    "complex targets": ({"y": Y + 1j}, "^y must be .*got complex numbers"),
     "weights": ({"sample_weight": [1] * 5}, r"sample_weight.*one for each row of X.*\(12,\)"),
     "missing weight": ({"sample_weight": [1] * 11 + [None]}, "sample_weight.*missing.*a weight"),
     "masked weight": ({"sample_weight": np.ma.masked_equal(LABELS, 1)}, "sample_weight.*masked"),
     "dates as weights": ({"sample_weight": DAY}, "sample_weight.*dates.*Timedelta"),
-    "negative weight": ({"sample_weight": [1] * 11 + [-1]}, "Negative.*sample_weight"),
+    "negative weight": (
+        {"sample_weight": [1] * 11 + [-1]},
+        "^sample_weight must not be negative.*a weight of 0",
+    ),
+    "no weight": ({"sample_weight": np.zeros(12)}, "^sample_weight must have a weight that is not"),
+    "weights in columns": ({"sample_weight": np.ones((12, 2))}, "^sample_weight must be.*2D array"),
+    "texts as weights": ({"sample_weight": ["a"] * 12}, "^sample_weight.*text.*astype.float..$"),
     "kernel": ({"kernel": "gausian"}, "kernel.*gaussian.*'gausian'"),
+    "categories by name": (
+        {"categorical_features": ["kind"]},
+        r"^categorical_features.*by name or by place; got 'kind', and the columns are \[0, 1\]",
+    ),
+    "period": ({"periodic_features": {0: -24}}, "^periodic_features.*positive period.*-24"),
+    "order": (
+        {"X": pd.DataFrame({"k": list("ab") * 6}), "ordered_features": ["k"]},
+        "^ordered_features.*'k' holds text.*pd.Categorical",
+    ),
+    "one_sided": ({"one_sided": "when"}, "^one_sided must give columns of X.*'when'"),
+    "distances": (
+        {"metric": "precomputed"},
+        r"^X must be a square matrix of distances.*\(12, 2\)",
+    ),
+    "negative distances": ({"X": -DISTANCES, "metric": "precomputed"}, "Negative.*X.*distances"),
     "metric": ({"metric": "euclidian"}, "metric must be 'euclidean'.*'euclidian'"),
     "algorithm": ({"algorithm": "kd_tree"}, "algorithm.*'blocks'.*'kd_tree'"),
     "handle_empty": ({"handle_empty": "drop"}, "handle_empty.*'nearest'.*'drop'"),
     "tol": ({"tol": False}, "tol.*0.1.*False"),
     "n_jobs": ({"n_jobs": True}, "n_jobs.*None.*True"),
+}
+WRONG_TARGETS = {
+    "text": (NadarayaWatsonRegressor, list("abc") * 4, "^y.*got text.*take a classifier"),
+    "text in a column": (
+        NadarayaWatsonRegressor,
+        pd.DataFrame({"a": Y, "b": list("abc") * 4}),
+        "^y.*text in column 'b'.*astype",
+    ),
+    "dates": (NadarayaWatsonRegressor, DAY, "^y must be real numbers; got dates.*Timedelta"),
+    "numbers": (NadarayaWatsonClassifier, Y, "^y must be class labels.*continuous.*a regressor"),
+    "one-hot": (
+        NadarayaWatsonClassifier,
+        np.eye(3, dtype=int)[LABELS],
+        r"^y must be one class label for each row.*\(12, 3\).*argmax",
+    ),
+    "two kinds": (
+        NadarayaWatsonClassifier,
+        np.array([1, "a"] * 6, dtype=object),
+        "^y must be class labels.*astype",
+    ),
 }
 WRONG_BANDWIDTHS = {
     "length": ([1.0, 2.0, 3.0], r"bandwidth must be a non-negative number or 2 of them"),
@@ -552,6 +622,10 @@ WRONG_SEARCHES = {
     "scoring-1": ({"scoring": lambda e, X, y: e.bandwidth_}, "scoring.*'bandwidth_'.*cv"),
     "scoring-2": ({"scoring": lambda e, X, y: e.predict_cdf(X)}, "scoring.*'predict_cdf'.*cv"),
     "cv": ({"cv": True}, "cv.*True"),
+    "cv-100": ({"cv": 100}, "^cv must make no more splits.*100.*Take fewer"),
+    "one bandwidth": ({"bandwidths": 1.0}, "'bandwidths' parameter.*'auto'.*array-like.*1.0"),
+    "degrees": ({"degrees": [2]}, r"^degrees must hold 0, 1 or both; got \[2\]"),
+    "gap": ({"gap": ("when", 1.0)}, "^gap must give columns of X.*'when'"),
 }
 SEARCHES = {
     NadarayaWatsonRegressor: NadarayaWatsonRegressorCV,
@@ -601,6 +675,13 @@ def test_what_a_new_user_fits(Estimator, search, name):
 
 
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
+@pytest.mark.parametrize("name", WRONG_TARGETS)
+def test_what_a_new_user_takes_for_targets(search, name):
+    Estimator, y, match = WRONG_TARGETS[name]
+    walk_through((SEARCHES[Estimator] if search else Estimator)(), {"y": y}, match)
+
+
+@pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_BANDWIDTHS)
 def test_what_a_new_user_takes_for_a_bandwidth(Estimator, search, name):
     bandwidth, match = WRONG_BANDWIDTHS[name]
@@ -638,6 +719,58 @@ def test_what_a_new_user_asks(Estimator, queries, match):
         assert state_of(model) == before
         with pytest.raises(NotFittedError, match=r"not fitted yet. Call 'fit'"):
             make().predict(queries)
+
+
+def test_a_score_of_something_else():
+    for Search, scoring, what in (
+        (NadarayaWatsonRegressorCV, "accuracy", "numbers"),
+        (NadarayaWatsonClassifierCV, "neg_max_error", "class labels"),
+    ):
+        y = np.array(["a", "b", "c"])[LABELS] if what == "class labels" else Y
+        walk_through(
+            Search(scoring=scoring),
+            {"y": y},
+            f"^scoring must be a scorer of {what}; got '{scoring}'",
+        )
+
+
+def test_parameters_that_do_not_exist(Estimator):
+    for make in (Estimator, SEARCHES[Estimator]):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'n_components'"):
+            make(n_components=2)
+        with pytest.raises(ValueError, match=r"Invalid parameter 'gamma'.*'kernel'"):
+            make().set_params(gamma=1)
+
+
+def test_one_row_is_too_few_for_a_search(Estimator):
+    match = f"at least 2 rows.*got 1 sample. Pass more, or take {Estimator.__name__}"
+    walk_through(SEARCHES[Estimator](), {"X": X[:1], "y": [0]}, match)
+
+
+def test_scores_of_as_many_rows(Estimator):
+    model = Estimator().fit(X, LABELS)
+    for rows, what in ((X, "rows of X"), (None, "training rows")):
+        for wrong in ((LABELS[:5],), (LABELS, np.ones(5))):
+            match = rf"one entry for each of the {what}: .*\[.*5"
+            with pytest.raises(ValueError, match=match):
+                model.score(rows, *wrong)
+
+
+def test_what_a_new_user_takes_for_the_columns_of_fit(Estimator):
+    frame = pd.DataFrame(X, columns=["age", "income"]).assign(kind=list("abc") * 4)
+    for make in (Estimator, SEARCHES[Estimator]):
+        model = make().fit(frame, LABELS)
+        for queries, match in (
+            (frame[["age", "income"]], "X must have the columns of fit.*missing:\n- kind"),
+            (frame.rename(columns={"age": "Age"}), "unseen at fit time:\n- Age.*missing:\n- age"),
+            (frame[["income", "age", "kind"]], "same order.*Select them by name"),
+            (frame.assign(age="old"), "X must be real numbers; got text in column 'age'"),
+            (frame.assign(kind=1), "'kind' what it held in fit, text; got numbers"),
+            (frame.assign(age=np.inf), "X must be finite.*column 'age'"),
+        ):
+            with pytest.raises(ValueError, match=f"(?s){match}"):
+                model.predict(queries)
+        assert np.isfinite(model.predict(frame.assign(kind="new"))).all()
 
 
 def test_numbers_that_are_true_or_false():
