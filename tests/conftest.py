@@ -8,6 +8,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import matplotlib
 import numpy as np
 import pytest
+from combinations import surplus
 from hypothesis import settings
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
@@ -20,11 +21,23 @@ settings.register_profile("alike", derandomize=True, deadline=None)
 settings.load_profile("alike")
 
 
-def pytest_collection_modifyitems(items):
-    """Refuse names that differ from process to process, with which pytest-xdist cannot work."""
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-kernels",
+        action="store_true",
+        help="test every kernel in all other cases of a test, not most kernels in one of them",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
     for item in items:
-        if " at 0x" in item.nodeid:
+        if " at 0x" in item.nodeid:  # which differs from process to process of pytest-xdist
             raise pytest.UsageError(f"ids=without_address (suite.py) is for {item.nodeid}")
+    asked_for = any("::" in arg for arg in config.args)
+    if not asked_for and not config.getoption("--all-kernels"):
+        left_out = set(surplus(items))
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(params=sorted(KERNELS))
