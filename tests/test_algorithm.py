@@ -300,7 +300,7 @@ def check_agreement(kernel, problem):
 
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(problem=problems())
 def test_any_data(kernel, problem):
     check_agreement(kernel, problem)

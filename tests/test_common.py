@@ -66,48 +66,38 @@ class MeanClassifier(NadarayaWatsonClassifier):
         return _poor(super().__sklearn_tags__())
 
 
-BOTH = [
-    {},
-    {"kernel": matern},
-    {"kernel": Kernel("linear", KERNELS["triangular"].profile, support=1.0)},
-    {"bandwidth": fifth_of_range},
-    {"kernel": "triangular", "bandwidth": "silverman"},
-    # Of compact support, with queries that nothing reaches.
-    {"kernel": "epanechnikov", "bandwidth": half_of_range, "handle_empty": "nearest"},
-    {"kernel": "epanechnikov", "bandwidth": half_of_range, "handle_empty": "mean"},
-    {"metric": "manhattan"},
-    {"metric": "manhattan", "kernel": "biweight"},
-    {"metric": "precomputed"},
-    {"metric": "precomputed", "kernel": "cosine", "bandwidth": "silverman"},
-    {"algorithm": "dense", "n_jobs": 2},
-]
-
 INSTANCES = [
-    *(NadarayaWatsonRegressor(**params) for params in BOTH),
-    *(NadarayaWatsonClassifier(**params) for params in BOTH),
-    # Kernels are alike to the checks but for their ends.
-    *(NadarayaWatsonRegressor(kernel) for kernel in ("boxcar", "constant", "exponential")),
+    NadarayaWatsonRegressor(),
+    NadarayaWatsonRegressor(degree=1),
+    NadarayaWatsonRegressor(Kernel("linear", KERNELS["triangular"].profile, support=1.0)),
+    NadarayaWatsonRegressor("exponential"),
+    NadarayaWatsonRegressor("constant"),
+    NadarayaWatsonRegressor(bandwidth=fifth_of_range),
+    NadarayaWatsonRegressor(bandwidth=without_last_feature),
+    NadarayaWatsonRegressor(bandwidth=0.0),
+    MeanRegressor(bandwidth=1e6),
+    # Of compact support, with queries that nothing reaches; so wide for "nan" that all are reached.
+    NadarayaWatsonRegressor("epanechnikov", half_of_range, handle_empty="mean"),
+    NadarayaWatsonRegressor("epanechnikov", 4.0, handle_empty="nan"),
+    NadarayaWatsonRegressor(metric="manhattan"),
+    NadarayaWatsonRegressor("cosine", "silverman", metric="precomputed"),
+    NadarayaWatsonRegressor(algorithm="dense", n_jobs=2),
+    NadarayaWatsonClassifier(),
+    NadarayaWatsonClassifier(matern),
+    NadarayaWatsonClassifier("triangular", "silverman"),
     # A class with nearly all of the class weight is expected to win nearly all queries, which
     # it cannot where they take their nearest rows: the boxcar needs to reach further.
     NadarayaWatsonClassifier("boxcar", half_of_range),
-    NadarayaWatsonClassifier("constant"),
-    NadarayaWatsonClassifier("exponential"),
+    NadarayaWatsonClassifier("epanechnikov", half_of_range),
     # So wide that no query of the checks is empty: "error" would raise.
-    NadarayaWatsonRegressor("epanechnikov", 4.0, handle_empty="nan"),
     NadarayaWatsonClassifier("epanechnikov", 60.0, handle_empty="error"),
-    NadarayaWatsonRegressor(bandwidth=0.0),
-    NadarayaWatsonRegressor(bandwidth=1.0),
-    NadarayaWatsonClassifier(bandwidth=10.0),
-    NadarayaWatsonRegressor(bandwidth=without_last_feature),
-    NadarayaWatsonClassifier(bandwidth=without_last_feature),
-    MeanRegressor(bandwidth=1e6),
     MeanClassifier(bandwidth=np.inf),
+    NadarayaWatsonClassifier("biweight", metric="manhattan"),
+    NadarayaWatsonClassifier("epanechnikov", class_weight="balanced", metric="precomputed"),
     NadarayaWatsonClassifier(class_weight="balanced"),
     NadarayaWatsonClassifier(degree=1),
     NadarayaWatsonClassifier(degree=1, ridge=np.inf, class_weight="balanced"),
     NadarayaWatsonClassifier("epanechnikov", half_of_range, degree=1, ridge=0.0),
-    NadarayaWatsonClassifier(bandwidth=np.inf, degree=1),
-    NadarayaWatsonClassifier("epanechnikov", class_weight="balanced", metric="precomputed"),
 ]
 
 

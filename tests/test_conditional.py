@@ -346,9 +346,18 @@ def test_nothing_holds_all_pairs(method, bandwidth, rng):
     assert peak < n * n * 8 / 2
 
 
-@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "epanechnikov", "tricube"])
 @pytest.mark.parametrize(
-    "bandwidth", [0.5, 0.02, [0.2, np.inf], KNearest(20), Adaptive(0.3)], ids=str
+    ("kernel", "bandwidth"),
+    [
+        ("gaussian", 0.5),
+        ("gaussian", KNearest(20)),
+        ("exponential", Adaptive(0.3)),
+        ("boxcar", [0.2, np.inf]),
+        ("epanechnikov", Adaptive(0.3)),
+        ("tricube", 0.02),
+        ("tricube", KNearest(20)),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("method", METHODS)
 def test_the_way_of_pooling_does_not_matter(method, kernel, bandwidth, rng):

@@ -1723,14 +1723,11 @@ MIXED = [1.5, "scott", KNearest(3), Adaptive(), np.inf]
 INSTANCES = [
     NadarayaWatsonRegressorCV(),
     NadarayaWatsonClassifierCV(),
-    NadarayaWatsonRegressorCV("boxcar"),
     NadarayaWatsonClassifierCV("epanechnikov"),
     NadarayaWatsonRegressorCV(per_feature=True, shrinkage=1.0),
-    NadarayaWatsonClassifierCV(per_feature=True, shrinkage=1.0),
     NadarayaWatsonClassifierCV(bandwidths=[0.5, "scott"], cv=3),
     NadarayaWatsonRegressorCV(bandwidths=MIXED),
     NadarayaWatsonRegressorCV(scoring="aicc"),
-    NadarayaWatsonRegressorCV(bandwidths=[KNearest(1), KNearest(3)]),
     NadarayaWatsonRegressorCV(metric="precomputed"),
 ]
 

@@ -265,7 +265,7 @@ def test_probabilities_are_calibrated():
 
 # -- scikit-learn's own checks ------------------------------------------------------------
 
-INSTANCES = [NadarayaWatsonClassifierCV(), NadarayaWatsonClassifierCV("boxcar", degrees=(1,))]
+INSTANCES = [NadarayaWatsonClassifierCV()]
 
 
 @suite_of(INSTANCES, lambda estimator: {})

@@ -430,7 +430,6 @@ def test_fitted_attributes(data):
 # that a Gaussian of that width reaches nearly all rows: a kernel that ends does better.
 INSTANCES = [
     NadarayaWatsonRegressor("epanechnikov", KNearest(3)),
-    NadarayaWatsonRegressor("triangular", KNearest(3), metric="manhattan"),
     NadarayaWatsonRegressor("biweight", KNearest(3), metric="precomputed"),
     NadarayaWatsonClassifier(bandwidth=KNearest(3)),
     NadarayaWatsonRegressor(bandwidth=Adaptive()),

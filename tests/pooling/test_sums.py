@@ -100,7 +100,7 @@ def assert_alike(sums, expected, tolerance):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_parts_merge_to_the_whole(variant, data):
     kernel = data.draw(st.sampled_from(sorted(KERNELS)), "kernel")
