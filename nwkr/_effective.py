@@ -48,6 +48,11 @@ class LocalRows:
     def effective(self) -> np.ndarray:
         """Effective weights, of shape (n_rows, n_cols); 0 where no key has weight."""
         effective = self.weights * (1 + self.along(self.fit.directions[self.rows]))
+        # The sum is 1, which says most about a key beside which the others weigh next to nothing:
+        # it is so near the mean that the difference is rounding.
+        rows, heaviest = np.arange(len(effective)), self.weights.argmax(axis=1)
+        effective[rows, heaviest] = 0
+        effective[rows, heaviest] = 1 - effective.sum(axis=1)
         effective[~self.weights.any(axis=1)] = 0
         return effective
 
@@ -60,9 +65,7 @@ class LocalRows:
         """
         leverages = self.weights.copy()
         for number, row in enumerate(self.rows):
-            apart = self._keys - self._means[number]
-            forms = np.einsum("ij,jk,ik->i", apart, self.fit.inverse(row), apart)
-            leverages[number] *= 1 + forms
+            leverages[number] *= 1 + self.fit.forms(row, self._keys - self._means[number])
         return leverages
 
     def residuals(self, targets: np.ndarray, number: int) -> np.ndarray:

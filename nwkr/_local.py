@@ -224,6 +224,7 @@ class LocalLines:
         fit = self.fit_sums(attention, sums)
         if self.has_slopes:
             self._count_anew(fit, values)
+            fit.add_roots(values)
         return fit
 
     def fit_sums(self, attention: Attention, sums: PooledSums) -> LocalFit:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from nwkr._pooling import Attention, PooledSums
-from nwkr._ridge import LEAST_VARIANCE, solve_flat
+from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
+from nwkr._ridge import LEAST_VARIANCE, inverse_root, solve_flat
 
 __all__ = ["LocalFit"]
 
 # A penalty of a smaller share of the rows is rounding beside them.
 _ROUNDING = 1e-14
+# Matrices lose digits where, in units of their diagonal, an eigenvalue is smaller.
+_LEAST_SHARE = 2.0**-30
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class LocalFit:
         ``W / (W + ridge)`` with the rows ``W`` in the window: how far a slope is believed.
     penalty : ndarray of shape (n_queries, n_slopes)
         Variance of the columns within the window, which a slope is measured by.
+    roots : dict of int to (ndarray, ndarray)
+        Matrices that times their transpose are the inverse of ``C + ridge / W D``, and their
+        transpose times `with_y`, at the queries where these have lost the digits.
     """
 
     lines: Any
@@ -52,6 +57,7 @@ class LocalFit:
     offset: np.ndarray
     trust: np.ndarray
     penalty: np.ndarray
+    roots: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @cached_property
     def _solved(self):
@@ -60,10 +66,15 @@ class LocalFit:
         left, right = self._system(), self.trust[:, None, None] * right
         unknown = np.isnan(self.sums.total) | ~(self.sums.total > 0)  # and nothing stands in
         left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
+        rows = np.fromiter(self.roots, int)
         flat, solved = self._without_penalty, np.empty_like(right)
+        left[rows] = np.eye(left.shape[1])
         solved[~flat] = np.linalg.solve(left[~flat], right[~flat])
         if flat.any():
             solved[flat] = solve_flat(left[flat], right[flat], self.penalty[flat])
+        for row, (root, half) in self.roots.items():
+            solved[row, :, :-1] = root @ half
+            solved[row, :, -1] = root @ (root.T @ self.offset[row])
         return solved[:, :, :-1], solved[:, :, -1]
 
     @property
@@ -83,6 +94,7 @@ class LocalFit:
             self.offset[rows],
             self.trust[rows],
             self.penalty[rows],
+            {new: self.roots[old] for new, old in enumerate(rows) if old in self.roots},
         )
 
     def _system(self, rows=slice(None)):
@@ -96,12 +108,74 @@ class LocalFit:
         left[..., diagonal, diagonal] += (1 - trust)[..., None] * penalty
         return left
 
-    def inverse(self, row: int) -> np.ndarray:
-        """Inverse of ``C + ridge / W D`` at a query, of shape (n_slopes, n_slopes)."""
+    def add_roots(self, values: np.ndarray | ValuesOnDemand) -> None:
+        """Solve from the keys where the matrix has lost the digits of what it is solved for.
+
+        A window without an end may hold keys so far away that the bandwidth, and with it the
+        penalty, is rounding beside their squares, but not yet beside the keys themselves.
+
+        Parameters
+        ----------
+        values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
+            What was pooled.
+        """
+        steep = self._steep
+        if not len(steep):
+            return
+        attention, trust = self.attention.take(steep), self.trust[steep, None]
+        filled, spread = self.lines.filled, self.lines.spread
+        queries = filled(attention.queries)
+        extra = np.sqrt((1 - trust) / trust * self.penalty[steep])
+
+        def add(rows, cols, weights):
+            keys = filled(attention.keys[cols])
+            targets = values[cols][:, : self.mean.shape[1]]
+            for number, shares in zip(rows, weights):
+                row = int(steep[number])
+                apart = (keys - queries[number]) / spread + self.offset[row]
+                apart = np.vstack([np.sqrt(shares)[:, None] * apart, np.diag(extra[number])])
+                of_y = np.sqrt(shares)[:, None] * (targets - self.mean[row])
+                of_y = np.vstack([of_y, np.zeros((len(spread), of_y.shape[1]))])
+                self.roots[row] = inverse_root(apart, of_y)
+
+        attention.visit(add)
+
+    @property
+    def _steep(self):
+        """Numbers of the queries where that is so."""
+        level = self.trust[:, None] * np.einsum("njj->nj", self.covariance)
+        rest = (1 - self.trust)[:, None] * self.penalty
+        rows = np.flatnonzero((level * _LEAST_SHARE > rest).any(axis=1) & ~self._without_penalty)
+        if not len(rows):
+            return rows
+        left = self._system(rows)
+        unit = np.sqrt(np.einsum("njj->nj", left))
+        least = np.linalg.eigvalsh(left / (unit[:, :, None] * unit[:, None, :]))[:, :1]
+        return rows[(least < _LEAST_SHARE).any(axis=1)]
+
+    def forms(self, row: int, apart: np.ndarray) -> np.ndarray:
+        """Some places in units of the inverse of ``C + ridge / W D`` at a query.
+
+        Parameters
+        ----------
+        row : int
+            Number of the query.
+        apart : ndarray of shape (n_places, n_slopes)
+            From the mean of the columns to the places.
+
+        Returns
+        -------
+        forms : ndarray of shape (n_places,)
+            Quadratic forms.
+        """
+        if row in self.roots:
+            return np.square(apart @ self.roots[row][0]).sum(axis=1)
         trust, left = self.trust[row], self._system(row)
         if self._without_penalty[row]:
-            return trust * np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True)
-        return trust * np.linalg.inv(left)
+            inverse = np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True)
+        else:
+            inverse = np.linalg.inv(left)
+        return np.einsum("ij,jk,ik->i", apart, trust * inverse, apart)
 
     @property
     def scaled_slopes(self) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nwkr._pooling import Attention, PooledSums
 
-__all__ = ["LARGEST_SQUARE", "LEAST_VARIANCE", "share_of_rows", "solve_flat"]
+__all__ = ["LARGEST_SQUARE", "LEAST_VARIANCE", "inverse_root", "share_of_rows", "solve_flat"]
 
 LARGEST_SQUARE = 2.0**18
 """Moments about a common centre lose digits where the squared distance of the local mean from it is
@@ -14,6 +14,9 @@ more than so many times the local variance. Such queries are fitted again about 
 """
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
+
+# What is known of a direction, the square of rounding over its size, is then lost in the rest.
+_LEAST_SIZE = 2.0**-40
 
 
 def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np.ndarray:
@@ -49,3 +52,27 @@ def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.n
     unit = np.sqrt(penalty)[:, :, None]
     left /= unit * unit.swapaxes(1, 2)
     return np.linalg.pinv(left, rcond=LEAST_VARIANCE, hermitian=True) @ (right / unit) / unit
+
+
+def inverse_root(rows: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix that times its transpose is the (pseudo-)inverse of ``rows.T @ rows``.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_columns)
+        Rows, at least as many as columns, none of which is 0.
+    right : ndarray of shape (n_rows, n_sides)
+        Right-hand sides.
+
+    Returns
+    -------
+    root : ndarray of shape (n_columns, n_columns)
+        The matrix. A direction that is rounding beside the others counts as 0.
+    solved : ndarray of shape (n_columns, n_sides)
+        ``root.T @ rows.T @ right``, of which no square is a part.
+    """
+    unit = np.abs(rows).max(axis=0)
+    left, sizes, directions = np.linalg.svd(rows / unit, full_matrices=False)
+    known = sizes > _LEAST_SIZE * sizes[0]
+    inverse = np.divide(1, sizes, out=np.zeros(len(sizes)), where=known)
+    return directions.T * inverse / unit[:, None], known[:, None] * (left.T @ right)

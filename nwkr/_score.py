@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._numeric import require_labels
 
 __all__ = ["Score"]
 
@@ -31,7 +33,15 @@ class Score(NadarayaWatsonBase):
         score : float
             The share of rows whose class is right, by weight; or the coefficient of determination,
             the mean of that of all outputs.
+
+        Raises
+        ------
+        ValueError
+            If targets or weights are missing.
         """
+        for name, data in (("y", y), ("sample_weight", sample_weight)):
+            if np.ma.isMaskedArray(data):  # scikit-learn would take what a mask hides
+                require_labels(name, data)
         order = getattr(self, "_order", None)
         if X is not None or order is None:
             try:

@@ -303,12 +303,14 @@ class BandwidthSearch(SearchParameters):
 
         factor = wider(columns, len(self._rows), len(weights), scaled)
         objective, scaled = self._in_steps(by_fit), factor * scaled
-        # The descent starts from the multiple that is the best by the criterion itself.
+        # The descent starts from the multiple that is the best by the criterion itself, for the
+        # features that have no start of their own.
+        own = origin(columns, attention.keys, scaled)
         starts = [scaled * multiple for multiple in _STARTS]
         if candidate is not None:
             starts.append(factor * candidate)
+        starts = [np.where(np.isnan(own), bandwidth, own) for bandwidth in starts]
         start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
-        own = origin(columns, attention.keys, scaled)
         found = descend(objective, own, scaled, start, self.shrinkage)
         return [] if found is None else self._nearby(found / factor, some)
 

@@ -235,7 +235,12 @@ def plain_attention(problem, Q):
 
 
 def plain_line(problem, q, query, weights):
-    """What each target counts at a query; what a change of each attention weight is times."""
+    """What each target counts at a query; what a change of each attention weight is times.
+
+    And how much rounding may count by the penalty alone; and how far the line is off if places
+    are off in their last digits, for sums are about a centre: by what each target counts in its
+    slopes times how far the query may be off, and by what each residual counts.
+    """
     X = number(np.asarray(problem["X"], float))
     counts = problem["sample_weight"]
     counts = number(np.ones(len(X)) if counts is None else counts)
@@ -260,7 +265,7 @@ def plain_line(problem, q, query, weights):
     if not isinstance(problem["bandwidth"], KNearest):
         some &= bandwidth > 0
     if not some.any():
-        return share, np.abs(0 * share + 1), 1.0
+        return share, np.abs(0 * share + 1), 1.0, np.zeros((1, len(X))), 0 * share
     within = variance_of(rows)[1] if problem["left_out"] else variance
     penalty = number(np.zeros(len(within)))
     for j, (width, its_variance) in enumerate(zip(bandwidth, within)):
@@ -274,10 +279,13 @@ def plain_line(problem, q, query, weights):
     unit = root(penalty)
     left = (apart / unit).T @ (share[:, None] * apart / unit) * total
     left += np.diag([mpmath.mpf(problem["ridge"])] * len(unit))
-    solved = mpmath.lu_solve(mpmath.matrix(left.tolist()), mpmath.matrix((offset / unit).tolist()))
-    tilt = 1 + total * (apart / unit) @ np.array([solved[j] for j in range(len(unit))])
+    inverse = np.array((mpmath.matrix(left.tolist()) ** -1).tolist())
+    along = total * inverse @ (offset / unit) / unit
+    tilt = 1 + apart @ along
     steep = float(1 + total * len(unit) / problem["ridge"])
-    return share * tilt, np.abs(tilt), steep
+    off = 2e-15 * np.abs(X[:, some] - np.median(X[:, some].astype(float), axis=0)).max(axis=0)
+    slopes = total * inverse @ (apart / unit).T * share / unit[:, None]
+    return share * tilt, np.abs(tilt), steep, off[:, None] * slopes, share * (np.abs(along) @ off)
 
 
 # -- the comparison -----------------------------------------------------------------------
@@ -317,13 +325,15 @@ def complaint_of(problem, errors):
                 return f"query {q} reaches no row; got {got[q]}"
             continue
         share, slack = K[q] / K[q].sum(), 4 * off[q] / K[q].sum()
-        effective, lever, steep = share, 1, 1
+        effective, lever, steep, moved, of_rows = share, 1, 1, np.zeros((1, len(X))), 0
         if "degree" in problem and reached[q]:
             if K[q].sum() > 1e20 * problem["ridge"]:
                 continue  # fifty digits do not hold such a penalty beside such weights
-            effective, lever, steep = plain_line(problem, q, np.asarray(Q, float)[q], K[q])
+            at = np.asarray(Q, float)[q]
+            effective, lever, steep, moved, of_rows = plain_line(problem, q, at, K[q])
         expected = effective @ number(values)
-        change = (slack * lever) @ abs(number(values) - expected)
+        change = (slack * lever + of_rows) @ abs(number(values) - expected)
+        change = change + abs(moved @ number(values)).sum(axis=0)
         size = np.abs(values).max() * max(1, float(np.abs(effective).sum()))
         rounded = np.finfo(got.dtype).eps  # classes of float32 rows have float32 probabilities
         allowed = (1e-9 + problem["tol"] + 1e-14 * steep + rounded) * size + change

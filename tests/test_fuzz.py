@@ -4,8 +4,9 @@ import mpmath
 import pytest
 from fuzz import check
 
-# Lines without any row, beside one row and out of range; the k-th row under the cosine.
-SEEDS = [23, 45, 1630, 2002]
+# Lines without any row, beside one row, beside a far one and out of range; the k-th row under the
+# cosine.
+SEEDS = [23, 45, 459, 1630, 2002]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -285,6 +285,36 @@ def test_collinear_and_constant_columns(ridge, rng):
     assert_allclose(model.predict([[3.0, 3.0], [4.0, 9.0]]), [2.0, 2.0])
 
 
+@pytest.mark.parametrize(
+    "kernel", ["constant", lambda u: 1 / (1 + np.log1p(u))], ids=["constant", "log"]
+)
+def test_bandwidths_that_are_nothing_beside_windows_without_an_end(kernel, rng):
+    """Two columns alike are one with half the penalty, however small that is."""
+    x, y = rng.normal(size=(30, 1)), rng.normal(size=30)
+    for bandwidth in (1e-5, 1e-8):
+        one = line(kernel, bandwidth, ridge=0.5).fit(x, y)
+        # Both columns together are as far as one with a smaller bandwidth.
+        two = line(kernel, bandwidth * np.sqrt(2)).fit(np.hstack([x, x]), y)
+        asked = x[:5] + 0.1
+        pair = np.hstack([asked, asked])
+        assert_allclose(two.predict(pair), one.predict(asked), rtol=1e-7)
+        both = two.local_slopes(pair).sum(axis=1, keepdims=True)
+        assert_allclose(both, one.local_slopes(asked), rtol=1e-6)
+        assert_allclose(two.predict(None), one.predict(None), rtol=1e-7)
+        assert_allclose(two.effective_weights(pair) @ y, two.predict(pair), rtol=1e-7)
+        assert_allclose(two.predict_interval(pair), one.predict_interval(asked), rtol=1e-7)
+
+
+def test_effective_weights_beside_a_row_that_weighs_all(rng):
+    """The sum is 1, however steep the line to the query is."""
+    X = rng.normal(size=(2, 4))
+    model = line(bandwidth=1e5, ridge=0.01).fit(X, [1.0, -0.3], [1e9, 1.0])
+    queries = X + 0.1 * rng.normal(size=(2, 4))
+    effective = model.effective_weights(queries)
+    assert_allclose(effective.sum(axis=1), 1, rtol=1e-12)
+    assert_allclose(effective @ [1.0, -0.3], model.predict(queries), rtol=1e-3)
+
+
 @pytest.mark.parametrize("ridge", [0.0, 1.0, np.inf])
 def test_one_row_and_two(ridge, kernel):
     assert_allclose(line(kernel, 1.0, ridge=ridge).fit([[1.0]], [5.0]).predict([[1.5], [9]]), 5)

@@ -227,6 +227,17 @@ def test_masked_values_do_not_come_back():
     refused_by_fit(NadarayaWatsonRegressor, f"y {words} .* in column 1", y=table)
 
 
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def test_masked_values_are_not_judged(Estimator):
+    model = Estimator().fit(X, NUMBERS.astype(int))
+    masked = np.ma.array(NUMBERS.astype(int), mask=NUMBERS == 3)
+    for rows in (X, None):
+        with pytest.raises(ValueError, match="y must have no missing values; 1 value is"):
+            model.score(rows, masked)
+        with pytest.raises(ValueError, match="sample_weight must have no missing values"):
+            model.score(rows, NUMBERS.astype(int), masked)
+
+
 def test_a_mask_that_hides_nothing():
     assert_same_predictions(np.ma.array(X))
     assert_same_predictions(np.ma.array(X, mask=np.zeros_like(X)))

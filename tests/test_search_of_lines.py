@@ -176,6 +176,21 @@ def test_columns_without_influence_are_smoothed_over(rng):
     assert errors[1] < 1.5 * errors[0] + 0.01
 
 
+@pytest.mark.parametrize("seed", [15, 20, 21])
+def test_yes_or_no_columns_do_not_widen_what_the_descent_starts_from(seed):
+    """Where all columns are alike in width, windows are wide for want of rows."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([rng.uniform(0, 6, 100), rng.integers(0, 2, (100, 5))])
+    y = np.sin(X[:, 0]) + 0.3 * rng.normal(size=100)
+    without = [
+        NadarayaWatsonRegressor(bandwidth=[width, *[np.inf] * 5]).fit(X, y).predict(None)
+        for width in (0.2, 0.3, 0.4)
+    ]
+    best = min(np.mean((y - predictions) ** 2) for predictions in without)
+    model = NadarayaWatsonRegressorCV(degrees=[0]).fit(X, y)
+    assert -model.best_score_ < 1.05 * best
+
+
 def test_a_step_is_not_drawn_as_a_line(rng):
     """Where a target does not slope, means are as good: either may be chosen, both are close."""
     X = rng.uniform(size=(300, 1))
