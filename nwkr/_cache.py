@@ -1,4 +1,4 @@
-"""Results that follow from a fit, made when they are first needed."""
+"""Results of a fit that are computed on first use."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ __all__ = ["Cache"]
 
 
 class Cache:
-    """Keeps what was made, out of pickles and copies, which make it again.
+    """Stores results. Pickles and copies leave them out, and compute them again.
 
-    An estimator has one from `fit` on, so that nothing of its own is written afterwards. Threads
-    that ask at once may each make a thing: it is the same, and no lock is held at a fork.
+    `fit` creates the cache, so predictions set no attributes of the estimator. Threads that need a
+    result at the same time may each compute it. The results are equal, and there is no lock that a
+    fork could leave held.
     """
 
     def __init__(self):
         self._made: dict[str, tuple[Hashable, Any]] = {}
 
     def get(self, name: str, terms: Hashable, make: Callable[[], Any]) -> Any:
-        """What was made on these terms, or is made now and takes the place of any other.
+        """The result for these terms: stored, or computed now to replace the stored one.
 
         Parameters
         ----------
         name : str
-            What it is.
+            Name of the result.
         terms : hashable
-            What it depends on that may have changed.
+            Parameters that may have changed since it was computed.
         make : callable
-            Makes it.
+            Computes it.
 
         Returns
         -------
         made : object
-            What it made, now or earlier.
+            The result.
         """
         made = self._made.get(name)
         if made is None or made[0] != terms:

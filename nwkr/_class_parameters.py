@@ -1,4 +1,4 @@
-"""What the parameters of a classifier say of its classes: their weights, the label of outliers."""
+"""The parameters `class_weight` and `outlier_label` of a classifier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["class_weights", "outlier_label_of"]
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Factors of the rows' weights by class.
+    """Factors of the sample weights by class.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
         If a weight is negative or infinite.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
-        # A class without weight stays without.
+        # A class without weight gets the factor 0.
         return totals.sum() / np.where(totals > 0, totals, np.inf)
     factors = compute_class_weight(class_weight, classes=classes, y=classes)
     if not (factors >= 0).all() or not (factors < np.inf).all():
@@ -42,7 +42,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
 
 
 def outlier_label_of(label: Any, classes: np.ndarray, totals: np.ndarray) -> Any:
-    """The label of queries that no training row has weight for.
+    """The label of queries for which no training row has weight.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def outlier_label_of(label: Any, classes: np.ndarray, totals: np.ndarray) -> Any
     Raises
     ------
     ValueError
-        If the label is of another kind than those of the classes.
+        If the label has another type than the classes.
     """
     if isinstance(label, str) and label == "most_frequent":
         return classes[totals.argmax()]

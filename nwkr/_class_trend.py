@@ -1,4 +1,4 @@
-"""Classes with a trend: a logistic regression, and a step from there in the window of a query."""
+"""Classes with a trend: a logistic regression, and a local step from it for each query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ClassTrend"]
 
 
 class ClassTrend(Explanation):
-    """Class probabilities that may follow a trend."""
+    """A classifier that may have a trend."""
 
     degree: int
     ridge: float
@@ -34,7 +34,7 @@ class ClassTrend(Explanation):
 
     @property
     def _fits_trend(self):
-        """Whether a trend is to be fitted."""
+        """Whether a trend is fitted."""
         return bool(self.degree)
 
     def _choose_window(self, X, y, sample_weight):
@@ -42,7 +42,7 @@ class ClassTrend(Explanation):
         return super()._choose_window(X, y, sample_weight)
 
     def _choose_trend(self, sample_weight):
-        """Fit the trend, and count rows as it does."""
+        """Fit the trend, with class weights in the weights of the rows."""
         self._trend, self._newton_step = None, None
         if not self._fits_trend:
             return
@@ -65,13 +65,13 @@ class ClassTrend(Explanation):
     def _check_degree(self, degree):
         if degree and self._metric != "euclidean":
             raise ValueError(
-                f"degree=1 needs metric='euclidean', whose rows have columns for a trend; got "
-                f"metric={self._metric!r}. degree=0 takes any metric."
+                f"degree=1 needs metric='euclidean', because a trend needs columns; got "
+                f"metric={self._metric!r}. degree=0 accepts any metric."
             )
         if degree and self._order is not None:
             raise ValueError(
-                "degree=1 predicts each row from all others, for the trend is fitted to all; it "
-                "does not go together with groups, gap and one_sided. degree=0 does."
+                "degree=1 cannot be combined with groups, gap or one_sided, because the trend is "
+                "fitted to all rows. Use degree=0."
             )
 
     def _choose_lines(self):
@@ -91,7 +91,7 @@ class ClassTrend(Explanation):
         return self._newton_step.values_on_demand(keys, self._trend.targets[self._rows])
 
     def _fit_steps(self, X) -> LocalLogits:
-        """The trend and the steps at the rows of `X`, or at the training rows for None."""
+        """The trend and the steps at the rows of `X`; for None, at the training rows."""
         assert self._newton_step is not None
         assert self._trend is not None
         queries, leave_out = self._queries(X)

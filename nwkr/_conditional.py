@@ -26,15 +26,15 @@ class ConditionalDistribution(NadarayaWatsonBase):
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         r"""Predict quantiles of the target.
 
-        The `q`-quantile is the smallest training target :math:`y` for which those up to it
-        hold a share of at least `q` of the query's attention weights :math:`a_i`:
+        The `q`-quantile is the smallest training target :math:`y` such that the targets up to
+        :math:`y` have a share of at least `q` of the attention weights :math:`a_i`:
 
         .. math:: Q(q) = \min \Big\{y : \sum_{i: y_i \le y} a_i \ge q \Big\}
 
-        This is the inverse of the weighted empirical CDF: ``numpy.quantile(y, q,
-        method="inverted_cdf", weights=a)``, but that a sum which misses `q` by rounding alone,
-        1e-12 of it, counts as reaching it. For 0 and 1 it is the smallest and the largest target
-        that has weight, but for shares of less than 1e-12 beyond them, which may be rounding too.
+        This is the inverse of the weighted empirical CDF:
+        ``numpy.quantile(y, q, method="inverted_cdf", weights=a)``, with a relative tolerance of
+        1e-12 for rounding errors of the sum. For 0 and 1 it is the smallest and the largest target
+        with weight, where total shares of less than 1e-12 are ignored.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         References
         ----------
         N. Meinshausen, "Quantile Regression Forests", *Journal of Machine Learning Research* 7,
-        2006, does the same with the weights of a forest.
+        2006 (the same with the weights of a forest).
 
         Examples
         --------
@@ -84,8 +84,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
     def predict_cdf(self, X, thresholds):
         r"""Predict the probability that the target is at most a threshold.
 
-        It is the share :math:`\sum_{i: y_i \le t} a_i` of the attention weights that the
-        training targets up to the threshold :math:`t` have.
+        It is the share :math:`\sum_{i: y_i \le t} a_i` of the training targets up to the threshold
+        :math:`t` in the attention weights.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         return self._targets.as_they_came(cdf)
 
     def _cdf_about_lines(self, X, thresholds):
-        """Shares of the attention weights whose targets, moved along the line, are no larger."""
+        """Shares of the attention weights of targets, moved along the line, up to thresholds."""
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)
         cdf = np.full((len(fit.mean), len(thresholds), fit.mean.shape[1]), np.nan)
@@ -148,7 +148,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         return self._targets.as_they_came(cdf)
 
     def _predict_with_std(self, X):
-        """Predictions, and the standard deviation of the targets around them."""
+        """Predictions, and the standard deviation of the targets around each query."""
         fit, variance = local_variance(self._lines, self._attention(X), self._values)
         self._refuse_empty(fit.sums.total > 0)
         std = self._targets.decode_sizes(np.sqrt(np.maximum(variance, 0)))

@@ -17,12 +17,12 @@ from nwkr._targets import Targets
 __all__ = ["ConditionalDensity"]
 
 _NUMBERS_AT_ONCE = 2**18
-# A weighted sample of fewer effective rows has no spread of its own.
+# A weighted sample with fewer effective rows has no spread of its own.
 _LEAST_ROWS = 1 + 1e-12
 
 
 class ConditionalDensity(NadarayaWatsonBase):
-    """Regression whose predictions are distributions to draw from, with a density."""
+    """Regression that draws from the conditional distribution, and returns its density."""
 
     _targets: Targets
 
@@ -31,16 +31,16 @@ class ConditionalDensity(NadarayaWatsonBase):
         r"""Draw targets from their conditional distribution at some rows.
 
         Each draw is the target of a training row, chosen with the attention weights of the query
-        as probabilities: the distribution that `predict_quantiles` and `predict_cdf` describe. With
-        ``degree=1`` the target is moved to the query along the local line, as it is there. The
-        outputs of a draw are those of one training row, so they stay together.
+        as probabilities. This is the distribution of `predict_quantiles` and `predict_cdf`. With
+        ``degree=1`` the target is moved to the query along the local line, as for these methods.
+        All outputs of a draw come from the same training row.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict, as in `predict`.
         n_samples : int, default=1
-            How many targets to draw for each row.
+            Number of targets to draw for each row.
         random_state : int, RandomState instance or None, default=None
             Seed for the draws. The same seed gives the same draws, whatever `algorithm` and
             `n_jobs` are.
@@ -48,7 +48,7 @@ class ConditionalDensity(NadarayaWatsonBase):
         Returns
         -------
         samples : ndarray of shape (n_queries, n_samples) or (n_queries, n_samples, n_outputs)
-            Draws, in the units of `y`; NaN where ``handle_empty="nan"`` and no row has weight.
+            Draws, in the units of `y`; NaN if ``handle_empty="nan"`` and no row has weight.
 
         Raises
         ------
@@ -80,7 +80,9 @@ class ConditionalDensity(NadarayaWatsonBase):
             rows, weights = rows[some], weights[some]
             if not len(rows):
                 return
-            order = self._rows[cols].argsort()  # whatever order the rows are kept in
+            order = self._rows[
+                cols
+            ].argsort()  # so that draws do not depend on the internal order of the rows
             sums = np.take(weights, order, axis=1).cumsum(axis=1)
             places = [s.searchsorted(a * s[-1], "right") for s, a in zip(sums, at[rows])]
             drawn = order[np.array(places)]
@@ -98,7 +100,7 @@ class ConditionalDensity(NadarayaWatsonBase):
 
     @numpy_only
     def predict_density(self, X, y_grid, bandwidth="scott"):
-        r"""Predict the density of the target: how likely it is to be near each of some numbers.
+        r"""Predict the density of the target at some numbers.
 
         It is the kernel estimate of the conditional density, with a Gaussian around the target
         of each training row, weighted by the attention weights :math:`a_i` of the query:
@@ -121,15 +123,15 @@ class ConditionalDensity(NadarayaWatsonBase):
             .. math:: b(q) = s(q) \, n(q)^{-1/5}, \qquad n(q) = 1 / \sum_i a_i^2, \qquad
                       s^2(q) = \frac{\sum_i a_i (y_i - f(q))^2}{1 - 1 / n(q)},
 
-            where a row of sample weight w counts as w rows. Where one row has all the weight, or
-            all that have are equal, the standard deviation of all training targets is taken for
-            :math:`s(q)`.
+            where a row with sample weight w counts as w rows. If one row has all the weight, or
+            all targets with weight are equal, :math:`s(q)` is the standard deviation of all
+            training targets.
 
         Returns
         -------
         density : ndarray of shape (n_queries, n_grid[, n_outputs])
-            Density, in units of one over those of `y`; for several outputs that of each by
-            itself. NaN where ``handle_empty="nan"`` and no row has weight.
+            Density, in units of ``1 / y``; for several outputs the density of each. NaN if
+            ``handle_empty="nan"`` and no row has weight.
 
         Raises
         ------
@@ -164,8 +166,8 @@ class ConditionalDensity(NadarayaWatsonBase):
         spread = self._spread_of_targets()
         if width is None and not (spread > 0).all():
             raise ValueError(
-                "bandwidth='scott' needs training targets y that differ; got one value only, which "
-                "has no density. Pass a positive number as bandwidth."
+                "bandwidth='scott' needs training targets y that differ; all of them are equal. "
+                "Pass a positive number as bandwidth."
             )
         attention = self._attention(X)
         fit = self._fit_lines(attention) if self._lines.has_slopes else None
@@ -217,7 +219,7 @@ def _check_width(bandwidth):
 
 def _spreads(targets, weights, n_rows, of_all):
     """Standard deviation of the targets of each query, (n_queries,)."""
-    # From the target of the heaviest key: exactly 0 where all that have weight are equal.
+    # Relative to the target of the heaviest key, so that it is exactly 0 for equal targets.
     heaviest = weights.argmax(axis=1)[:, None]
     apart = np.where(weights > 0, targets - np.take_along_axis(targets, heaviest, axis=1), 0)
     apart = apart - np.einsum("ij,ij->i", weights, apart)[:, None]

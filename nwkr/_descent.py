@@ -1,4 +1,4 @@
-"""One bandwidth for each feature, by descent along the slopes of a loss."""
+"""The descent to one bandwidth for each feature."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["descend"]
 
 # A feature's bandwidth stays within this factor of the rule of thumb.
 _LARGEST_FACTOR = 1e3
-# At most so many features are switched off on trial, whatever their bandwidth.
+# Maximal number of features that are switched off on trial, for any bandwidth.
 _FEATURES_TRIED = 32
-# A bandwidth beyond this multiple of the rule of thumb reaches across the data: the search tries to
-# switch the feature off.
+# With a bandwidth beyond this multiple of the rule of thumb, the search tries to switch the feature
+# off, because the window covers all data.
 _OFF_BEYOND = 8.0
 
 
@@ -26,30 +26,31 @@ def descend(
     shrinkage: float,
     n_rows: float = np.inf,
 ) -> np.ndarray | None:
-    """Find one bandwidth for each feature, of least penalised deviance.
+    """Find one bandwidth for each feature, with the least penalised deviance.
 
     Parameters
     ----------
     objective : callable
-        From bandwidths, (n_features,), to the deviance and its slopes by their logarithms.
+        Maps bandwidths, (n_features,), to the deviance and its derivatives by their logarithms.
     origin : ndarray of shape (n_features,)
-        Bandwidths of features that start at one of their own, and are drawn to that; NaN for
-        those that are drawn to the candidate.
+        Bandwidths at which some features start, and to which they are shrunk; NaN for features
+        that are shrunk to the candidate.
     rule : ndarray of shape (n_features,)
-        The rule of thumb; infinite for a feature that does not take part.
+        The rule of thumb; infinite for a feature that is ignored.
     candidate : ndarray of shape (n_features,) or None
-        The bandwidth that these are drawn to, and have to be better than; None for the rule.
+        The bandwidth to which the others are shrunk, and which they must improve on; None for the
+        rule.
     shrinkage : float
-        How strongly they are drawn to it.
+        Strength of the penalty.
     n_rows : float, default=inf
-        Number of rows that the deviance is the mean of; infinite for a criterion that counts
-        the cost of more bandwidths itself. On that one features are tried without, too, however
-        narrow their bandwidths are.
+        Number of rows over which the deviance is the mean; infinite for a criterion that penalises
+        the number of bandwidths itself. With such a criterion, narrow features are also switched
+        off on trial.
 
     Returns
     -------
     bandwidth : ndarray of shape (n_features,) or None
-        The bandwidths; None if they are not worth being so many.
+        The bandwidths; None if the gain does not justify their number.
     """
     free = np.isfinite(rule)
     if not free.any():
@@ -92,18 +93,18 @@ def descend(
     x, value = descend_from(start)
     if np.isinf(n_rows):  # leave-one-out favours too many features
         without, value_without = _switch_off_each(penalised, x, value, across)
-        if value_without < value:  # then the others descend again
+        if value_without < value:  # then descend again in the others
             x, value = without, value_without
             if np.isfinite(x).any():
                 x, value = descend_from(x)
-    # As in AIC, each bandwidth more has to lower the deviance by 2 / n_rows.
+    # As in AIC, each further bandwidth must lower the deviance by 2 / n_rows.
     cost = 2 * (len(x) - 1) / n_rows
     worth_it = value - penalty(x)[0] + cost < objective(bandwidth_of(common))[0]
     return bandwidth_of(x) if worth_it else None
 
 
 def _down_the_slopes(objective, x, farthest):
-    """Descend in the finite coordinates, each within a distance of 0; what is infinite stays."""
+    """Descend in the finite coordinates, each within a distance of 0; keep infinite ones."""
     moving = np.isfinite(x)
 
     def of_moving(some):
@@ -122,11 +123,11 @@ def _down_the_slopes(objective, x, farthest):
 
 
 def _switch_off(objective, x, value, across):
-    """Switch features off whose bandwidths are beyond some, widest first, if that is no worse."""
+    """Switch off features with wide bandwidths, the widest first, if that is no worse."""
     order = np.argsort(across - x)
     order = order[x[order] >= across[order]]
     together = len(order)
-    while together:  # many at once, for there may be many
+    while together:  # many at once, because there may be many
         off = x.copy()
         off[order[:together]] = np.inf
         without = objective(off)[0]
@@ -139,7 +140,7 @@ def _switch_off(objective, x, value, across):
 
 
 def _switch_off_each(objective, x, value, across):
-    """Switch features off one by one, the widest bandwidths first, where that is better."""
+    """Switch features off one by one, the widest bandwidths first, if that is better."""
     order = np.argsort(across - x)
     for feature in order[np.isfinite(x[order])][:_FEATURES_TRIED]:
         off = x.copy()
@@ -151,7 +152,7 @@ def _switch_off_each(objective, x, value, across):
 
 
 def _filled(where, numbers):
-    """An array with these numbers where a mask is True, and 0 elsewhere."""
+    """An array with the given numbers where a mask is True, and 0 elsewhere."""
     filled = np.zeros(len(where))
     filled[where] = numbers
     return filled

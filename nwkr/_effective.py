@@ -21,7 +21,7 @@ __all__ = ["LocalRows", "surface_gradients", "visit_rows"]
 
 
 class LocalRows:
-    """Some queries of a fit, seen from some keys.
+    """Some queries of a fit, and some keys.
 
     Parameters
     ----------
@@ -39,14 +39,15 @@ class LocalRows:
         self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
         filled, spread = fit.lines.filled, fit.lines.spread
         queries = filled(fit.attention.queries[rows])
-        # From near these queries, so that no digit is lost far from the common centre.
+        # Relative to a place near these queries, so that no digits are lost far from the common
+        # centre.
         centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
         self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
         self._means = (queries - centre) / spread - fit.offset[rows]
 
     @property
     def effective(self) -> np.ndarray:
-        """Effective weights, of shape (n_rows, n_cols); 0 where no key has weight."""
+        """Effective weights, of shape (n_rows, n_cols); 0 for queries without weights."""
         effective = self.weights * (1 + self.along(self.fit.directions[self.rows]))
         # The sum is 1, which says most about a key beside which the others weigh next to nothing:
         # it is so near the mean that the difference is rounding.
@@ -60,8 +61,8 @@ class LocalRows:
     def leverages(self) -> np.ndarray:
         """Effective weight of each key in a fit at its own place, (n_rows, n_cols).
 
-        The window stays the query's: without the key, the fit at the query is less by its
-        effective weight times its residual, over 1 minus this.
+        The window is that of the query. Leaving out the key reduces the fit at the query by its
+        effective weight times its residual, divided by 1 minus this value.
         """
         leverages = self.weights.copy()
         for number, row in enumerate(self.rows):
@@ -69,7 +70,7 @@ class LocalRows:
         return leverages
 
     def residuals(self, targets: np.ndarray, number: int) -> np.ndarray:
-        """How far each key lies above the line of each query.
+        """Distance of each key above the line of each query.
 
         Parameters
         ----------
@@ -100,7 +101,7 @@ class LocalRows:
         Returns
         -------
         moved : ndarray of shape (n_rows, n_cols)
-            The predictions, and the residuals added.
+            The predictions plus the residuals.
         """
         return self.fit.predictions[self.rows, number, None] + self.residuals(targets, number)
 
@@ -122,7 +123,7 @@ class LocalRows:
 
 
 def visit_rows(fit: LocalFit, visit: Callable[[LocalRows], None]) -> None:
-    """Show the rows of a fit, a block of queries at a time, from several threads.
+    """Pass the rows of a fit to a callback, by blocks of queries, from several threads.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def visit_rows(fit: LocalFit, visit: Callable[[LocalRows], None]) -> None:
 def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
     """Derivatives of the predictions by each column of the query.
 
-    The line's own slope, and how it changes as the weights do.
+    The slope of the line, plus the change of the fit through the weights.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
     Returns
     -------
     gradients : ndarray of shape (n_queries, n_features, n_outputs)
-        Derivatives; NaN where no key has weight and nothing stands in.
+        Derivatives; NaN for queries without weights if `handle_empty` gives NaN.
     """
     attention, bandwidth = fit.attention, fit.attention.scales
     counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
@@ -164,7 +165,7 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
         shares = [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
         for number, row in enumerate(rows):
             apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
-            apart[np.isnan(apart)] = 0  # as far from all
+            apart[np.isnan(apart)] = 0  # equally far from all keys
             for output, share in enumerate(shares):
                 gradients[row, counted, output] += 2 * (share[number] @ apart)
 

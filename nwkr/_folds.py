@@ -1,4 +1,4 @@
-"""Candidates compared over splits of the rows, by the search of scikit-learn."""
+"""Comparison of candidates by scikit-learn's cross-validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["scores_over_folds"]
 
 
 def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
-    """Compare candidates over splits of the rows.
+    """Compare candidates by cross-validation.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     sample_weight : ndarray of shape (n_samples,)
-        Weights, which count in the scores, too, where they differ.
+        Weights, which also weight the scores if they differ.
     scoring : str or callable
         As in :func:`nwkr._scoring.score_predictions`.
     cv : int, cross-validation generator or iterable
@@ -48,7 +48,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
         X = distances
         model.set_params(metric="precomputed", metric_params=None)
     weighted = np.ptp(sample_weight) > 0
-    # Metadata routing makes the weights count in the scores, too, whatever the caller has set.
+    # Metadata routing passes the weights to the scores, whatever the caller has set.
     with config_context(enable_metadata_routing=weighted):
         search = GridSearchCV(
             model.set_fit_request(sample_weight=True) if weighted else model,

@@ -1,6 +1,7 @@
-"""Fits without one training row each, and the intervals that their residuals make.
+"""Fits without each training row, and the intervals from their residuals.
 
-A fit without a row is the fit with all, less the row's share; nothing is fitted again.
+The fit without a row is the fit to all rows minus the contribution of the row, so no model is
+fitted again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from nwkr._effective import LocalRows
 
 __all__ = ["LARGEST_SHARE", "FitsWithoutEach", "jackknife_limits"]
 
-# A row with a share of at most this can be taken out of a fit without loss of digits.
+# A row with at most this share can be removed from a fit without loss of digits.
 LARGEST_SHARE = 0.5
 _ROUNDING = 1e-12
 
@@ -24,14 +25,14 @@ class FitsWithoutEach:
     Parameters
     ----------
     seen : LocalRows
-        The queries, seen from the keys.
+        The queries and keys.
     """
 
     def __init__(self, seen: LocalRows):
         self._seen, self._n_keys = seen, len(seen.fit.attention.weights)
         self._in_order = np.array_equal(seen.cols, np.arange(self._n_keys))
         leverages = seen.leverages
-        #: Pairs whose fit cannot be found this way: the caller has to replace it.
+        #: Pairs whose fit cannot be computed in this way; the caller must replace it.
         self.large = leverages > LARGEST_SHARE
         self._factors = seen.effective / (1 - np.minimum(leverages, LARGEST_SHARE))
         self._anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -63,9 +64,9 @@ def jackknife_limits(
     fits : ndarray of shape (n_queries, n_keys)
         Fits without each key. They are overwritten.
     reach : ndarray of shape (n_queries, n_keys) or (n_keys,)
-        How far each key's residual reaches to both sides.
+        Half-width from the residual of each key.
     counts : ndarray of shape (n_keys,)
-        As how many each counts.
+        The number of rows that each key counts as.
     coverage : float
         The coverage.
 
@@ -80,9 +81,9 @@ def jackknife_limits(
 
 
 def _order_statistic(numbers, counts, coverage):
-    """The least number in each row up to which there are ``coverage * (n + 1)``, by count.
+    """The smallest number in each row with ``coverage * (n + 1)`` counts up to it.
 
-    Infinite where all together do not suffice. NaN counts as infinite. The numbers are reordered.
+    Infinite if there are too few. NaN counts as infinite. The numbers are reordered.
     """
     wanted = coverage * (counts.sum() + 1) * (1 - _ROUNDING)
     if (counts == counts[0]).all():

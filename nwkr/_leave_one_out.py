@@ -1,6 +1,6 @@
-"""Each training row predicted without itself, for many bandwidths at once.
+"""Leave-one-out predictions of the training rows, for many bandwidths at once.
 
-Arrays in, arrays out: what the search for a bandwidth (`_search.py`) evaluates.
+The search for a bandwidth (`_search.py`) evaluates them. Inputs and results are arrays.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from nwkr._window import FixedWindow, Window
 
 __all__ = ["MEANS", "Fit", "Form", "LeaveOneOut"]
 
-_COPIES_OF_SUMS = 2  # that are held while they are pooled
+_COPIES_OF_SUMS = 2  # in memory while they are pooled
 
 
 class Form(NamedTuple):
-    """What is fitted in a window.
+    """The form of a local fit.
 
     Attributes
     ----------
     degree : {0, 1}
-        A constant or a line; a step from the trend.
+        0 is a constant, 1 a line; with a trend, 1 is a step from it.
     ridge : float
-        How many rows say that a slope is 0.
+        Penalty on the slopes, as a number of rows with slope 0.
     """
 
     degree: int
@@ -48,16 +48,16 @@ MEANS = Form(0, np.inf)
 
 @dataclass(frozen=True)
 class Fit:
-    """What one bandwidth gives, for the rows that are asked about.
+    """The fits with one bandwidth, for the rows to predict.
 
     Attributes
     ----------
     fit_without, fit_whole : callable
-        What makes :attr:`without` and :attr:`whole`, of which a criterion may need but one.
+        Functions that compute :attr:`without` and :attr:`whole`. A criterion may need only one.
     own : ndarray of shape (n_rows,)
-        The weight that each row has at its own place.
+        The weight of each row at its own place.
     values : ndarray of shape (n_keys, n_values)
-        What was pooled.
+        The pooled values.
     """
 
     fit_without: Callable[[], Any]
@@ -67,40 +67,40 @@ class Fit:
 
     @cached_property
     def without(self) -> Any:
-        """What is fitted at each row without the row: a LocalFit, or LocalLogits."""
+        """The fit at each row without the row: a LocalFit, or LocalLogits."""
         return self.fit_without()
 
     @cached_property
     def whole(self) -> Any:
-        """What is fitted at each row, the row included."""
+        """The fit at each row, including the row."""
         return self.fit_whole()
 
     @property
     def predictions(self) -> np.ndarray:
-        """Each row's prediction without itself, NaN where none stands in: (n_rows, n_outputs)."""
+        """Leave-one-out prediction of each row, (n_rows, n_outputs); NaN if there is none."""
         return self.without.predictions
 
     @property
     def fitted(self) -> np.ndarray:
-        """Each row's prediction with itself, (n_rows, n_outputs)."""
+        """Prediction of each row, including itself, (n_rows, n_outputs)."""
         return self.whole.predictions
 
     @property
     def leverages(self) -> np.ndarray:
-        """Share of each row in its own prediction when it is not left out, of shape (n_rows,)."""
+        """Weight of each row in its own prediction if it is not left out, of shape (n_rows,)."""
         with np.errstate(over="ignore"):
             totals = np.exp(self.whole.sums.shift) * self.whole.sums.total
-        # Where a kernel is 0 at 0, there may be no weight at all.
+        # If a kernel is 0 at distance 0, there may be no weight at all.
         shares = np.divide(self.own, totals, out=np.ones_like(totals), where=totals > 0)
         return shares * self.whole.leverage
 
     @property
     def empty_share(self) -> float:
-        """Share of the rows that no other row has weight for."""
+        """Share of the rows for which no other row has weight."""
         return float(np.mean(~self.without.sums.reached))
 
     def slopes(self, by_prediction: np.ndarray) -> np.ndarray:
-        """Derivatives by the logarithm of each bandwidth of a loss of the predictions.
+        """Derivatives of a loss of the predictions by the logarithm of each bandwidth.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class Fit:
         return bandwidth_slopes(self.without, self.values, by_prediction)
 
     def slopes_of_fitted(self, by_fitted: np.ndarray, by_leverage: np.ndarray) -> np.ndarray:
-        """Derivatives by the logarithm of each bandwidth of a loss of fits and leverages.
+        """Derivatives of a loss of fits and leverages by the logarithm of each bandwidth.
 
         Parameters
         ----------
@@ -137,20 +137,20 @@ class Fit:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """Training rows, and which of them to predict.
+    """Training rows, and the rows among them to predict.
 
     Attributes
     ----------
     attention : Attention
-        The rows to predict, each of which leaves itself out, and all rows; without a window.
+        The rows to predict, each of which leaves itself out, and all rows; without a bandwidth.
     targets : ndarray of shape (n_keys, n_outputs)
         The targets of all rows.
     features : Columns or None, default=None
-        The features that the columns are of; None if each is a feature.
+        The features to which the columns belong; None if each column is a feature.
     trend : Trend or None, default=None
-        The trend of all rows; with it, degree 1 is a step from there.
+        The trend of all rows; with a trend, degree 1 is a step from it.
     mask : Mask or None, default=None
-        Which rows those to predict do not see where they are not left out.
+        The rows that each row to predict must not use, if it is not left out.
     """
 
     attention: Attention
@@ -165,19 +165,19 @@ class LeaveOneOut:
         return next(self.fits([FixedWindow(by_column)], form))
 
     def fits(self, windows: Sequence[Window], form: Form = MEANS) -> Iterator[Fit]:
-        """Leave-one-out fits of many bandwidths; those in proportion share the distances.
+        """Leave-one-out fits of many bandwidths; multiples of one another share the distances.
 
         Parameters
         ----------
         windows : sequence of Window
             The bandwidths.
         form : Form, default=MEANS
-            What is fitted in a window.
+            The form of the local fit.
 
         Yields
         ------
         fit : Fit
-            One for each window, in their order. As many share distances as working memory lets.
+            One for each window, in order. As many share distances as `working_memory` allows.
         """
         left = dict(enumerate(windows))
         pooled: dict[int, tuple] = {}
@@ -191,12 +191,12 @@ class LeaveOneOut:
 
     @property
     def logits(self) -> np.ndarray:
-        """The trend of the rows to predict, without each of them."""
+        """The trend at the rows to predict, fitted without each of them."""
         assert self.trend is not None
         return self.trend.logits_without[self.attention.leave_out]
 
     def _pool(self, windows, form):
-        """Sums for windows in proportion, which share the distances."""
+        """Sums for windows that are multiples of one another, which share the distances."""
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)
@@ -215,7 +215,7 @@ class LeaveOneOut:
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
         with_itself: list = [None] * len(sums)
         if first.by_query or attention.mask is not None:
-            # More than the row is left out, or the width depends on it: it is another pooling.
+            # If more than the row is left out, or the width depends on the row, pool separately.
             whole = first.at(self.attention.replace(leave_out=None, mask=self.mask))
             with_itself = lines.careful(whole).pool_each(values, multiples)
             scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
@@ -224,7 +224,7 @@ class LeaveOneOut:
         return [(fit, a, s, values, other) for a, s, other in zip(scaled, sums, with_itself)]
 
     def n_values(self, form: Form) -> int:
-        """How many values are pooled, at most."""
+        """Maximal number of pooled values."""
         n_columns, n_outputs = self.attention.keys.shape[1], self.targets.shape[1]
         if not (form.degree and np.isfinite(form.ridge)):
             n_columns = 0
@@ -234,13 +234,13 @@ class LeaveOneOut:
         return n_outputs * (1 + n_columns) + n_columns + n_products
 
     def _n_together(self, form):
-        """How many windows may have their sums in memory at once."""
+        """Number of windows whose sums fit in memory at once."""
         n_numbers = len(self.attention.queries) * max(1, self.n_values(form)) * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 
 def _fit(fit, attention, sums, values, with_itself):
-    """A fit from sums without each row; and attention and sums with it, if more is different."""
+    """A fit from sums without each row, and attention and sums with it if they differ in more."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
 

@@ -1,4 +1,4 @@
-"""What a search leaves out with each row: nothing else, its group, what is near, the future."""
+"""The rows that a search leaves out with each row: its group, its neighbours, or the future."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LeftOut"]
 
 
 class LeftOut(NadarayaWatsonBase):
-    """Estimates that know what not to predict a row from."""
+    """An estimator that leaves out groups, gaps or the future."""
 
     _parameter_constraints: dict = {
         **NadarayaWatsonBase._parameter_constraints,
@@ -25,9 +25,9 @@ class LeftOut(NadarayaWatsonBase):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None):
-        """Remember the training rows, and find the bandwidth.
+        """Store the training rows, and choose the bandwidth.
 
-        `X` and what follows from the rest are copied: arrays may be changed afterwards.
+        The data are copied, so later changes of the arrays have no effect.
 
         Parameters
         ----------
@@ -37,12 +37,12 @@ class LeftOut(NadarayaWatsonBase):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets: the values. Class labels, of shape (n_samples,), for the classifier.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A weight of k counts as k copies of the row, one of 0 (or less than 1e-290
-            of the largest) as no row. Where rows are counted, weights that sum to less than
-            their effective number of rows, ``sum(w)^2 / sum(w^2)``, count as that many.
+            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
+            of the largest) is ignored. If the sum of the weights is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
         groups : array-like of shape (n_samples,), default=None
-            Labels of groups of rows that belong together: measurements of one patient, copies of
-            one row. Each row is predicted without all rows of its group. With `cv`, these are the
+            Labels of groups of related rows, such as measurements of one patient, or copies of one
+            row. Each row is predicted without all rows of its group. With `cv`, these are the
             groups for its splits.
 
         Returns
@@ -53,52 +53,52 @@ class LeftOut(NadarayaWatsonBase):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as described. The estimator is then as it was.
+            If a parameter or the data are invalid. The estimator is then unchanged.
         """
         return self._fit(X, y, sample_weight, groups=as_numpy("groups", groups))
 
     def _check_left_out(self, by_criterion):
-        """Check that what is left out goes together with how candidates are judged."""
+        """Check that the rows left out are compatible with the scoring."""
         if self._order is None:
             return
         for name in ("gap", "one_sided"):
             value = getattr(self, name)
             if self.cv is not None and value is not None:
                 raise ValueError(
-                    f"{name}={value!r} needs cv=None, for it tells what each row is predicted "
-                    f"without; got cv={self.cv!r}."
+                    f"{name}={value!r} needs cv=None, because it defines the rows to leave out; "
+                    f"got cv={self.cv!r}."
                 )
         if by_criterion:
             raise ValueError(
-                f"scoring={self.scoring!r} judges the fit to all rows, without regard to groups, "
-                f"gap and one_sided; choose another scoring."
+                f"scoring={self.scoring!r} evaluates the fit to all rows and ignores groups, gap "
+                f"and one_sided; choose another scoring."
             )
 
     def _to_predict(self):
         """Numbers of the keys that can be predicted, in the order of the training rows."""
-        by_number = np.argsort(self._rows)  # so that any choice is the same in any order
+        by_number = np.argsort(self._rows)  # so that a choice does not depend on the internal order
         if self._order is None:
             return by_number
         by_number = by_number[self._order.predictable(self._rows)[self._rows[by_number]]]
         if not len(by_number):
             raise ValueError(
-                f"Some row must be left to predict another from; with gap={self.gap!r}, "
-                f"one_sided={self.one_sided!r} and the groups given, none is: groups must be at "
-                f"least 2 (with weight), and a gap shorter than the rows reach."
+                f"No row can be predicted from another: gap={self.gap!r}, "
+                f"one_sided={self.one_sided!r} and groups leave out all other rows. There must be "
+                f"at least 2 groups (with weight), and the gap must be shorter than the data."
             )
         return by_number
 
     def _without(self, attention, rows):
-        """The attention of some rows to all that they do not leave out."""
+        """The attention of some rows, with the rows that they leave out."""
         if self._order is None:
             return attention
         return attention.replace(mask=self._order.left_out(self._rows, self._rows[rows]))
 
     def _splits(self, X, y):
-        """What `cv` stands for, with the groups if there are any."""
+        """The splits of `cv`, with the groups if there are any."""
         if self._order is None:
             return self.cv
         groups = self._order.places
-        if len(groups) != len(X):  # rows without weight are absent
+        if len(groups) != len(X):  # rows without weight are ignored
             groups = groups[self._rows]
         return list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y, groups))

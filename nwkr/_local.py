@@ -1,4 +1,4 @@
-r"""What is fitted in a window: a constant, or a line whose slopes are drawn towards 0.
+r"""Local fits: a constant, or a line whose slopes are shrunk towards 0.
 
 With the kernel weights :math:`w_i` of a query :math:`q` (sample weights included, counted in rows)
 and their sum :math:`W`, a local line minimises
@@ -7,14 +7,14 @@ and their sum :math:`W`, a local line minimises
           \qquad D_j = \frac{1}{1 / b_j^2 + 1 / s_j^2}
 
 with the bandwidth :math:`b_j` of a column and its variance :math:`s_j^2`. :math:`D_j` is the
-variance of a column within the window, so in an ordinary window ``ridge`` rows say that the slope
-is 0. The fit is made of pooled moments: with the means :math:`\bar x, \bar y`, the covariances
+variance of a column within the window, so the penalty counts as ``ridge`` rows with slope 0. The
+fit is computed from pooled moments: with the means :math:`\bar x, \bar y`, the covariances
 :math:`C` of the columns and :math:`c` of columns and targets, all under the weights,
 
 .. math:: f(q) = \bar y + (q - \bar x)' \beta,
           \qquad \beta = (C + \tfrac{\text{ridge}}{W} D)^{-1} c.
 
-A local constant is a line without columns that have slopes, so it needs no code of its own.
+A local constant is a line in no columns, so it needs no separate code.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from nwkr._window import Window
 
 __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 
-# The relative error of a line is less than so many times that of the sums that it is made of.
+# The relative error of a line is less than this many times that of its sums.
 _ERROR_OF_LINES = 64
-# A variance without one key is computed anew where it is a smaller share of the variance of all.
+# A variance without one key is recomputed if it is a smaller share of the variance of all.
 _LOST = 1e-4
-# A column whose spread is a smaller share of its mean is constant.
+# A column is constant if its spread is a smaller share of its mean.
 _ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
 class LocalLines:
-    """Lines in the columns that have slopes; constants where no column has.
+    """Lines in the columns with slopes; constants if there are none.
 
     Attributes
     ----------
     ridge : float
-        Rows that say that a slope is 0.
+        Penalty, as a number of rows with slope 0.
     columns, telling : ndarray of shape (n_slopes,)
-        Numbers of the columns that have slopes, and of those that have their bandwidths.
+        Numbers of the columns with slopes, and of the columns with their bandwidths.
     centre, spread : ndarray of shape (n_slopes,)
         Mean and standard deviation of these columns over the keys.
     n_rows : float
@@ -81,15 +81,16 @@ class LocalLines:
         degree : {0, 1}
             Degree of the local polynomial.
         ridge : float
-            Rows that say that a slope is 0; constants are what infinitely many leave.
+            Penalty, as a number of rows with slope 0; `inf` gives constants.
         keys : ndarray of shape (n_keys, n_features)
             Keys.
         counts : ndarray of shape (n_keys,)
-            As how many rows each counts.
+            The number of rows that each key counts as.
         window : Window
-            The bandwidth; a column where it is 0 has no slope, for all its keys are equal.
+            The bandwidth. A column with bandwidth 0 has no slope, because all keys with weight are
+            equal.
         features : Columns or None, default=None
-            The features that the columns are of; None if each is a feature.
+            The features to which the columns belong; None if each column is a feature.
 
         Returns
         -------
@@ -99,13 +100,13 @@ class LocalLines:
         n_rows = float(counts.sum())
         some = keys.astype(float, copy=False) if degree else keys[:, :0]
         gaps = np.isnan(some)
-        if gaps.any():  # missing is the mean of what is there
+        if gaps.any():  # a missing number counts as the mean
             masses = counts @ ~gaps
             centre = counts @ np.where(gaps, 0, some) / np.where(masses > 0, masses, 1)
             some = np.where(gaps, centre, some)
         shares = counts / n_rows
         centre = shares @ some
-        # In units of the extent, so that squares stay in range.
+        # In units of the extent, so that squares neither overflow nor underflow.
         extent = np.abs(some - centre).max(axis=0, initial=0)
         unit = np.where(extent > 0, extent, 1)
         spread = unit * np.sqrt(shares @ np.square((some - centre) / unit))
@@ -122,7 +123,7 @@ class LocalLines:
         window: Window,
         features: Columns | None = None,
     ) -> LocalLines:
-        """The same for keys of which the moments are known; what is not listed is as in `of`.
+        """The same for keys with known moments; the other parameters are those of `of`.
 
         Parameters
         ----------
@@ -136,7 +137,7 @@ class LocalLines:
         lines : LocalLines
             The lines.
         """
-        # A constant column has no slope; nor has one that is constant but for rounding.
+        # A column that is constant up to rounding has no slope.
         if not (degree and np.isfinite(ridge)):
             nothing = np.empty(0, int)
             return cls(ridge, nothing, nothing, np.empty(0), np.empty(0), n_rows)
@@ -151,18 +152,18 @@ class LocalLines:
 
     @property
     def has_slopes(self) -> bool:
-        """Whether there are lines, and not only constants."""
+        """Whether there are lines, not only constants."""
         return len(self.columns) > 0
 
     def values(self, keys: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """What to pool: the targets, columns, and products of columns with both.
+        """The values to pool: targets, columns, and products of columns with both.
 
         Parameters
         ----------
         keys : ndarray of shape (n_keys, n_features)
             Keys.
         y : ndarray of shape (n_keys, n_outputs)
-            Targets, best of order 1.
+            Targets, preferably of order 1.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class LocalLines:
             return y
         z, y = self.scaled(keys).T, y.T
         end = len(y) + len(z)
-        # A row for each column of values, which is how they are weighted.
+        # One row for each column of values, as the weighting needs it.
         values = np.empty((self._n_values(len(y)), len(keys)))
         values[: len(y)], values[len(y) : end] = y, z
         for number, column in enumerate(z):
@@ -183,7 +184,7 @@ class LocalLines:
         return values.T
 
     def values_on_demand(self, keys: np.ndarray, y: np.ndarray) -> Any:
-        """The same, made only for the keys that are looked at."""
+        """The same, computed only for keys that are visited."""
         if not self.has_slopes:
             return y
         return ValuesOnDemand(self.values, self._n_values(y.shape[1]), keys, y)
@@ -193,7 +194,7 @@ class LocalLines:
         return n_outputs + n_slopes + len(self.products[0]) + n_slopes * n_outputs
 
     def careful(self, attention: Attention) -> Attention:
-        """The attention with a smaller tolerance, so that lines are within the one asked for."""
+        """The attention with a smaller tolerance, so that lines have the requested one."""
         return (
             attention.replace(tol=attention.tol / _ERROR_OF_LINES) if self.has_slopes else attention
         )
@@ -211,9 +212,9 @@ class LocalLines:
         attention : Attention
             Queries and keys.
         values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
-            What :meth:`values` gave, or gives for some keys.
+            The result of :meth:`values`, also on demand.
         sums : PooledSums or None, default=None
-            What pooling them gives, if it is known.
+            Their pooled sums, if known.
 
         Returns
         -------
@@ -228,17 +229,17 @@ class LocalLines:
         return fit
 
     def fit_sums(self, attention: Attention, sums: PooledSums) -> LocalFit:
-        """Fit a line at each query from sums alone, whichever keys these are over.
+        """Fit a line at each query from sums alone.
 
-        Nothing makes good for digits that they have lost: :attr:`centre` has to be near the
-        queries, in units of the bandwidth.
+        Lost digits of the sums cannot be restored, so :attr:`centre` must be near the queries, in
+        units of the bandwidth.
 
         Parameters
         ----------
         attention : Attention
-            Queries and their window, with any keys or none.
+            Queries and their bandwidth, with any keys or none.
         sums : PooledSums
-            What pooling the values of all keys gave.
+            Pooled values of all keys.
 
         Returns
         -------
@@ -288,14 +289,14 @@ class LocalLines:
             if attention.query_widths is not None:
                 wide = wide / np.square(attention.query_widths)[:, None]
             within = 1 / (wide + 1 / self._variance(attention))
-        # A column that is constant without the key has no slope, whatever the penalty.
+        # A column that is constant without the key has no slope, for any penalty.
         penalty = np.where(within > 0, within, 1.0)
         return np.broadcast_to(penalty, (len(attention.queries), len(self.columns)))
 
     def _variance(self, attention):
         """The variance of each column among the keys that a query does not leave out.
 
-        In units of the variance among all.
+        In units of the variance among all keys.
         """
         leave_out, counts = attention.leave_out, attention.counts
         if counts is None or (leave_out is None and attention.mask is None):
@@ -307,7 +308,7 @@ class LocalLines:
         rest = np.maximum(1 - shares, np.finfo(float).eps)
         place = self.scaled(np.take(attention.keys, out, axis=0))
         variance = (1 - shares / rest * np.square(place)) / rest
-        # Without a key that makes nearly all of the variance, the difference has lost its digits.
+        # If one key makes nearly all of the variance, the difference without it loses its digits.
         lost = (variance < _LOST).any(axis=1)
         for key in np.unique(out[lost]):
             kept = np.where(np.arange(len(counts)) == key, 0.0, counts)
@@ -323,7 +324,7 @@ class LocalLines:
         return np.where(self.spread * std > _ROUNDING * np.abs(mean), std, 0)
 
     def _count_anew(self, fit, values):
-        """Moments about the local mean, where those about the common centre lost digits."""
+        """Moments about the local mean, for queries where those about the centre lost digits."""
         attention, trust = fit.attention, fit.trust
         covariance, with_y, offset = fit.covariance, fit.with_y, fit.offset
         z_mean = self.scaled(attention.queries) - offset
@@ -336,7 +337,8 @@ class LocalLines:
             keys = self.filled(attention.keys[cols])
             targets = values[cols][:, : with_y.shape[2]]
             for row, shares in zip(again[rows], weights):
-                # From the heaviest key, so that nothing is lost however far the centre is.
+                # Relative to the heaviest key, so that no digits are lost if the centre is far
+                # away.
                 heaviest = shares.argmax()
                 apart = (keys - keys[heaviest]) / self.spread
                 mean = shares @ apart
@@ -350,18 +352,18 @@ class LocalLines:
             attention.take(again).visit(add)
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
-        """The columns that have slopes, about their centre and in units of their spread."""
+        """The columns with slopes, centred and in units of their spread."""
         return (self.filled(X) - self.centre) / self.spread
 
     def filled(self, X: np.ndarray) -> np.ndarray:
-        """The columns that have slopes, with their centre for what is missing."""
-        some = np.take(X.T, self.columns, axis=0).T  # by column, which are long
+        """The columns with slopes, with missing numbers replaced by their centre."""
+        some = np.take(X.T, self.columns, axis=0).T  # by column, because columns are long
         gaps = np.isnan(some)
         return np.where(gaps, self.centre, some) if gaps.any() else some
 
     @property
     def products(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the two columns in each product of columns."""
+        """The numbers of both columns in each product of columns."""
         return _products_of(len(self.columns))
 
 
@@ -372,7 +374,7 @@ def _products_of(n_columns):
 
 @cache
 def _places_of_products(n_columns):
-    """Which product is that of two columns, of shape (n_columns, n_columns)."""
+    """The number of the product of two columns, of shape (n_columns, n_columns)."""
     first, second = _products_of(n_columns)
     places = np.empty((n_columns, n_columns), int)
     places[first, second] = places[second, first] = np.arange(len(first))
@@ -380,4 +382,4 @@ def _places_of_products(n_columns):
 
 
 CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0, int), np.empty(0), np.empty(0), 0.0)
-"""Nothing but means."""
+"""Local constants: means."""

@@ -1,4 +1,4 @@
-"""The result of a fit in windows: means, slopes and effective weights at queries."""
+"""The result of local fits: means, slopes and effective weights at queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nwkr._ridge import LEAST_VARIANCE, inverse_root, solve_flat
 
 __all__ = ["LocalFit"]
 
-# A penalty of a smaller share of the rows is rounding beside them.
+# A penalty with a smaller share of the rows is negligible.
 _ROUNDING = 1e-14
 # Matrices lose digits where, in units of their diagonal, an eigenvalue is smaller.
 _LEAST_SHARE = 2.0**-30
@@ -21,16 +21,16 @@ _LEAST_SHARE = 2.0**-30
 
 @dataclass(frozen=True)
 class LocalFit:
-    """Lines at queries, in units of the columns' spread.
+    """Lines at queries, in units of the spread of the columns.
 
     Attributes
     ----------
     lines : LocalLines
-        What they are lines in.
+        The columns and the penalty of the lines.
     attention : Attention
         Queries and keys.
     sums : PooledSums
-        What pooling gave.
+        The pooled sums.
     mean : ndarray of shape (n_queries, n_outputs)
         Mean of the targets in the window.
     covariance : ndarray of shape (n_queries, n_slopes, n_slopes)
@@ -40,9 +40,9 @@ class LocalFit:
     offset : ndarray of shape (n_queries, n_slopes)
         From the mean of the columns to the query.
     trust : ndarray of shape (n_queries,)
-        ``W / (W + ridge)`` with the rows ``W`` in the window: how far a slope is believed.
+        ``W / (W + ridge)`` with the number of rows ``W`` in the window: the shrinkage of slopes.
     penalty : ndarray of shape (n_queries, n_slopes)
-        Variance of the columns within the window, which a slope is measured by.
+        Variance of the columns within the window, by which slopes are penalised.
     roots : dict of int to (ndarray, ndarray)
         Matrices that times their transpose are the inverse of ``C + ridge / W D``, and their
         transpose times `with_y`, at the queries where these have lost the digits.
@@ -61,10 +61,12 @@ class LocalFit:
 
     @cached_property
     def _solved(self):
-        """Slopes, (n_queries, n_slopes, n_outputs), and the same solved for the offset."""
+        """Slopes, (n_queries, n_slopes, n_outputs), and the solution for the offset."""
         right = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
         left, right = self._system(), self.trust[:, None, None] * right
-        unknown = np.isnan(self.sums.total) | ~(self.sums.total > 0)  # and nothing stands in
+        unknown = np.isnan(self.sums.total) | ~(
+            self.sums.total > 0
+        )  # and handle_empty gives no prediction
         left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
         rows = np.fromiter(self.roots, int)
         flat, solved = self._without_penalty, np.empty_like(right)
@@ -79,7 +81,7 @@ class LocalFit:
 
     @property
     def _without_penalty(self):
-        """Which queries have so many rows that the penalty is nothing beside them."""
+        """Queries with so many rows that the penalty is negligible."""
         return self.trust > 1 - _ROUNDING
 
     def take(self, rows: np.ndarray) -> LocalFit:
@@ -98,7 +100,7 @@ class LocalFit:
         )
 
     def _system(self, rows=slice(None)):
-        """The matrix that is solved for slopes, ``trust * (C + ridge / W D)``."""
+        """The matrix of the equations for the slopes, ``trust * (C + ridge / W D)``."""
         trust, penalty = self.trust[rows], self.penalty
         left = trust[..., None, None] * self.covariance[rows]
         penalty = (
@@ -179,12 +181,12 @@ class LocalFit:
 
     @property
     def scaled_slopes(self) -> np.ndarray:
-        """Slopes by the columns' spread, of shape (n_queries, n_slopes, n_outputs)."""
+        """Slopes per spread of the column, of shape (n_queries, n_slopes, n_outputs)."""
         return self._solved[0]
 
     @property
     def directions(self) -> np.ndarray:
-        """What effective weights change along, of shape (n_queries, n_slopes)."""
+        """The direction in which effective weights change, of shape (n_queries, n_slopes)."""
         return self._solved[1]
 
     @property
@@ -196,7 +198,7 @@ class LocalFit:
 
     @property
     def slopes(self) -> np.ndarray:
-        """Slopes by unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
+        """Slopes per unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
         return self._solved[0] / self.lines.spread[:, None]
 
     @property

@@ -1,4 +1,4 @@
-"""How a loss of local fits changes with the bandwidths: through the weights, and the penalty."""
+"""Derivatives of a loss of local fits by the bandwidths, through weights and penalty."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ def bandwidth_slopes(
 ) -> np.ndarray:
     """Derivatives of a loss by the logarithm of each bandwidth.
 
-    The loss changes with the weight of a key by the key's effective weight times its residual,
-    ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights, and with
-    the leverage by the square of the first factor: both are sums of what was pooled.
+    The derivative of the loss by the weight of a key is the effective weight of the key times its
+    residual, ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights.
+    The derivative through the leverage is the square of the first factor. Both are sums of pooled
+    values.
 
     Parameters
     ----------
     fit : LocalFit
         The fit.
     values : ndarray of shape (n_keys, n_values)
-        What was pooled.
+        The pooled values.
     by_prediction : ndarray of shape (n_queries, n_outputs)
         Derivatives of the loss by the predictions.
     by_leverage : ndarray of shape (n_queries,) or None, default=None
-        Derivatives of the loss by the leverages of the queries, times the total of the weights
-        and over the share that a query has of them at its own place.
+        Derivatives of the loss by the leverages of the queries, times the total of the weights,
+        divided by the weight of a query at its own place.
 
     Returns
     -------

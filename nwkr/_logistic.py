@@ -1,6 +1,6 @@
-"""A logistic regression that has been fitted, seen from its rows: what each has contributed.
+"""A fitted logistic regression row by row: the contribution of each row.
 
-Everything but the logits without a row is a sum over rows, so that parts of the rows add up.
+All results except the logits without a row are sums over rows, so parts of the rows add up.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Link:
 
     @property
     def n_logits(self) -> int:
-        """Number of logits: one for two classes, which is that of the second; else one for each."""
+        """Number of logits: for two classes that of the second class, else one for each class."""
         return len(self.present) - (len(self.present) < 3)
 
     @property
     def of_logits(self) -> np.ndarray:
-        """Numbers of the classes that have a logit, of shape (n_logits,)."""
+        """Numbers of the classes with a logit, of shape (n_logits,)."""
         return self.present[len(self.present) - self.n_logits :]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -54,29 +54,29 @@ class Link:
         return probabilities
 
     def slopes(self, by_probability: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Derivatives by the logits, (n_rows, n_logits), given those by the probabilities."""
+        """Derivatives by the logits, (n_rows, n_logits), from those by the probabilities."""
         weighted = by_probability * probabilities
         mean = weighted.sum(axis=1, keepdims=True)
         return weighted[:, self.of_logits] - mean * probabilities[:, self.of_logits]
 
     def truth(self, codes: np.ndarray) -> np.ndarray:
-        """What the probabilities of the logits should be, (n_rows, n_logits), given the classes."""
+        """Indicators of the classes of the logits, (n_rows, n_logits)."""
         return np.equal.outer(codes, self.of_logits).astype(float)
 
 
 class LogisticRows:
-    """Rows under a logistic regression that they have a part in.
+    """Rows of a logistic regression.
 
     Parameters
     ----------
     Z : ndarray of shape (n_rows, n_slopes)
-        Columns that it has slopes in.
+        Columns with slopes.
     truth : ndarray of shape (n_rows, n_logits)
-        1 where a row is of the logit's class, 0 elsewhere.
+        1 if a row has the class of the logit, else 0.
     weights : ndarray of shape (n_rows,)
-        As how many rows each counts.
+        The number of rows that each row counts as.
     logits : ndarray of shape (n_rows, n_logits)
-        What the regression says of them.
+        The logits of the regression.
     link : Link
         From logits to probabilities.
     """
@@ -114,8 +114,8 @@ class LogisticRows:
         Parameters
         ----------
         together : bool, default=True
-            Whether those by coefficients of different logits are among them; of shape
-            (n_logits, 1 + n_slopes, 1 + n_slopes) if not, or if there is one logit.
+            Whether to include derivatives by coefficients of different logits. If not, or if there
+            is one logit, the shape is (n_logits, 1 + n_slopes, 1 + n_slopes).
 
         Returns
         -------
@@ -139,14 +139,14 @@ class LogisticRows:
         return weighted.T @ self._columns
 
     def logits_without(self, weights: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-        """Logits of each row, as they are without so much of the row's weight.
+        """Logits of each row, fitted without this part of its weight.
 
         Parameters
         ----------
         weights : ndarray of shape (n_rows,)
-            The weight that each goes without.
+            The part of the weight to leave out.
         inverse : ndarray
-            What :func:`inverse_of` gave for the curvature of all rows.
+            The result of :func:`inverse_of` for the curvature of all rows.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class LogisticRows:
         return logits
 
     def loss_of(self, logits: np.ndarray) -> float:
-        """Sum of the log losses of other logits of the rows, none beyond rounding."""
+        """Sum of the log losses of other logits of the rows, up to rounding."""
         probabilities, truth = (
             self._link.probabilities(logits)[:, self._link.of_logits],
             self._truth,
@@ -181,7 +181,7 @@ class LogisticRows:
         return -float(self._weights @ np.log(of_truth))
 
     def dof(self, inverse: np.ndarray) -> float:
-        """Degrees of freedom for each logit: the trace of what the rows contribute."""
+        """Degrees of freedom for each logit: the sum of the contributions of the rows."""
         trace = 0.0
         for rows, influence in self._influences(inverse):
             p, own = self._probabilities[rows], influence
@@ -194,7 +194,7 @@ class LogisticRows:
         return trace / (n_logits - (n_logits > 2))
 
     def _influences(self, inverse) -> Iterator[tuple[slice, np.ndarray]]:
-        """Blocks of rows, and how the logits of each follow its residuals."""
+        """Blocks of rows, and the derivatives of the logits of each row by its residuals."""
         n_rows, n_logits = self._logits.shape
         n_at_once = max(1, _NUMBERS_AT_ONCE // n_logits**2)
         for start in range(0, n_rows, n_at_once):
@@ -232,7 +232,7 @@ def inverse_of(curvature: np.ndarray, C: float) -> np.ndarray:
         return np.stack([_inverse(block) for block in penalised])
     logits = np.arange(len(curvature))[:, None]
     penalised[logits, slopes, logits, slopes] += 1 / C
-    # The probabilities do not change if all intercepts do alike.
+    # A common change of all intercepts does not change the probabilities.
     n_logits, n_columns = curvature.shape[:2]
     penalised[:, 0, :, 0] += np.einsum("jkjk->", penalised) / n_columns**2
     size = n_logits * n_columns
@@ -240,11 +240,11 @@ def inverse_of(curvature: np.ndarray, C: float) -> np.ndarray:
 
 
 def _forms(columns, matrix):
-    """A bilinear form of each row with itself."""
+    """The bilinear form of each row with itself."""
     return np.einsum("ij,ij->i", columns @ matrix, columns)
 
 
 def _inverse(matrix):
-    """Inverse of a matrix of curvature, which is next to singular where classes are separable."""
+    """Inverse of a matrix of curvature, which is nearly singular for separable classes."""
     level = np.trace(matrix) / len(matrix)
     return np.linalg.inv(matrix + 1e-12 * level * np.eye(len(matrix)))

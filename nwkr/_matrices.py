@@ -90,7 +90,7 @@ def _index_type(largest):
 
 
 def check_top_k(top_k: int | None, n_train: int) -> None:
-    """Refuse a number of weights to keep that there are not."""
+    """Check the number of weights to keep."""
     counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
     if top_k is not None and not (counts and 1 <= top_k <= n_train):
         raise ValueError(

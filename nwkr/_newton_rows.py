@@ -1,4 +1,4 @@
-"""Steps of Newton's method row by row: what each row adds, and how they change with the query."""
+"""Newton steps row by row: the contribution of each row, and derivatives by the query."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ __all__ = ["gradients_of_logits", "shares_of_steps"]
 
 
 class _StepRows:
-    """Some queries of a fit, seen from some keys."""
+    """Some queries of a fit, and some keys."""
 
     def __init__(self, fit, rows, cols):
         self.fit, self.rows = fit, rows
         filled, spread = fit.step.lines.filled, fit.step.lines.spread
         queries = filled(fit.attention.queries[rows])
-        # From near these queries, so that no digit is lost far from the common centre.
+        # Relative to a place near these queries, so that no digits are lost far from the common
+        # centre.
         centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
         self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
         self._queries = (queries - centre) / spread
@@ -33,7 +34,7 @@ class _StepRows:
 def shares_of_steps(
     fit: LocalLogits, targets: np.ndarray, logit: int, rows, cols, weights
 ) -> np.ndarray:
-    """What keys add to the steps of some queries.
+    """Contributions of keys to the steps of some queries.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def shares_of_steps(
     Returns
     -------
     shares : ndarray of shape (n_rows, n_cols)
-        Shares, of which the sum over all keys is the step.
+        Shares, whose sum over all keys is the step.
     """
     share = _StepRows(fit, rows, cols).at(1, logit) * fit.limited[rows, logit, None]
     return weights * share * targets[cols, logit]
@@ -62,8 +63,8 @@ def shares_of_steps(
 def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> np.ndarray:
     """Derivatives of the logits by each column of the query.
 
-    Those of the trend, of the step at its place, and of how it changes as the weights do. What is
-    not listed is as in :func:`shares_of_steps`.
+    The sum of those of the trend, of the step, and of the step through the weights. The other
+    parameters are those of :func:`shares_of_steps`.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
     n_logits, lines = step.link.n_logits, step.lines
     counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
     gradients = np.zeros((len(fit.logits), len(bandwidth), n_logits))
-    # The row on the trend goes with the query.
+    # The row on the trend moves with the query.
     rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)
     prior = rest[:, None] * step.curvature
     at_query = fit.constant + np.einsum("knlj,nlj->knl", fit.slopes, fit.offset)
@@ -96,7 +97,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
             shares = changes * seen.at(1, logit) * left
             for row, share in zip(rows, shares):
                 apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
-                apart[np.isnan(apart)] = 0  # as far from all
+                apart[np.isnan(apart)] = 0  # equally far from all keys
                 gradients[row, counted, logit] += 2 * (share @ apart)
 
     if step.moves:

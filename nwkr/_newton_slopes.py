@@ -1,4 +1,4 @@
-"""How a loss of steps changes with the bandwidths: through the weights, and the penalty."""
+"""Derivatives of a loss of Newton steps by the bandwidths, through weights and penalty."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def bandwidth_slopes_of_steps(
 ) -> np.ndarray:
     """Derivatives of a loss by the logarithm of each bandwidth.
 
-    A logit changes with the weight of a key by the share of a row of residual 1 there, times what
-    the step leaves of its residual: a sum of what was pooled.
+    The derivative of a logit by the weight of a key is the share of a row with residual 1 at the
+    key, times the residual of the key after the step. This is a sum of pooled values.
 
     Parameters
     ----------
     fit : LocalLogits
         The fit.
     values : ndarray of shape (n_keys, n_values)
-        What was pooled.
+        The pooled values.
     by_prediction : ndarray of shape (n_queries, n_classes)
         Derivatives of the loss by the probabilities.
 
@@ -37,7 +37,7 @@ def bandwidth_slopes_of_steps(
     known = fit.trust > 0
     by_logit = step.link.slopes(by_prediction, fit.predictions)
     by_logit = np.where(known[:, None] & (fit.limited == 1), by_logit, 0)
-    # Both are linear in the columns; here from the common centre.
+    # Both are linear in the columns, here relative to the common centre.
     mean = lines.scaled(attention.queries)[:, None] - fit.offset
     level, share = fit.constant - np.einsum("knlj,nlj->knl", fit.slopes, mean)
     slope, direction = fit.slopes

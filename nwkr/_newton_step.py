@@ -1,4 +1,4 @@
-r"""One Newton step of a local likelihood, from the trend's logits to those in a window.
+r"""One Newton step of a local likelihood, from the logits of the trend to those in a window.
 
 With the kernel weights :math:`w_i` of a query :math:`q`, and for each logit the residuals
 :math:`r_i` and the curvature :math:`v_i` of the rows under the trend, the logit changes by
@@ -8,12 +8,12 @@ With the kernel weights :math:`w_i` of a query :math:`q`, and for each logit the
           \qquad \phi_i = (1, x_i - q)
 
 with the mean :math:`\bar v` of the curvature and the variance :math:`D` of the columns within the
-window, as local lines have it. One row lies on the trend, at the query, so that the step vanishes
-where no others are; ``ridge`` rows say that it has no slope.
+window, as for local lines. The penalty on the constant counts as one row on the trend, so the step
+is 0 far from all rows. The penalty on the slopes counts as ``ridge`` rows without slope.
 
-Residuals and curvature do not depend on the query: the sums are pooled moments. About the mean of
-the rows, the one on the trend among them, the equations for the constant and for the slopes are
-separate.
+Residuals and curvature do not depend on the query, so the sums are pooled moments. Relative to the
+mean of the rows, including the one on the trend, the equations for the constant and for the slopes
+are separate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from nwkr._window import Window
 
 __all__ = ["LocalLogits", "NewtonStep"]
 
-# Where the trend is sure and wrong, a step from there would go too far.
+# If the trend is confident and wrong, an unlimited step would be too long.
 _LONGEST = 4.0
 _LEAST_CURVATURE = 1e-100
 _ROUNDING = 1e-14
@@ -40,18 +40,18 @@ _ROUNDING = 1e-14
 
 @dataclass(frozen=True)
 class NewtonStep:
-    """A step of all logits, in the columns that have slopes.
+    """A step of all logits, in the columns with slopes.
 
     Attributes
     ----------
     lines : LocalLines
-        What there are slopes in.
+        The columns with slopes, and the penalty.
     link : Link
         From logits to probabilities.
     curvature : ndarray of shape (n_logits,)
         Mean curvature over the keys.
     moves : bool
-        Whether there is a step: not where all bandwidths are infinite, and no key is near.
+        Whether there is a step. There is none if all bandwidths are infinite.
     """
 
     lines: LocalLines
@@ -75,11 +75,11 @@ class NewtonStep:
         Parameters
         ----------
         ridge : float
-            Rows that say that it has no slope; constants are what infinitely many leave.
+            Penalty, as a number of rows without slope; `inf` gives constants.
         keys : ndarray of shape (n_keys, n_features)
             Keys.
         counts : ndarray of shape (n_keys,)
-            As how many rows each counts.
+            The number of rows that each key counts as.
         window : Window
             The bandwidth.
         targets : ndarray of shape (n_keys, 2 * n_logits)
@@ -87,7 +87,7 @@ class NewtonStep:
         link : Link
             From logits to probabilities.
         features : Columns or None, default=None
-            The features that the columns are of; None if each is a feature.
+            The features to which the columns belong; None if each column is a feature.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class NewtonStep:
         return cls(lines, link, np.maximum(curvature, _LEAST_CURVATURE), moves)
 
     def values(self, keys: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """What to pool: targets, times columns, curvature times products of columns.
+        """The values to pool: targets, times columns, curvature times products of columns.
 
         Parameters
         ----------
@@ -131,14 +131,14 @@ class NewtonStep:
         return np.hstack([targets, by_column, by_product.reshape(n_rows, -1)])
 
     def values_on_demand(self, keys: np.ndarray, targets: np.ndarray) -> Any:
-        """The same, made for the keys that are looked at."""
+        """The same, computed only for keys that are visited."""
         if not self.lines.has_slopes:
             return targets
         by_logit = 2 * (1 + len(self.lines.columns)) + len(self.lines.products[0])
         return ValuesOnDemand(self.values, self.link.n_logits * by_logit, keys, targets)
 
     def careful(self, attention: Attention) -> Attention:
-        """The attention, with errors of sums so small that those of the step are as asked."""
+        """The attention with a smaller tolerance, so that steps have the requested one."""
         return self.lines.careful(attention)
 
     def fit(
@@ -155,9 +155,9 @@ class NewtonStep:
         attention : Attention
             Queries and keys.
         values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
-            What :meth:`values` gave.
+            The result of :meth:`values`.
         sums : PooledSums or None, default=None
-            What pooling them gives, if it is known.
+            Their pooled sums, if known.
         logits : ndarray of shape (n_queries, n_logits) or None, default=None
             The trend at the queries; None for 0.
 
@@ -203,7 +203,7 @@ class NewtonStep:
         return LocalLogits(self, attention, sums, logits, trust, penalty, constant, slopes, offset)
 
     def _count_anew(self, attention, values, logit, moments, trust, level):
-        """Moments about the local mean, where those about the common centre lost digits."""
+        """Moments about the local mean, for queries where those about the centre lost digits."""
         diagonal = trust[:, None] * np.einsum("njj->nj", moments.covariance)
         squares = diagonal + (trust * moments.curvature)[:, None] * moments.mean**2
         again = np.flatnonzero((squares > LARGEST_SQUARE * (diagonal + level)).any(axis=1))
@@ -214,7 +214,8 @@ class NewtonStep:
             of_keys = values[cols]
             residuals, curvature = of_keys[:, logit], of_keys[:, self.link.n_logits + logit]
             for row, shares in zip(again[rows], weights):
-                # From the heaviest key, so that nothing is lost however far the centre is.
+                # Relative to the heaviest key, so that no digits are lost if the centre is far
+                # away.
                 heaviest = shares.argmax()
                 apart = (keys - keys[heaviest]) / spread
                 curved = shares * curvature
@@ -231,7 +232,7 @@ class NewtonStep:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Means of one logit in the windows of queries; `curvature` weighs all but the residuals."""
+    """Means of one logit in the windows of queries; `curvature` weights all but residuals."""
 
     residual: np.ndarray
     curvature: np.ndarray
@@ -253,9 +254,9 @@ class _Moments:
         return cls(residual, curvature, mean, covariance, with_residual, place - mean)
 
     def solve(self, trust, prior, level, flat):
-        """Constants and slopes, both of the step and of the shares; and from there to the query.
+        """Constants and slopes of the step and of the shares, and the offset of the query.
 
-        Both are about the mean of the rows, with the one on the trend among them.
+        All are relative to the mean of the rows, including the one on the trend.
         """
         weight = trust * self.curvature + prior
         weight[weight == 0] = 1
@@ -275,11 +276,11 @@ class _Moments:
 
 
 def _solve(left, right):
-    """Slopes from their equations, whose scale may be anything."""
+    """Solutions of the equations for the slopes, at any scale."""
     size = np.einsum("njj->nj", left)
     unit = np.sqrt(np.where(size > 0, size, 1))[:, :, None]
     left = left / unit / unit.swapaxes(1, 2)
-    # More than rounding has left, so that no matrix is singular.
+    # More than rounding error, so that no matrix is singular.
     left += _ROUNDING * np.eye(left.shape[1])
     return np.linalg.solve(left, right / unit) / unit
 
@@ -298,21 +299,21 @@ class LocalLogits:
     Attributes
     ----------
     step : NewtonStep
-        What they are steps of.
+        The step, with its columns and penalty.
     attention : Attention
         Queries and keys.
     sums : PooledSums
-        What pooling gave.
+        The pooled sums.
     logits : ndarray of shape (n_queries, n_logits)
         The trend.
     trust : ndarray of shape (n_queries,)
-        Share of the rows in the window among these and the one on the trend.
+        Share of the rows in the window in these rows plus the one on the trend.
     penalty : ndarray of shape (n_queries, n_slopes)
         Variance of the columns within the window.
     constant : ndarray of shape (2, n_queries, n_logits)
         At the mean of the rows: the step, and the share of a row with residual 1.
     slopes : ndarray of shape (2, n_queries, n_logits, n_slopes)
-        How both change with the columns, in units of their spread.
+        Slopes of both in the columns, in units of their spread.
     offset : ndarray of shape (n_queries, n_logits, n_slopes)
         From the mean of the rows to the query.
     """
@@ -334,7 +335,7 @@ class LocalLogits:
 
     @property
     def limited(self) -> np.ndarray:
-        """What share is left of each step, of shape (n_queries, n_logits)."""
+        """The remaining share of each limited step, of shape (n_queries, n_logits)."""
         return _LONGEST / np.maximum(np.abs(self._steps), _LONGEST)
 
     @property
@@ -346,7 +347,7 @@ class LocalLogits:
     def predictions(self) -> np.ndarray:
         """Probabilities, of shape (n_queries, n_classes).
 
-        NaN where no key has weight and nothing is to stand in; elsewhere the trend stands in.
+        If no key has weight, they are NaN or those of the trend, as `handle_empty` says.
         """
         probabilities = self.step.link.probabilities(self.logits + self.steps)
         if self.attention.empty is None:

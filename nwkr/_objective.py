@@ -1,4 +1,4 @@
-"""What bandwidths are judged by, and what a descent goes down: losses and their slopes."""
+"""The objectives of a search: losses, criteria, and their derivatives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Problem", "by_criterion"]
 
 @dataclass(frozen=True)
 class Problem:
-    """The rows that bandwidths are judged by, and what is true of them.
+    """The rows that score bandwidths, and their true targets.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Problem:
     unit : float
         The unit.
     values : ndarray of shape (n_rows, n_values)
-        The targets as they are pooled.
+        The targets as pooled values.
     sample_weight : ndarray of shape (n_rows,)
-        Weights, of mean 1 over all rows.
+        Weights, with mean 1 over all rows.
     n_samples : int
         Number of all rows.
     n_rows_for_each : float
-        As how many of them each that is predicted counts.
+        Number of rows that each predicted row represents.
     """
 
     leave_one_out: LeaveOneOut
@@ -52,27 +52,27 @@ def by_criterion(
     n_samples: float,
     n_rows_for_each: float = 1.0,
 ) -> tuple[float, np.ndarray]:
-    """Logarithm of a criterion of the fit, and its slopes.
+    """Logarithm of a criterion of the fit, and its derivatives.
 
     Parameters
     ----------
     name : {"aicc", "gcv"}
         The criterion.
     fit : Fit
-        The rows, fitted with themselves.
+        The fit at the rows, including themselves.
     residuals : ndarray of shape (n_rows, n_outputs)
-        Fitted values less the targets, in units that make the outputs comparable.
+        Fitted values minus the targets, in units that make the outputs comparable.
     weights : ndarray of shape (n_rows,)
-        Weights of the rows, of sum 1.
+        Weights of the rows, with sum 1.
     n_samples : float
         Number of all rows.
     n_rows_for_each : float, default=1
-        As how many rows each counts in the trace.
+        Number of rows that each predicted row represents in the trace.
 
     Returns
     -------
     value : float
-        The criterion; GCV by its logarithm.
+        The criterion; the logarithm of GCV.
     slopes : ndarray of shape (n_features,)
         Derivatives by the logarithm of each bandwidth.
     """

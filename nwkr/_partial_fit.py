@@ -1,4 +1,4 @@
-"""Training rows that come in batches."""
+"""Training rows in batches."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["FitInBatches", "known_classes", "takes_batches"]
 
 
 def takes_batches(estimator: Any) -> bool:
-    """Tell whether an estimator can be fitted batch by batch, or raise."""
+    """Return True if an estimator can be fitted in batches, or raise."""
     if not hasattr(estimator, "bandwidth"):
         raise ValueError(
-            f"partial_fit needs a given bandwidth; {type(estimator).__name__} looks for one among "
+            f"partial_fit needs a given bandwidth; {type(estimator).__name__} searches for one on "
             f"all rows. Call fit with all rows."
         )
     bandwidth = estimator.bandwidth
     varies = callable(bandwidth) or isinstance(bandwidth, str)
     if varies or not (isinstance(bandwidth, Real) or np.ndim(bandwidth) == 1):
         raise ValueError(
-            f"partial_fit needs a bandwidth that is a number, or one for each feature, and does "
-            f"not change as rows come in; got bandwidth={bandwidth!r}. Call fit with all rows, or "
+            f"partial_fit needs a bandwidth that is a number, or one for each feature, so that "
+            f"new rows do not change it; got bandwidth={bandwidth!r}. Call fit with all rows, or "
             f"resolve a rule first: {next(iter(RULES.values()))!r}(X) gives numbers."
         )
     if estimator.metric == "precomputed":
@@ -43,11 +43,11 @@ def takes_batches(estimator: Any) -> bool:
 
 
 def known_classes(classifier: Any, classes: Any) -> np.ndarray:
-    """All classes that are going to come, sorted; they have to be passed on the first call."""
+    """All classes of all batches, sorted; they must be passed on the first call."""
     known = getattr(classifier, "classes_", None)
     if classes is None and known is None:
         raise ValueError(
-            "classes must be passed on the first call to partial_fit: all that are going to come, "
+            "classes must be passed on the first call to partial_fit: the classes of all batches, "
             "for instance classes=np.unique(y)."
         )
     if classes is not None and known is not None and not np.array_equal(np.unique(classes), known):
@@ -59,11 +59,11 @@ def known_classes(classifier: Any, classes: Any) -> np.ndarray:
 
 
 class FitInBatches(NadarayaWatsonBase):
-    """Estimates that can be fitted batch by batch."""
+    """An estimator that can be fitted in batches."""
 
     @one_blas_thread()
     def _append(self, X, y, sample_weight, classes=None):
-        """Fit on the training rows and these after them."""
+        """Fit on the previous training rows followed by these."""
         check_is_fitted(self)
         self._columns.require_plain("partial_fit")
         with restored_on_error(self):
@@ -76,7 +76,7 @@ class FitInBatches(NadarayaWatsonBase):
             before = self._targets.given
             if before.shape[1:] != y.shape[1:] or of_outputs != self._output_names:
                 raise ValueError(
-                    f"y must have the outputs of the targets that came before, of shape "
+                    f"y must have the outputs of the previous targets, of shape "
                     f"(n_samples, {', '.join(map(str, before.shape[1:]))}); got an array of shape "
                     f"{y.shape}."
                 )

@@ -1,4 +1,4 @@
-"""The steps of a search, for the callbacks of scikit-learn to follow."""
+"""The steps of a search, for scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Progress"]
 
 
 class Progress(_Callbacks):
-    """An estimator whose fit is a sequence of steps."""
+    """An estimator whose `fit` is a sequence of steps."""
 
     def _begin_fit(self):
         if hasattr(self, "_init_callback_context"):

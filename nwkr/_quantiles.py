@@ -1,7 +1,7 @@
 """Quantiles of values under the weights of each query.
 
 For many queries, the sorted values are first cut into bins, and the share of each bin is pooled,
-which is cheap. Only the weights in the bin that holds the quantile are then computed.
+which is fast. Weights are then computed only in the bin that contains the quantile.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from nwkr._pooling import Attention
 __all__ = ["pooled_quantiles", "quantiles_about"]
 
 _MOST_BINS = 32
-# Where more than this number of keys share one with weight, it is quicker to sort those with weight
-# than to pick them out of all in order.
+# If fewer than one in this many keys has weight, sorting the keys with weight is faster than
+# picking them from all sorted keys.
 _SPARSE_ABOVE = 16
-# The relative error by which a sum of weights may miss a share by rounding. As much of the weights
-# may be rounding at either end, such as those of keys at the very edge of the window.
+# Relative rounding error of a sum of weights. Weights of this share at either end may be rounding
+# errors too, such as those of keys at the edge of the window.
 _ROUNDING = 1e-12
 
 
 def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """The smallest value, for each quantile, up to which values have that share of the weights.
+    """For each quantile, the smallest value up to which values have that share of the weights.
 
     Parameters
     ----------
     attention : Attention
-        The queries, and the keys that have the values.
+        The queries, and the keys of the values.
     y : ndarray of shape (n_keys, n_outputs)
         Values.
     quantiles : ndarray of shape (n_quantiles,)
@@ -40,18 +40,18 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     Returns
     -------
     found : ndarray of shape (n_queries, n_quantiles, n_outputs)
-        Some of the values; NaN where no key has weight.
+        Some of the values; NaN for queries without weights.
     """
-    # Sums are compared with numbers, which takes all digits.
+    # Sums are compared with numbers, which needs double precision.
     attention = attention.replace(keys=attention.keys.astype(float, copy=False))
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
     found = np.full((len(attention.queries), len(quantiles), y.shape[1]), np.nan)
     sizes, n_pairs = attention.sizes, len(found) * len(y)
     n_bins = min(_MOST_BINS, len(y) // sizes.keys_per_bin)
-    # For few queries, or few pairs by output, bins cost more than they save.
+    # For few queries, or few pairs per output, bins cost more than they save.
     many = len(found) > sizes.least_queries_in_bins
     many &= n_pairs > sizes.least_pairs_in_bins * y.shape[1]
-    # The weights themselves serve all outputs; bins are made for each output.
+    # Weights are shared by all outputs; bins are computed for each output.
     if n_bins > 1 and many:
         for output, column in enumerate(y.T):
             _look_in_bins(attention, column, n_bins, wanted, found[:, :, output])
@@ -61,10 +61,10 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
 
 
 def _look(attention, y, wanted, found):
-    """Find quantiles by the weights themselves.
+    """Find quantiles from the weights.
 
-    `wanted`, of shape (n_queries, n_quantiles), are shares of the weights, NaN for what is not to
-    be found.
+    `wanted`, of shape (n_queries, n_quantiles), are shares of the weights; NaN for quantiles to
+    skip.
     """
     order = cache(lambda output: y[:, output].argsort(kind="stable"))
 
@@ -74,14 +74,14 @@ def _look(attention, y, wanted, found):
         for output, values in enumerate(y.T):
             if len(cols) < len(y) // _SPARSE_ABOVE:
                 in_order = values[cols].argsort(kind="stable")
-            else:  # all values have been sorted before
+            else:  # all values are already sorted
                 place = np.full(len(y), -1)
                 place[cols] = np.arange(len(cols))
                 in_order = place[order(output)]
                 in_order = in_order[in_order >= 0]
             sums = np.take(weights, in_order, axis=1).cumsum(axis=1)
             values = values[cols[in_order]]
-            # A search in each row is quicker than a comparison with all sums for each quantile.
+            # Searching each row is faster than comparing all sums with each quantile.
             limits = wanted[rows] * sums[:, -1:]
             reaching = np.array([row.searchsorted(limit) for row, limit in zip(sums, limits)])
             row, number = np.nonzero(~np.isnan(limits) & (sums[:, -1:] > 0))
@@ -91,7 +91,7 @@ def _look(attention, y, wanted, found):
 
 
 def _look_in_bins(attention, y, n_bins, wanted, found):
-    """Find quantiles of one output: the bins that hold them first, and there by the weights."""
+    """Find quantiles of one output: first their bins, then from the weights within these."""
     order = y.argsort(kind="stable")
     bins = np.array_split(order, n_bins)
     ends = _pool_bins(attention, bins)
@@ -111,10 +111,12 @@ def _look_in_bins(attention, y, n_bins, wanted, found):
         some = np.flatnonzero(here.any(axis=1))
         if len(some):
             start, end = starts[some, number, None], ends[some, number, None]
-            with np.errstate(divide="ignore", invalid="ignore"):  # where it is not here
+            with np.errstate(
+                divide="ignore", invalid="ignore"
+            ):  # where the quantile is in another bin
                 within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
             look(pending[some], np.sort(keys), np.where(here[some], within, np.nan))
-    # Where the product and the plain formula disagree, by rounding, on what has weight.
+    # For pairs of which, by rounding, only one of product and plain formula has weight.
     pending = pending[np.isnan(found[pending]).any(axis=1)]
     if len(pending):
         look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
@@ -137,7 +139,7 @@ def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -
     Returns
     -------
     found : ndarray of shape (n_queries, n_quantiles, n_outputs)
-        Quantiles; NaN where no key has weight.
+        Quantiles; NaN for queries without weights.
     """
     wanted = np.maximum(quantiles * (1 - _ROUNDING), _ROUNDING)
     found = np.full((len(fit.mean), len(quantiles), targets.shape[1]), np.nan)
@@ -167,5 +169,5 @@ def _pool_bins(attention, bins):
 
 
 def _reaching(sums, share):
-    """Number of the first sum in each row that reaches a share of the last."""
+    """Number of the first sum in each row that reaches a share of the last sum."""
     return (sums < np.reshape(share * sums[:, -1], (-1, 1))).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Which of the candidates of a search is the best."""
+"""The choice of the best candidate of a search."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["best_of", "level", "scores_of"]
 
 
 def best_of(tried, scoring):
-    """The candidate with the best score; of equal ones the last, which of a ladder is the widest.
+    """The candidate with the best score; among equal scores the last, the widest of a ladder.
 
     Parameters
     ----------
     tried : list of tuple
-        Windows, each with a dict of what is known of it, its "score" for one.
+        Windows, each with a dict of results, including its "score".
     scoring : str, callable or None
-        What the scores are by.
+        The scoring, for the error message.
 
     Returns
     -------
@@ -30,15 +30,15 @@ def best_of(tried, scoring):
     scores = scores_of(tried)
     if np.isneginf(scores).all():
         raise ValueError(
-            f"No bandwidth has a score: by scoring={scoring!r} every candidate scored NaN or -inf, "
-            f"or left rows without neighbours. Choose larger "
-            f"bandwidths, handle_empty='nearest' or 'mean', or another scoring."
+            f"No bandwidth has a score: with scoring={scoring!r}, every candidate scored NaN or "
+            f"-inf, or left rows without neighbours. Choose larger bandwidths, "
+            f"handle_empty='nearest' or 'mean', or another scoring."
         )
     return tried[len(tried) - 1 - scores[::-1].argmax()]
 
 
 def scores_of(tried) -> np.ndarray:
-    """The scores of candidates, minus infinity where there is none."""
+    """The scores of candidates, minus infinity for candidates without a score."""
     scores = np.array([result["score"] for _, result in tried], dtype=float)
     return np.where(np.isnan(scores), -np.inf, scores)
 

@@ -1,4 +1,4 @@
-"""Residuals of the training rows, each predicted without itself."""
+"""Leave-one-out residuals of the training rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
     _values: np.ndarray
 
     def _residuals(self):
-        """Values less predictions by the other rows, (n_rows, n_values); NaN where there is none.
+        """Values minus leave-one-out predictions, (n_rows, n_values); NaN if there are none.
 
-        They are of the rows that count, in units of the values, and not to be changed. For rows
-        that nothing could predict, as the first of an order has no past, the size that the others
-        have stands in.
+        They refer to the rows with weight, in units of the values, and must not be changed. Rows
+        that cannot be predicted, such as the first in time, get the root mean square of the
+        others.
         """
 
         def make():
@@ -37,9 +37,9 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
         return residuals
 
     def _residual_sizes(self):
-        """Squares of the residuals, and the root of their mean around each row without itself.
+        """Squares of the residuals, and their local root mean square without each row.
 
-        Both of shape (n_rows, n_values); where a residual is not known, the mean of all stands in.
+        Both of shape (n_rows, n_values). The mean of all replaces unknown residuals.
         """
         squares = _known(np.square(self._residuals()))
 
@@ -51,15 +51,15 @@ class LeaveOneOutResiduals(NadarayaWatsonBase):
         return squares, self._keep("residual sizes", make)
 
     def _left_out(self):
-        """The attention of each row that counts to all others."""
+        """The attention of each row with weight to all others."""
         return self._attention(None).take(self._rows)
 
     def _keep(self, name, make):
-        # What fit has not resolved may have been set since.
+        # Parameters that fit does not resolve may have changed since.
         return self._cache.get(name, (self.handle_empty, self.algorithm, self.tol), make)
 
 
 def _known(squares):
-    """Squares of residuals; the mean replaces those that are not known."""
+    """Squares of residuals; the mean replaces unknown ones."""
     known = ~np.isnan(squares[:, 0])
     return np.where(known[:, None], squares, squares[known].sum(axis=0) / max(1, known.sum()))

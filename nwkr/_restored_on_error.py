@@ -1,4 +1,4 @@
-"""An estimator that fails to be fitted stays as it was."""
+"""Estimators stay unchanged if `fit` fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["restored_on_error"]
 
 @contextmanager
 def restored_on_error(estimator: Any) -> Iterator[None]:
-    """Put all attributes of an estimator back if an error is raised."""
+    """Restore all attributes of an estimator if an error is raised."""
     before = vars(estimator).copy()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Fits that some rows more draw to a line without slope."""
+"""Shrinkage of slopes towards 0."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from nwkr._pooling import Attention, PooledSums
 __all__ = ["LARGEST_SQUARE", "LEAST_VARIANCE", "inverse_root", "share_of_rows", "solve_flat"]
 
 LARGEST_SQUARE = 2.0**18
-"""Moments about a common centre lose digits where the squared distance of the local mean from it is
-more than so many times the local variance. Such queries are fitted again about their own mean.
+"""Moments about a common centre lose digits if the squared distance of the local mean from it is
+more than this many times the local variance. Such queries are fitted again about their own mean.
 """
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
@@ -20,9 +20,9 @@ _LEAST_SIZE = 2.0**-40
 
 
 def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np.ndarray:
-    """The share of the rows in a window among these and some others, of shape (n_queries,).
+    """The share of the rows in a window in these rows plus some others, of shape (n_queries,).
 
-    What stands in where no key has weight has none, as far away.
+    It is 0 for queries without weights, whose prediction comes from `handle_empty`.
     """
     reached = sums.reached
     if n_others == 0:
@@ -33,7 +33,7 @@ def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np
 
 
 def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Of all slopes that fit alike the smallest, which are the limit of a penalty.
+    """The smallest of all slopes that fit equally well: the limit of a small penalty.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.n
     right : ndarray of shape (n_queries, n_slopes, n_sides)
         Right-hand sides.
     penalty : ndarray of shape (n_queries, n_slopes)
-        What slopes are measured by.
+        The variances by which slopes are penalised.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""An order of the training rows, and which of them a row does not see in it.
+"""Positions of the training rows, and the rows that each row leaves out.
 
-Groups, blocks of time and the past are all of one kind: a row has a place, and leaves out what is
-in an interval around it, or from there on (`nwkr/_pooling/_mask.py`).
+Groups, gaps in time and past rows have one representation: a row has a position, and leaves out
+the rows in an interval around it, or all rows from there on (`nwkr/_pooling/_mask.py`).
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from nwkr._which_features import place_of
 
 __all__ = ["Order", "groups_of", "order_of"]
 
-# Places that differ by so much more, relative to them, differ by rounding.
+# Relative differences of positions up to this are rounding errors.
 _ROUNDING = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """Places of the training rows, and how much a row does not see.
+    """Positions of the training rows, and the interval that a row leaves out.
 
     Attributes
     ----------
     places : ndarray of shape (n_samples,)
-        The place of each training row.
+        The position of each training row.
     gap : float, default=0.0
-        Rows whose places differ by no more are left out together.
+        Rows whose positions differ by at most this are left out together.
     column : int or None, default=None
-        The column of queries that has their places, if only earlier rows count.
+        The column with the positions of queries, if only earlier rows count.
     """
 
     places: np.ndarray
@@ -47,7 +47,7 @@ class Order:
         return self.column is not None
 
     def of_queries(self, rows: np.ndarray, queries: np.ndarray) -> Mask | None:
-        """What queries do not see of some training rows: what is later than they are.
+        """The training rows that queries must not use: later ones.
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class Order:
         Returns
         -------
         mask : Mask or None
-            The mask; None where they see all.
+            The mask; None if they use all rows.
         """
         if self.column is None:
             return None
@@ -72,14 +72,14 @@ class Order:
         return Mask(self.places[rows], np.nextafter(at, np.inf), np.full(len(at), np.inf))
 
     def left_out(self, rows: np.ndarray, which: np.ndarray) -> Mask:
-        """What training rows leave out of their own predictions.
+        """The rows that training rows leave out of their own predictions.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the training rows that count.
+            Numbers of the training rows with weight.
         which : ndarray of shape (n_queries,)
-            Numbers of those that are predicted.
+            Numbers of the rows to predict.
 
         Returns
         -------
@@ -92,23 +92,23 @@ class Order:
         return Mask(self.places[rows], at - gap, highest)
 
     def predictable(self, rows: np.ndarray) -> np.ndarray:
-        """Which training rows see any other, without what they leave out.
+        """Which training rows can be predicted from at least one other row.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the training rows that count.
+            Numbers of the training rows with weight.
 
         Returns
         -------
         predictable : ndarray of bool, of shape (n_samples,)
-            The others cannot be predicted, whatever the window.
+            The others cannot be predicted with any bandwidth.
         """
         mask = self.left_out(rows, np.arange(len(self.places)))
         return mask.seen(np.ones((len(rows), 1)))[:, 0] > 0
 
     def of_predictable(self, rows: np.ndarray, *arrays: Any) -> list[np.ndarray | None]:
-        """Of arrays with a number for each training row, or None, those of rows to predict."""
+        """Select the rows to predict from arrays with a number for each training row, or None."""
         check_consistent_length(self.places, *arrays)
         some = self.predictable(rows)
         return [None if array is None else np.asarray(array)[some] for array in arrays]
@@ -144,22 +144,22 @@ def groups_of(groups: Any, n_samples: int) -> np.ndarray:
         raise ValueError(
             f"groups must have one label for each row of X, {n_samples}; got {len(labels)}."
         )
-    numbers, _ = pd.factorize(labels, sort=True)  # as splits by group have them
+    numbers, _ = pd.factorize(labels, sort=True)  # as in splits by group
     if (numbers < 0).any():
         raise ValueError(
             f"groups must have a label for each row of X; got a missing one at row "
-            f"{int((numbers < 0).argmax())}. Give rows that belong to no group labels of their own."
+            f"{int((numbers < 0).argmax())}. Give each row without a group a label of its own."
         )
     return numbers.astype(float)
 
 
 def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
-    """The order that the parameters of an estimator, and groups, put training rows in.
+    """The positions of the training rows, from the parameters of an estimator, and groups.
 
     Parameters
     ----------
     estimator : estimator
-        What has `one_sided`, and perhaps `gap`.
+        The estimator, with `one_sided`, and perhaps `gap`.
     X : ndarray of shape (n_samples, n_features)
         Table of the training rows.
     groups : array-like of shape (n_samples,) or None, default=None
@@ -168,12 +168,12 @@ def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
     Returns
     -------
     order : Order or None
-        The order; None if each row sees all others.
+        The positions; None if each row uses all others.
 
     Raises
     ------
     ValueError
-        If these are not as described, or do not go together.
+        If the parameters are invalid, or cannot be combined.
     """
     one_sided, gap = estimator.one_sided, getattr(estimator, "gap", None)
     if groups is not None:

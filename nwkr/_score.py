@@ -1,4 +1,4 @@
-"""The score of predictions, of training rows without what they leave out among them."""
+"""The score of predictions, also of leave-one-out predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Score"]
 
 
 class Score(NadarayaWatsonBase):
-    """An estimator that judges its predictions."""
+    """An estimator that scores its predictions."""
 
     def score(self, X, y, sample_weight=None):
         """Score of the predictions: accuracy of a classifier, R2 of a regressor.
@@ -21,18 +21,18 @@ class Score(NadarayaWatsonBase):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. For None, training rows that nothing can predict, such
-            as the earliest with `one_sided`, are not judged.
+            Rows to predict, as in `predict`. For None, training rows without a prediction, such as
+            the earliest with `one_sided`, are not scored.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
-            What is true of these rows; of the training rows for None.
+            True targets or labels of these rows; those of the training rows for None.
         sample_weight : array-like of shape (n_queries,), default=None
             Weights of the rows.
 
         Returns
         -------
         score : float
-            The share of rows whose class is right, by weight; or the coefficient of determination,
-            the mean of that of all outputs.
+            For a classifier, the weighted share of rows with the correct class. For a regressor,
+            the coefficient of determination, averaged over the outputs.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How good leave-one-out predictions are: criteria of the fit, and scikit-learn's scores."""
+"""Scores of leave-one-out predictions, and criteria of the fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def aicc(mean_square: float, trace: float, n_samples: float) -> float:
-    """Corrected Akaike criterion of a smoother; infinite where nothing is left to correct.
+    """Corrected Akaike criterion of a smoother; infinite with too many degrees of freedom.
 
     C. M. Hurvich, J. S. Simonoff, C.-L. Tsai, "Smoothing Parameter Selection in Nonparametric
     Regression Using an Improved Akaike Information Criterion", *Journal of the Royal
@@ -41,7 +41,7 @@ def aicc(mean_square: float, trace: float, n_samples: float) -> float:
 
 
 def gcv(mean_square: float, trace: float, n_samples: float) -> float:
-    """Generalised cross-validation; infinite where nothing is left to validate.
+    """Generalised cross-validation; infinite with too many degrees of freedom.
 
     P. Craven, G. Wahba, "Smoothing Noisy Data with Spline Functions", *Numerische Mathematik*
     31, 1978. `doi:10.1007/BF01404567 <https://doi.org/10.1007/BF01404567>`_
@@ -52,7 +52,7 @@ def gcv(mean_square: float, trace: float, n_samples: float) -> float:
 CRITERIA = {"aicc": aicc, "gcv": gcv}
 """Criteria of the mean squared residual and the trace of the smoother: the less, the better."""
 
-# As what power of a factor of the targets a score grows, where it does.
+# The power with which a score grows with a factor of the targets.
 _POWERS = {
     "neg_mean_squared_error": 2,
     "gcv": 2,
@@ -63,12 +63,12 @@ _POWERS = {
     "max_error": 1,
     "r2": 0,
     "explained_variance": 0,
-    "aicc": 0,  # but for a constant
+    "aicc": 0,  # up to a constant
 }
 
 
 def unit_of(scoring, y) -> float:
-    """A unit of targets in which their scores are numbers that float64 can hold.
+    """A unit of the targets, such that their scores neither overflow nor underflow.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def unit_of(scoring, y) -> float:
     Returns
     -------
     unit : float
-        A power of 2, so that it costs no digits: as large as their range, or 1 for a constant
-        and for scores of which it is not known how they follow.
+        A power of 2, which is exact: about the range of the targets, or 1 for constant targets and
+        for scores whose scaling is unknown.
     """
     if not isinstance(scoring, str) or scoring not in _POWERS:
         return 1.0
@@ -90,12 +90,12 @@ def unit_of(scoring, y) -> float:
 
 
 def in_units_of(unit: float, scoring, score: float) -> float:
-    """What a score is for targets in a unit, given the score of these targets over the unit."""
+    """The score of targets, from the score of the targets divided by a unit."""
     if unit == 1:
         return score
     if scoring == "aicc":
         return score - 2 * log(unit)
-    for _ in range(_POWERS[scoring]):  # one after the other, so that infinity stays what it is
+    for _ in range(_POWERS[scoring]):  # one by one, so that infinity stays infinity
         score = float(score) * unit
     return score
 
@@ -138,8 +138,7 @@ def log_loss(predictions, values, weights):
     Returns
     -------
     loss : float
-        The loss; probabilities are no less than the rounding error of 1, as scikit-learn
-        has it.
+        The loss. As in scikit-learn, probabilities are clipped at the rounding error of 1.
     slopes : ndarray of shape (n_rows, n_classes)
         Its derivatives.
     """
@@ -151,13 +150,13 @@ def log_loss(predictions, values, weights):
 
 
 def brier_score(predictions, values, weights):
-    """Mean squared error of the probabilities; of two classes only one is counted."""
+    """Mean squared error of the probabilities; for two classes, of one of them."""
     error, _ = squared_error(predictions, values, weights)
     return error / 2 if values.shape[1] == 2 else error
 
 
 def score_predictions(scoring, y, predictions, sample_weight=None, classes=None, X=None) -> float:
-    """Score predictions as scikit-learn would score the estimator that made them.
+    """Score predictions as scikit-learn would score the estimator.
 
     Parameters
     ----------
@@ -172,8 +171,7 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
     classes : ndarray of shape (n_classes,) or None, default=None
         Class labels, for a classifier.
     X : ndarray of shape (n_samples, n_features) or None, default=None
-        The rows that are predicted, for scorers that look at them; without them the
-        predictions stand in.
+        The predicted rows, for scorers that use them; if None, the predictions are passed instead.
 
     Returns
     -------
@@ -183,19 +181,22 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
     Raises
     ------
     AttributeError
-        If a scorer asks the estimator for more than its predictions.
+        If a scorer uses more of the estimator than its predictions.
     ValueError
-        If a scorer has it predict other rows than those it is given, or cannot score them.
+        If a scorer predicts other rows than the given ones, or cannot score them.
     """
     if classes is not None and scoring in ("neg_log_loss", "neg_brier_score"):
-        # scikit-learn's need every class among the rows, and its Brier score (before 1.7) two.
+        # scikit-learn's scorers need every class among the rows; its Brier score (before 1.7), two
+        # classes.
         one_hot = np.equal.outer(y, classes).astype(float)
         shares = np.full(len(y), 1.0) if sample_weight is None else sample_weight
         shares = shares / shares.sum()
         if scoring == "neg_brier_score":
             return -brier_score(predictions, one_hot, shares)
         return -log_loss(predictions, one_hot, shares)[0]
-    if scoring == "neg_mean_squared_error":  # its scorer takes longer than a small search
+    if (
+        scoring == "neg_mean_squared_error"
+    ):  # scikit-learn's scorer takes longer than a small search
         squares = np.square(y - predictions).reshape(len(y), -1).mean(axis=1)
         return -float(np.average(squares, weights=sample_weight))
     X = predictions if X is None else X
@@ -213,10 +214,10 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
             raise
         asked = f"{error.name!r}" if error.obj is known else "another response"
         raise AttributeError(
-            f"scoring={scoring!r} asks the estimator for {asked}, but with cv=None a scorer may "
+            f"scoring={scoring!r} uses {asked} of the estimator, but with cv=None a scorer may "
             f"use only {known.offered} of the rows it is given: it scores leave-one-out "
-            f"predictions, which no estimator was fitted for. Choose a scorer of these, or a "
-            f"number of folds as cv, whose estimators have all that a fit gives."
+            f"predictions, for which no estimator is fitted. Choose a scorer of these, or set cv "
+            f"to a number of folds, for which estimators are fitted."
         ) from error
     except ValueError as error:
         if not isinstance(scoring, str):
@@ -229,14 +230,14 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
 
 
 def as_scorer(scoring, weighted=False):
-    """The scorer that a name, a scorer or a function of true and predicted values stands for.
+    """The scorer for a name, a scorer, or a function of true and predicted values.
 
     Parameters
     ----------
     scoring : str or callable
         As in `score_predictions`.
     weighted : bool, default=False
-        Whether it is to ask for weights, where it can.
+        Whether it requests weights, if it can.
 
     Returns
     -------
@@ -249,14 +250,14 @@ def as_scorer(scoring, weighted=False):
         scoring = make_scorer(scoring)
     scorer = get_scorer(scoring)
     if weighted and hasattr(scorer, "set_score_request"):
-        scorer = copy(scorer)  # the caller's stays as it is
+        scorer = copy(scorer)  # do not change the caller's scorer
         with config_context(enable_metadata_routing=True):
             scorer.set_score_request(sample_weight=_takes_weights(scorer))
     return scorer
 
 
 def _score_probabilities(scoring, estimator, X, y):
-    # scikit-learn's need every class among the rows that are scored.
+    # scikit-learn's scorers need every class among the scored rows.
     probabilities = estimator.predict_proba(X)
     return score_predictions(scoring, y, probabilities, classes=estimator.classes_)
 
@@ -276,7 +277,7 @@ def _n_required(function):
 
 
 class _Known(BaseEstimator):
-    """An estimator of which only the predictions for some rows are known."""
+    """A stand-in for an estimator that has only predictions for some rows."""
 
     offered: str
 
@@ -286,14 +287,14 @@ class _Known(BaseEstimator):
     def _of(self, X):
         if X is not self._rows and not np.array_equal(X, self._rows):
             raise ValueError(
-                "A scorer of leave-one-out predictions may have only all of the rows predicted "
-                "that it is given; with a number of folds as cv, any."
+                "A scorer of leave-one-out predictions may predict only all of the rows that it is "
+                "given. To predict other rows, set cv to a number of folds."
             )
         return self._predictions
 
 
 class _KnownTargets(RegressorMixin, _Known):
-    """Its predicted targets are known."""
+    """A stand-in with predicted targets."""
 
     offered = "predict"
 
@@ -302,7 +303,7 @@ class _KnownTargets(RegressorMixin, _Known):
 
 
 class _KnownProbabilities(ClassifierMixin, _Known):
-    """Its probabilities are known."""
+    """A stand-in with predicted probabilities."""
 
     offered = "predict, predict_proba and classes_"
 

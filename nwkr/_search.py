@@ -1,4 +1,4 @@
-"""The search for a bandwidth: what the `CV` estimators do when they are fitted."""
+"""The search for a bandwidth in `fit` of the `CV` estimators."""
 
 from __future__ import annotations
 
@@ -25,52 +25,54 @@ from nwkr._window import FixedWindow
 
 __all__ = ["BandwidthSearch"]
 
-# "auto" tries the rule of thumb times these powers of sqrt 2. While the best is the last at either
-# end, it tries so many more at that end, at most so often.
+# "auto" tries the rule of thumb times these powers of sqrt 2. While the best one is at an end, it
+# adds candidates at that end, up to a number of times.
 _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
-# The ladder goes on downwards until its narrowest window has this many degrees of freedom a row.
+# The ladder continues downwards until its narrowest window has this many degrees of freedom per
+# row.
 _LEAST_FREEDOM = 0.1
-# The bandwidths of a descent on some of the rows are made narrower for all rows, as the rule of
-# thumb would be, and are tried times these powers of sqrt 2.
+# The bandwidths of a descent on a subsample are narrowed in the proportion of the rule of thumb,
+# and tried on all rows times these powers of sqrt 2.
 _NEARBY = range(-3, 4)
-# Multiples of the rule of thumb among which a descent on a criterion starts from the best.
+# Multiples of the rule of thumb. A descent on a criterion starts from the best of these.
 _STARTS = 2.0 ** np.arange(-3, 4)
 
 
 class BandwidthSearch(SearchParameters):
-    """A bandwidth from the training rows, each predicted without itself."""
+    """An estimator that chooses its bandwidth by leave-one-out, or by cross-validation."""
 
-    # With subsample="auto" all rows are scored up to the first number; of more, the second.
+    # With subsample="auto", all rows are scored up to the first number; beyond it, the second
+    # number.
     _most_rows_scored, _rows_drawn = 20_000, 5_000
-    # A descent on a criterion of the fit looks at so many rows.
+    # Number of rows in a descent on a criterion of the fit.
     _rows_of_descent = 2_000
-    # So many a descent on the leave-one-out loss.
+    # Number of rows in a descent on the leave-one-out loss.
     _rows_of_leave_one_out_descent: float = np.inf
 
     def _comparable(self, residuals):
-        """Residuals of the values in units that make the outputs comparable."""
+        """Residuals of the values, in units that make the outputs comparable."""
         return residuals
 
     @abstractmethod
     def _deviance(self, predictions, values, weights):
-        """Twice the mean negative log-likelihood, but for a constant, and its slopes."""
+        """Twice the mean negative log-likelihood, up to a constant, and its derivatives."""
 
     @property
     def _forms(self):
-        """What may be fitted in a window, to be compared."""
+        """The forms of local fit to compare."""
         return (MEANS,)
 
     @property
     def _trend_of_keys(self):
-        """The trend, with what it says of the keys."""
+        """The trend, with its residuals at the keys."""
         return None
 
     def _ladder(self, form):
-        """Multiples of the rule of thumb to start with, as powers of sqrt 2."""
+        """The first multiples of the rule of thumb, as powers of sqrt 2."""
         return _LADDER
 
     def _without_windows(self, problem):
-        """Candidates that have no window."""
+        """Candidates without a window."""
         return []
 
     def _best_of(self, problem, tried):
@@ -86,7 +88,7 @@ class BandwidthSearch(SearchParameters):
         self._check_search()
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
-        # Weights of mean 1, so that neither the candidates nor the best depend on their scale.
+        # Weights with mean 1, so that the search does not depend on their scale.
         rule = self._resolve("scott", of_mean_1(weight), distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
@@ -121,7 +123,7 @@ class BandwidthSearch(SearchParameters):
         ]
 
     def _goes_by_feature(self, rule):
-        """Whether to look for one bandwidth for each feature."""
+        """Whether to search for one bandwidth for each feature."""
         if self.per_feature != "auto":
             return self.per_feature
         varying = np.isfinite(self._columns.by_feature(rule.bandwidth)).sum() > 1
@@ -153,7 +155,7 @@ class BandwidthSearch(SearchParameters):
         rows = np.sort(by_number)
         if wanted is not None and wanted < len(rows):
             drawn = check_random_state(self.random_state).permutation(len(rows))
-            if hasattr(self, "classes_"):  # one row of each first, as scores of classes need
+            if hasattr(self, "classes_"):  # at least one row of each class, which scores need
                 first = np.unique(y[by_number[drawn]], return_index=True)[1]
                 drawn = np.append(drawn[np.sort(first)], np.delete(drawn, first))
             rows = np.sort(by_number[drawn[:wanted]])
@@ -176,7 +178,7 @@ class BandwidthSearch(SearchParameters):
         )
 
     def _try(self, problem, windows, form, multiples=None):
-        """Evaluate windows: each with its results."""
+        """Evaluate windows, and yield each with its results."""
         multiples = [np.nan] * len(windows) if multiples is None else multiples
         with self._step(f"{len(windows)} bandwidths"):
             fits = problem.leave_one_out.fits(windows, form)
@@ -197,7 +199,7 @@ class BandwidthSearch(SearchParameters):
         }
 
     def _score(self, problem, fit, trace):
-        if np.isnan(fit.predictions).any():  # the estimator would predict NaN, too
+        if np.isnan(fit.predictions).any():  # the estimator would predict NaN too
             return -np.inf
         if self.scoring in CRITERIA:
             fitted = self._targets.decode(fit.fitted) / problem.unit
@@ -219,7 +221,7 @@ class BandwidthSearch(SearchParameters):
         return in_units_of(problem.unit, self.scoring or self._default_scoring, score)
 
     def _climb(self, problem, rule, form):
-        """Multiples of the rule of thumb, farther and farther while the best is the last."""
+        """Multiples of the rule of thumb, with further ones while the best is at an end."""
         if not np.isfinite(rule.bandwidth).any():  # constant data: nothing to choose
             return self._try(problem, [rule], form, [1.0])
 
@@ -233,7 +235,7 @@ class BandwidthSearch(SearchParameters):
         for _ in range(_EXTENSIONS):
             scores = scores_of(tried)
             best = len(tried) - 1 - scores[::-1].argmax()
-            # A single row far away can make the rule so wide that all others have equal weight.
+            # A single outlier can make the rule so wide that all other rows have equal weight.
             coarse = tried[0][1]["effective_dof"] < _LEAST_FREEDOM * problem.n_samples
             if best == len(tried) - 1 and not self._at_the_mean(tried[-2:]):
                 tried, high = tried + rungs(range(high, high + _RUNGS)), high + _RUNGS
@@ -244,19 +246,19 @@ class BandwidthSearch(SearchParameters):
         return tried
 
     def _at_the_mean(self, tried):
-        """Whether all rows count alike, and wider windows change nothing."""
+        """Whether all rows have equal weight, so that wider windows change nothing."""
         less, least = (result["effective_dof"] for _, result in tried)
         means = tried[-1][1]["degree"] == 0 and self._order is None
         limit = 1 if means else less
         return level(tried) and least < limit + 1e-6
 
     def _at_the_nearest(self, tried):
-        """Whether only the nearest rows count, and narrower windows change nothing."""
+        """Whether only the nearest rows have weight, so that narrower windows change nothing."""
         n_rows = len(np.unique(np.nan_to_num(self._keys, nan=np.inf), axis=0))
         return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
     def _descend(self, problem, rule, start, form):
-        """One bandwidth for each feature, if these are better."""
+        """One bandwidth for each feature, if it is better."""
         columns, criterion, candidate = self._columns, self._criterion, None
         scaled = columns.by_feature(rule.bandwidth)
         if isinstance(start, FixedWindow):
@@ -303,8 +305,7 @@ class BandwidthSearch(SearchParameters):
 
         factor = wider(columns, len(self._rows), len(weights), scaled)
         objective, scaled = self._in_steps(by_fit), factor * scaled
-        # The descent starts from the multiple that is the best by the criterion itself, for the
-        # features that have no start of their own.
+        # Features without a start of their own start from the best multiple by the same criterion.
         own = origin(columns, attention.keys, scaled)
         starts = [scaled * multiple for multiple in _STARTS]
         if candidate is not None:
@@ -315,14 +316,16 @@ class BandwidthSearch(SearchParameters):
         return [] if found is None else self._nearby(found / factor, some)
 
     def _nearby(self, bandwidth, some):
-        """A bandwidth by feature, in multiples if it was found on some of the rows."""
+        """A bandwidth by feature, with multiples if it was found on a subsample."""
         by_column, numbers = self._columns.by_column(bandwidth), _NEARBY if some else (0,)
         return [FixedWindow(by_column * 2 ** (number / 2)) for number in numbers]
 
     def _some_rows(self, n_rows):
-        """Whether a descent takes some of the rows only, and these, each left out of the rest."""
+        """Whether a descent uses a subsample, and this subsample as a leave-one-out problem."""
         n_keys = len(self._rows)
-        drawn = np.argsort(self._rows)  # so that the rows are the same in any order
+        drawn = np.argsort(
+            self._rows
+        )  # so that the subsample does not depend on the internal order
         if n_keys > n_rows:
             order = check_random_state(self.random_state).permutation(n_keys)
             drawn = drawn[order[:n_rows]]
@@ -337,13 +340,13 @@ class BandwidthSearch(SearchParameters):
         return n_keys > len(drawn), leave_one_out
 
     def _cross_validate(self, X, y, sample_weight, rule):
-        """The search of scikit-learn, over splits of the rows."""
+        """The search by scikit-learn's cross-validation."""
         candidates = self.bandwidths
         if isinstance(candidates, str):
             by_rule = self._columns.by_feature(rule.bandwidth)
             candidates = [by_rule * 2 ** (number / 2) for number in _LADDER]
         if isinstance(self.cv, Integral) or hasattr(self.cv, "split"):
-            # Splits that are given count all rows; others are made of the rows with weight.
+            # Given splits refer to all rows; other splits are made of the rows with weight.
             X = self._keys if self._columns.plain else X[self._rows]
             y, sample_weight = y[self._rows], sample_weight[self._rows]
         cv = self._splits(X, y)
@@ -367,8 +370,8 @@ class BandwidthSearch(SearchParameters):
         return window
 
     def _grid(self, bandwidths):
-        """What scikit-learn's search compares."""
+        """The parameter grid for scikit-learn's search."""
         return {"bandwidth": bandwidths}
 
     def _note_best(self, best):
-        """Keep what was found beside the best bandwidth."""
+        """Store the results of the search other than the bandwidth."""

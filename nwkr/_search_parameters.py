@@ -1,4 +1,4 @@
-"""What the parameters of a search may be."""
+"""Checks of the parameters of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SearchParameters"]
 
 
 class SearchParameters(Progress, LeftOut):
-    """The parameters of a search, and what they ask of each other."""
+    """The parameters of a search, and checks of their combinations."""
 
     _parameter_constraints: dict = {
         **LeftOut._parameter_constraints,
@@ -33,7 +33,7 @@ class SearchParameters(Progress, LeftOut):
     _default_scoring: str
 
     def _per_feature_lacks(self):
-        """What keeps bandwidths from being one for each feature; None if nothing does."""
+        """The reason why there cannot be one bandwidth for each feature; None if there can."""
         criteria = list(CRITERIA) if self._default_scoring == "neg_mean_squared_error" else []
         for name, allowed in (
             ("cv", [None]),
@@ -43,7 +43,7 @@ class SearchParameters(Progress, LeftOut):
             value = getattr(self, name)
             if value not in allowed:
                 return (
-                    f"{name} from {allowed}, for it follows the slopes of the leave-one-out loss; "
+                    f"{name} from {allowed}, because it needs derivatives of the loss; "
                     f"got {name}={value!r}"
                 )
         if self.kernel_.derivative is None:

@@ -1,6 +1,6 @@
 """Variance of the pooled values, and the effective number of rows behind them.
 
-Attention in, arrays out.
+The functions map an attention to arrays.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LEAST_LOG_TOTAL = -230.0  # the squares of smaller totals may underflow
 def local_variance(
     lines: LocalLines, attention: Attention, targets: np.ndarray
 ) -> tuple[LocalFit, np.ndarray]:
-    """Fits, and the variance about them, of shape (n_queries, n_outputs).
+    """Fits, and the variance of the targets around them, of shape (n_queries, n_outputs).
 
-    From pooled squares; where these are nearly those of the fit, so that the difference has lost
-    its digits, from the weights themselves.
+    The variance is computed from pooled squares, or from the weights if the difference of squares
+    loses its digits.
     """
     values, n_outputs = lines.values(attention.keys, targets), targets.shape[1]
     sums = attention.pool(np.hstack([values, targets**2]))
@@ -41,7 +41,7 @@ def local_variance(
     def add(seen):
         weights, heaviest = seen.weights, seen.cols[seen.weights.argmax(axis=1)]
         for number, column in enumerate(targets.T):
-            # From the value of the heaviest key: exactly 0 where all values are equal.
+            # Relative to the value of the heaviest key, so that it is exactly 0 for equal values.
             apart = column[seen.cols] - column[heaviest, None]
             apart -= np.einsum("ij,ij->i", weights, apart)[:, None]
             apart -= seen.along(seen.fit.scaled_slopes[seen.rows, :, number])
@@ -54,7 +54,7 @@ def local_variance(
 
 
 def local_sample_size(fit: LocalFit) -> np.ndarray:
-    """Effective sample size of local lines, (n_queries,): NaN where no key has weight."""
+    """Effective sample size of local lines, (n_queries,); NaN for queries without weights."""
     squares = np.full(len(fit.mean), np.nan)
 
     def add(seen):
@@ -66,14 +66,14 @@ def local_sample_size(fit: LocalFit) -> np.ndarray:
 
 
 def pooled_sample_size(attention: Attention) -> np.ndarray:
-    """Effective sample size of each query, (n_queries,): NaN where no key has weight."""
+    """Effective sample size of each query, (n_queries,); NaN for queries without weights."""
     nothing = np.empty((len(attention.weights), 0))
     sums = attention.pool(nothing)
     squared = attention.replace(kernel=_squared(attention.kernel), weights=attention.weights**2)
     squares = squared.pool(nothing)
-    # Weights that stand in where no key has any have no scale.
+    # Weights of handle_empty have no scale.
     scaled = ~np.isneginf(sums.shift)
-    with np.errstate(divide="ignore", invalid="ignore"):  # where there is no weight
+    with np.errstate(divide="ignore", invalid="ignore"):  # for queries without weights
         log_total, log_squares = np.log(sums.total), np.log(squares.total)
         log_total[scaled] += sums.shift[scaled]
         log_squares[scaled] += squares.shift[scaled]
@@ -81,8 +81,8 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     if attention.kernel.log_profile is not None:
         return size
 
-    # Squares of small weights underflow; squares of their shares of the total do not. Weights that
-    # stand in may be small, too, where a bandwidth is 0.
+    # Squares of small weights underflow; squares of their shares of the total do not. Weights of
+    # handle_empty may be small too, if a bandwidth is 0.
     discrete = np.any(np.asarray(attention.bandwidth) == 0)
     little = np.where(scaled, log_total < _LEAST_LOG_TOTAL, discrete & (sums.total > 0))
     again = np.flatnonzero(little)

@@ -1,7 +1,7 @@
-"""The trend of classes: a logistic regression, and what it says of each row without that row.
+"""The trend of classes: a logistic regression, and its leave-one-out residuals.
 
-A row's residual is to come of a trend that has not seen the row. One Newton step from the
-coefficients with the row leads to those without, so no regression is fitted again:
+The residual of a row must come from a trend without the row. One Newton step leads from the
+coefficients with the row to those without it, so no regression is fitted again:
 
     K. Rahnama Rad, A. Maleki, "A Scalable Estimate of the Out-of-Sample Prediction Error via
     Approximate Leave-One-Out Cross-Validation", Journal of the Royal Statistical Society B 82(4),
@@ -25,11 +25,11 @@ from nwkr._logistic import Link, LogisticRows, inverse_of
 __all__ = ["MOST_TOGETHER", "STRENGTHS", "Trend", "climb"]
 
 STRENGTHS = tuple(float(np.sqrt(10) ** exponent) for exponent in range(-8, 9))
-"""What C may be, which is the inverse strength of the penalty. The search starts at 1."""
-# Newton's method up to so many coefficients, L-BFGS beyond.
+"""Candidates for C, the inverse strength of the penalty. The search starts at 1."""
+# Newton's method up to this many coefficients, L-BFGS beyond.
 _MOST_BY_NEWTON = 100
 MOST_TOGETHER = 2_000
-"""Up to so many coefficients their curvature is taken together."""
+"""Up to this many coefficients, their curvature is computed together."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Trend:
     link : Link
         From logits to probabilities.
     columns, fill : ndarray of shape (n_slopes,)
-        Numbers of the columns that it has slopes in, and what they have where it is missing.
+        Numbers of the columns with slopes, and their values for missing numbers.
     model : Pipeline or None
-        A scaler and the regression; None if there is one class only.
+        A scaler and the regression; None for a single class.
     logits_without : ndarray of shape (n_samples, n_logits)
-        What it says of each training row without that row.
+        The logits of each training row, fitted without that row.
     residuals, curvature : ndarray of shape (n_samples, n_logits)
-        For each training row, without one copy of it: truth less probability; the product of the
-        probability and its complement.
+        For each training row, from the trend without one copy of it: indicator minus probability;
+        probability times its complement.
     dof : float
         Degrees of freedom for each logit.
     inverse : ndarray or None, default=None
@@ -77,24 +77,23 @@ class Trend:
     ) -> Trend:
         """The trend of rows.
 
-        The strength of the penalty is the one with the best log loss, each row predicted without
-        itself.
+        The penalty has the best leave-one-out log loss.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Rows.
         columns : ndarray of shape (n_slopes,)
-            Numbers of the columns that the trend is to have slopes in.
+            Numbers of the columns with slopes.
         codes : ndarray of shape (n_samples,)
             Number of each row's class.
         counts : ndarray of shape (n_samples,)
-            As how many rows each counts; those of 0 do not take part.
+            The number of rows that each row counts as; rows with 0 are ignored.
         classes : ndarray of shape (n_classes,)
             Class labels.
         most_together : int, default=2000
-            Beyond so many coefficients the curvature is taken class by class. What a row has
-            contributed is then overestimated, which errs on the side of caution.
+            With more coefficients than this, the curvature is computed class by class. This
+            overestimates the contribution of a row, so leave-one-out residuals are conservative.
 
         Returns
         -------
@@ -172,7 +171,7 @@ class Trend:
         return np.hstack([self.residuals, self.curvature])
 
     def take(self, rows: np.ndarray) -> Trend:
-        """The same trend, with what it says of some of the rows."""
+        """The same trend, with the results of some of the rows."""
         names = "logits_without", "residuals", "curvature"
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
@@ -187,14 +186,14 @@ class Trend:
         return np.where(gaps, self.fill, X[:, self.columns])
 
     def parts(self, X: np.ndarray, logit: int) -> tuple[np.ndarray, np.ndarray]:
-        """What a logit is made of: at the mean of the rows, (n_rows,), and by slope from there."""
+        """The parts of a logit: at the mean of the rows, (n_rows,), and by slope from there."""
         assert self.model is not None
         constant = np.full(len(X), self.model["logistic"].intercept_[logit])
         return constant, self.slopes[logit] * (self._filled(X) - self.model["scaler"].mean_)
 
     @property
     def slopes(self) -> np.ndarray:
-        """Slopes of the logits by unit of the column, of shape (n_logits, n_slopes)."""
+        """Slopes of the logits per unit of the column, of shape (n_logits, n_slopes)."""
         if self.model is None:
             return np.zeros((0, len(self.columns)))
         return self.model["logistic"].coef_ / self.model["scaler"].scale_
@@ -211,7 +210,7 @@ class _Regression:
             tol=1e-12 if by_newton else 1e-6,
             max_iter=1_000,
         )
-        with warnings.catch_warnings():  # of classes that can be separated
+        with warnings.catch_warnings():  # about separable classes
             warnings.simplefilter("ignore")
             self.model.fit(Z, labels, sample_weight=weights)
         self.rows = LogisticRows(Z, truth, weights, _logits(self.model, Z), link)
@@ -243,7 +242,7 @@ def climb(fit: Callable[[float], Any]) -> Any:
             if not tried.loss < best.loss:
                 break
             best = tried
-        if best is not start:  # it fell, and does not in the other
+        if best is not start:  # it fell in this direction, so it rises in the other
             break
     return best
 

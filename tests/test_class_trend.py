@@ -286,7 +286,7 @@ def test_a_trend_needs_columns(data):
 
 def test_a_trend_has_seen_all_other_rows(data):
     X, y, _ = data
-    with pytest.raises(ValueError, match="does not go together with groups, gap and one_sided"):
+    with pytest.raises(ValueError, match="cannot be combined with groups, gap or one_sided"):
         fitted(X, y, one_sided=0)
 
 

@@ -147,7 +147,7 @@ def test_bandwidths_that_follow_the_rows(Estimator, bandwidth):
 def test_a_search_takes_all_rows(Estimator):
     with pytest.raises(AttributeError) as error:
         Estimator().partial_fit([[0]], [0])
-    assert f"{Estimator.__name__} looks for one among all rows" in str(error.value.__cause__)
+    assert f"{Estimator.__name__} searches for one on all rows" in str(error.value.__cause__)
 
 
 def test_given_distances():
@@ -171,7 +171,7 @@ def test_classes_have_to_be_known(rng):
         ([[0, 1]], [1], None, "expecting 1 feature"),
         ([[np.inf]], [1], None, "X"),
         ([[0]], [np.inf], None, "y"),
-        ([[0]], [[1, 2]], None, "y must have the outputs of the targets that came before"),
+        ([[0]], [[1, 2]], None, "y must have the outputs of the previous targets"),
         ([[0]], [1, 2], None, "as many rows"),
         ([[0]], [1], [-1], "sample_weight"),
     ],

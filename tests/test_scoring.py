@@ -312,10 +312,10 @@ def of_an_attribute(estimator, X, y):
 )
 def test_scorers_that_ask_for_more_than_predictions(scoring, asked, rng):
     X, y = rng.normal(size=(30, 2)), np.arange(30.0) % 2
-    with pytest.raises(AttributeError, match=rf"scoring=.* asks .* {asked}.* only predict .*cv"):
+    with pytest.raises(AttributeError, match=rf"scoring=.* uses .*{asked}.* only predict .*cv"):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
     if asked != "another response":
-        match = rf"asks .* {asked}.* only predict, predict_proba and classes_"
+        match = rf"uses .*{asked}.* only predict, predict_proba and classes_"
         with pytest.raises(AttributeError, match=match):
             NadarayaWatsonClassifierCV(scoring=scoring).fit(X, y)
     if scoring is of_quantiles:  # as the message says
@@ -353,7 +353,7 @@ def test_scorers_that_look_at_the_rows(subsample, rng):
     def of_some(estimator, X, y):
         return -np.mean((y[:5] - estimator.predict(X[:5])) ** 2)
 
-    with pytest.raises(ValueError, match="may have only all of the rows predicted"):
+    with pytest.raises(ValueError, match="may predict only all of the rows"):
         NadarayaWatsonRegressorCV(scoring=of_some).fit(X, y)
 
 

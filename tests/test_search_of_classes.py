@@ -118,7 +118,7 @@ def test_groups_have_no_trend():
     groups = np.arange(60) // 3
     model = NadarayaWatsonClassifierCV(per_feature=False).fit(X, y, groups=groups)
     assert model.degree_ == 0
-    with pytest.raises(ValueError, match="does not go together with groups, gap and one_sided"):
+    with pytest.raises(ValueError, match="cannot be combined with groups, gap or one_sided"):
         NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y, groups=groups)
 
 
