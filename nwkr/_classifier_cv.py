@@ -145,6 +145,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
         The score of the best candidate.
+    best_index_ : int
+        Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
         One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
         "degree", "ridge", "multiple" of the rule of thumb (NaN where it is none, `inf` for the
@@ -169,6 +171,11 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     --------
     NadarayaWatsonClassifier : The same with a given bandwidth.
 
+    Notes
+    -----
+    With scikit-learn 1.9 or later, ``model.set_callbacks(ProgressBar())`` shows the progress of
+    `fit`, with ``ProgressBar`` from ``sklearn.callback``.
+
     References
     ----------
     P. Hall, "On Kullback-Leibler Loss and Density Estimation", *Annals of Statistics* 15(4),
@@ -188,6 +195,15 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     0.97
     >>> model.degree_
     1
+
+    All candidates as a data frame. Here the best is the trend alone:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(model.cv_results_)
+    >>> list(table)
+    ['bandwidth', 'degree', 'ridge', 'multiple', 'score', 'effective_dof', 'empty_share']
+    >>> round(float(table["multiple"][model.best_index_]), 2)
+    inf
     """
 
     _parameter_constraints: dict = {

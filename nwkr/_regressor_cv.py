@@ -115,6 +115,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         The best degree.
     best_score_ : float
         The score of the best candidate.
+    best_index_ : int
+        Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
         One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
         "degree", "multiple" of the rule of thumb (NaN where it is none), "score",
@@ -139,6 +141,11 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     NadarayaWatsonRegressor : The same with a given bandwidth.
     sklearn.linear_model.RidgeCV : Ridge regression with the same kind of search.
 
+    Notes
+    -----
+    With scikit-learn 1.9 or later, ``model.set_callbacks(ProgressBar())`` shows the progress of
+    `fit`, with ``ProgressBar`` from ``sklearn.callback``.
+
     References
     ----------
     W. Härdle, J. S. Marron, "Optimal Bandwidth Selection in Nonparametric Regression Function
@@ -160,6 +167,17 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     0.51
     >>> model.degree_
     1
+
+    All candidates as a data frame, and the best of them:
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(model.cv_results_)
+    >>> list(table)
+    ['bandwidth', 'degree', 'multiple', 'score', 'effective_dof', 'empty_share']
+    >>> table.nlargest(2, "score")[["degree", "score"]].round({"score": -1})
+        degree   score
+    31       1 -2910.0
+    24       1 -2950.0
     """
 
     _plain_class = NadarayaWatsonRegressor

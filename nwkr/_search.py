@@ -114,13 +114,17 @@ class BandwidthSearch(SearchParameters):
         return window
 
     def _keep_results(self, problem, tried, best):
-        self._note_best(best)
-        self._best_number = next(n for n, (_, result) in enumerate(tried) if result is best)
+        self._keep_candidates(tried, best)
         self.best_score_ = self._in_units_of_y(problem, best["score"])
-        self.cv_results_ = {name: [result[name] for _, result in tried] for name in tried[0][1]}
         self.cv_results_["score"] = [
             self._in_units_of_y(problem, score) for score in self.cv_results_["score"]
         ]
+
+    def _keep_candidates(self, tried, best):
+        self.cv_results_ = {name: [result[name] for _, result in tried] for name in best}
+        self.best_index_ = next(n for n, (_, result) in enumerate(tried) if result is best)
+        self.best_score_ = best["score"]
+        self._note_best(best)
 
     def _goes_by_feature(self, rule):
         """Whether to search for one bandwidth for each feature."""
@@ -364,9 +368,7 @@ class BandwidthSearch(SearchParameters):
             for window, bandwidth, p, score in zip(windows, shown, params, scores)
         ]
         window, best = best_of(tried, self.scoring)
-        self.best_score_ = best["score"]
-        self.cv_results_ = {name: [result[name] for _, result in tried] for name in best}
-        self._note_best(best)
+        self._keep_candidates(tried, best)
         return window
 
     def _grid(self, bandwidths):

@@ -31,6 +31,7 @@ from sklearn.utils.estimator_checks import (
 )
 from suite import suite_of
 
+import nwkr
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, _descent, _search
 from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
@@ -1618,6 +1619,40 @@ def test_a_kernel_that_fails_midway(per_feature, n_jobs, data, monkeypatch):
             estimator.fit(X, noise)
     assert not hasattr(model, "bandwidth_")
     assert all(vars(fitted)[name] is before[name] for name in before)
+
+
+# -- results ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("Search", "params"),
+    [
+        (nwkr.NadarayaWatsonRegressorCV, {}),
+        (nwkr.NadarayaWatsonRegressorCV, {"cv": 2, "bandwidths": [0.3, "scott"]}),
+        (nwkr.NadarayaWatsonRegressorCV, {"bandwidths": ["scott", KNearest(5), [0.3, 0.4]]}),
+        (nwkr.NadarayaWatsonRegressorCV, {"bandwidths": [0.3, 1.0], "metric": "manhattan"}),
+        (nwkr.NadarayaWatsonClassifierCV, {}),
+        (nwkr.NadarayaWatsonClassifierCV, {"cv": 2, "bandwidths": [0.3, "scott"]}),
+    ],
+    ids=str,
+)
+def test_results_are_a_frame(Search, params):
+    X, y = datasets.make_moons(60, noise=0.3, random_state=0)
+    model = Search(**params).fit(X, y)
+    table = pd.DataFrame(model.cv_results_)
+    columns = ["bandwidth", "degree", "multiple", "score", "effective_dof", "empty_share"]
+    if "cv" in params:
+        columns = ["bandwidth", "degree", "score"]
+    elif is_classifier(model):
+        columns.insert(2, "ridge")
+    assert list(table) == columns
+    chosen = table.loc[model.best_index_]
+    assert chosen["score"] == model.best_score_
+    assert chosen["degree"] == model.degree_
+    assert_array_equal(chosen["bandwidth"], model.bandwidth_)
+    assert set(table["degree"]) == ({0} if "metric" in params else {0, 1})
+    again = clone(model).fit(X, y)
+    pd.testing.assert_frame_equal(pd.DataFrame(again.cv_results_), table)
 
 
 # -- callbacks --------------------------------------------------------------------------------

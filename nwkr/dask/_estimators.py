@@ -75,6 +75,8 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
         The best degree.
     best_score_ : float
         Its score.
+    best_index_ : int
+        Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
         One entry for each candidate, as of the ordinary estimator.
     n_queries_ : int
@@ -182,6 +184,8 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
         The logistic regression, behind a scaler; None with ``degree_=0``, or of one class.
     best_score_ : float
         Its score.
+    best_index_ : int
+        Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
         One entry for each candidate, as of the ordinary estimator.
     n_queries_ : int

@@ -69,7 +69,7 @@ class ChunkedSearch(ChunkedEstimator):
             bandwidth, survey, survey.n_counted if by_weight else survey.n_rows, columns
         )
         search.fit(sample.X, sample.y, sample.sample_weight)
-        names = "degree_", "ridge_", "best_score_", "cv_results_", "n_queries_"
+        names = "degree_", "ridge_", "best_score_", "best_index_", "cv_results_", "n_queries_"
         found = {name: getattr(search, name) for name in names if hasattr(search, name)}
         return found | {"window": search._window}
 

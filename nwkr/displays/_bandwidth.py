@@ -151,7 +151,7 @@ class BandwidthDisplay:
         display = cls(
             bandwidths=results["bandwidth"],
             scores=sign * scores,
-            best=_best(model, scores),
+            best=model.best_index_,
             score_name=score_name,
             effective_dof=results.get("effective_dof"),
             degrees=_forms(results),
@@ -276,14 +276,6 @@ def _forms(results):
         degrees = degrees + ((degrees == 1) & np.isinf(results["ridge"]))
         degrees[np.isposinf(results["multiple"])] = 3
     return degrees
-
-
-def _best(model, scores):
-    """The number of the chosen candidate: the last of the best ones."""
-    if hasattr(model, "_best_number"):
-        return model._best_number
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    return int(len(scores) - 1 - scores[::-1].argmax())
 
 
 def _refined(model):
