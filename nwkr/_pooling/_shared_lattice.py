@@ -94,7 +94,13 @@ class SharedLattice:
         return self._of_part(keys, WeightedValues(weights, values).all).spread(n_jobs=1)
 
     @one_blas_thread()
-    def gather(self, queries: np.ndarray, points: Points) -> tuple[PooledSums, np.ndarray]:
+    def gather(
+        self,
+        queries: np.ndarray,
+        points: Points,
+        leave_out: np.ndarray | None = None,
+        own: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    ) -> tuple[PooledSums, np.ndarray]:
         """What queries get from the points.
 
         Parameters
@@ -103,6 +109,10 @@ class SharedLattice:
             Queries.
         points : Points
             What all keys have handed to the points.
+        leave_out : ndarray of shape (n_queries,) or None, default=None
+            Number of the key that each query is and leaves out, -1 for none.
+        own : tuple of ndarray or None, default=None
+            The part with these keys, its weights and its values, as in :meth:`spread`.
 
         Returns
         -------
@@ -111,19 +121,25 @@ class SharedLattice:
         certified : ndarray of shape (n_queries,)
             Which of them are as exact as they have to be.
         """
-        return self._of_part(self._none, queries=queries).gather(points, n_jobs=1)
+        keys, values = self._none, None
+        if own is not None:
+            keys, weights, of_keys = own
+            values = WeightedValues(weights, of_keys).all
+        part = self._of_part(keys, values, queries, leave_out=leave_out)
+        return part.gather(points, n_jobs=1)
 
     @property
     def _none(self):
         return np.empty((0, len(self.bandwidth)))
 
-    def _of_part(self, keys, values=None, queries=None, n_rows=None):
+    def _of_part(self, keys, values=None, queries=None, n_rows=None, leave_out=None):
         columns = self.columns
         queries = self._none if queries is None else queries
         lowest, highest, bandwidth = (
             ends[columns] for ends in (self.lowest, self.highest, self.bandwidth)
         )
         pairs = EuclideanPairs(queries[:, columns], keys[:, columns], bandwidth, lowest, columns)
+        pairs.leave_out = leave_out
         if n_rows is not None:
             pairs.shape = (0, n_rows)  # of keys that are not here
         return Lattice(

@@ -324,7 +324,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             )
         tasks, model = Tasks(), self._model
         ways = {"model": model, "chunks": self._chunks, "answer": answer}
-        if X is not None and self._goes_by_lattice(X):
+        if self._goes_by_lattice(X):
             answers = answers_by_lattice(tasks, queries=X, **ways)
         else:
             answers = answers_by_pairs(tasks, queries=X, **ways)
@@ -336,7 +336,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         model = self._model
         if model.lattice is None:
             return False
-        n_queries = sum(sizes_of_blocks(X))
+        n_queries = np.nan if X is None else sum(sizes_of_blocks(X))
         n_queries = model.n_keys if np.isnan(n_queries) else n_queries
         pairs = _FOR_PAIR * n_queries * model.n_keys
         seconds = model.lattice.seconds(int(n_queries) + model.n_keys)

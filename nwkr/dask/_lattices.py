@@ -3,7 +3,7 @@
 So there are as many tasks as chunks, not as pairs of chunks, and nothing that grows with the rows
 is kept. The few queries that are so far from all keys that the lattice is not certain of them
 look at the keys themselves, all together: each chunk of keys is read a second time if there are
-any.
+any. Training rows that leave themselves out are read a second time in any case.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from nwkr._lazy import Tasks, made, of_block, read_again, row_blocks
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._model import Model, merge
+from nwkr.dask._model import Asked, Model, merge
 
 __all__ = ["answers_by_lattice"]
 
@@ -35,13 +35,13 @@ class _Read:
         Pooled values.
     left : ndarray of shape (n_left,)
         Numbers of the queries whose values are not certain.
-    queries : ndarray of shape (n_left, n_features)
+    asked : Asked
         These queries.
     """
 
     values: np.ndarray
     left: np.ndarray
-    queries: np.ndarray
+    asked: Asked
 
 
 def answers_by_lattice(
@@ -57,8 +57,8 @@ def answers_by_lattice(
         What tasks have to know.
     chunks : Chunks
         The training rows.
-    queries : Dask array or frame
-        The queries.
+    queries : Dask array or frame or None
+        The queries; None for the training rows, each left out of its own answer.
     answer : callable
         From the model and pooled values to what is asked for.
 
@@ -72,15 +72,21 @@ def answers_by_lattice(
         tasks.add("spread", number, _spread, known, number, *tasks.blocks(parts))
         for number, parts in enumerate(blocks)
     ]
-    points = tasks.tree("add", _add, handed)
-    read = [
-        tasks.add("gather", number, _gather, known, number, points, block)
-        for number, block in enumerate(tasks.blocks(row_blocks(queries)))
-    ]
+    points, again = tasks.tree("add", _add, handed), read_again(tasks, blocks)
+    if queries is None:
+        read = [
+            tasks.add("gather", number, _gather_own, known, number, points, parts)
+            for number, parts in enumerate(again)
+        ]
+    else:
+        read = [
+            tasks.add("gather", number, _gather, known, number, points, block)
+            for number, block in enumerate(tasks.blocks(row_blocks(queries)))
+        ]
     left = tasks.add("left", 0, _left, read)
     looks = [
-        tasks.add("look", number, _look, known, number, left, parts)
-        for number, parts in enumerate(read_again(tasks, blocks))
+        tasks.add("look", number, _look, known, number, left, parts, queries is None)
+        for number, parts in enumerate(again)
     ]
     sums = tasks.tree("merge", merge, looks)
     return [
@@ -101,33 +107,49 @@ def _add(one, other):
 
 
 def _gather(model, number, points, X):
-    queries = model.form.queries(number, X)
-    values, certain = model.gather(queries, points)
+    return _read(model, points, model.asked(model.form.queries(number, X)), None)
+
+
+def _gather_own(model, number, points, blocks):
+    X, *_ = blocks = made(blocks)
+    own = model.keys(model.form.rows(number, *blocks), arranged=False)
+    return _read(model, points, model.asked(model.form.queries(number, X), own), own)
+
+
+def _read(model, points, asked, own):
+    values, certain = model.gather(asked, points, own)
     left = np.flatnonzero(~certain)
-    return _Read(values, left, queries[left])
+    return _Read(values, left, asked.alone(left))
 
 
 def _left(read):
-    """The queries that are left of all chunks."""
+    """The queries that are left of all chunks, where those of each start, and their numbers."""
     starts = np.cumsum([0] + [len(part.left) for part in read])
-    return np.concatenate([part.queries for part in read]), starts
+    queries = np.concatenate([part.asked.attention.queries for part in read])
+    return queries, starts, np.concatenate([part.left for part in read])
 
 
-def _look(model, number, left, blocks):
-    queries, _ = left
+def _look(model, number, left, blocks, own):
+    queries, starts, numbers = left
     if not len(queries):
         return None
     rows = model.form.rows(number, *made(blocks))
     keys = model.keys(rows, arranged=len(queries) >= _MANY_QUERIES)
-    return None if keys is None else model.pool(queries, keys)
+    if keys is None:
+        return None
+    leave_out = None
+    if own:
+        of_chunk, leave_out = slice(starts[number], starts[number + 1]), np.full(len(queries), -1)
+        leave_out[of_chunk] = keys.of_rows[numbers[of_chunk]]
+    return model.pool(queries, keys, leave_out)
 
 
 def _answer(model, number, read, left, sums, answer):
-    queries, starts = left
+    _, starts, _ = left
     values = read.values
     if len(read.left):
-        of_chunk = slice(starts[number], starts[number + 1])
+        of_chunk = np.arange(starts[number], starts[number + 1])
         values = values.copy()
-        values[read.left] = model.fit(queries[of_chunk], sums.take(np.r_[of_chunk]))
+        values[read.left] = model.fit(read.asked, sums.take(of_chunk))
     with of_block("X", number):
         return answer(model, values)

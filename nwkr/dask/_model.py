@@ -21,7 +21,7 @@ from nwkr._window import FixedWindow
 from nwkr.dask._form import Form, Rows, Weighing
 from nwkr.kernels import Kernel
 
-__all__ = ["Keys", "Model", "merge"]
+__all__ = ["Asked", "Keys", "Model", "merge"]
 
 # Queries so many bandwidths apart have moments about different centres, or digits are lost.
 _REACH = 512.0
@@ -50,11 +50,50 @@ class Keys:
     rows: Rows
     trend: Trend | None
 
-    def at(self, queries: np.ndarray) -> Attention:
-        """The attention of all rows of the chunk, each of which leaves out the key that it is."""
-        leave_out = np.full(self.rows.n_all, -1)
-        leave_out[self.rows.numbers] = np.arange(len(self.rows.numbers))
-        return self.attention.replace(queries=queries, leave_out=leave_out)
+    @property
+    def of_rows(self) -> np.ndarray:
+        """Which key each row of the chunk is, -1 for none, of shape (n_all,)."""
+        numbers = np.full(self.rows.n_all, -1)
+        numbers[self.rows.numbers] = np.arange(len(self.rows.numbers))
+        return numbers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries that are asked about.
+
+    Attributes
+    ----------
+    attention : Attention
+        The queries and their window; with the keys that they leave out, if they do.
+    logits : ndarray of shape (n_queries, n_logits) or None
+        What the trend says of them, if there is one.
+    """
+
+    attention: Attention
+    logits: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> Asked:
+        """Some of the queries."""
+        logits = None if self.logits is None else self.logits[rows]
+        return Asked(self.attention.take(rows), logits)
+
+    def alone(self, rows: np.ndarray) -> Asked:
+        """Some of the queries, with no other keys than those that they leave out."""
+        some = self.take(rows)
+        if some.attention.leave_out is None:
+            return some
+        keys = np.unique(some.attention.leave_out)
+        attention = some.attention.take(None, keys[keys >= 0])
+        if not len(attention.keys):  # of rows without weight
+            attention = attention.replace(leave_out=None)
+        return replace(some, attention=attention)
+
+    def fit(self, fitting: LocalLines | NewtonStep, sums: PooledSums) -> np.ndarray:
+        """What a fit from sums predicts."""
+        if isinstance(fitting, NewtonStep):
+            return fitting.fit_sums(self.attention, sums, self.logits).predictions
+        return fitting.fit_sums(self.attention, sums).predictions
 
 
 @dataclass(frozen=True)
@@ -127,15 +166,17 @@ class Model:
         assert self.curvature is not None
         return NewtonStep.of_lines(lines, self.window, self.curvature, self.trend.link)
 
-    def of_queries(self, queries: np.ndarray, own: Keys | None = None) -> dict[str, np.ndarray]:
-        """What a fit has to know of queries, which may be the rows of a chunk of keys."""
-        if self.trend is None:
-            return {}
-        logits = self.trend.logits(queries)
+    def asked(self, queries: np.ndarray, own: Keys | None = None) -> Asked:
+        """Queries, which may be all rows of a chunk that leave out the keys that they are."""
+        attention, logits = self._attention(queries), None
         if own is not None:
-            assert own.trend is not None
-            logits[own.rows.numbers] = own.trend.logits_without
-        return {"logits": logits}
+            attention = own.attention.replace(queries=queries, leave_out=own.of_rows)
+        if self.trend is not None:
+            logits = self.trend.logits(queries)
+            if own is not None:
+                assert own.trend is not None
+                logits[own.rows.numbers] = own.trend.logits_without
+        return Asked(attention, logits)
 
     @property
     def all_numbers(self) -> bool:
@@ -208,7 +249,9 @@ class Model:
         values = targets.values if trend is None else trend.targets
         return Keys(attention.prepare(), values, rows, trend)
 
-    def pool(self, queries: np.ndarray, keys: Keys, *, own: bool = False) -> PooledSums:
+    def pool(
+        self, queries: np.ndarray, keys: Keys, leave_out: np.ndarray | None = None
+    ) -> PooledSums:
         """Sums over a chunk of keys, for each query.
 
         Parameters
@@ -217,15 +260,15 @@ class Model:
             The queries.
         keys : Keys
             The keys.
-        own : bool, default=False
-            Whether the queries are the rows of this chunk, and leave themselves out.
+        leave_out : ndarray of shape (n_queries,) or None, default=None
+            The key that each query is and leaves out, -1 for none.
 
         Returns
         -------
         sums : PooledSums
             The sums.
         """
-        attention = keys.at(queries) if own else keys.attention.replace(queries=queries)
+        attention = keys.attention.replace(queries=queries, leave_out=leave_out)
         parts = []
         for rows, lines in self._by_centre(queries):
             fitting = self.fitting(lines)
@@ -234,37 +277,29 @@ class Model:
             parts.append((rows, fitting.careful(some).pool(values)))
         return _together(parts, len(queries))
 
-    def fit(
-        self, queries: np.ndarray, sums: PooledSums | None, own: Keys | None = None
-    ) -> np.ndarray:
+    def fit(self, asked: Asked, sums: PooledSums | None) -> np.ndarray:
         """Pooled values of each query.
 
         Parameters
         ----------
-        queries : ndarray of shape (n_queries, n_features)
+        asked : Asked
             The queries.
         sums : PooledSums or None
             Their sums over all keys; None for no queries.
-        own : Keys or None, default=None
-            The keys that the queries are, where they leave themselves out.
 
         Returns
         -------
         values : ndarray of shape (n_queries, n_outputs)
             Pooled values.
         """
-        attention = self._attention(queries) if own is None else own.at(queries)
+        queries = asked.attention.queries
         found = np.empty((len(queries), self.targets.values.shape[1]))
         if sums is None:
             return found
-        known = self.of_queries(queries, own)
         for rows, lines in self._by_centre(queries):
-            some, of_some, of_queries = attention, sums, known
-            if rows is not None:
-                some, of_some = attention.take(rows), sums.take(rows)
-                of_queries = {name: value[rows] for name, value in known.items()}
-            fit = self.fitting(lines).fit_sums(some, of_some, **of_queries)
-            found[slice(None) if rows is None else rows] = fit.predictions
+            if rows is None:
+                return asked.fit(self.fitting(lines), sums)
+            found[rows] = asked.take(rows).fit(self.fitting(lines), sums.take(rows))
         return found
 
     def spread(self, keys: Keys) -> Points:
@@ -274,14 +309,20 @@ class Model:
         values = self.fitting(self.lines).values(attention.keys, keys.targets)
         return self.lattice.spread(attention.keys, attention.weights, values)
 
-    def gather(self, queries: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
+    def gather(
+        self, asked: Asked, points: Points, own: Keys | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Pooled values of queries from the points of the lattice, and which are certain."""
         assert self.lattice is not None
+        queries, leave_out, of_keys = asked.attention.queries, asked.attention.leave_out, None
         if not len(queries):
-            return self.fit(queries, None), np.empty(0, bool)
-        sums, certain = self.lattice.gather(queries, points)
-        fitting, known = self.fitting(self.lines), self.of_queries(queries)
-        values = fitting.fit_sums(self._attention(queries), sums, **known).predictions
+            return self.fit(asked, None), np.empty(0, bool)
+        fitting = self.fitting(self.lines)
+        if own is not None:
+            keys, weights = own.attention.keys, own.attention.weights
+            of_keys = keys, weights, fitting.values(keys, own.targets)
+        sums, certain = self.lattice.gather(queries, points, leave_out, of_keys)
+        values = asked.fit(fitting, sums)
         return values, certain & np.isfinite(values).all(axis=1)
 
     def _attention(self, queries):

@@ -66,12 +66,12 @@ def _queries(model, number, X):
 def _pool(model, queries, keys, own):
     if keys is None or not len(queries):
         return None
-    return model.pool(queries, keys, own=own)
+    return model.pool(queries, keys, keys.of_rows if own else None)
 
 
 def _answer(model, number, queries, sums, answer, own):
     with of_block("X", number):
-        values = model.fit(queries, sums, own)
+        values = model.fit(model.asked(queries, own), sums)
         if len(queries):
             model.form.plain._refuse_empty(sums.total > 0)
         return answer(model, values)

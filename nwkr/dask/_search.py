@@ -177,10 +177,11 @@ class _LeaveOneOut(LeaveOneOut):
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         model = self.over.model_of(first, form)
         keys, sample = self.over.own(model), self.over.sample
-        own, fitting = keys.at(sample.X), model.fitting(model.lines)
-        values = fitting.values(own.keys, keys.targets)
+        asked, fitting = model.asked(sample.X, keys), model.fitting(model.lines)
+        own, values = asked.attention, fitting.values(keys.attention.keys, keys.targets)
         # From sums alone, for the other keys are elsewhere.
-        fit = partial(_fit_sums, fitting, model.of_queries(sample.X, keys))
+        of_queries = {} if asked.logits is None else {"logits": asked.logits}
+        fit = partial(_fit_sums, fitting, of_queries)
         sums = self.over.pool_each(model, multiples)
         scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
         return [(fit, *of_window, values, None) for of_window in zip(scaled, sums)]

@@ -59,6 +59,31 @@ def test_predictions(data, params):
     np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("params", [{}, {"degree": 1}, {"degree": 1, "ridge": 0.1}], ids=str)
+def test_training_rows_without_themselves(data, params):
+    X, y, weights, _ = data
+    X[:3], X[250] = X[:3] + 200, X[250] - 300  # of which two chunks have to look at all keys
+    model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
+    found = model.fit(cut(X), cut(y), cut(weights)).predict(None)
+    tasks = kinds_of_tasks(found)
+    assert tasks["spread"] == tasks["gather"] == tasks["look"] == tasks["answer"] == 6
+    assert "pool" not in tasks
+    local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y, weights)
+    np.testing.assert_allclose(found.compute(), local.predict(None), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_classes_of_training_rows_without_themselves(data, degree):
+    X, y, weights, _ = data
+    X[7], labels = X[7] + 200, np.digitize(y, [-0.5, 0.5])
+    params = {"degree": degree, "class_weight": {0: 0.0, 1: 1.0, 2: 2.0}}
+    model = chunked.NadarayaWatsonClassifier(algorithm="lattice", **params)
+    found = model.fit(cut(X), cut(labels), cut(weights)).predict_proba(None)
+    assert goes_by_lattice(found)
+    local = nwkr.NadarayaWatsonClassifier(**params).fit(X, labels, weights)
+    np.testing.assert_allclose(found.compute(), local.predict_proba(None), rtol=0, atol=1e-9)
+
+
 def test_classes(data):
     X, y, weights, queries = data
     labels, class_weight = np.digitize(y, [-0.5, 0.5]), {0: 1.0, 1: 0.2, 2: 3.0}
@@ -119,6 +144,7 @@ def test_the_fewest_pairs_decide():
     model = chunked.NadarayaWatsonRegressor(bandwidth=0.1).fit(X, X[:, 0])
     assert goes_by_lattice(model.predict(X))
     assert goes_by_lattice(model.predict(X[X[:, 0] > 0]))  # of which there may be as many
+    assert goes_by_lattice(model.predict(None))
     assert not goes_by_lattice(model.predict(X[:5]))
     with config_context(working_memory=1e-3):
         assert not goes_by_lattice(model.fit(X, X[:, 0]).predict(X))
@@ -151,6 +177,9 @@ def test_keys_are_read_a_second_time_only_if_queries_are_left(persisted):
     assert len(n_made) == (0 if persisted else 4)
     n_made.clear()
     model.predict(far).compute()
+    assert len(n_made) == (0 if persisted else 8)
+    n_made.clear()
+    model.predict(None).compute()
     assert len(n_made) == (0 if persisted else 8)
 
 

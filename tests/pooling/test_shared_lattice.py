@@ -48,6 +48,22 @@ def test_parts_add_up_to_the_plain_sums(rng, n_features, n_parts):
     assert_allclose(sums.finish(), plain, rtol=0, atol=tol)
 
 
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_rows_of_a_part_leave_themselves_out(rng, n_features):
+    keys, weights, values = problem(rng, n_features)
+    lattice, leave_out = lattice_of(keys, weights), np.where(np.arange(60) % 4, np.arange(60), -1)
+    points, own = points_of(lattice, keys, weights, values, 5), slice(0, 60)
+    part = keys[own], weights[own], values[own]
+    sums, certified = lattice.gather(keys[own], points, leave_out, part)
+    assert certified.mean() > 0.5
+    expected = PROFILES["gaussian"](scaled_distances(keys[own], keys, lattice.bandwidth)) * weights
+    expected[leave_out >= 0, leave_out[leave_out >= 0]] = 0
+    expected, sums = expected[certified], sums.take(np.flatnonzero(certified))
+    assert_allclose(sums.total, expected.sum(axis=1), rtol=1e-12)
+    plain = expected @ values / expected.sum(axis=1, keepdims=True)
+    assert_allclose(sums.finish(), plain, rtol=0, atol=1e-12)
+
+
 def test_a_column_that_does_not_count(rng):
     keys, weights, values = problem(rng)
     some = lattice_of(keys, weights, bandwidth=np.array([0.5, np.inf]))
