@@ -20,6 +20,9 @@ distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")
 chunked = pytest.importorskip("nwkr.dask")
 
+# With --dist loadgroup of pytest-xdist one process runs them all, and starts the only cluster.
+pytestmark = pytest.mark.xdist_group("cluster")
+
 
 @pytest.fixture(scope="session")
 def client():
