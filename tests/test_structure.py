@@ -113,6 +113,7 @@ ORDER = [
     "nwkr._pooling._moments",
     "nwkr._pooling._visits",
     "nwkr._pooling._neighbourhoods",
+    "nwkr._pooling._shares",
     "nwkr._pooling._query_blocks",
     "nwkr._pooling._surroundings",
     "nwkr._pooling._block_mask",

@@ -15,8 +15,8 @@ from nwkr._pooling._sphere import on_sphere
 __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
 
-# By measurement: how far whole boxes reach beyond the rows that are nearest to some place.
-_BEYOND = 0.125  # of their width
+# By measurement: how much of the width of a box is filled by as many rows near some place.
+_FILLED = 0.75
 
 
 class Corners(NamedTuple):
@@ -222,8 +222,8 @@ class Boxes:
         ----------
         numbers : ndarray of shape (n_numbers,)
             Which boxes.
-        size : int
-            In how many boxes these rows are; all at most.
+        size : float
+            In how many boxes these rows are; all at most, and less than 1 for a part of a box.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class Boxes:
             The corners, of shape (n_columns, n_numbers).
         """
         lower, upper, missing = self.corners
-        size = min(size, lower.shape[1])
+        n_boxes = min(max(1, round(size)), lower.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             centres = lower / 2 + upper / 2
             apart = np.abs(centres[:, numbers, None] - centres[:, None]) * self._inverse
@@ -239,9 +239,10 @@ class Boxes:
             of_labels = np.minimum(apart, self._inverse)[self._kinds.is_label]
             apart[self._kinds.is_label] = of_labels
             apart[np.isnan(apart)] = 0
-        members = np.argpartition(apart.max(axis=0), size - 1, axis=1)[:, :size]
-        # Such rows are not the same as those of whole boxes, which reach farther.
-        beyond = np.maximum(_BEYOND * upper - _BEYOND * lower, 0)
+        members = np.argpartition(apart.max(axis=0), n_boxes - 1, axis=1)[:, :n_boxes]
+        # Whole boxes reach farther than such rows, which are not all that are in them.
+        beyond = 0.5 - _FILLED / 2 * min(1, size) ** (1 / len(lower))
+        beyond = np.maximum(beyond * upper - beyond * lower, 0)
         if self._kinds is not None:
             beyond[self._kinds.is_label] = 0
         inner = Corners(lower + beyond, upper - beyond, missing)

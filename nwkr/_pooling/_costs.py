@@ -53,9 +53,9 @@ class Costs:
 
 # By the exponential in use.
 _COSTS = {
-    "numpy, AVX-512": Costs(1.5e-9, 4.4e-9, 1.4e-9, 4.0e-9, 1.5e-9, 0.5e-9, 0.8e-9),
-    "compiled": Costs(1.15e-9, 5.1e-9, 1.9e-9, 5.0e-9, 2.1e-9, 0.6e-9, 5e-9),
-    "numpy": Costs(4.8e-9, 7.9e-9, 1.9e-9, 5.0e-9, 4.8e-9, 0.6e-9, 5e-9),
+    "numpy, AVX-512": Costs(1.4e-9, 5.0e-9, 1.4e-9, 4.5e-9, 1.5e-9, 0.5e-9, 0.8e-9),
+    "compiled": Costs(1.3e-9, 5.3e-9, 1.6e-9, 5.0e-9, 2.1e-9, 0.6e-9, 5e-9),
+    "numpy": Costs(5.6e-9, 9.0e-9, 1.6e-9, 5.0e-9, 5.6e-9, 0.6e-9, 5e-9),
 }
 
 

@@ -35,7 +35,7 @@ __all__ = ["MOST_COLUMNS", "Lattice", "Points"]
 MOST_COLUMNS = 4
 _LEAST_TOL = 1e-12  # rounding allows no less
 _ROUNDING = 2.0**-45
-_SECONDS_PER_ROW = 2.5e-7  # at least
+_SECONDS_PER_COLUMN, _SECONDS_PER_ROW = 1.3e-3, 2.5e-7  # at least
 _PART_OF_MEMORY = 4  # the points may take this fraction, 1 / 4, of scikit-learn's working memory
 _POINTS_AT_ONCE = 2**19
 
@@ -150,7 +150,7 @@ class Lattice:
     @staticmethod
     def least_seconds(pairs: EuclideanPairs) -> float:
         """The seconds that any lattice takes at least."""
-        return sum(pairs.shape) * _SECONDS_PER_ROW
+        return _SECONDS_PER_COLUMN + sum(pairs.shape) * _SECONDS_PER_ROW
 
     def _seconds(self, width, extents):
         """What pooling takes, on one thread of the machine that the constants are from."""
@@ -161,7 +161,8 @@ class Lattice:
         n_cells = min(n_rows, prod(extents // width + 1))
         for_weights = costs_of(self._pairs).number * n_columns * reached
         for_row = _SECONDS_PER_ROW + for_weights + 0.07e-9 * n_points
-        return n_rows * for_row + n_cells * (1e-4 + 2e-9 * n_points)
+        for_cell = 1e-4 + 2e-9 * n_points
+        return n_columns * _SECONDS_PER_COLUMN + n_rows * for_row + n_cells * for_cell
 
     def pool(self, n_jobs: int | None = None) -> tuple[PooledSums, np.ndarray]:
         """Pool over the lattice.
@@ -313,6 +314,7 @@ class Lattice:
         """Cut rows into as many as a product of their weights has room for."""
         n_weights = self._reached ** max(1, len(self._bandwidth) - 1)
         height = max(1, int(self._pairs.sizes.weights_at_once // n_weights))
+        height = min(height, self._pairs.sizes.rows_at_once)
         return [rows[start : start + height] for start in range(0, len(rows), height)]
 
     def _weights(self, places, cell):

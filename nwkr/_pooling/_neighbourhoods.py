@@ -15,7 +15,8 @@ from nwkr._pooling._block_mask import BlockMask
 from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
-from nwkr._pooling._query_blocks import cut, n_blocks, queries_per_block
+from nwkr._pooling._query_blocks import cut, queries_per_block
+from nwkr._pooling._shares import Level, Shares
 from nwkr._pooling._surroundings import Surroundings
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
@@ -28,8 +29,6 @@ _LARGEST_SHARE_VISITED = 0.5
 _NEGLIGIBLE_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
 # Distances of boxes and those of their rows are rounded differently: bounds are relaxed by this.
 MARGIN = 1 + 1e-9
-# The number of boxes from which the share of keys that matter is estimated.
-_BOXES_SAMPLED = 16
 # A block lies within the support if all its weights are above this: rounding does not show in sums
 # of such weights.
 _LEAST_WEIGHT_WITHIN = 2.0**-10
@@ -86,7 +85,7 @@ class Neighbourhoods:
         if kernel.power:
             self._within = 1 - _LEAST_WEIGHT_WITHIN ** (1 / kernel.power)
         self._n_within: dict[float, float] = {}
-        self._shares: dict[tuple[float, bool], float] = {}
+        self._found_shares: dict[tuple[float, bool], float] = {}
         self._parts: dict[int, list[np.ndarray]] = {}
         self._alone: dict[tuple[float, ...], Surroundings] = {}
         self._mass = self.masses.of_groups
@@ -122,18 +121,8 @@ class Neighbourhoods:
         if multiple == 1 and prepared is not None and prepared.n_within is not None:
             return prepared.n_within
         if multiple not in self._n_within:
-            probes = np.linspace(0, len(self.groups) - 1, _BOXES_SAMPLED).astype(int)
-            _, farthest = self._group_boxes.distances(
-                self._group_boxes.corners.take(probes), self._typical_factors()
-            )
-            within = (farthest <= self._within * multiple**2) @ np.diff(self.groups.starts)
-            self._n_within[multiple] = float(within.mean())
+            self._n_within[multiple] = self._shares.n_within(self._within * multiple**2)
         return self._n_within[multiple]
-
-    def _typical_factors(self):
-        factors = self.pairs.query_factors
-        factor = 1.0 if factors is None else float(np.median(factors))
-        return factor, factor
 
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
@@ -327,11 +316,9 @@ class Neighbourhoods:
         return np.flatnonzero(nearest <= farthest.min(initial=np.inf) * MARGIN)
 
     @cached_property
-    def _typical_boxes(self):
-        starts = self.blocks.starts
-        span = max(1, round(len(self.blocks) / n_blocks(self.pairs, self.pairs.shape[1])))
-        keys = np.linspace(0, starts[-1] - 1, _BOXES_SAMPLED)
-        return self._boxes.around(np.searchsorted(starts, keys, side="right") - 1, span)
+    def _shares(self):
+        boxes = Level(self._group_boxes, self.groups), Level(self._boxes, self.blocks)
+        return Shares(self.pairs, self.kernel, self.masses, boxes, self._reach, self.least_share)
 
     def share(self, multiple: float = 1.0) -> float:
         """About what share of the pairs matters, were the queries where the keys are."""
@@ -340,45 +327,21 @@ class Neighbourhoods:
     def share_of(self, by_moments: bool, multiple: float = 1.0) -> float:
         """That share, if moments are used or not."""
         prepared = self._prepared
-        if multiple == 1 and prepared is not None and by_moments in prepared.share:
+        known = multiple == 1 and prepared is not None and by_moments in prepared.share
+        if prepared is not None and known and self._shares.as_many:
             return prepared.share[by_moments]
         key = multiple, by_moments
-        if key not in self._shares:
-            self._shares[key] = self._find_share(multiple, by_moments)
-        return self._shares[key]
+        if key not in self._found_shares:
+            self._found_shares[key] = self._find_share(multiple, by_moments)
+        return self._found_shares[key]
 
     def _find_share(self, multiple, by_moments):
-        pairs = self.pairs
-        if pairs.query_factors is not None and pairs.shape[0] == 1:
+        if self.pairs.query_factors is not None and self.pairs.shape[0] == 1:
             found = self.of([np.zeros(1, int)], [multiple])
-            return float(self.blocks.sizes(found.blocks).sum()) / pairs.shape[1]
-        if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
-            # So few queries, whose widths vary, are looked at themselves, by groups.
-            rows = pairs.queries.astype(float)
-            corners = corners_of_runs(rows, np.arange(len(rows)))
-            factors = (pairs.query_factors[:, None],) * 2
-            boxes, sizes = self._group_boxes, np.diff(self.groups.starts)
-        else:
-            corners, factors = self._typical_boxes, self._typical_factors()
-            boxes, sizes = self._boxes, np.diff(self.blocks.starts)
-        nearest, farthest = boxes.distances(corners, factors)
-        n_keys, ends = sizes.sum(), np.isfinite(self.kernel.support)
+            return float(self.blocks.sizes(found.blocks).sum()) / self.pairs.shape[1]
         mass = self.masses.of_groups if self._veil is not None else self._mass
-        if ends or by_moments:
-            visited = np.ones(nearest.shape, bool)
-            if ends:
-                visited &= nearest < self._reach(nearest, farthest, mass, multiple)
-            if by_moments:
-                visited &= farthest > self._within * multiple**2
-            return float((visited @ sizes).mean()) / n_keys
-        # The sums so far tell when the rest is negligible, so that a query needs fewer keys than
-        # its box, and more than the centre of the box: by measurement, half way between.
-        centres = corners.centres()
-        bounds = zip(*self._group_boxes.distances(centres, factors))
-        reach = np.array([self._reach(n, f, mass, multiple) for n, f in bounds])[:, None]
-        from_centre, _ = boxes.distances(centres, factors)
-        visited = (nearest < reach) @ sizes + (from_centre < reach) @ sizes
-        return float(visited.mean()) / 2 / n_keys
+        within = self._within * multiple**2 if by_moments else -np.inf
+        return self._shares.visited(multiple, mass, within)
 
     def part(
         self, rows: np.ndarray, blocks: np.ndarray, multiple: float = 1.0, leaving: bool = True

@@ -36,8 +36,9 @@ class Sizes:
         Keys whose moments are made at once.
     cell_widths : tuple of int
         The widths that a cell of the lattice may have, in points.
-    cells_at_once, weights_at_once : int
-        Cells of the lattice at once, and weights of a product there.
+    cells_at_once, weights_at_once, rows_at_once : int
+        Cells of the lattice at once, and at most so many weights of a product there, of so many
+        rows: what these hand to the points stays in the cache.
     keys_per_bin, least_queries_in_bins, least_pairs_in_bins : int
         Quantiles are looked for in bins of at least so many keys, where the queries and their
         pairs with the keys are more than these.
@@ -67,6 +68,7 @@ class Sizes:
     cell_widths: tuple[int, ...] = (4, 8, 16, 32)
     cells_at_once: int = 256
     weights_at_once: int = 2**18
+    rows_at_once: int = 1024
     keys_per_bin: int = 64
     least_queries_in_bins: int = 64
     least_pairs_in_bins: int = 2**21

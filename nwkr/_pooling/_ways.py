@@ -21,7 +21,7 @@ from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
 # Seconds for each number in what is done once with all keys.
-_SECONDS_PER_NUMBER = 2e-9
+_SECONDS_PER_NUMBER = 1.2e-9
 # Calls that take fewer seconds are not worth a choice of way.
 _NOT_WORTH_A_CHOICE = 5e-4
 
@@ -51,7 +51,7 @@ class DenseWay(Way):
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
         # All keys are put in units of the bandwidth, and all values are weighted.
         for_key = (8 + len(problem.values)) * _SECONDS_PER_NUMBER / n_together
-        return n_keys * (n_queries * for_pair + for_key)
+        return 2e-4 / n_together + n_keys * (n_queries * for_pair + for_key)
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
         """Pool over all pairs, where the rows came from."""
@@ -97,12 +97,12 @@ class BlocksWay(Way):
         n_queries, n_keys = problem.pairs.shape
         share = around.share(multiple)
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
-        n_groups, n_columns = len(around.groups), len(around.pairs.columns)
+        n_groups = len(around.groups)
         n_parts = n_blocks(around.pairs, n_queries)
-        for_block = 2e-4 + n_groups * n_columns * 2e-8 + share * n_keys * 8e-8
-        # A tenth more, as keys are gathered first.
-        for_pairs = 1.1 * share * n_queries * n_keys * for_pair
-        return for_pairs + n_parts * for_block / n_together
+        for_block = 1e-4 + n_groups * 4e-7 + share * n_keys * 2e-8
+        # Some more, as keys are gathered first.
+        for_pairs = 1.15 * share * n_queries * n_keys * for_pair
+        return for_pairs + (4e-4 + n_parts * for_block) / n_together
 
     def pool(
         self, problem: Problem, multiples: Sequence[float], rows: np.ndarray | None = None

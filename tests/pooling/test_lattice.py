@@ -209,7 +209,7 @@ def test_the_number_of_threads_does_not_count(n_features, own):
 @EACH_WAY
 def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own):
     problem, values = problem_of(own=own, n_keys=60)
-    sizes = Sizes(cell_widths=widths, weights_at_once=at_once)
+    sizes = Sizes(cell_widths=widths, weights_at_once=at_once, rows_at_once=7)
     lattice = Lattice(pairs_of(**problem, sizes=sizes), GAUSSIAN, values)
     assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.5
 

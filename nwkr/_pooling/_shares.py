@@ -1,0 +1,160 @@
+"""What share of the pairs blocks of queries visit, told from some of them before any does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from nwkr._pooling._boxes import Blocks, Boxes, Corners, corners_of_runs
+from nwkr._pooling._euclidean import EuclideanPairs
+from nwkr._pooling._prepared import Masses
+from nwkr._pooling._query_blocks import n_blocks, queries_per_block
+from nwkr.kernels import Kernel
+
+__all__ = ["Level", "Shares"]
+
+_BOXES_SAMPLED = 16
+# With so few pairs it does not matter how large blocks of queries are.
+_FEW_PAIRS = 2**18
+_LARGEST_EXPONENT = 600.0  # sums of such powers are in range
+
+
+class Level(NamedTuple):
+    """Boxes of keys, and the blocks that these are around."""
+
+    boxes: Boxes
+    blocks: Blocks
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many keys each holds."""
+        return np.diff(self.blocks.starts)
+
+
+class Shares:
+    """What share of the keys blocks of queries visit, were the queries where the keys are.
+
+    Parameters
+    ----------
+    pairs : EuclideanPairs
+        Queries and keys.
+    kernel : Kernel
+        The kernel.
+    masses : Masses
+        Weights of the blocks.
+    levels : tuple of two Level
+        Groups of blocks, and the blocks.
+    reach : callable
+        ``reach(nearest, farthest, mass, multiple)`` is the squared scaled distance from which on
+        no key matters to a box, of which these are the distances to the groups, and their masses.
+    least_share : float
+        The share of a total that may be left out.
+    """
+
+    def __init__(
+        self,
+        pairs: EuclideanPairs,
+        kernel: Kernel,
+        masses: Masses,
+        levels: tuple[Level, Level],
+        reach: Callable[..., float],
+        least_share: float,
+    ):
+        self._pairs, self._kernel, self._masses = pairs, kernel, masses
+        self._groups, self._blocks = levels
+        self._reach, self._least_share = reach, least_share
+
+    @cached_property
+    def as_many(self) -> bool:
+        """Whether blocks of queries are as large as if there were as many queries as keys."""
+        n_queries, n_keys = self._pairs.shape
+        if n_queries * n_keys < _FEW_PAIRS or queries_per_block(self._pairs, n_queries) == 1:
+            return True
+        here, there = (n_blocks(self._pairs, n_rows) for n_rows in self._pairs.shape)
+        return here / 2 <= there <= here * 2
+
+    def n_within(self, within: float) -> float:
+        """About how many keys are in groups that are within this squared distance of a query."""
+        probes = np.linspace(0, len(self._groups.blocks) - 1, _BOXES_SAMPLED).astype(int)
+        corners = self._groups.boxes.corners.take(probes)
+        _, farthest = self._groups.boxes.distances(corners, self._typical_factors())
+        return float(((farthest <= within) @ self._groups.sizes).mean())
+
+    def visited(self, multiple: float, mass: np.ndarray, within: float = -np.inf) -> float:
+        """About what share of the keys is visited.
+
+        Parameters
+        ----------
+        multiple : float
+            Factor of the bandwidth.
+        mass : ndarray of shape (n_groups,)
+            Weights of the groups.
+        within : float, default=-inf
+            Blocks that lie wholly within this squared scaled distance are not visited.
+
+        Returns
+        -------
+        share : float
+            The share, from 0 to 1.
+        """
+        pairs, n_keys = self._pairs, self._pairs.shape[1]
+        if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
+            # So few queries, whose widths vary, are looked at themselves, by groups.
+            rows, level = pairs.queries.astype(float), self._groups
+            corners = corners_of_runs(rows, np.arange(len(rows)))
+            factors = (pairs.query_factors[:, None],) * 2
+        else:
+            corners, factors, level = self._typical_boxes, self._typical_factors(), self._blocks
+        nearest, farthest = level.boxes.distances(corners, factors)
+        bounds = zip(*self._groups.boxes.distances(corners, factors))
+        reach = np.array([self._reach(n, f, mass, multiple) for n, f in bounds])[:, None]
+        n_visited = ((nearest < reach) & (farthest > within)) @ level.sizes
+        endless = self._kernel.log_profile is not None and np.isinf(self._kernel.support)
+        if endless and not pairs.must_match:
+            # The sums so far tell when the rest is negligible.
+            n_needed = self._n_needed(nearest, corners.centres(), factors, level, multiple)
+            n_visited = np.minimum(n_visited, n_needed)
+        return float(n_visited.mean()) / n_keys
+
+    def _n_needed(self, nearest, centres, factors, level, multiple):
+        """How many keys are visited, nearest blocks first, before the others are negligible."""
+        mass = self._masses.of_blocks if level is self._blocks else self._masses.of_groups
+        _, farthest = level.boxes.distances(centres, factors)
+        at_once = self._pairs.sizes.bytes_per_tile / (8 * self._queries_per_block)
+        n_needed = []
+        for near, far in zip(nearest, farthest):
+            weights = self._kernel.log_weights(far / multiple**2)
+            scale = weights.max()
+            if scale == -np.inf:
+                n_needed.append(level.sizes.sum())
+                continue
+            least = self._least_share * (mass @ np.exp(weights - scale))
+            order = np.argsort(near)
+            bounds = self._kernel.log_weights(near[order] / multiple**2) - scale
+            bounds = np.exp(np.minimum(bounds, _LARGEST_EXPONENT))
+            tails = np.cumsum((mass[order] * bounds)[::-1])[::-1]
+            n_keys = level.sizes[order][tails > least].sum()
+            n_needed.append(ceil(n_keys / at_once) * at_once)
+        return np.array(n_needed)
+
+    @cached_property
+    def _queries_per_block(self):
+        n_queries = self._pairs.shape[int(self.as_many)]
+        return n_queries / n_blocks(self._pairs, n_queries)
+
+    @cached_property
+    def _typical_boxes(self) -> Corners:
+        starts, n_queries = self._blocks.blocks.starts, self._pairs.shape[int(self.as_many)]
+        keys = np.linspace(0, starts[-1] - 1, _BOXES_SAMPLED)
+        numbers = np.searchsorted(starts, keys, side="right") - 1
+        size = len(self._blocks.blocks) / n_blocks(self._pairs, n_queries)
+        return self._blocks.boxes.around(numbers, size)
+
+    def _typical_factors(self):
+        factors = self._pairs.query_factors
+        factor = 1.0 if factors is None else float(np.median(factors))
+        return factor, factor

@@ -1,0 +1,50 @@
+"""The share of the pairs that blocks of queries visit, beside what they do visit."""
+
+import numpy as np
+import pytest
+from engine import pool
+
+from nwkr._pooling import in_blocks
+from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._neighbourhoods import Neighbourhoods
+from nwkr._pooling._tiles import Tiles
+from nwkr.kernels import KERNELS
+
+
+def shares(kernel, n_queries, n_keys, bandwidth, monkeypatch, n_distinct=None, n_columns=2):
+    """The share that is told, and that which is visited."""
+    rng = np.random.default_rng(4)
+    keys, queries = rng.normal(size=(n_keys, n_columns)), rng.normal(size=(n_queries, n_columns))
+    if n_distinct:
+        keys, queries = (keys[rng.integers(0, n_distinct, n)] for n in (n_keys, n_queries))
+    scale, weights, visited = np.full(n_columns, bandwidth), np.ones(n_keys), []
+    order, blocks = in_blocks(keys, scale)
+    around = Neighbourhoods(pairs_of(queries, keys[order], scale), kernel, weights, blocks)
+    write = Tiles.write
+
+    def counted(self, *args):
+        tile = write(self, *args)
+        visited.append(tile.size)
+        return tile
+
+    monkeypatch.setattr(Tiles, "write", counted)
+    values = np.ones((n_keys, 1))
+    problem = {"queries": queries, "keys": keys[order], "weights": weights, "kernel": kernel}
+    pool(**problem, bandwidth=scale, values=values, blocks=blocks, algorithm="blocks", n_jobs=1)
+    return around.share(), sum(visited) / (n_queries * n_keys)
+
+
+@pytest.mark.parametrize("bandwidth", [0.1, 0.4, 3.0])
+@pytest.mark.parametrize("numbers", [(4000, 4000), (300, 8000), (8000, 1500)])
+@pytest.mark.parametrize("kernel", ["gaussian", "tricube"])
+def test_the_share_is_about_what_is_visited(kernel, numbers, bandwidth, monkeypatch):
+    told, visited = shares(KERNELS[kernel], *numbers, bandwidth, monkeypatch)
+    assert 0.6 * visited < told < 1.7 * visited
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+def test_rows_that_are_repeated_leave_little_to_visit(kernel, monkeypatch):
+    """The nearest keys of a query lie where it is, so that all others are soon negligible."""
+    told, visited = shares(KERNELS[kernel], 4000, 4000, 0.02, monkeypatch, n_distinct=50)
+    assert visited < 0.4
+    assert 0.5 * visited < told < 2 * visited
