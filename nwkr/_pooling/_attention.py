@@ -125,7 +125,8 @@ class Attention:
         counted = np.flatnonzero(np.broadcast_to(self._counted, self.keys.shape[1:]))
         corners = corners_of(self.keys, counted if len(counted) <= MOST_COLUMNS else counted[:0])
         known = self.query_widths is None
-        share = {by_moments: around.share_of(by_moments) for by_moments in (False, True) if known}
+        ways = {False, around.has_moments} if known else ()
+        share = {by_moments: around.share_of(by_moments) for by_moments in ways}
         prepared = Prepared(
             extent_of(self.keys, self.kinds),
             centre_of(self.keys, self.kinds),

@@ -52,6 +52,11 @@ class Neighbourhoods:
         Relative error that a total may have; half of it may be left out.
     prepared : Prepared or None, default=None
         What is known of the keys.
+
+    Attributes
+    ----------
+    has_moments : bool
+        Whether blocks within the support can be added by moments.
     """
 
     def __init__(
@@ -73,7 +78,7 @@ class Neighbourhoods:
         self._boxes, self._group_boxes = (
             Boxes(pairs, level) for level in (self.blocks, self.groups)
         )
-        self._has_moments = (
+        self.has_moments = (
             kernel.power is not None
             and not pairs.must_match
             and pairs.kinds is None
@@ -104,7 +109,7 @@ class Neighbourhoods:
 
     def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
         """Whether what is within the support is added by moments, which takes enough of it."""
-        if not self._has_moments or len(multiples) > 1:
+        if not self.has_moments or len(multiples) > 1:
             return False
         n_queries, n_keys = self.pairs.shape
         moments = (len(self.pairs.columns) + 2) ** (self.kernel.power or 0)

@@ -109,3 +109,11 @@ def test_some_weighted_values_are_those_of_all(cols, rng):
     assert len(of_all) == 4
     assert_array_equal(of_all.all, np.vstack([weights, weights * values.T]))
     assert_array_equal(some, of_all.take(cols))
+
+
+@pytest.mark.parametrize(("kernel", "expected"), [("gaussian", {False}), ("boxcar", {False, True})])
+def test_no_share_is_told_of_moments_that_there_are_not(kernel, expected, rng):
+    keys = rng.normal(size=(3000, 2))
+    order, blocks = in_blocks(keys, np.ones(2))
+    attention = Attention(keys[:0], keys[order], np.ones(3000), KERNELS[kernel], np.ones(2))
+    assert attention.replace(blocks=blocks).prepare().prepared.share.keys() == expected
