@@ -1,7 +1,7 @@
-"""Arrays of other namespaces than NumPy, such as tensors on a GPU: there and back.
+"""Conversion between NumPy and other array libraries, such as tensors on a GPU.
 
-NumPy stands at both ends: whatever comes is moved to the host once, what goes out is moved back.
-Only pairs of queries and keys are made where the arrays came from.
+Inputs are converted to NumPy once, and results are converted back. Only pairs of queries and keys
+are computed on the device of the arrays.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from nwkr._validation import (
 
 __all__ = ["Arrays", "as_numpy", "library_of"]
 
-# Those that scikit-learn dispatches to. Arrays of any other are taken as NumPy takes them.
+# Libraries to which scikit-learn dispatches. NumPy converts all other arrays.
 _LIBRARIES = ("array_api_strict", "cupy", "torch")
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """The arrays of a library, on a device, in a type of numbers.
+    """Arrays of a library, on a device, with a floating type.
 
     Attributes
     ----------
     like : array of shape (0,)
-        One of them.
+        An example.
     """
 
     like: Any
 
     @classmethod
     def of(cls, array: Any) -> Arrays | None:
-        """Those that an array is one of; None if it is taken as one of NumPy.
+        """The kind of an array; None if it is treated as a NumPy array.
 
-        So is everything unless scikit-learn dispatches: ``set_config(array_api_dispatch=True)``.
+        All arrays are, unless scikit-learn dispatches: ``set_config(array_api_dispatch=True)``.
         """
         dispatches = HAS_NAMESPACES and get_config()["array_api_dispatch"]
         if not dispatches or library_of(array) is None:
@@ -77,7 +77,7 @@ class Arrays:
 
     @cached_property
     def widest(self) -> Any:
-        """The type of numbers with the most digits that the device has: float64 or float32."""
+        """The most precise floating type of the device: float64 or float32."""
         return _max_precision_float_dtype(self.xp, self.device)
 
     @property
@@ -87,11 +87,11 @@ class Arrays:
 
     @property
     def on_host(self) -> bool:
-        """Whether the device is a processor, which has caches and few threads."""
+        """Whether the device is a CPU, which has caches and few threads."""
         return "cpu" in str(self.device).lower()
 
     def take(self, array: np.ndarray, dtype: Any = None) -> Any:
-        """A NumPy array, as one of these; of its own type by default, if the device has that."""
+        """A NumPy array as one of these; with its own type by default, if the device has it."""
         if dtype is None and array.dtype == np.float64:
             dtype = self.widest
         if dtype == self.xp.float32:
@@ -101,18 +101,18 @@ class Arrays:
         return self.xp.asarray(array, dtype=dtype, device=self.device)
 
     def give(self, array: np.ndarray) -> Any:
-        """A NumPy array, as one of these; real numbers in the type of `like`."""
+        """A NumPy array as one of these; real numbers get the type of `like`."""
         if array.dtype.kind != "f":
             return self.take(array)
         return self.xp.astype(self.take(array), self.like.dtype, copy=False)
 
     def numpy(self, array: Any) -> np.ndarray:
-        """One of these, in NumPy."""
+        """One of these as a NumPy array."""
         return _convert_to_numpy(array, self.xp)
 
     @contextmanager
     def in_full(self) -> Iterator[None]:
-        """Have products keep all digits, and no gradients, whatever the user has switched on."""
+        """Compute products with full precision and without gradients, whatever the user has set."""
         if self.library != "torch":
             yield
             return
@@ -121,7 +121,7 @@ class Arrays:
             yield
 
 
-# How many ask for all digits, from several threads; and what the user had before the first did.
+# Number of threads that need full precision, and the user's settings before the first one.
 _lock = Lock()
 _asking = [0]
 _before: list[Any] = []
@@ -129,10 +129,10 @@ _before: list[Any] = []
 
 @contextmanager
 def _all_digits(torch):
-    """Neither TensorFloat-32 nor bfloat16 in products, as long as anyone asks for that."""
+    """No TensorFloat-32 or bfloat16 in products, as long as a thread needs full precision."""
     products = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
     in_full: Any
-    # In the words of PyTorch 2.9, and of those before.
+    # The settings of PyTorch 2.9 and later, and of earlier versions.
     name, in_full = "fp32_precision", "ieee"
     if not all(hasattr(product, name) for product in products):
         products, name, in_full = products[:1], "allow_tf32", False
@@ -153,18 +153,18 @@ def _all_digits(torch):
 
 
 def library_of(array: Any) -> str | None:
-    """Name of the library of an array; None for NumPy, and what is taken as NumPy takes it."""
+    """Name of the library of an array; None for NumPy and arrays that NumPy converts."""
     names = (cls.__module__.partition(".")[0] for cls in type(array).__mro__)
     return next((name for name in names if name in _LIBRARIES), None)
 
 
 def as_numpy(name: str, data: Any) -> Any:
-    """What an array of another library holds, in NumPy; anything else as it is.
+    """An array of another library converted to NumPy; other data unchanged.
 
     Parameters
     ----------
     name : str
-        What the data are called in messages.
+        Name of the data in messages.
     data : object
         An array, or anything else.
 
@@ -176,18 +176,18 @@ def as_numpy(name: str, data: Any) -> Any:
     Raises
     ------
     ValueError
-        If it holds no numbers that NumPy could read, or is part of a computation of gradients.
+        If NumPy cannot read its numbers, or if it requires gradients.
     """
     library = library_of(data)
     if library is None:
         foreign = hasattr(data, "__array_namespace__") and not isinstance(data, np.ndarray)
-        return np.asarray(data) if foreign else data  # as of JAX, which dispatching would keep
+        return np.asarray(data) if foreign else data  # JAX arrays, which dispatching would keep
     if getattr(data, "requires_grad", False):
         raise ValueError(
-            f"{name} must not require gradients, for none go through nwkr; got a tensor with "
+            f"{name} must not require gradients, which nwkr does not support; got a tensor with "
             f"requires_grad=True. Pass {name}.detach()."
         )
-    if str(data.dtype) == "torch.bfloat16":  # which NumPy does not have
+    if str(data.dtype) == "torch.bfloat16":  # NumPy does not have this type
         data = data.float()
     try:
         return _convert_to_numpy(data, sys.modules[library])

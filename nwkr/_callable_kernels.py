@@ -1,4 +1,4 @@
-"""Kernels given as functions of the scaled distance: how they are called and checked."""
+"""Kernels given as functions of the scaled distance: calls and checks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 
 # Powers of a larger distance may overflow.
 _LARGEST_DISTANCE = 1e30
-# The distances at which a function is tried: close together where kernels bend, and out to where
-# the Gaussian underflows. They have two rows, as a tile has.
+# The distances at which a function is tried: dense where kernels bend, and up to where the Gaussian
+# underflows. They have two rows, like a tile.
 PROBE = np.r_[0:2:401j, 2:40:380j, 1e3].reshape(2, -1)
 
 
 def farthest_of(function: Callable) -> float:
-    """The largest distance to call a function with; infinite if its weights do not fall to 0."""
+    """The largest distance for calls of a function; infinite if its weights do not fall to 0."""
     try:
         weight = weights_of_function(function, np.array([_LARGEST_DISTANCE]))
         return inf if weight.any() else _LARGEST_DISTANCE
@@ -42,7 +42,7 @@ def farthest_of(function: Callable) -> float:
 
 
 def profile_of_function(function: Callable, farthest: float, u2: np.ndarray) -> np.ndarray:
-    """Weights of squared distances, which are overwritten; none beyond `farthest` is asked for."""
+    """Weights of squared distances, which are overwritten; 0 beyond `farthest`."""
     u = np.sqrt(u2, out=u2)
     if farthest < inf:
         np.minimum(u, farthest, out=u)
@@ -81,7 +81,7 @@ def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
 
 
 def name_of(function: Callable) -> str:
-    """What a function is called in messages."""
+    """Name of a function in messages."""
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -90,14 +90,14 @@ def name_of(function: Callable) -> str:
 
 @dataclass(frozen=True)
 class ThereAndBack:
-    """A function of the arrays of some library, as one of NumPy's.
+    """A function of arrays of another library, as a function of NumPy arrays.
 
     Attributes
     ----------
     function : callable
         The function.
     arrays : Arrays
-        What it takes and gives.
+        The arrays that it accepts and returns.
     """
 
     function: Callable
@@ -114,19 +114,19 @@ class ThereAndBack:
 
 
 def arrays_for(function: Callable, arrays: Arrays | None) -> Arrays | None:
-    """What a function takes: those arrays, if it does; NumPy's (None); or tensors of PyTorch.
+    """The arrays that a function accepts: the given ones, NumPy's (None), or PyTorch tensors.
 
     Parameters
     ----------
     function : callable
         A function of the distance.
     arrays : Arrays or None
-        What distances are going to come in.
+        The array library of the distances.
 
     Returns
     -------
     arrays : Arrays or None
-        What to give to the function. NumPy's, too, if it takes nothing.
+        The arrays for calls of the function. None (NumPy) also if it accepts none.
     """
     if arrays is not None and _takes(function, arrays):
         return arrays
@@ -141,15 +141,15 @@ def _takes(function, arrays):
     u = PROBE.copy()
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error")  # as NumPy's functions do of tensors
+            warnings.simplefilter("error")  # NumPy's functions warn about tensors
             weights = function(u if arrays is None else arrays.take(u))
-    except Exception:  # whatever a function does that is not made for these
+    except Exception:  # a function that does not support them may raise anything
         return False
     return arrays is None or library_of(weights) == arrays.library
 
 
 def profile_over(function: ThereAndBack, farthest: float, u2: Any, xp: Any) -> Any:
-    """Weights of squared distances in the arrays that a function takes, in a new array."""
+    """Weights of squared distances, in a new array of the library that a function accepts."""
     u = xp.sqrt(u2)
     if farthest < inf:
         u = xp.clip(u, None, farthest)
@@ -158,5 +158,5 @@ def profile_over(function: ThereAndBack, farthest: float, u2: Any, xp: Any) -> A
         weights = xp.astype(weights, u2.dtype)
         if xp.all((weights >= 0) & (weights < inf)):
             return weights
-    weights_of_function(function, function.arrays.numpy(u).astype(float))  # says what is wrong
+    weights_of_function(function, function.arrays.numpy(u).astype(float))  # raises the error
     return weights

@@ -1,9 +1,9 @@
-"""X to columns: of distance, which pooling sees, and of slopes, which lines have.
+"""From `X` to columns: columns of distance for pooling, and columns of slopes for lines.
 
-All that an estimator knows of categories, cycles and gaps is here. Rows come as a frame or an
+This module handles categories, periodic features and missing numbers. Rows are a frame or an
 array; :meth:`Columns.read` makes them a *table*, a float array with one column for each feature;
-:meth:`Columns.encode` makes that *columns*, one or more for each feature. Where all features are
-numbers the three are the same.
+:meth:`Columns.encode` turns the table into *columns*, one or more for each feature. If all
+features are numbers, the three are equal.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ __all__ = ["Columns"]
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """How features become columns.
+    """The conversion of features to columns.
 
     Attributes
     ----------
     features : tuple of Feature
         The features; empty if all are numbers.
     n_features : int
-        How many there are.
+        Number of features.
     labels : list
-        Their names; their places, if they have none.
+        Their names, or their positions if they have none.
     gaps : bool, default=False
         Whether numbers may be missing.
     with_slopes : bool, default=False
-        Whether lines may be fitted, so that columns of slopes are made, too.
+        Whether lines may be fitted, which need columns of slopes too.
     missing : ndarray of shape (n_features,) or None, default=None
-        Which numbers are missing in some of the training rows, where lines may be fitted.
+        Which numbers are missing in some of the training rows, if lines may be fitted.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers, and how far it is from what is missing.
+        Columns that do not hold plain numbers, and the distance to missing values.
     """
 
     features: tuple[Feature, ...]
@@ -59,14 +59,14 @@ class Columns:
     def of(
         cls, X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: bool = False
     ) -> Columns:
-        """What the columns of training rows hold.
+        """The features of training rows.
 
         Parameters
         ----------
         X : array-like
             Training rows.
         categorical, ordered, periodic : object
-            What `categorical_features`, `ordered_features` and `periodic_features` may be.
+            The parameters `categorical_features`, `ordered_features` and `periodic_features`.
         gaps : bool, default=False
             Whether numbers may be missing.
 
@@ -78,24 +78,24 @@ class Columns:
         Raises
         ------
         ValueError
-            If one of these does not name columns of `X`, or not such columns.
+            If one of these does not name suitable columns of `X`.
         """
         features = features_of(X, categorical, ordered, periodic)
         return cls(features, len(features), [feature.label for feature in features], gaps)
 
     def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
-        """The same for training rows, of which some count, before they are encoded."""
+        """The same for training rows, some of them with weight, before they are encoded."""
         return self.missing_in(np.isnan(table[rows]).any(axis=0))
 
     def missing_in(self, missing: np.ndarray) -> Columns:
-        """The same where some features are missing in some of the training rows, (n_features,)."""
+        """The same, with the features that are missing in some training rows, (n_features,)."""
         if not (self.gaps and self.with_slopes and missing.any()):
             return replace(self, missing=None)
         features = self.features or tuple(map(Number, self.labels))
         return replace(self, features=features, missing=missing)
 
     def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
-        """The same, knowing how far it is to a missing value: as far as two rows are apart."""
+        """The same, with the distance to a missing value: that of two rows on average."""
         return self.of_variances(variance_of(keys, counts)) if self.gaps else self
 
     def of_variances(self, variances: np.ndarray) -> Columns:
@@ -108,13 +108,13 @@ class Columns:
         return replace(self, kinds=Kinds(gap, is_label))
 
     def known(self, n_features: int, labels: list | None) -> Columns:
-        """The same, with what else is known when the rows have been checked."""
+        """The same, with what the checked rows add."""
         labels = list(range(n_features)) if labels is None else labels
         return replace(self, n_features=n_features, labels=labels)
 
     @classmethod
     def of_numbers(cls, n_features: int) -> Columns:
-        """As many numbers."""
+        """This number of numeric features."""
         return cls((), n_features, list(range(n_features)))
 
     @property
@@ -124,11 +124,11 @@ class Columns:
 
     @cached_property
     def categories(self) -> np.ndarray:
-        """Which features are categories, in an order or not, of shape (n_features,)."""
+        """Which features are categories, ordered or not, of shape (n_features,)."""
         return np.array([not f.is_number for f in self.features] or [False] * self.n_features)
 
     def require_plain(self, what: str) -> None:
-        """Refuse categories and cycles where something takes numbers only."""
+        """Refuse categories and periodic features for something that takes numbers only."""
         labels = [feature.label for feature in self.features if type(feature) is not Number]
         if labels:
             raise ValueError(
@@ -138,7 +138,7 @@ class Columns:
             )
 
     def read(self, X: Any) -> Any:
-        """Rows as a table of numbers; as they are, if they are numbers already.
+        """Rows as a table of numbers; unchanged if they are numbers already.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class Columns:
         Raises
         ------
         ValueError
-            If a column does not hold what it held in fit.
+            If the type of a column differs from `fit`.
         """
         but = frozenset(n for n, f in enumerate(self.features) if isinstance(f, Category | Levels))
         require_numbers("X", X, but=but, gaps=self.gaps)
@@ -173,7 +173,7 @@ class Columns:
     # -- from features to columns and back ------------------------------------------------
 
     def encode(self, table: np.ndarray) -> np.ndarray:
-        """Columns of distance, feature by feature, and behind them those of slopes alone."""
+        """Columns of distance, feature by feature, followed by columns of slopes only."""
         if self.plain:
             return table
         parts = [feature.distances(column) for feature, column in zip(self.features, table.T)]
@@ -184,30 +184,30 @@ class Columns:
         return np.hstack(parts)
 
     def decode(self, columns: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """The table that columns were made of; cycles are cut where rows weigh least."""
+        """The table of some columns; periodic features are cut where the rows weigh least."""
         if self.plain:
             return columns
         parts = np.split(columns[:, : self._ends[-1]], self._ends[:-1], axis=1)
         return np.column_stack([f.values(part, weights) for f, part in zip(self.features, parts)])
 
     def named(self, by_column: np.ndarray) -> list:
-        """Names of the features of which some column is marked."""
+        """Names of the features with a marked column."""
         marked = self.summed(by_column.astype(float)) > 0
         return [label for label, some in zip(self.labels, marked) if some]
 
     def apart(self, scales: np.ndarray, rows: np.ndarray) -> Iterator[tuple]:
-        """Each feature, its bandwidth, and its columns of distance of some rows."""
+        """Each feature, its bandwidth, and its columns of distance for some rows."""
         widths = self.by_feature(scales)
         for feature, width, start, end in zip(self.features, widths, self._starts, self._ends):
             yield feature, width, rows[:, start:end]
 
     def shown(self, columns: np.ndarray) -> list[np.ndarray]:
-        """What each feature held, for people to read, from the columns."""
+        """The original values of each feature, from the columns."""
         table = self.decode(columns).T
         return [f.shown(values) for f, values in zip(self.features or repeat(Number(None)), table)]
 
     def by_column(self, by_feature: np.ndarray) -> np.ndarray:
-        """A bandwidth for each column: that of its feature, `inf` if it is for slopes alone."""
+        """A bandwidth for each column: that of its feature, `inf` for a column of slopes only."""
         if self.plain:
             return by_feature
         return np.where(self._of_distance, by_feature[self._feature_of], np.inf)
@@ -218,17 +218,17 @@ class Columns:
         return 0.0
 
     def require_by_feature(self, what: str) -> None:
-        """Refuse what needs columns that are each of one feature, if some are not."""
+        """Refuse something that needs each column to belong to one feature, if one does not."""
 
     def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
-        """The place of a feature that a parameter gives, of numbers, and that of its column."""
+        """The position of a numeric feature that a parameter gives, and that of its column."""
         place = place_of(parameter, key, self.labels)
         if self.plain:
             return place, place
         if type(self.features[place]) is not Number:
             raise ValueError(
                 f"{parameter} must give a column of numbers; got {key!r}, which holds categories "
-                f"or starts anew after a period."
+                f"or is periodic."
             )
         return place, int(self._starts[place])
 
@@ -260,12 +260,12 @@ class Columns:
         queries : ndarray of shape (n_queries, n_columns)
             Where.
         of_lines : bool, default=False
-            Whether columns of slopes alone, of levels in an order, are steps of these.
+            Whether columns of slopes only, of ordered levels, are steps of these.
 
         Returns
         -------
         slopes : ndarray of shape (n_queries, n_features, n_outputs)
-            Slopes; NaN in categories, and in numbers that are missing.
+            Slopes; NaN for categories and for missing numbers.
         """
         slopes = by_column
         if not self.plain:
@@ -280,7 +280,7 @@ class Columns:
 
     @cached_property
     def sloped(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the columns that have slopes, and of those that tell their bandwidths."""
+        """Numbers of the columns with slopes, and of the columns with their bandwidths."""
         if self.plain:
             return (np.arange(self.n_features),) * 2
         sloped = np.concatenate([feature.sloped for feature in self.features])
@@ -293,7 +293,7 @@ class Columns:
 
     @cached_property
     def _widths(self):
-        """How many columns of distance each feature has."""
+        """Number of columns of distance of each feature."""
         return np.array([len(feature.sloped) for feature in self.features])
 
     @property
@@ -306,7 +306,7 @@ class Columns:
 
     @cached_property
     def _feature_of(self):
-        """Which feature each column is of."""
+        """The number of the feature of each column."""
         numbers = np.arange(self.n_features)
         of_distance = np.repeat(numbers, self._widths)
         if not self.with_slopes:
@@ -338,7 +338,7 @@ class Columns:
         }
 
     def without_names(self, bandwidth: Any) -> Any:
-        """A bandwidth for the table, which has places and no names."""
+        """A bandwidth for the table, which has positions and no names."""
         if not isinstance(bandwidth, Mapping):
             return bandwidth
         return {place_of("bandwidth", key, self.labels): b for key, b in bandwidth.items()}

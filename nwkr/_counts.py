@@ -1,4 +1,4 @@
-"""How many rows there are, given what each weighs."""
+"""The number of rows, as given by their weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ["MOST_ROWS", "as_counts", "count_of_sums", "count_rows", "of_mean_1"]
 
 MOST_ROWS = 1e100
-"""Far more copies than can be told apart in float64: only their ratios count."""
+"""Larger counts than this are scaled down, because only their ratios matter."""
 
 
 def count_rows(weights: np.ndarray) -> float:
@@ -23,35 +23,35 @@ def count_rows(weights: np.ndarray) -> float:
     Returns
     -------
     count : float
-        The sum of the weights, so that a weight of k is k copies of a row, but no less than
-        Kish's effective number ``sum(w)^2 / sum(w^2)``: weights that only share something out,
-        and sum to 1, say, are of as many rows as there are if they are all alike.
+        The sum of the weights, so that a weight of k equals k copies of a row, but at least Kish's
+        effective number ``sum(w)^2 / sum(w^2)``. So equal weights that sum to 1 count as the
+        number of rows.
     """
     shares = weights / weights.max()
     return count_of_sums(float(weights.max()), float(shares.sum()), float(shares @ shares))
 
 
 def count_of_sums(heaviest: float, total: float, squares: float) -> float:
-    """Number of rows, by weight, from sums over their weights.
+    """Number of rows, by weight, from sums of their weights.
 
     Parameters
     ----------
     heaviest : float
         The greatest weight.
     total, squares : float
-        Sum of the weights as shares of that, and of the squares of these shares.
+        Sum of the weights relative to the greatest, and of the squares of these ratios.
 
     Returns
     -------
     count : float
-        What :func:`count_rows` says of such weights.
+        The result of :func:`count_rows` for such weights.
     """
     copies = min(heaviest * total, float_info.max)
     return max(copies, total**2 / squares)
 
 
 def as_counts(weights: np.ndarray) -> np.ndarray:
-    """As how many rows each counts: the weights, scaled to the number of rows.
+    """The number of rows that each row counts as: the weights, scaled to the number of rows.
 
     Parameters
     ----------
@@ -69,6 +69,6 @@ def as_counts(weights: np.ndarray) -> np.ndarray:
 
 
 def of_mean_1(weights: np.ndarray) -> np.ndarray:
-    """Weights, scaled so that their mean is 1."""
+    """Weights, scaled to have mean 1."""
     shares = weights / weights.max()
     return shares / shares.mean()

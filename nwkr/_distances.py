@@ -1,4 +1,4 @@
-"""How far apart rows are, on the whole."""
+"""The spread of the distances between rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["spread_of_distances", "variance_of", "variance_of_spread"]
 
 # Size of the blocks in which distances are averaged.
 _PAIRS_AT_ONCE = 2**22
-# Squares of larger deviations, twice, are out of range.
+# Twice the squares of larger deviations would overflow.
 _LARGEST_ROOT = 1e153
 
 
 def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> float:
     """``sqrt(mean(distance^2) / 2)``: the standard deviation, for distances on a line.
 
-    Over the pairs that count, whose distances are finite.
+    Over the pairs with finite distances.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> floa
 
 
 def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted variance of the numbers that are there in each column; 0 where none is.
+    """Weighted variance of the present numbers in each column; 0 if there are none.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        Rows, with NaN for what is missing.
+        Rows, with NaN for missing numbers.
     weights : ndarray of shape (n_samples,)
         Positive weights.
 
@@ -78,5 +78,5 @@ def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def variance_of_spread(spread: np.ndarray) -> np.ndarray:
-    """The variance for a standard deviation, within the range of what is computed with it."""
+    """The variance for a standard deviation, clipped to a safe range."""
     return np.minimum(spread, _LARGEST_ROOT) ** 2

@@ -1,4 +1,4 @@
-"""Bandwidths by feature: rules of thumb, bandwidths by name, and where a search starts."""
+"""Bandwidths by feature: rules of thumb, bandwidths by name, and the start of a search."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nwkr.bandwidths import RuleOfThumb
 
 __all__ = ["of_names", "origin", "rule_by_spread", "rule_of_thumb", "wider"]
 
-# A column of no more different values than this is apart in all others when its bandwidth is
-# narrow: no slope leads out of there.
+# With a narrow bandwidth, a column with at most this many distinct values separates its values
+# completely, and the derivatives of the loss are 0 there.
 _FEW = 5
 
 
@@ -24,13 +24,13 @@ def rule_of_thumb(
 ) -> np.ndarray:
     r"""The bandwidth of each feature by a rule of thumb, for the Gaussian.
 
-    Rules are for numbers, of which they count :math:`d` that vary. A category has the weight
-    :math:`n^{-2 / (d + 4)}` beside the same category.
+    Rules apply to numbers, of which :math:`d` vary. Another category has the relative weight
+    :math:`n^{-2 / (d + 4)}`.
 
     Parameters
     ----------
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     rule : RuleOfThumb
         The rule.
     keys : ndarray of shape (n_samples, n_columns)
@@ -41,7 +41,7 @@ def rule_of_thumb(
     Returns
     -------
     bandwidth : ndarray of shape (n_features,)
-        Bandwidths; `inf` for what does not vary.
+        Bandwidths; `inf` for features that do not vary.
     """
     if columns.plain:
         return rule(keys, sample_weight)
@@ -57,12 +57,12 @@ def rule_of_thumb(
 def rule_by_spread(
     columns: Columns, rule: RuleOfThumb, spread: np.ndarray, n_rows: float
 ) -> np.ndarray:
-    """The same where the spread of the columns is known.
+    """The same, from the spread of the columns.
 
     Parameters
     ----------
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     rule : RuleOfThumb
         The rule.
     spread : ndarray of shape (n_columns,)
@@ -73,7 +73,7 @@ def rule_by_spread(
     Returns
     -------
     bandwidth : ndarray of shape (n_features,)
-        Bandwidths; `inf` for what does not vary.
+        Bandwidths; `inf` for features that do not vary.
     """
     if columns.plain:
         return rule.of_spread(spread, n_rows)
@@ -94,12 +94,12 @@ def _with_categories(columns, bandwidth, varies, n_rows):
 
 
 def origin(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
-    """Where a search for bandwidths starts features that no multiple of the rule is for.
+    """The start of a search for features for which multiples of the rule do not suit.
 
     Parameters
     ----------
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     keys : ndarray of shape (n_samples, n_columns)
         Training rows.
     rule : ndarray of shape (n_features,)
@@ -108,7 +108,7 @@ def origin(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
     Returns
     -------
     origin : ndarray of shape (n_features,)
-        The range of numbers of few different values, the rule for categories; NaN for others.
+        The range of numbers with few distinct values, the rule for categories; NaN for others.
     """
     origin = np.full(columns.n_features, np.nan)
     for number, column in enumerate(columns.decode(keys).T):
@@ -121,12 +121,12 @@ def origin(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
 
 
 def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> np.ndarray:
-    """By what factor the rule is wider for some of the rows.
+    """The factor by which the rule is wider for a subsample.
 
     Parameters
     ----------
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     n_rows, n_some : float
         Number of all rows, and of some.
     rule : ndarray of shape (n_features,)
@@ -145,12 +145,12 @@ def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> n
 
 
 def of_names(columns: Columns, bandwidth: Mapping, otherwise: np.ndarray) -> np.ndarray:
-    """A bandwidth for each feature from one by name, and others for what is not named.
+    """A bandwidth for each feature, from bandwidths by name, and others for the rest.
 
     Parameters
     ----------
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     bandwidth : mapping
         Bandwidths by name or place.
     otherwise : ndarray of shape (n_features,)

@@ -1,9 +1,9 @@
-"""What a column of X holds: numbers, categories, levels in an order, or places on a cycle.
+"""The kinds of columns of `X`: numbers, categories, ordered levels, and periodic numbers.
 
-A feature reads its column into numbers, one for each row, with NaN for what is missing. It turns
-these into columns of *distance*, whose squared differences sum to the squared distance of two
-rows in the feature: ``(a - b)^2`` for numbers, 1 for different categories, the number of steps
-between levels in an order.
+A feature reads its column into numbers, one for each row, with NaN for missing values. It turns
+these into columns of *distance*, whose squared differences sum to the squared distance of two rows
+in the feature: ``(a - b)^2`` for numbers, 1 for different categories, the number of steps between
+ordered levels.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from nwkr._numeric import Column, held_by
 
 __all__ = ["Category", "Cycle", "Feature", "Levels", "Number"]
 
-# A category of more levels than this is one column of codes, which are compared.
+# A category with more levels than this is one column of codes, which are compared.
 MOST_LEVELS = 32
-# Two different categories are 1 apart, each on its own axis.
+# Each category has its own axis; two different categories have distance 1.
 _ON_ITS_AXIS = np.sqrt(0.5)
 UNKNOWN = -1.0
 
@@ -40,7 +40,7 @@ class Feature(ABC):
     Attributes
     ----------
     label : object
-        Its name in a data frame, its place in an array.
+        Its name in a data frame, or its position in an array.
     """
 
     label: Any
@@ -49,27 +49,27 @@ class Feature(ABC):
 
     @abstractmethod
     def read(self, column: Column) -> np.ndarray:
-        """Numbers that stand for what the column holds, (n_rows,); NaN for what is missing."""
+        """The column as numbers, (n_rows,); NaN for missing values."""
 
     @abstractmethod
     def distances(self, values: np.ndarray) -> np.ndarray:
-        """Columns of distance, (n_rows, n_columns), for what was read."""
+        """Columns of distance, (n_rows, n_columns), from the numbers."""
 
     @abstractmethod
     def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """What was read, (n_rows,), from the columns of distance."""
+        """The numbers, (n_rows,), from the columns of distance."""
 
     @property
     @abstractmethod
     def sloped(self) -> np.ndarray:
-        """Which of these columns a line has slopes in, (n_columns,)."""
+        """Which of these columns have slopes in a line, (n_columns,)."""
 
     def slopes(self, values: np.ndarray) -> np.ndarray:
-        """Columns that a line has slopes in besides, (n_rows, n_slopes)."""
+        """Further columns with slopes in a line, (n_rows, n_slopes)."""
         return np.empty((len(values), 0))
 
     def shown(self, values: np.ndarray) -> np.ndarray:
-        """What the column held, for people to read, from what was read."""
+        """The original values of the column, from the numbers."""
         return values
 
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -79,7 +79,7 @@ class Feature(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Number(Feature):
-    """Numbers, booleans among them."""
+    """Numbers, including booleans."""
 
     is_number = True
 
@@ -107,7 +107,7 @@ class Number(Feature):
 
 @dataclass(frozen=True, eq=False)
 class Cycle(Feature):
-    """Numbers that start anew after a period, as hours do after a day.
+    """Periodic numbers, such as hours with the period of a day.
 
     Attributes
     ----------
@@ -123,12 +123,12 @@ class Cycle(Feature):
         return as_floats(column)
 
     def distances(self, values: np.ndarray) -> np.ndarray:
-        """Places on a circle as long as the period, where small differences are as they were."""
+        """Positions on a circle as long as the period, which keeps small differences."""
         angles = np.remainder(values, self.period) / self._radius
         return self._radius * np.column_stack([np.cos(angles), np.sin(angles)])
 
     def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """Places on the line, cut opposite to where most of them are."""
+        """Positions on a line; the circle is cut opposite to most of them."""
         middle = np.nansum(distances.T * weights, axis=1)
         middle = np.arctan2(middle[1], middle[0])
         angles = np.arctan2(distances[:, 1], distances[:, 0]) - middle
@@ -155,14 +155,14 @@ class Cycle(Feature):
 
 @dataclass(frozen=True, eq=False)
 class Category(Feature):
-    """Categories without an order. What fit has not seen is as far from all as they are apart.
+    """Unordered categories. A category that fit has not seen has distance 1 from all others.
 
     Attributes
     ----------
     levels : ndarray of shape (n_levels,)
         The categories that fit has seen.
     missing : bool
-        Whether fit has seen that the category is missing, which then is one more.
+        Whether the category is missing in some training rows, which is a level of its own.
     """
 
     levels: np.ndarray
@@ -170,7 +170,7 @@ class Category(Feature):
 
     @property
     def is_coded(self) -> bool:  # type: ignore[override]
-        """Whether there are so many that one column of codes takes less than one for each."""
+        """Whether there are so many levels that they are one column of codes."""
         return len(self.levels) + self.missing > MOST_LEVELS
 
     @classmethod
@@ -192,7 +192,7 @@ class Category(Feature):
         return numbers[codes]
 
     def distances(self, values: np.ndarray) -> np.ndarray:
-        """One column for each level, one for all that fit has not seen."""
+        """One column for each level, and one for all unknown levels."""
         if self.is_coded:
             return values[:, None]
         columns = np.zeros((len(values), len(self.levels) + self.missing + 1))
@@ -208,7 +208,7 @@ class Category(Feature):
 
     @property
     def sloped(self) -> np.ndarray:
-        """Each level that fit has seen has an effect of its own, unless they are too many."""
+        """Each known level has an effect, unless there are too many."""
         if self.is_coded:
             return np.zeros(1, bool)
         return np.arange(len(self.levels) + self.missing + 1) < len(self.levels) + self.missing
@@ -221,16 +221,16 @@ class Category(Feature):
 
 @dataclass(frozen=True, eq=False)
 class Levels(Feature):
-    """Levels in an order, as many steps apart as there are between them.
+    """Ordered levels, whose squared distance is the number of steps between them.
 
     Attributes
     ----------
     labels : ndarray of shape (n_labels,) or None
-        The levels in their order; None if they are numbers, which are their own places.
+        The levels in order; None if they are numbers, which are their own positions.
     places : ndarray of shape (n_labels,) or None
-        Where each of them is.
+        Their positions.
     steps : ndarray of shape (n_steps,)
-        Places of the levels that fit has seen.
+        Positions of the levels that `fit` has seen.
     """
 
     labels: Any
@@ -239,7 +239,7 @@ class Levels(Feature):
 
     @property
     def is_number(self) -> bool:  # type: ignore[override]
-        """Whether there are so many levels that their places are taken for numbers."""
+        """Whether there are so many levels that their positions are treated as numbers."""
         return not self._stepwise
 
     @classmethod
@@ -278,13 +278,14 @@ class Levels(Feature):
         return np.append(self.places, np.nan)[numbers[codes]]
 
     def distances(self, values: np.ndarray) -> np.ndarray:
-        """One column for each step, climbed or not, and one for places between levels."""
+        """One column for each step, 1 above it and 0 below, and one for positions in between."""
         if not self._stepwise:
             return values[:, None]
         low, gaps = self.steps[:-1], np.diff(self.steps)
         share = np.clip((values[:, None] - low) / gaps, 0, 1)
-        # A place between two levels is off the path between their corners, so that its squared
-        # distance to either is the way to it.
+        # A position between two levels lies off the path between their corners, such that its
+        # squared
+        # distance to either is the length of the way.
         between = (gaps * share * (1 - share)).sum(axis=1)
         beyond = np.abs(values - np.clip(values, *self.steps[[0, -1]]))
         off = np.nan_to_num(np.sqrt(between + beyond))
@@ -300,7 +301,7 @@ class Levels(Feature):
 
     @property
     def sloped(self) -> np.ndarray:
-        """None: a line has one slope in the place of the level."""
+        """None: a line has one slope along the positions of the levels."""
         return np.zeros(len(self.steps), bool) if self._stepwise else np.ones(1, bool)
 
     def slopes(self, values: np.ndarray) -> np.ndarray:

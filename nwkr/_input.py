@@ -1,4 +1,4 @@
-"""What data may be: the checks that scikit-learn does not make, or not in these words."""
+"""Checks of the data that scikit-learn does not make, or whose messages need more words."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _LEAST_WEIGHT = 1e-290
 
 
 def validate_rows(estimator, X, y="no_validation", **options):
-    """Check rows and, in `fit`, targets, and set what scikit-learn keeps of their form.
+    """Check rows and, in `fit`, targets; set `n_features_in_` and the like.
 
-    Rows of `fit` are copied: what their owner does with them later is no business of the estimator.
+    Rows of `fit` are copied, so later changes of the data have no effect.
     """
     if X is None:
         raise ValueError(
@@ -46,7 +46,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
                 estimator.periodic_features,
                 gaps=estimator._metric in TAKE_GAPS,
             )
-        elif not estimator._columns.plain:  # what they hold matters only if they are the same
+        elif not estimator._columns.plain:  # their contents matter only if the columns match
             names = _names_only(X) if named else X
             validate_data(estimator, names, reset=False, skip_check_array=True)
         labels = names_of_columns(X)
@@ -57,7 +57,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
         check = require_numbers if options.get("y_numeric") else require_labels
         check("y", y)
         options["copy"] = True
-    # An infinite distance is one of a pair that does not count.
+    # Pairs at infinite distance do not count.
     finite = "allow-nan" if estimator._columns.gaps else estimator._metric != "precomputed"
     options["ensure_all_finite"] = finite
     with by_name(data):
@@ -76,12 +76,12 @@ def validate_weights(sample_weight, X):
         weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
-    # Beside the largest, such a weight could not be told from 0 in all that is computed.
+    # Compared with the largest weight, such a weight is 0 up to rounding.
     return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
 
 
 def _names_only(X):
-    """A frame of pandas with the columns of any other, whose names scikit-learn may not know."""
+    """A pandas data frame with the columns of another kind of frame."""
     if not hasattr(X, "columns"):
         return X
     import pandas as pd
@@ -90,18 +90,18 @@ def _names_only(X):
 
 
 def names_of_rows(X):
-    """The index of a data frame; None for what has none."""
+    """The index of a data frame; None for other data."""
     return getattr(X, "index", None) if hasattr(X, "columns") else None
 
 
 def names_of_columns(X):
-    """The columns of a data frame, as a list; None for what has none."""
+    """The columns of a data frame, as a list; None for other data."""
     return list(X.columns) if hasattr(X, "columns") else None
 
 
 @contextmanager
 def by_name(data):
-    """Have an error of scikit-learn say what it is about, and what to do."""
+    """Add the data and the remedy to an error of scikit-learn."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -116,7 +116,7 @@ def by_name(data):
 
 
 def _explained(data, message):
-    """A message of scikit-learn, with what it leaves unsaid."""
+    """A message of scikit-learn, completed."""
     for pattern, is_meant, before, after in _UNSAID:
         if re.search(pattern, message):
             meant = [name for name, value in data.items() if is_meant(value)] or list(data)
@@ -125,7 +125,7 @@ def _explained(data, message):
 
 
 def _shape(value):
-    """The shape of data; None for what has none."""
+    """The shape of data; None if there is none."""
     try:
         return np.shape(value)
     except ValueError:  # a ragged list
@@ -144,7 +144,7 @@ def _any(value):
     return True
 
 
-# What a message of scikit-learn says, which data it is about, what is put before and after it.
+# For each message of scikit-learn: its pattern, its data, the text before it and after it.
 _UNSAID = (
     (
         r"expecting \d+ features",
@@ -215,7 +215,7 @@ _UNSAID = (
         "y must be class labels (text, whole numbers or booleans): ",
         " Take a regressor for numbers that are no labels; convert labels with y.astype(str).",
     ),
-    # What says by name what it is about.
+    # Messages that already name the data.
     (r"\b(X|y|sample_weight|\w+_features)\b", _any, "", ""),
     (
         r"",

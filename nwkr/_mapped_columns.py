@@ -4,7 +4,7 @@ With :math:`H = L L'` the distance of a query and a key is
 
 .. math:: u^2 = (q - k)' H^{-1} (q - k) = \lVert L^{-1} q - L^{-1} k \rVert^2,
 
-so that what pools sees ordinary columns, and slopes come back by the chain rule.
+so pooling works on ordinary columns, and slopes follow by the chain rule.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from nwkr.kernels import Kernel
 
 __all__ = ["MappedColumns", "columns_of_training", "is_matrix", "refuse_matrix"]
 
-# A correlation matrix with a smaller eigenvalue is singular, but for rounding.
+# A correlation matrix with a smaller eigenvalue is singular up to rounding.
 _LEAST_EIGENVALUE = 1e-12
-# So far a matrix may be from its transpose, in units of its diagonal.
+# Allowed difference of a matrix from its transpose, in units of its diagonal.
 _ROUNDING = 1e-10
 
 
@@ -40,7 +40,7 @@ class MappedColumns(Columns):
     factor : ndarray of shape (n_features, n_features)
         Its lower Cholesky factor.
     centre : ndarray of shape (n_features,)
-        A point amid the rows, from which they are mapped, so that no digit is lost far from 0.
+        A central point of the rows, which is subtracted so that no digits are lost far from 0.
     """
 
     matrix: np.ndarray
@@ -50,14 +50,14 @@ class MappedColumns(Columns):
     def encode(self, table: np.ndarray) -> np.ndarray:
         """Columns of distance, in which the bandwidth is 1."""
         rows = np.subtract(table.T, self.centre[:, None], dtype=float)
-        # Number by number, so that a row is mapped to the same bits among whatever others.
+        # Element by element, so that the bits of a mapped row do not depend on the other rows.
         for number, column in enumerate(self.factor.T):
             rows[number] /= column[number]
             rows[number + 1 :] -= np.multiply.outer(column[number + 1 :], rows[number])
         return np.ascontiguousarray(rows.T)
 
     def decode(self, columns: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """The table that columns were made of, up to rounding."""
+        """The table of some columns, up to rounding."""
         return columns @ self.factor.T + self.centre
 
     def by_feature(self, bandwidth: Any) -> Any:
@@ -79,19 +79,19 @@ class MappedColumns(Columns):
         return np.moveaxis(solved.reshape(in_front.shape), 0, 1)
 
     def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
-        """Refuse, for no feature has a column."""
+        """Refuse, because the matrix mixes the columns of features."""
         self.require_by_feature(parameter)
 
     def require_by_feature(self, what: str) -> NoReturn:
-        """Refuse what needs columns that are each of one feature."""
+        """Refuse something that needs each column to belong to one feature."""
         raise ValueError(
-            f"{what} needs features that keep their columns, which a matrix of bandwidths mixes. "
+            f"{what} needs separate columns for each feature, which a matrix of bandwidths mixes. "
             f"Give one bandwidth for each feature."
         )
 
 
 def is_matrix(bandwidth: Any) -> bool:
-    """Whether a bandwidth is a matrix, or a rule that gives one."""
+    """Whether a bandwidth is a matrix, or a rule that returns one."""
     if isinstance(bandwidth, RuleOfThumb):
         return bandwidth.covariance
     if callable(bandwidth) or isinstance(bandwidth, str | Real | dict) or bandwidth is None:
@@ -103,11 +103,11 @@ def is_matrix(bandwidth: Any) -> bool:
 
 
 def refuse_matrix(bandwidth: Any, what: str) -> None:
-    """Refuse a matrix of bandwidths where none is taken."""
+    """Refuse a matrix of bandwidths."""
     if is_matrix(bandwidth):
         raise ValueError(
-            f"{what} takes no matrix of bandwidths, which is for the bandwidth of "
-            f"NadarayaWatsonRegressor and NadarayaWatsonClassifier alone; got {bandwidth!r}. Give "
+            f"{what} does not support a matrix of bandwidths, which is only for the bandwidth of "
+            f"NadarayaWatsonRegressor and NadarayaWatsonClassifier; got {bandwidth!r}. Give "
             f"a number, or one for each feature."
         )
 
@@ -115,16 +115,16 @@ def refuse_matrix(bandwidth: Any, what: str) -> None:
 def columns_of_training(
     estimator: Any, table: np.ndarray, rows: np.ndarray, sample_weight: np.ndarray
 ) -> Columns:
-    """How the features of training rows become columns, for the bandwidth of an estimator.
+    """The conversion of features to columns, for the bandwidth of an estimator.
 
     Parameters
     ----------
     estimator : estimator
-        What is fitted; its kernel and metric are resolved.
+        The estimator; its kernel and metric are resolved.
     table : ndarray of shape (n_samples, n_features)
         Training rows.
     rows : ndarray of shape (n_rows,)
-        Numbers of those that count.
+        Numbers of the rows with weight.
     sample_weight : ndarray of shape (n_samples,)
         Weights.
 
@@ -136,8 +136,8 @@ def columns_of_training(
     Raises
     ------
     ValueError
-        If the bandwidth is a matrix, and not a symmetric positive definite one of this size, or
-        the rows are not numbers that are all there.
+        If the bandwidth is a matrix that is not symmetric positive definite or has another size,
+        or the rows contain other values than numbers.
     """
     columns = estimator._columns.of_training(table, rows)
     bandwidth = getattr(estimator, "bandwidth", None)  # a search has none
@@ -151,7 +151,7 @@ def columns_of_training(
     if np.isnan(table).any():
         missing = [f"{columns.labels[j]!r}" for j in np.flatnonzero(np.isnan(table).any(axis=0))]
         raise ValueError(
-            f"A matrix of bandwidths needs numbers that are all there; some are missing in "
+            f"A matrix of bandwidths needs rows without missing numbers; some are missing in "
             f"{', '.join(missing)}. Leave those rows out, or give one bandwidth for each feature."
         )
     if isinstance(bandwidth, RuleOfThumb):
@@ -178,7 +178,7 @@ def _by_rule(rule: RuleOfThumb, keys, sample_weight, kernel: Kernel, labels):
     constant = [repr(labels[j]) for j in np.flatnonzero(np.ptp(keys, axis=0) == 0)]
     if constant:
         raise ValueError(
-            f"bandwidth={rule!r} needs columns that vary, for their covariance is to be inverted; "
+            f"bandwidth={rule!r} needs columns that vary, because it inverts their covariance; "
             f"constant: {', '.join(constant)}. Leave them out, or give one bandwidth for each "
             f"feature."
         )
@@ -194,8 +194,8 @@ def _by_rule(rule: RuleOfThumb, keys, sample_weight, kernel: Kernel, labels):
         shares = np.abs(vectors[:, 0])
         together = [repr(labels[j]) for j in np.flatnonzero(shares > 1e-3 * shares.max())]
         raise ValueError(
-            f"bandwidth={rule!r} needs columns of which none follows from the others, for their "
-            f"covariance is to be inverted; collinear: {', '.join(together)}. Leave one of them "
+            f"bandwidth={rule!r} needs linearly independent columns, because it inverts their "
+            f"covariance; collinear: {', '.join(together)}. Leave one of them "
             f"out, or give one bandwidth for each feature."
         )
     std = kernel.std(len(matrix))
@@ -203,7 +203,7 @@ def _by_rule(rule: RuleOfThumb, keys, sample_weight, kernel: Kernel, labels):
 
 
 def _checked(bandwidth, n_features):
-    """A matrix of bandwidths as an array, symmetric to the bit."""
+    """A matrix of bandwidths as an exactly symmetric array."""
     matrix = np.asarray(as_numpy("bandwidth", bandwidth))
 
     def refuse(what):
@@ -231,7 +231,7 @@ def _checked(bandwidth, n_features):
 
 
 def _correlations(matrix, deviations):
-    """A matrix in units of its diagonal, which is 1 to the bit."""
+    """A matrix in units of its diagonal, which becomes exactly 1."""
     correlations = matrix / deviations[:, None] / deviations
     np.fill_diagonal(correlations, 1)
     return correlations

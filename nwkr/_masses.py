@@ -1,4 +1,4 @@
-"""What the weights of a Gaussian come to, over all that a feature may hold."""
+"""The integral or sum of a Gaussian over all values of a feature."""
 
 from __future__ import annotations
 

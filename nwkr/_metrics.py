@@ -1,4 +1,4 @@
-"""From `metric` and `metric_params` to distances, and what rows these are for."""
+"""From `metric` and `metric_params` to distances, and checks of their rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TAKE_GAPS = ("euclidean", "nan_euclidean")
-"""Metrics of rows that may miss numbers."""
+"""Metrics for rows with missing numbers."""
 
 
 def resolve_metric(
@@ -40,7 +40,7 @@ def resolve_metric(
     Returns
     -------
     metric : str, callable or Metric
-        What pooling takes as a metric.
+        The metric for pooling.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def check_metric(metric: str | Callable | Metric, X: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If it cannot.
+        If it cannot be used.
     """
     if metric == "precomputed" and X.shape[0] != X.shape[1]:
         raise ValueError(
@@ -93,7 +93,7 @@ def check_metric(metric: str | Callable | Metric, X: np.ndarray) -> None:
 
 
 def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
-    """Check that rows, to fit or to predict, are in the units that a metric takes.
+    """Check that rows, to fit or to predict, have the units of a metric.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If these are no distances, or degrees where the metric takes radians.
+        If they are not distances, or degrees instead of radians.
     """
     name = metric.name if isinstance(metric, Metric) else metric
     if name == "precomputed":
@@ -114,15 +114,16 @@ def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
         _refuse_degrees(X)
     elif Metric(name).boolean and not np.isin(X, (0, 1)).all():
         warnings.warn(
-            f"metric={metric!r} only asks which numbers are 0, and X holds others than 0 and 1, "
-            f"which all count as 1. Encode X as zeros and ones, or choose another metric.",
+            f"metric={metric!r} only distinguishes 0 from other numbers, and X holds numbers other "
+            f"than 0 and 1, which all count as 1. Encode X as zeros and ones, or choose another "
+            f"metric.",
             DataConversionWarning,
             stacklevel=2,
         )
 
 
 def distances_worth_keeping(X: np.ndarray, metric: str | Callable | Metric) -> np.ndarray | None:
-    """Distances among rows that many bandwidths ask for, if there is memory for them.
+    """Distances among rows for many bandwidths, if they fit in memory.
 
     Parameters
     ----------
@@ -134,8 +135,8 @@ def distances_worth_keeping(X: np.ndarray, metric: str | Callable | Metric) -> n
     Returns
     -------
     distances : ndarray of shape (n_samples, n_samples) or None
-        The distances; None if they are given, if they are more than scikit-learn's working
-        memory holds, or for the euclidean metric, which is quicker made again.
+        The distances; None if they are precomputed, if they exceed scikit-learn's working memory,
+        or for the euclidean metric, for which recomputing is faster.
     """
     n_bytes = 8 * len(X) ** 2
     if metric in ("euclidean", "precomputed") or n_bytes > get_config()["working_memory"] * 2**20:

@@ -1,8 +1,8 @@
-"""Results where X is: in its namespace, on its device, in its type of numbers.
+"""Results in the array library, on the device and with the floating type of `X`.
 
-An estimator remembers in an empty array, `_like`, what it was fitted on. All else that it holds
-is NumPy's, and stands together in one object: scikit-learn takes arrays among the attributes for
-what is to be where X is.
+An estimator stores the kind of its training rows in an empty array, `_like`. All its other arrays
+are NumPy arrays, in one object, because scikit-learn expects array attributes to have the kind of
+`X`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["OnHost", "follows_X", "in_numpy", "like_of", "numpy_only", "shown"]
 
 
 class OnHost:
-    """An attribute that is NumPy's wherever X is."""
+    """An attribute that is always a NumPy array."""
 
     def __set_name__(self, owner, name):
         self._name = name
@@ -41,25 +41,25 @@ class OnHost:
 
 
 class _Held:
-    """Attributes by name. Never changed, so that an estimator can be put back as it was."""
+    """Attributes by name. Never changed, so that an estimator can be restored."""
 
     def __init__(self, attributes):
         self.attributes = attributes
 
 
 def like_of(X: Any, y: Any) -> Any:
-    """An empty array like the results for training rows.
+    """An empty array of the kind of the results for training rows.
 
     Parameters
     ----------
     X, y : array-like
-        Rows and targets, as they came.
+        Rows and targets, as passed.
 
     Returns
     -------
     like : array of shape (0,)
-        In the namespace of `X`, on its device, in its type of numbers. NumPy's is in float64, but
-        where rows in float32 have labels or integers for targets, as scikit-learn has it.
+        With the array library, the device and the floating type of `X`. For NumPy it is float64,
+        except for float32 rows with labels or integer targets, as in scikit-learn.
     """
     arrays = Arrays.of(X)
     if arrays is not None:
@@ -70,19 +70,19 @@ def like_of(X: Any, y: Any) -> Any:
 
 
 def in_numpy(**data: Any) -> list[Any]:
-    """Arrays by name, those of other libraries in NumPy, and anything else as it is."""
+    """Data by name, with arrays of other libraries converted to NumPy."""
     return [as_numpy(name, each) for name, each in data.items()]
 
 
 def shown(attribute: Any, arrays: Arrays | None) -> Any:
-    """An attribute for all to see: an array is where X is."""
+    """A public attribute: an array has the kind of `X`."""
     if arrays is None or not isinstance(attribute, np.ndarray):
         return attribute
     return arrays.take(attribute)
 
 
 def follows_X(method: Callable) -> Callable:
-    """Have a method that makes NumPy arrays for rows `X` give them where `X` is."""
+    """Decorate a method that returns NumPy arrays, to return arrays of the kind of `X`."""
 
     @wraps(method)
     def respond(self, *args, **options):
@@ -94,7 +94,7 @@ def follows_X(method: Callable) -> Callable:
 
 
 def numpy_only(method: Callable) -> Callable:
-    """Have a method that has no form in other namespaces refuse these by name."""
+    """Decorate a method that supports only NumPy arrays, to refuse others by name."""
 
     @wraps(method)
     def respond(self, *args, **options):
@@ -112,7 +112,7 @@ def numpy_only(method: Callable) -> Callable:
 
 
 def _home(estimator, X, method):
-    """Where results for `X` are to be; None for NumPy."""
+    """The kind of arrays for the results of `X`; None for NumPy."""
     fitted = Arrays.of(estimator._like)
     if X is None:
         return fitted

@@ -1,8 +1,8 @@
 """The distance to the k-th nearest row.
 
-A tree, or a product where columns are many, only proposes rows that may be near. What is measured
-is the distance by the plain formula that weights are made from, column by column: so the k-th
-nearest row is at the very edge of a window of that width, and rows that tie with it are, too.
+A tree, or a matrix product for many columns, proposes rows that may be near. Their distances are
+then computed by the same plain formula as weights, column by column. So the k-th nearest row, and
+rows at the same distance, lie exactly at the edge of a window of that width.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from nwkr._pooling import Kinds, Mask, distances_between, each, on_sphere, pairs
 __all__ = ["NearPlaces", "NearRows", "arranged", "widths_of_near", "widths_under_metric"]
 
 _MOST_COLUMNS_OF_TREE = 15
-# Numbers of rows are in units of a typical one, and cut off at that power of 2: so squares stay
-# in range. What is beyond is compared with all rows.
+# The numbers in rows are in units of a typical one, and cut off at this power of 2, so that squares
+# stay in range. Queries beyond it are compared with all rows.
 _CUT_OFF_EXPONENT = 500
 _NUMBERS_AT_ONCE = 2**20
-# More than all that rounding does to a chord; and arcs that need all digits of theirs.
+# More than the rounding error of a chord; and the size of arcs that need an exact formula.
 _ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
 
 
 class NearRows:
-    """Rows, arranged so that those near a query are soon found. A pickle holds the rows alone.
+    """Rows, arranged for a fast search. A pickle holds only the rows.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
         The rows.
     counts : ndarray of shape (n_rows,)
-        As how many each counts.
+        The number of rows that each row counts as.
     kinds : Kinds or None, default=None
-        What their columns hold besides numbers.
+        Columns that do not hold plain numbers.
 
     Attributes
     ----------
     extent : float
         The largest absolute number in them.
     total : float
-        As how many they count together.
+        The sum of the counts.
     """
 
     def __init__(self, rows: np.ndarray, counts: np.ndarray, kinds: Kinds | None = None):
@@ -56,7 +56,7 @@ class NearRows:
         size = np.median(sizes[sizes > 0]) if (sizes > 0).any() else self.extent
         self._shift = -int(np.frexp(size)[1])
         scaled, in_range = self._scaled(rows)
-        # Distances of queries that are not cut off are in order up to that.
+        # Distances of queries that are not cut off are correctly ordered up to this.
         self._in_order = np.inf if in_range.all() else np.ldexp(1.0, _CUT_OFF_EXPONENT - 1)
         self._search: _Tree | _Screen | _ScreenOfKinds
         if kinds is not None and kinds.special(rows).any():
@@ -65,14 +65,14 @@ class NearRows:
             self._search = (_Tree if rows.shape[1] <= _MOST_COLUMNS_OF_TREE else _Screen)(scaled)
 
     def _scaled(self, X):
-        """Rows in the unit, cut off, and which of them are well within."""
+        """Rows in the unit, cut off, and which of them are clearly within the range."""
         limit = np.ldexp(1.0, _CUT_OFF_EXPONENT)
         with np.errstate(over="ignore"):
             scaled = np.ldexp(X, self._shift, dtype=float)
         return np.clip(scaled, -limit, limit), ~(np.abs(scaled) > limit / 2).any(axis=1)
 
     def serving(self, queries: np.ndarray) -> NearRows:
-        """The same, for queries that may miss numbers where no row does."""
+        """The same, for queries with missing numbers in columns where no row has any."""
         if self.kinds is None or not np.isnan(queries).any():
             return self
         other = copy(self)
@@ -86,7 +86,7 @@ class NearRows:
         return len(self.rows)
 
     def queries_at_once(self, n_near: int) -> int:
-        """For how many queries so many rows may be looked for in one call."""
+        """Number of queries for which this many rows may be searched in one call."""
         return max(1, _NUMBERS_AT_ONCE // self._search.numbers_for_query(n_near))
 
     def of(self, queries: np.ndarray, n_near: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -97,7 +97,7 @@ class NearRows:
         queries : ndarray of shape (n_queries, n_features)
             Queries.
         n_near : int
-            How many rows for each.
+            Number of rows for each.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class NearRows:
         distances : ndarray of shape (n_queries, n_near)
             Their distances; the nearest come first.
         beyond : ndarray of shape (n_queries,)
-            No other row is nearer than that, but for rounding.
+            No other row is nearer than this, up to rounding.
         """
         scaled, in_range = self._scaled(queries)
         numbers, beyond = self._search.propose(scaled, n_near)
@@ -114,7 +114,7 @@ class NearRows:
         numbers, distances = _nearest_first(numbers, distances)
         if n_near == len(self):
             return numbers, distances, np.full(len(queries), np.inf)
-        # What is cut off may be in any order.
+        # Rows that are cut off may be in any order.
         beyond = np.where(in_range, np.minimum(beyond, self._in_order), 0)
         with np.errstate(over="ignore"):
             return numbers, distances, np.ldexp(beyond, -self._shift)
@@ -140,7 +140,7 @@ class _Screen:
     def __init__(self, rows):
         # The median resists outliers; a thousand rows are enough, as it need not be exact.
         self._centre = np.median(rows[:: 1 + len(rows) // 1000], axis=0)
-        # More than all roundings of a square together, relative to those that it is made of.
+        # More than the total rounding error of a square, relative to its terms.
         self._sure = 1 - 4 * (rows.shape[1] + 4) * np.finfo(float).eps
         rows = rows - self._centre
         squares = self._sure * np.einsum("ij,ij->i", rows, rows)
@@ -162,7 +162,7 @@ class _Screen:
 
 
 class _ScreenOfKinds:
-    """Lower bounds of the distances to all rows, where these hold more than numbers."""
+    """Lower bounds of the distances to all rows that do not hold plain numbers only."""
 
     def __init__(self, rows, kinds, shift):
         self._rows, self._kinds, self._shift = np.ldexp(rows, -shift), kinds, shift
@@ -186,19 +186,19 @@ class _ScreenOfKinds:
 
 
 class NearPlaces:
-    """Places, arranged so that those near a query are soon found, by chords.
+    """Places on a sphere, arranged for a fast search by chords.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, 2)
         Latitudes and longitudes in radians.
     counts : ndarray of shape (n_rows,)
-        As how many each counts.
+        The number of rows that each row counts as.
 
     Attributes
     ----------
     total : float
-        As how many they count together.
+        The sum of the counts.
     """
 
     def __init__(self, rows: np.ndarray, counts: np.ndarray):
@@ -212,11 +212,11 @@ class NearPlaces:
         return len(self.rows)
 
     def serving(self, queries: np.ndarray) -> NearPlaces:
-        """The same: no place is missing."""
+        """Unchanged: no place has missing numbers."""
         return self
 
     def queries_at_once(self, n_near: int) -> int:
-        """For how many queries so many places may be looked for in one call."""
+        """Number of queries for which this many places may be searched in one call."""
         return max(1, _NUMBERS_AT_ONCE // n_near)
 
     def of(self, queries: np.ndarray, n_near: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -236,12 +236,12 @@ def _nearest_first(numbers, distances):
 
 
 def _arcs(queries, rows, numbers):
-    """Arcs from each query to some rows of its own, as scikit-learn measures them."""
+    """Arcs from each query to its candidate rows, by scikit-learn's formula."""
     rows, queries = rows[numbers], queries.astype(float)[:, None]
     apart = np.sin((queries - rows) / 2) ** 2
     cosines = np.cos(queries[:, :, 0]) * np.cos(rows[:, :, 0])
     arcs = 2 * np.arcsin(np.sqrt(np.minimum(apart[:, :, 0] + cosines * apart[:, :, 1], 1)))
-    # Nearly opposite, the last digit of a sine is many of the arc: there by its own formula.
+    # For nearly opposite places, the formula by a sine loses digits of the arc; use another one.
     for row in np.flatnonzero((arcs > _NEARLY_OPPOSITE).any(axis=1)):
         arcs[row] = haversine_distances(queries[row], rows[row])[0]
     return arcs
@@ -250,18 +250,18 @@ def _arcs(queries, rows, numbers):
 def arranged(
     rows: np.ndarray, counts: np.ndarray, metric: object, kinds: Kinds | None = None
 ) -> NearRows | NearPlaces | None:
-    """Rows, arranged so that those near a query are soon found; None under most metrics.
+    """Rows, arranged for a fast search; None for most metrics.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, n_features)
         The rows.
     counts : ndarray of shape (n_rows,)
-        As how many each counts.
+        The number of rows that each row counts as.
     metric : str, callable or Metric
         The metric.
     kinds : Kinds or None, default=None
-        What their columns hold besides numbers.
+        Columns that do not hold plain numbers.
 
     Returns
     -------
@@ -274,7 +274,7 @@ def arranged(
 
 
 def _distances(queries, rows, numbers, kinds):
-    """Distances of each query to some rows of its own, by the plain formula, at any scale."""
+    """Distances of each query to its candidate rows, by the plain formula, at any scale."""
     rows = np.take(rows, numbers, axis=0).astype(float, copy=False)
     with np.errstate(over="ignore"):
         apart = np.abs(queries[:, None] - rows)
@@ -302,29 +302,29 @@ def widths_of_near(
     n_jobs: int | None = None,
     mask: Mask | None = None,
 ) -> np.ndarray:
-    """Distance of each query to the row up to which rows count as many as is wanted.
+    """Distance of each query to the nearest row up to which the counts reach the wanted number.
 
     Parameters
     ----------
     near : NearRows or NearPlaces
         The rows.
     n_near : int
-        How many of them are likely to be enough.
+        Number of candidates that is probably enough.
     queries : ndarray of shape (n_queries, n_features)
         Queries.
     wanted : ndarray of shape (n_queries,)
-        As how many rows together have to count.
+        The wanted sum of counts.
     leave_out : ndarray of shape (n_queries,)
-        For each query, the number of the row that does not count; -1 for none.
+        For each query, the number of the row to leave out; -1 for none.
     n_jobs : int or None, default=None
         Number of threads.
     mask : Mask or None, default=None
-        Which rows each query does not see besides.
+        Further rows that each query must not use.
 
     Returns
     -------
     widths : ndarray of shape (n_queries,)
-        The distances; to the farthest row, if all together count less.
+        The distances; to the farthest row, if all counts together are less.
     """
     widths, near = np.empty(len(queries)), near.serving(queries)
 
@@ -334,7 +334,7 @@ def widths_of_near(
         if mask is not None:
             counted[mask.hides(rows, numbers)] = 0
         enough = counted.cumsum(axis=1) >= wanted[rows, None]
-        # Without more rows to come, it is the last that counts.
+        # If there are no more rows, it is the last row with a count.
         enough[:, -1] |= n_near == len(near)
         found = enough[:, -1]
         last = distances[np.arange(len(rows)), enough.argmax(axis=1)]
@@ -352,7 +352,7 @@ def widths_of_near(
 
 
 def widths_under_metric(queries, keys, counts, metric, wanted, leave_out, mask=None):
-    """The same under any metric, without regard to infinite distances.
+    """The same under any metric, ignoring infinite distances.
 
     All pairs are compared: a tree would need the triangle inequality, which not every metric has.
     """

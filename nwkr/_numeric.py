@@ -1,7 +1,7 @@
-"""Whether data are real numbers, told by column before NumPy takes something else for them.
+"""Checks that data are real numbers, by column, before NumPy converts other data to numbers.
 
-Dates and durations would become integers in some unit, codes of categories would pass for
-numbers, and values behind a mask would come back.
+NumPy would convert dates and durations to integers in some unit, use codes of categories as
+numbers, and unmask masked values.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = [
     "require_numbers",
 ]
 
-# Types of numbers, which need no look.
+# Types of numbers, which need no further check.
 _PLAIN = re.compile(r"(torch\.)?(u?int|float)\d|bool|double")
-# What a column holds, by the name of its type in NumPy, pandas, PyArrow or polars.
+# The kind of a column, by the name of its type in NumPy, pandas, PyArrow or polars.
 _BY_DTYPE = (
     ("dates", r"date|timestamp"),
     ("periods", r"period"),
@@ -45,7 +45,7 @@ _BY_DTYPE = (
     ("text", r"(large_)?str(ing)?(_view)?(\[|$)|utf8|(large_)?binary|[<>|=][us]\d"),
     ("complex numbers", r"complex"),
 )
-# What an object is, by its class.
+# The kind of an object, by its class.
 _BY_CLASS = (
     ("dates", (date, np.datetime64)),
     ("durations", (timedelta, np.timedelta64)),
@@ -57,8 +57,8 @@ _BY_CLASS = (
 _BY_CLASS_NAME = {"Period": "periods", "NAType": "nothing"}  # of pandas
 _MOST_NAMED = 10  # columns, in a message
 _AS_CATEGORIES = (
-    "For categories, have fit take them as such: in a data frame with "
-    "categorical_features='from_dtype', or named in categorical_features."
+    "For categories, use a data frame with categorical_features='from_dtype', or name the "
+    "columns in categorical_features."
 )
 _ADVICE = {
     "dates": "Convert them, with one origin t0 for all data: {since} is a number of days.",
@@ -75,7 +75,7 @@ _ADVICE = {
 _SPELLED = "Convert text that spells numbers with astype(float)."
 _MISSING = {
     "X": "Leave those rows out, fill them in, for instance with SimpleImputer of scikit-learn, or "
-    "take metric='euclidean', for which values may be missing.",
+    "use metric='euclidean', which accepts missing values.",
     "sample_weight": "Give each row a weight, 0 for one that is not to count.",
 }
 
@@ -86,13 +86,13 @@ class Column(NamedTuple):
     Attributes
     ----------
     number : int
-        Its place.
+        Its position.
     label : object
-        Its name in a frame, its place in an array, None for data of one dimension.
+        Its name in a frame, its position in an array, or None for one-dimensional data.
     dtype : str
-        Name of its type, in small letters.
+        Name of its type, in lower case.
     values : array-like
-        What it holds.
+        Its values.
     """
 
     number: int
@@ -102,7 +102,7 @@ class Column(NamedTuple):
 
 
 def is_plain(data: Any) -> bool:
-    """Whether the types of data say that they are numbers, and no mask hides any."""
+    """Whether data are numbers by their types, and not masked."""
     if type(data) is np.ndarray:
         return data.dtype.kind in "fiub"
     return not np.ma.isMaskedArray(data) and all(map(_PLAIN.match, _dtypes(data)))
@@ -114,7 +114,7 @@ def is_frame(data: Any) -> bool:
 
 
 def has_gaps(data: Any) -> bool:
-    """Whether values are masked, or objects that stand for nothing."""
+    """Which values are masked, or objects that mean missing."""
     if is_plain(data):
         return False
     return bool(_masked(data)) or any(
@@ -124,7 +124,7 @@ def has_gaps(data: Any) -> bool:
 
 
 def columns_in(data: Any) -> Iterator[Column]:
-    """Each column of data that have one dimension or two."""
+    """The columns of one- or two-dimensional data."""
     for number, ((label, values), dtype) in enumerate(
         zip(_columns(data), itertools.cycle(_dtypes(data)))
     ):
@@ -134,18 +134,18 @@ def columns_in(data: Any) -> Iterator[Column]:
 def require_numbers(
     name: str, data: Any, *, but: frozenset[int] = frozenset(), gaps: bool = False
 ) -> None:
-    """Refuse what is not real numbers, naming the columns and what to do.
+    """Refuse data that are not real numbers, naming the columns and the remedy.
 
-    What is not recognised, and NaN, passes for scikit-learn to convert or refuse.
+    Unrecognised data and NaN pass; scikit-learn converts or refuses them.
 
     Parameters
     ----------
     name : str
-        What the data are called in messages.
+        Name of the data in messages.
     data : array-like
         Data frame, array or nested list.
     but : frozenset of int, default=frozenset()
-        Places of columns that may hold anything.
+        Positions of columns that may hold anything.
     gaps : bool, default=False
         Whether values may be missing.
 
@@ -184,12 +184,12 @@ def require_numbers(
 
 
 def require_labels(name: str, data: Any) -> None:
-    """Refuse labels that are missing, masked or complex; all else may be one.
+    """Refuse labels that are missing, masked or complex.
 
     Parameters
     ----------
     name : str
-        What the data are called in messages.
+        Name of the data in messages.
     data : array-like
         Data frame, series, array or list.
 
@@ -213,7 +213,7 @@ def require_labels(name: str, data: Any) -> None:
 
 
 def explain_missing(name: str, data: Any) -> str:
-    """Say which columns hold values that are missing, and what to do."""
+    """Raise an error that names the columns with missing values, and the remedy."""
     missing = {}
     for label, column in _columns(data):
         values = np.asarray(column)
@@ -225,7 +225,7 @@ def explain_missing(name: str, data: Any) -> str:
 
 
 def explain_infinite(name: str, data: Any) -> str:
-    """Say which columns hold values that are infinite, and what to do."""
+    """Raise an error that names the columns with infinite values, and the remedy."""
     infinite = [
         label
         for label, column in _columns(data)
@@ -241,7 +241,7 @@ def explain_infinite(name: str, data: Any) -> str:
 
 
 def refuse_unreadable(name: str, data: Any) -> None:
-    """Refuse data that are sparse or not in memory, naming what they are and what to do."""
+    """Refuse sparse data and data that are not in memory, naming the remedy."""
     if is_lazy(data):
         raise TypeError(
             f"{name} must be in memory; got a Dask collection ({type(data).__name__}). The "
@@ -274,7 +274,7 @@ def _about_missing(name, counts):
 
 
 def in_columns(labels: list) -> str:
-    """Where that is, for a message."""
+    """The columns, for a message."""
     if labels == [None] or not labels:
         return ""
     if len(labels) == 1:
@@ -290,13 +290,13 @@ def _unusual_columns(data) -> Iterator[Column]:
 
 
 def _dtypes(data) -> list[str]:
-    """Names of the types of the columns, in small letters; a single one for arrays."""
+    """Names of the types of the columns, in lower case; a single one for arrays."""
     dtypes = data.dtypes if is_frame(data) else [getattr(data, "dtype", object)]
     return [str(np.dtype(dtype) if dtype is object else dtype).lower() for dtype in dtypes]
 
 
 def _columns(data) -> Iterator[tuple[Any, Any]]:
-    """Label and values of each column; the label is None for data of one dimension."""
+    """Label and values of each column; the label is None for one-dimensional data."""
     if is_frame(data):
         for number, label in enumerate(data.columns):
             yield label, data.iloc[:, number] if hasattr(data, "iloc") else data[:, number]
@@ -306,7 +306,7 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
             rows = data if isinstance(data, list | tuple) else ()
             masked = any(np.ma.isMaskedArray(row) for row in rows)
             data = np.ma.vstack(data) if masked else np.asarray(data, dtype=object)
-        except ValueError:  # ragged, which is for NumPy to say
+        except ValueError:  # a ragged list, about which NumPy raises
             return
     n_dims = len(getattr(data, "shape", ()))
     if n_dims == 1:
@@ -316,7 +316,7 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
 
 
 def held_by(column: Column) -> str | None:
-    """What a column holds, if that is known not to be numbers."""
+    """The kind of a column, if it is known not to be numbers."""
     if column.dtype != "object":
         return next((what for what, form in _BY_DTYPE if re.match(form, column.dtype)), None)
     classes = {type(value) for value in np.asarray(column.values, dtype=object)}
@@ -337,7 +337,7 @@ def _n_missing(column):
 
 
 def _masked(data):
-    """How many values are masked, by column."""
+    """Number of masked values, by column."""
     if isinstance(data, list | tuple):
         if not any(isinstance(row, np.ma.MaskedArray) for row in data):
             return {}

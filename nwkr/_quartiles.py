@@ -1,4 +1,4 @@
-"""How far numbers spread, whatever a few of them do: quartiles beside the standard deviation."""
+"""The spread of numbers, robust to outliers, from quartiles and the standard deviation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["masses_below", "may_be_gross", "quartiles", "robust_spread"]
 
 _ROUNDING = 1e-12
 # The standard deviation of normal data is the interquartile range divided by the first number.
-# Where it is more than the second number times that, a few rows far away are the cause.
+# If it is more than the second number times this, the cause is a few outliers.
 _NORMAL_RANGE, _LARGEST_EXCESS = 1.349, 5.0
 
 
 def masses_below(mass: float | np.ndarray) -> np.ndarray:
-    """Sums of weights that the two quartiles are reached at, (2, ...), of all weights."""
+    """Cumulative weights of the two quartiles, (2, ...), from the sums of all weights."""
     return np.multiply.outer([0.25, 0.75], mass) * (1 - _ROUNDING)
 
 
@@ -46,7 +46,7 @@ def quartiles(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def robust_spread(std: np.ndarray, quartiles: np.ndarray) -> np.ndarray:
-    """Standard deviation of each column, or what their quartiles say if a few rows make it.
+    """Standard deviation of each column, or an estimate from quartiles if there are outliers.
 
     Parameters
     ----------
@@ -67,5 +67,5 @@ def robust_spread(std: np.ndarray, quartiles: np.ndarray) -> np.ndarray:
 
 
 def may_be_gross(std: np.ndarray, least_range: np.ndarray) -> np.ndarray:
-    """Whether a few rows may make a standard deviation, if quartiles are at least so far apart."""
+    """Whether outliers may dominate a standard deviation, from a bound on the quartiles."""
     return std > _LARGEST_EXCESS / _NORMAL_RANGE * least_range

@@ -1,4 +1,4 @@
-"""From all that `bandwidth` may be to a window: numbers, rules, functions, widths that vary."""
+"""From the parameter `bandwidth` to a window."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def resolve_window(
     kinds: Kinds | None = None,
     columns: Columns | None = None,
 ) -> Window:
-    """Resolve anything that `bandwidth` may be on the training rows.
+    """Resolve the parameter `bandwidth` on the training rows.
 
     Parameters
     ----------
@@ -46,17 +46,17 @@ def resolve_window(
     sample_weight : ndarray of shape (n_samples,)
         Positive weights.
     kernel : Kernel
-        The kernel that the bandwidth is for.
+        The kernel of the bandwidth.
     metric : str or callable, default="euclidean"
         The metric.
     n_jobs : int or None, default=None
         Number of threads.
     distances : ndarray of shape (n_samples, n_samples) or None, default=None
-        Distances of the rows under the metric, where they are known.
+        Distances of the rows under the metric, if known.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers.
+        Columns that do not hold plain numbers.
     columns : Columns or None, default=None
-        The features that the columns of `X` are of; None if each is a feature.
+        The features to which the columns of `X` belong; None if each column is a feature.
 
     Returns
     -------
@@ -89,8 +89,8 @@ def resolve_window(
     columns.require_plain("bandwidth=Adaptive(...)")
     if metric != "euclidean":
         raise ValueError(
-            f"bandwidth=Adaptive(...) needs metric='euclidean', whose space has a number of "
-            f"dimensions; got metric={metric!r}. KNearest(k) takes any metric."
+            f"bandwidth=Adaptive(...) needs metric='euclidean', which has a number of "
+            f"dimensions; got metric={metric!r}. KNearest(k) accepts any metric."
         )
     number = isinstance(bandwidth.exponent, Real) and not isinstance(bandwidth.exponent, bool)
     if not (number and 0 <= bandwidth.exponent <= 1):
@@ -107,7 +107,7 @@ def resolve_window(
 def _resolve_bandwidth(
     bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None, columns=None
 ):
-    """Numbers, for all bandwidths but those that vary."""
+    """Numbers, for all bandwidths except those that vary."""
     euclidean = metric == "euclidean"
     if isinstance(bandwidth, dict) and euclidean:
         rule = _resolve_bandwidth("scott", X, sample_weight, kernel, columns=columns)
@@ -136,15 +136,15 @@ def resolve_by_spread(
     kernel: Kernel,
     columns: Columns,
 ) -> FixedWindow:
-    """Resolve numbers and rules of thumb for training rows whose spread is known.
+    """Resolve numbers and rules of thumb from the spread of the training rows.
 
-    What is not listed is as in :func:`resolve_window`.
+    The other parameters are those of :func:`resolve_window`.
 
     Parameters
     ----------
     spread : ndarray of shape (n_columns,) or None
-        Spread of each column; 0 for a constant one. None for a metric other than the euclidean,
-        which takes one number.
+        Spread of each column; 0 for a constant one. None for a metric other than euclidean, which
+        needs one number.
     n_samples : float
         Number of rows, by weight.
 
@@ -174,7 +174,7 @@ def _for_kernel(bandwidth, kernel):
 
 
 def _as_numbers(bandwidth, resolved, shape):
-    """A resolved bandwidth as an array, checked: one number, or one for each feature."""
+    """A resolved bandwidth as a checked array: one number, or one for each feature."""
     allowed = "a non-negative number" + (
         f" or {shape[0]} of them, one for each feature" if shape else ""
     )

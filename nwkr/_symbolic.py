@@ -1,13 +1,11 @@
-"""What a function of the distance computes, told by running it on a symbol.
+"""The formula of a function of the distance, found by calling it with a symbol.
 
-Weights at any number of distances say nothing about all others: a function may be a Gaussian at
-each of them and not between. But a function that is made of NumPy's arithmetic can be run on a
-symbol, which keeps the formula instead of numbers. Formulas of the form
+Equal weights at some distances do not prove that two functions are equal. But a function that uses
+NumPy's arithmetic can be called with a symbol, which records the formula. Formulas of the form
 
     factor * outer(polynomial in u) ** power,    outer one of exp, max(0, .), 0 <= .
 
-are kept in one normal form, so that those that compute the same are equal. Of anything else
-nothing is known.
+have one normal form, so that equivalent formulas are equal. Other formulas are unknown.
 """
 
 from __future__ import annotations
@@ -23,15 +21,15 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["Formula", "formula_of", "kernel_of_formula"]
 
-# Functions of PyTorch that have another name in NumPy.
+# Functions of PyTorch with another name in NumPy.
 _OF_TORCH = {"max": "maximum", "pow": "power", "le": "less_equal", "ge": "greater_equal"}
 _CONSTANTS_LIKE = {np.zeros_like: 0.0, np.ones_like: 1.0}
-# Coefficients that differ by less, which is a few roundings, are equal.
+# Coefficients are equal if they differ by less, which is a few rounding errors.
 _EQUAL_WITHIN = 1e-15
 
 
 class _UnknownError(TypeError):
-    """A step that has no normal form."""
+    """A step without a normal form."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +41,12 @@ class Formula(NDArrayOperatorsMixin):
     inner : tuple of float, default=(0.0, 1.0)
         Coefficients of the polynomial in u, the constant first; u itself by default.
     outer : {"", "exp", "maximum", "less_equal"}, default=""
-        What is made of it: nothing, its exponential, the greater of it and 0, 1 where it is at
-        least 0 (and 0 elsewhere).
+        The function of the polynomial: none, its exponential, its maximum with 0, or 1 if it is at
+        least 0, else 0.
     power : int, default=1
-        To which power that is raised.
+        The power of the result.
     factor : float, default=1.0
-        What it is multiplied by.
+        The factor of the result.
     """
 
     inner: tuple[float, ...] = (0.0, 1.0)
@@ -57,7 +55,7 @@ class Formula(NDArrayOperatorsMixin):
     factor: float = 1.0
 
     def same(self, other: Formula) -> bool:
-        """Whether two formulas differ by no more than a positive factor, and rounding."""
+        """Whether two formulas are equal up to a positive factor and rounding."""
         if (self.outer, self.power) != (other.outer, other.power):
             return False
         (own, of_other), factor = (np.trim_zeros(f.inner, "b") for f in (self, other)), self.factor
@@ -93,7 +91,7 @@ class Formula(NDArrayOperatorsMixin):
 
 
 def formula_of(function: Callable) -> Formula | None:
-    """Formula of a function of the distance; None where it has no normal form.
+    """Formula of a function of the distance; None if it has no normal form.
 
     Parameters
     ----------
@@ -114,7 +112,7 @@ def formula_of(function: Callable) -> Formula | None:
 
 
 def kernel_of_formula(function: Callable) -> str:
-    """Name of the kernel that a function is, up to a factor and rounding; "" if none is known."""
+    """Name of the kernel with this formula, up to a factor and rounding; "" if there is none."""
     formula = formula_of(function)
     if formula is None:
         return ""
@@ -215,7 +213,7 @@ def _exp(a):
 
 
 def _maximum(a, b):
-    """The maximum of a polynomial and 0, with a factor that makes the polynomial start from 1."""
+    """The maximum of a polynomial and 0, with a factor such that the polynomial is 1 at 0."""
     if not _polynomial(a).any():
         a, b = b, a
     polynomial, scale = _polynomial(a), abs(_polynomial(a)[0])

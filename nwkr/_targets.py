@@ -1,4 +1,4 @@
-"""Targets as values, and back: centre and scale, one output or several, classes."""
+"""Conversion of targets to values and back: centre and scale, outputs, classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nwkr._pooling import DEFAULT_SIZES, Sizes
 __all__ = ["ClassTargets", "Contribution", "Targets"]
 
 Contribution = tuple[dict[str, Any], np.ndarray, np.ndarray]
-"""Labels of an output, the targets of some rows, and what these contribute to predictions."""
+"""Labels of an output, the targets of some rows, and their contributions to predictions."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Targets:
     Attributes
     ----------
     y : ndarray of shape (n_samples, n_outputs)
-        The targets as they came.
+        The targets, as passed.
     centre, scale : ndarray of shape (n_outputs,)
-        Middle and half the extent of their range. Values are about the centre, so that no digit
-        is lost to a common offset, and a constant is reproduced exactly; and in units of the
+        Middle and half width of their range. Values are relative to the centre, so that a common
+        offset costs no digits and a constant is reproduced exactly. They are in units of the
         scale, so that none overflows.
     one_output : bool
-        Whether they came as one column without a second axis.
+        Whether they had one dimension.
     names : list or None, default=None
         Names of the outputs.
     """
@@ -61,13 +61,13 @@ class Targets:
 
     @property
     def given(self) -> np.ndarray:
-        """The targets in the form in which they came."""
+        """The targets in their original form."""
         return self.as_they_came(self.y)
 
     @property
     def values(self) -> np.ndarray:
         """The values to pool, of shape (n_samples, n_outputs) and order 1."""
-        with np.errstate(over="ignore"):  # of rows that are absent
+        with np.errstate(over="ignore"):  # in rows without weight
             return (self.y - self.centre) / np.where(self.scale > 0, self.scale, 1)
 
     @property
@@ -76,7 +76,7 @@ class Targets:
         return self.scale / max(self.scale.max(), np.finfo(float).tiny)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
-        """Targets that values stand for; the last axis is that of the outputs."""
+        """Targets of values; the last axis is that of the outputs."""
         return self.as_they_came(self.centre + self.scale * values)
 
     def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
@@ -88,11 +88,11 @@ class Targets:
         return self.centre[number] + self.scale[number] * values
 
     def as_they_came(self, numbers: np.ndarray) -> np.ndarray:
-        """Without a last axis for the outputs, if the targets came without."""
+        """Without a last axis for the outputs, if the targets had none."""
         return numbers[..., 0] if self.one_output else numbers
 
     def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:
-        """What some rows, with these weights, contribute to each output."""
+        """Contributions of some rows, with these weights, to each output."""
         names = self.names or range(self.y.shape[1])
         for name, y in zip(names, self.y.T):
             labels = {"output": [name] * len(row)} if self.y.shape[1] > 1 else {}
@@ -101,7 +101,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class ClassTargets:
-    """Classes to predict the probabilities of.
+    """Classes, whose probabilities are predicted.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class ClassTargets:
     codes : ndarray of shape (n_samples,)
         The number of each row's class.
     sizes : Sizes, default=DEFAULT_SIZES
-        From how many classes on values are sparse.
+        The number of classes from which values are sparse.
     """
 
     classes: np.ndarray
@@ -121,7 +121,7 @@ class ClassTargets:
     def of(
         cls, y: np.ndarray, classes: np.ndarray | None = None, sizes: Sizes = DEFAULT_SIZES
     ) -> ClassTargets:
-        """Targets of labelled rows, of classes that are sorted, if they are known."""
+        """Targets of labelled rows, with sorted classes if they are known."""
         if classes is None:
             classes, codes = np.unique(y, return_inverse=True)
         else:
@@ -140,7 +140,7 @@ class ClassTargets:
 
     @property
     def given(self) -> np.ndarray:
-        """The labels in the form in which they came."""
+        """The labels in their original form."""
         return self.classes[self.codes]
 
     @property
@@ -155,13 +155,13 @@ class ClassTargets:
         return one_hot if n_classes > self.sizes.classes_multiplied else one_hot.toarray()
 
     def decode(self, values: np.ndarray) -> np.ndarray:
-        """Probabilities that pooled values stand for, but for rounding; rows sum to 1."""
+        """Probabilities from pooled values, corrected for rounding; rows sum to 1."""
         return values / values.sum(axis=1, keepdims=True)
 
     def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
-        """Slopes of probabilities, which are those of the values."""
+        """Slopes of probabilities, which equal those of the values."""
         return sizes
 
     def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:
-        """What some rows contribute to their class: their weights."""
+        """Contributions of some rows to their classes: their weights."""
         yield {}, self.classes[self.codes[row]], weight

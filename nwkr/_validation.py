@@ -1,4 +1,4 @@
-"""Every private name of scikit-learn that nwkr uses, and nothing else."""
+"""All private names of scikit-learn that nwkr uses."""
 
 from sklearn.base import _fit_context
 from sklearn.utils._array_api import _convert_to_numpy
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Interval(_Interval):
-    """An interval that True and False do not lie in, though Python has them for 1 and 0."""
+    """An interval that does not contain True and False, although Python treats them as 1 and 0."""
 
     def is_satisfied_by(self, val):
         """Whether a parameter is a number within the interval."""

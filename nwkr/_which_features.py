@@ -1,4 +1,4 @@
-"""Which columns of X hold what: from the parameters, and the types of the columns."""
+"""The kinds of the columns of `X`, from the parameters and the types of the columns."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["chosen_places", "features_of", "place_of"]
 
 
 def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[Feature, ...]:
-    """What the columns of training rows hold.
+    """The features of training rows.
 
     Parameters
     ----------
     X : array-like
         Training rows.
     categorical, ordered, periodic : object
-        What `categorical_features`, `ordered_features` and `periodic_features` may be.
+        The parameters `categorical_features`, `ordered_features` and `periodic_features`.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
     Raises
     ------
     ValueError
-        If one of these does not name columns of `X`, or not such columns.
+        If one of these does not name suitable columns of `X`.
     """
     refuse_unreadable("X", X)
     named, by_dtype = is_frame(X), isinstance(categorical, str)
@@ -68,7 +68,7 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
 
 
 def place_of(parameter: str, key: Any, labels: list) -> int:
-    """The place of a column that a parameter gives by its name, or by its place.
+    """The position of a column that a parameter gives by its name or position.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def place_of(parameter: str, key: Any, labels: list) -> int:
 
 
 def chosen_places(parameter: str, given: Any, labels: list) -> set[int]:
-    """Places of the columns that a parameter gives by name, by place or by a mask.
+    """Positions of the columns that a parameter gives by name, position or mask.
 
     Parameters
     ----------
     parameter : str
         The parameter.
     given : array-like or None
-        What it is; None for no column.
+        Its value; None for no column.
     labels : list
         Names of all columns.
 
@@ -126,7 +126,7 @@ def chosen_places(parameter: str, given: Any, labels: list) -> set[int]:
 
 
 def _periods(periodic, labels) -> dict[int, float]:
-    """Periods by the place of the column."""
+    """Periods by the position of the column."""
     periods = {}
     for key, period in (periodic or {}).items():
         number = isinstance(period, Real) and not isinstance(period, bool)

@@ -1,4 +1,4 @@
-"""A unit for widths, in which squares of them and of all numbers are in range."""
+"""A unit for widths in which squares neither overflow nor underflow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 __all__ = ["in_unit"]
 
-# The largest numbers may be 2 to this power times the least width, so that squares stay in range.
-# The least width is 2 to half of it below the median at most.
+# Largest ratio of numbers to the smallest width, as a power of 2, so that squares stay in range.
+# The smallest width is at most 2 to half of this power below the median.
 _RANGE_EXPONENT = 960
 
 
 def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float]:
-    """Widths in a unit in which squares of them, and of the numbers in rows, are in range.
+    """Widths in a unit in which their squares, and those of the numbers in rows, are in range.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float
     Returns
     -------
     widths : ndarray of shape (n_queries,)
-        The widths in this unit: 0 where they are too small for it.
+        The widths in this unit; 0 if they are too small.
     unit : float
-        A power of 2 half way between the least width and the largest number: what is scaled by it
-        keeps all digits.
+        A power of 2 half way between the smallest width and the largest number. Scaling by it is
+        exact.
     farthest : float
-        Numbers beyond this are out of range, and to be cut off.
+        Numbers beyond this are out of range, and must be cut off.
     """
     some = widths[widths > 0] if widths.any() else np.array([extent])
     middle = some[0] if len(some) == 1 else np.median(some)  # which takes its time

@@ -1,4 +1,4 @@
-"""Windows: bandwidths resolved on training rows, and what pooling is asked for with them."""
+"""Windows: bandwidths resolved on training rows."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from nwkr.bandwidths import Adaptive, KNearest
 
 __all__ = ["AdaptiveWindow", "FixedWindow", "NearestWindow", "Window"]
 
-# Bandwidths further apart share no distances: squares of their ratio would be out of range.
+# Bandwidths with a larger ratio share no distances, because squares of it are out of range.
 _LARGEST_RATIO = 1e100
 
 
 class Window(ABC):
-    """A bandwidth that is resolved on training rows.
+    """A resolved bandwidth.
 
     Attributes
     ----------
     bandwidth : ndarray of shape (n_features,), float or KNearest
-        The bandwidth, or what gives it query by query.
+        The bandwidth, or the rule that gives it for each query.
     name : object
-        What stands for it in a table of results.
+        Its name in a table of results.
     by_query : bool
         Whether the width depends on the query.
     varies : bool
@@ -42,12 +42,12 @@ class Window(ABC):
 
     @property
     def name(self) -> Any:
-        """What stands for it in a table of results."""
+        """Its name in a table of results."""
         return copy(self.bandwidth)  # the caller may change it
 
     @abstractmethod
     def at(self, attention: Attention) -> Attention:
-        """The attention with this window, from one that has none."""
+        """The attention with this window, from one without."""
 
     def take(self, rows: np.ndarray) -> Window:
         """The window for some of its training rows, or for all in another order."""
@@ -56,11 +56,11 @@ class Window(ABC):
     def prepared(
         self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
     ) -> Window:
-        """The window with what takes long to make, and is the same for all queries."""
+        """The window with precomputed results that all queries share."""
         return self
 
     def multiple_of(self, other: Window) -> float | None:
-        """By what factor it is wider than another, if that is all their difference."""
+        """The factor by which it is wider than another, if they are multiples of each other."""
         return 1.0 if self is other else None
 
 
@@ -78,11 +78,11 @@ class FixedWindow(Window):
     varies = False
 
     def at(self, attention: Attention) -> Attention:
-        """The attention with this window, from one that has none."""
+        """The attention with this window, from one without."""
         return attention.replace(bandwidth=self.bandwidth)
 
     def multiple_of(self, other: Window) -> float | None:
-        """By what factor it is wider than another, if that is all their difference."""
+        """The factor by which it is wider than another, if they are multiples of each other."""
         if self is other:
             return 1.0
         if not isinstance(other, FixedWindow):
@@ -108,9 +108,9 @@ class AdaptiveWindow(Window):
     bandwidth : ndarray of shape (n_features,)
         The bandwidth where the density is average.
     key_widths : ndarray of shape (n_keys,)
-        Factors of it by training row.
+        Factors of the bandwidth by training row.
     rule : Adaptive
-        Where these come from.
+        The rule of these factors.
     """
 
     bandwidth: np.ndarray
@@ -119,13 +119,13 @@ class AdaptiveWindow(Window):
 
     @property
     def name(self) -> Adaptive:
-        """What stands for it in a table of results."""
+        """Its name in a table of results."""
         return self.rule
 
     def at(self, attention: Attention) -> Attention:
-        """The attention with this window, from one that has none."""
+        """The attention with this window, from one without."""
         counted = np.isfinite(self.bandwidth) & (self.bandwidth > 0)
-        if attention.kinds is not None:  # the labels of a column have no volume
+        if attention.kinds is not None:  # categories have no volume
             counted &= ~attention.kinds.is_label
         log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
         return attention.replace(
@@ -147,11 +147,11 @@ class NearestWindow(Window):
     Attributes
     ----------
     bandwidth : KNearest
-        What gives the width.
+        The rule for the width.
     counts : ndarray of shape (n_keys,)
-        As how many rows each training row counts: the sample weights, scaled to be counts.
+        The number of rows that each training row counts as: the scaled sample weights.
     units : ndarray of shape (n_columns,) or float, default=1.0
-        1 for a column of distance, `inf` for one that is none.
+        1 for a column of distance, `inf` for other columns.
     near_rows : NearRows, NearPlaces or None, default=None
         The training rows, arranged for the search; None to arrange them at each call.
     """
@@ -163,7 +163,7 @@ class NearestWindow(Window):
     by_query = True
 
     def at(self, attention: Attention) -> Attention:
-        """The attention with this window, from one that has none."""
+        """The attention with this window, from one without."""
         near_rows = self.near_rows
         keys, queries = self._of_distance(attention.keys), self._of_distance(attention.queries)
         euclidean = attention.metric == "euclidean"
@@ -179,7 +179,7 @@ class NearestWindow(Window):
         extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
         widths, unit, farthest = in_unit(widths, extent)
         if extent > farthest:
-            # Whatever is out of range counts as if it were at its end.
+            # Numbers out of range are clipped.
             attention = attention.replace(
                 queries=np.clip(attention.queries, -farthest, farthest),
                 keys=np.clip(attention.keys, -farthest, farthest),
@@ -195,7 +195,7 @@ class NearestWindow(Window):
     def prepared(
         self, keys: np.ndarray, metric: str | Callable, kinds: Kinds | None = None
     ) -> Window:
-        """The window with what takes long to make, and is the same for all queries."""
+        """The window with precomputed results that all queries share."""
         return replace(self, near_rows=self._arranged(keys, metric, kinds))
 
     def _arranged(self, keys, metric, kinds):
