@@ -1,4 +1,4 @@
-"""The engine: arrays in, pooled sums out. It knows no estimator.
+"""The engine: from arrays to pooled sums. It does not depend on the estimators.
 
     _attention   _shared_lattice       one object: queries, keys, window; what is pooled with it;
       |                                a lattice for keys in parts
@@ -45,12 +45,12 @@
       |
     _sizes                             the sizes of tiles, blocks, ...
 
-It speaks attention's language, in which the estimators' words are:
+It uses the terms of attention. In the terms of the estimators these are:
 
-    queries   rows that are asked about (`X` of `predict`)
-    keys      rows that are known (`X` of `fit`)
-    values    what is known of them (`y`; one-hot classes)
-    weights   how much each known row counts (`sample_weight`)
+    queries   rows to predict (`X` of `predict`)
+    keys      training rows (`X` of `fit`)
+    values    their targets (`y`; one-hot classes)
+    weights   weights of the training rows (`sample_weight`)
 """
 
 from nwkr._pooling._attention import Attention

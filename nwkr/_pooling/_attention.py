@@ -1,4 +1,4 @@
-"""Attention: queries, keys and a window, and everything that is pooled with their weights."""
+"""Attention: queries, keys and a bandwidth, and all that is pooled with their weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["Attention"]
 
 @dataclass(frozen=True)
 class Attention:
-    """Queries that attend to keys.
+    """Queries, keys, and the parameters of their weights.
 
     Attributes
     ----------
@@ -52,34 +52,35 @@ class Attention:
     metric : str or callable, default="euclidean"
         "precomputed", or any metric of :func:`sklearn.metrics.pairwise_distances`.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers, for the euclidean metric.
+        Columns that do not hold plain numbers, for the euclidean metric.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     mask : Mask or None, default=None
-        Which keys each query does not see besides.
+        Further keys that are hidden from each query.
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
         Factors of the bandwidth, by query or by key, not both.
     counts : ndarray of shape (n_keys,) or None, default=None
-        As how many rows each key counts, for whoever asks; pooling does not.
+        The number of rows that each key counts as. Pooling does not use it.
     unit : float, default=1.0
-        As how many rows a total of 1 counts.
+        The number of rows that a total of 1 counts as.
     empty : {"nearest", "mean"} or None, default=None
-        What a query gets if no key has weight for it: the mean of its nearest keys, the mean
-        of all keys, or nothing.
+        The result for a query for which no key has weight: the mean of its nearest keys, the mean
+        of all keys, or none.
     blocks : Blocks or None, default=None
         The blocks of the keys, if these are in k-d order.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
-        The way of pooling; "auto" is the fastest. All but "dense" need `blocks`.
+        The algorithm; "auto" is the fastest. All except "dense" need `blocks`.
     tol : float, default=0.0
-        Relative error that a total may have; 0 stands for rounding.
+        Allowed relative error of a total; 0 means rounding only.
     n_jobs : int or None, default=None
         Number of threads; the result does not depend on it.
     prepared : Prepared or None, default=None
-        What :meth:`prepare` has found out.
+        The result of :meth:`prepare`.
     arrays : Arrays or None, default=None
-        Where to pool, such as on a GPU; in NumPy by default. What comes and goes is NumPy's.
+        The device for pooling, such as a GPU; NumPy by default. Inputs and results are NumPy
+        arrays.
     sizes : Sizes, default=DEFAULT_SIZES
-        The sizes of the pieces that are worked on.
+        Sizes of pieces of work.
     """
 
     queries: np.ndarray
@@ -117,7 +118,7 @@ class Attention:
 
     @one_blas_thread()
     def prepare(self) -> Attention:
-        """The same, with all that depends on keys and window alone: for calls with few queries."""
+        """The same, with all results that depend on keys and bandwidth only precomputed."""
         nothing = np.empty((len(self.keys), 0))
         around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
@@ -148,7 +149,7 @@ class Attention:
         rows : ndarray of shape (n_rows,) or None, default=None
             Numbers of the queries, all by default.
         cols : ndarray of shape (n_cols,) or None, default=None
-            Numbers of the keys, all by default. Some keys alone have no blocks.
+            Numbers of the keys, all by default. A selection of keys has no blocks.
 
         Returns
         -------
@@ -182,7 +183,7 @@ class Attention:
         Parameters
         ----------
         values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
-            Values, best of order 1.
+            Values, preferably of order 1.
 
         Returns
         -------
@@ -198,7 +199,7 @@ class Attention:
         Parameters
         ----------
         values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
-            Values, best of order 1.
+            Values, preferably of order 1.
         multiples : sequence of float
             Positive factors of the bandwidth.
 
@@ -213,15 +214,15 @@ class Attention:
 
     @one_blas_thread()
     def visit(self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None]) -> None:
-        """Show the weights themselves, a block of rows at a time.
+        """Pass the weights to a callback, by blocks of rows.
 
         Parameters
         ----------
         visit : callable
-            Called as ``visit(rows, cols, weights)`` with the numbers of some queries, those of
-            the keys that have weight for any of them, and the weights, an ndarray of shape
-            (n_rows, n_cols) to keep or change; once for each query, from several threads. Rows
-            sum to 1, or are 0 where no key has weight.
+            Called as ``visit(rows, cols, weights)`` with the numbers of some queries, those of the
+            keys that have weight for any of them, and the weights, an ndarray of shape (n_rows,
+            n_cols) to keep or change; once for each query, from several threads. Rows sum to 1, or
+            are 0 for queries without weights.
         """
         pairs = self._pairs()
 
@@ -245,15 +246,15 @@ class Attention:
     def visit_changes(
         self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
     ) -> None:
-        """Show the weights, and how they change with the squared distance.
+        """Pass the weights and their derivatives by the squared distance to a callback.
 
-        The metric has to be euclidean, the kernel one with a derivative.
+        The metric must be euclidean, and the kernel must have a derivative.
 
         Parameters
         ----------
         visit : callable
-            Called as ``visit(rows, cols, weights, changes)`` as in :meth:`visit`; changes are
-            derivatives of the weights, but for their sum, by the squared scaled distance.
+            Called as ``visit(rows, cols, weights, changes)``, as in :meth:`visit`; `changes` are
+            derivatives of the unnormalised weights by the squared scaled distance.
         """
         pairs = self._pairs()
 
@@ -276,7 +277,7 @@ class Attention:
     ) -> np.ndarray:
         """Derivatives of a loss by the logarithm of each bandwidth, through the weights.
 
-        The metric has to be euclidean, the kernel one with a derivative.
+        The metric must be euclidean, and the kernel must have a derivative.
 
         Parameters
         ----------
@@ -284,9 +285,9 @@ class Attention:
             Values.
         factors : ndarray of shape (n_queries, 1 + n_values)
             The derivative of the loss by the weight that a query gives to a key is the sum of
-            these times 1 and the key's values; 0 where no key has weight.
+            these times 1 and the values of the key; 0 for queries without weights.
         shift : ndarray of shape (n_queries,)
-            Logarithm of the scale that those weights are divided by, as pooling has it.
+            Logarithm of the scale by which these weights are divided, from pooling.
 
         Returns
         -------
@@ -315,19 +316,19 @@ class Attention:
     def gradients(self, values: np.ndarray) -> np.ndarray:
         """Derivatives of the pooled values by each column of the query.
 
-        The metric has to be euclidean, the kernel one with a derivative, and the bandwidth may
-        not depend on the query.
+        The metric must be euclidean, the kernel must have a derivative, and the bandwidth must not
+        depend on the query.
 
         Parameters
         ----------
         values : ndarray of shape (n_keys, n_values)
-            Values, best of order 1.
+            Values, preferably of order 1.
 
         Returns
         -------
         gradients : ndarray of shape (n_queries, n_features, n_values)
-            Derivatives, in units of the columns; 0 where the bandwidth is 0 or infinite, NaN
-            where no key has weight and nothing stands in.
+            Derivatives, in units of the columns; 0 for bandwidths 0 and infinity; NaN for queries
+            without weights if `empty` is None.
         """
         values = as_dense(values)
         exact = self.replace(keys=self.keys.astype(float, copy=False))
@@ -341,14 +342,14 @@ class Attention:
                 exact._pairs(), self.kernel, values, self.weights, pooled, self.empty, self.n_jobs
             )
             by_column[:, self._counted] = found / self.scales[self._counted, None]
-        else:  # no column has slopes, which would tell whether a query has weight
+        else:  # without slopes, it is unknown which queries have weight
             found = self.pool(values).finish()[:, None]
         by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
         return by_column
 
     @one_blas_thread()
     def way(self, values: np.ndarray) -> str:
-        """Name the way that :meth:`pool` takes for these values: "dense", "blocks", "lattice"."""
+        """The algorithm of :meth:`pool` for these values: "dense", "blocks" or "lattice"."""
         problem = self._problem(self._pairs(), values)
         return choose(self.algorithm, problem)[0].name
 
@@ -379,7 +380,7 @@ class Attention:
         )
 
     def _neighbourhoods(self, pairs, tol=None):
-        """Neighbourhoods of blocks; None where all pairs are to be looked at."""
+        """Neighbourhoods of blocks; None if all pairs are visited."""
         if self.algorithm == "dense":
             return None
         exact = self if tol is None else self.replace(tol=tol)

@@ -1,11 +1,11 @@
-"""Powers of 2, compiled by numba, which is imported when it is first needed.
+"""Powers of 2, compiled by numba, which is imported on first use.
 
 A number v is split into a whole number k and a rest r of at most 1/2 either way. 2^r is a
 Taylor polynomial, cut short as a sum of Chebyshev polynomials, which loses less; 2^k is a number
 whose bits are those of k + bias, at the place of the exponent.
 
-They are raised in place, or on the way from a product of rows to sums over keys: a few hundred
-weights at a time, which never leave the first-level cache.
+They are computed in place, or in one pass from a product of rows to sums over keys: a few hundred
+weights at a time, which stay in the first-level cache.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 __all__ = ["compile_exp2", "compile_pool"]
 
-# Number of digits after the point, bias of the exponent, degree for an error of a digit.
+# Number of mantissa bits, bias of the exponent, degree for an error of one digit.
 _FORMATS = {np.dtype(np.float64): (52, 1023, 10), np.dtype(np.float32): (23, 127, 6)}
-# Keys whose weights are made at once, for one query: with the keys, they fill half a first-level
-# cache at most.
+# Number of keys whose weights are computed at once for one query: together with the keys they fill
+# at most half of a first-level cache.
 _KEYS_AT_ONCE = 256
 
 
@@ -33,7 +33,7 @@ def compile_exp2(keep: bool) -> Callable[[np.ndarray, float | None], None]:
     Parameters
     ----------
     keep : bool
-        Whether the next process is to find the compiled function on disk.
+        Whether to cache the compiled function on disk.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def compile_exp2(keep: bool) -> Callable[[np.ndarray, float | None], None]:
     def exp2(exponents, lowest):
         compiled[exponents.dtype](*_lines(exponents), exponents.dtype.type(lowest))
 
-    for dtype in _FORMATS:  # now, so that any error comes now
+    for dtype in _FORMATS:  # compile now, so that errors occur here
         exp2(np.zeros((1, 1), dtype), -1.0)
     return exp2
 
@@ -66,11 +66,11 @@ def _compile(dtype, keep):
                 power = highest
                 for coefficient in others:
                     power = power * r + coefficient
-                # numba takes views of what is seen to be a NumPy number only.
+                # numba accepts views only of values with a known NumPy type.
                 bits = whole(real(shifted).view(whole) << n_digits)
                 line[i] = power * bits.view(real)
 
-    # Of what fastmath means, only contraction: any other order of sums would undo the magic.
+    # Of fastmath only contraction: reordered sums would undo the rounding trick.
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     return njit(cache=keep, **options)(raise_lines)
 
@@ -83,7 +83,7 @@ def compile_pool(dtype: np.dtype, keep: bool) -> Callable[..., None]:
     dtype : dtype
         Type of the weights, float64 or float32.
     keep : bool
-        Whether the next process is to find the compiled function on disk.
+        Whether to cache the compiled function on disk.
 
     Returns
     -------
@@ -92,19 +92,19 @@ def compile_pool(dtype: np.dtype, keep: bool) -> Callable[..., None]:
         sums, of shape (n_values, n_rows), float64, where the weights are 2 to the numbers
         ``queries @ keys``. The queries have shape (n_rows, n_columns), the keys (n_columns,
         n_keys), the values (n_values, n_keys); there are at least two columns. Exponents below
-        `lowest` count as `lowest`. The weight of the key at the place that `left_out` tells for
-        each query is 0; -1 is no place, and None is for queries that leave none out.
+        `lowest` count as `lowest`. The weight of the key at the position in `left_out` is 0 for
+        each query; -1 means none, and None means that no query leaves a key out.
     """
     compiled = _compile_pool(np.dtype(dtype), keep)
 
     def pool(queries, keys, values, left_out, lowest, sums):
-        # Copies of one layout, or it would be compiled for each that comes.
+        # Copies with one layout, to avoid compiling for each layout.
         queries, keys, values = (np.array(a, dtype, order="C") for a in (queries, keys, values))
         places = np.array([] if left_out is None else left_out, np.int64)
         compiled(queries, keys, values, places, queries.dtype.type(lowest), sums)
 
     zeros = np.zeros((2, 2))
-    pool(zeros, zeros, zeros, None, -1.0, zeros)  # now, so that any error comes now
+    pool(zeros, zeros, zeros, None, -1.0, zeros)  # compile now, so that errors occur here
     return pool
 
 
@@ -116,7 +116,7 @@ def _compile_pool(dtype, keep):
     def pool(queries, keys, values, left_out, lowest, sums):
         room, n_columns = np.empty(_KEYS_AT_ONCE, queries.dtype), len(keys)
         for start in range(0, keys.shape[1], _KEYS_AT_ONCE):
-            # Only if lines are known to be contiguous are the loops along them vectorised.
+            # Loops along lines are vectorised only if the lines are known to be contiguous.
             some = keys[:, start : start + _KEYS_AT_ONCE].copy()
             of_some = values[:, start : start + _KEYS_AT_ONCE].copy()
             line = room[: some.shape[1]]
@@ -124,7 +124,7 @@ def _compile_pool(dtype, keep):
                 q = queries[row]
                 for i in range(line.size):
                     line[i] = q[0] * some[0, i] + q[1] * some[1, i]
-                # Two columns at a time: half as often are sums so far fetched and put back.
+                # Two columns at a time: this halves the loads and stores of partial sums.
                 for c in range(2, n_columns - 1, 2):
                     for i in range(line.size):
                         line[i] += q[c] * some[c, i] + q[c + 1] * some[c + 1, i]
@@ -150,19 +150,19 @@ def _compile_pool(dtype, keep):
                         total += line[i] * of_some[number, i]
                     sums[number, row] += total
 
-    # Only in another order are sums vectorised. No other order undoes np.rint, as it would undo
-    # the sum with the magic number and its difference.
+    # Vectorised sums need reordering. Reordering does not affect np.rint, but it would undo the sum
+    # and difference with the magic number.
     options: dict[str, Any] = {"fastmath": {"contract", "reassoc"}, "error_model": "numpy"}
     return njit(cache=keep, nogil=True, **options)(pool)
 
 
 def _constants(dtype):
-    """What powers of 2 are made with."""
+    """The constants for powers of 2."""
     n_digits, bias, degree = _FORMATS[dtype]
     real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
-    # Sums with this are rounded to whole numbers, which their last bits hold with the bias added.
+    # Adding this rounds to whole numbers, which the last bits then hold, with the bias added.
     magic = real(1.5 * 2.0**n_digits + bias)
-    # In x = 2 r, which is between -1 and 1. What is beyond the degree is small: so is its rounding.
+    # In x = 2 r, which is between -1 and 1. Terms beyond the degree are small, and so is the error.
     taylor = [(log(2) / 2) ** i / factorial(i) for i in range(degree + 4)]
     beyond = Polynomial([0.0] * (degree + 1) + taylor[degree + 1 :])
     rest = beyond.convert(kind=Chebyshev).truncate(degree + 1).convert(kind=Polynomial).coef
@@ -171,10 +171,10 @@ def _constants(dtype):
 
 
 def _lines(tile):
-    """The memory of a tile, and width and stride of the lines that it has there."""
+    """The memory of a tile, and width and stride of its lines."""
     if tile.flags.c_contiguous:
         return tile.reshape(-1), tile.size, max(1, tile.size)
-    # Only if lines are known to be contiguous is the loop along them vectorised.
+    # A loop along a line is vectorised only if the line is known to be contiguous.
     if tile.strides[1] != tile.itemsize:
         tile = tile.T
     assert tile.strides[1] == tile.itemsize

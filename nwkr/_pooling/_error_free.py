@@ -1,6 +1,7 @@
-"""Sums and products together with what rounding takes from them, as two numbers.
+"""Sums and products together with their rounding errors, as two numbers.
 
-For the logarithms of weights far from all keys, which are huge, and whose differences count.
+They are needed for logarithms of weights far from all keys: these are huge, and their differences
+matter.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ _SPLITTER = 2.0**27 + 1  # times it, a number of 53 digits is split in two halve
 
 
 def exact_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of two numbers, and what rounding took from it (Knuth)."""
+    """Sum of two numbers, and its rounding error (Knuth)."""
     total = a + b
     b_counted = total - a
     return total, (a - (total - b_counted)) + (b - b_counted)
 
 
 def exact_product(a: np.ndarray, b: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Product of two numbers, and what rounding took from it (Dekker)."""
+    """Product of two numbers, and its rounding error (Dekker)."""
     product = a * b
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     rest = a_high * b_high - product + a_high * b_low + a_low * b_high + a_low * b_low
@@ -28,7 +29,7 @@ def exact_product(a: np.ndarray, b: np.ndarray | float) -> tuple[np.ndarray, np.
 
 
 def _halves(a):
-    """Two numbers of half as many digits that add up to this one."""
+    """Two numbers with half as many digits, whose sum is this one."""
     spread = _SPLITTER * a
     high = spread - (spread - a)
     return high, a - high

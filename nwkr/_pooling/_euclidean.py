@@ -15,16 +15,16 @@ from nwkr._pooling._threads import scratch, slices
 
 __all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
 
-# Where squared distances are larger, their differences have lost digits that show in weights.
+# Differences of larger squared distances have lost digits that matter for weights.
 _DIGITS_LOST_ABOVE = 2.0**14
-# A bandwidth below this share of the largest number in its column counts as 0: squares of scaled
-# numbers would overflow.
+# A bandwidth below this share of the largest number in its column counts as 0, because squares of
+# scaled numbers would overflow.
 _LEAST_BANDWIDTH = 1e-150
-# Sums of squares that may be larger are not computed: they could overflow.
+# Sums of squares that may exceed this are not computed, because they could overflow.
 _GREATEST_SQUARE = 1e300
-# Pairs of a tile when candidate keys are looked for.
+# Pairs of a tile in the search for candidate keys.
 _PAIRS_AT_ONCE = 2**18
-# As many numbers stay in the cache.
+# This many numbers fit in the cache.
 _PAIRS_IN_CACHE = 2**16
 
 
@@ -36,11 +36,11 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
     queries, keys : ndarray of shape (n_queries, n_features) and (n_keys, n_features)
         Queries and keys.
     bandwidth : ndarray of shape (n_features,)
-        Scale of each column: 0 where they have to match, infinite where they do not count.
+        Scale of each column: 0 for columns that must match, infinite for columns that are ignored.
     prepared : Prepared or None, default=None
-        What is known of the keys.
+        Precomputed results for the keys.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers.
+        Columns that do not hold plain numbers.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
         kinds = kinds if special.any() else None
     largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
     matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
-    if matched.any() or kinds is not None:  # only then by column, which takes longer
+    if matched.any() or kinds is not None:  # only then, because it takes longer by column
         of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
         matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
     centre = centre_of(keys, kinds) if prepared is None else prepared.centre
@@ -84,7 +84,7 @@ class EuclideanPairs(Pairs):
     Parameters
     ----------
     queries, keys : ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
-        The columns that distances are made of.
+        The columns of the distance.
     bandwidth : ndarray of shape (n_columns,)
         Their scales, positive and finite.
     centre : ndarray of shape (n_columns,)
@@ -92,18 +92,18 @@ class EuclideanPairs(Pairs):
     columns : ndarray of shape (n_columns,)
         Their numbers among the features.
     matched : tuple or None, default=None
-        What queries and keys have in the columns with bandwidth 0, and their kinds.
+        Queries and keys in the columns with bandwidth 0, and the kinds of these.
     kinds : Kinds or None, default=None
-        What the columns hold besides numbers.
+        The columns that do not hold plain numbers.
     special : ndarray of bool, of shape (n_columns,), or None, default=None
-        Which of these queries and keys hold anything else in, if that is known.
+        Which of the columns are among these, if known.
 
     Attributes
     ----------
     is_flat : bool
-        Whether distances are those of the columns.
+        Whether distances are those of the columns, without further conversion.
     special : ndarray of shape (n_special,)
-        Positions of the columns that hold anything else.
+        Positions of the columns that do not hold plain numbers.
     """
 
     is_flat = True
@@ -132,7 +132,7 @@ class EuclideanPairs(Pairs):
         multiple : float, default=1.0
             Factor of the bandwidth.
         leaving : bool, default=True
-            Whether queries leave out the keys that they leave out.
+            Whether to apply the left-out keys.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class EuclideanPairs(Pairs):
 
     @cached_property
     def leaves_itself_out(self) -> bool:
-        """Whether any key that a query leaves out is where the query is, and none is hidden."""
+        """Whether each left-out key is at the place of its query, and none is hidden."""
         if self.mask is not None:
             return False
         if self.leave_out is None:
@@ -182,7 +182,7 @@ class EuclideanPairs(Pairs):
 
     @cached_property
     def hides_left_out(self) -> bool:
-        """Whether a mask hides all keys that are left out."""
+        """Whether a mask hides all left-out keys."""
         if self.mask is None or self.leave_out is None:
             return self.mask is not None
         leaving = np.flatnonzero(self.leave_out >= 0)
@@ -209,7 +209,7 @@ class EuclideanPairs(Pairs):
             squares = cdist(queries[:, plain], keys[:, plain], "sqeuclidean", w=scales)
         else:
             squares = np.zeros((len(queries), len(keys)))
-        # So few at a time that they stay in the cache.
+        # In parts that fit in the cache.
         height = max(1, _PAIRS_IN_CACHE // max(1, len(keys)))
         room = scratch("squares", height * len(keys), np.dtype(float)).reshape(height, -1)
         for part in slices(len(queries), height):
@@ -230,13 +230,13 @@ class EuclideanPairs(Pairs):
         return self.kinds.squares(column, queries, keys, exponent, factor, out)
 
     def special_squares(self, rows, cols):
-        """Columns of other kinds than numbers, and what each adds to the squares, one by one."""
+        """Columns that do not hold plain numbers, and their contributions to the squares."""
         if self.kinds is not None:
             queries, keys, _ = self.in_range
             yield from self._special_squares(queries[rows], pick(keys, cols))
 
     def put_special(self, beyond, row, cols, nearest, unit=1.0):
-        """Put how much farther than the nearest key others are, where columns are no numbers."""
+        """Write the differences to the nearest key for columns that do not hold plain numbers."""
         keys = pick(self.keys, cols)
         for column, (squares,) in self.special_squares([row], cols):
             assert self.kinds is not None
@@ -289,7 +289,7 @@ class EuclideanPairs(Pairs):
 
     @cached_property
     def products(self) -> Products | None:
-        """What columns of other kinds than numbers add to the centred ones."""
+        """Contributions of columns that do not hold plain numbers."""
         if self.kinds is None:
             return None
         units = self._centre, self.bandwidth
@@ -309,7 +309,7 @@ class EuclideanPairs(Pairs):
 
     def in_units(self, X: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Write columns of rows, in units of the bandwidth, from the centre."""
-        # A column at a time: rows are short, and NumPy's loops want to be long.
+        # A column at a time: rows are short, and NumPy is fast on long loops.
         out[:] = X.T
         out -= self._centre[:, None]
         out /= self.bandwidth[:, None]
@@ -368,7 +368,7 @@ class EuclideanPairs(Pairs):
 
     @cached_property
     def groups(self):
-        """Equal numbers where rows are equal in the columns with bandwidth 0."""
+        """Numbers that are equal for rows that are equal in the columns with bandwidth 0."""
         assert self._matched is not None
         rows = np.concatenate(self._matched[:2])
         if self._matched[2] is not None:  # a missing value equals another
@@ -385,5 +385,5 @@ def extent_of(X: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
     """The greatest absolute number in each column, of shape (n_columns,)."""
     if kinds is not None:
         return kinds.extent(X)
-    # Over the rows of all columns at once, which are short, it takes thirty times as long.
+    # Column by column, because a reduction over short rows takes thirty times as long.
     return np.array([np.abs(column).max(initial=0) for column in X.T], float)

@@ -1,11 +1,11 @@
-"""Which exponential is the quickest for a tile: one of NumPy's, or a compiled one.
+"""The fastest exponential for a tile: one of NumPy's, or a compiled one.
 
-NumPy vectorises exponentials of float64 only with AVX-512. On any other processor these take most
-of the time of a Gaussian, and the compiled one (`_compiled.py`), which needs the extra
-``nwkr[fast]``, takes a fifth of that. With AVX-512 the two are equally quick, and NumPy's serves.
+NumPy vectorises exponentials of float64 only with AVX-512. On other processors they take most of
+the time of a Gaussian. The compiled one (`_compiled.py`), which needs the extra ``nwkr[fast]``,
+takes a fifth of this time. With AVX-512 both are equally fast, and NumPy's is used.
 
-The choice depends on the processor, on what is installed, and on the size of the whole call.
-Threads and tiles have no part in it, so that they do not change a bit of the result.
+The choice depends on the processor, the installation, and the size of the whole call. It does not
+depend on threads and tiles, so these do not change the result.
 """
 
 from __future__ import annotations
@@ -24,28 +24,27 @@ from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
 __all__ = ["LOWEST", "Exponential", "exponential_for", "exponential_in_use", "pool_for"]
 
-# Exponentials of float64 and float32 below these, which are near the smallest normal numbers, are
-# as good as 0, and slow.
+# Results of exponents below these are near the smallest normal numbers: negligible, and slow.
 LOWEST = {np.dtype(np.float64): -693.0, np.dtype(np.float32): -83.0}
 
 _COMPILED, _VECTORISED, _PLAIN = "compiled", "numpy, AVX-512", "numpy"
-# What NumPy calls the features that its AVX-512 loops need, before version 2.4 and since.
+# NumPy's names of the features for its AVX-512 loops, before version 2.4 and since.
 _AVX512 = {"AVX512_SKX", "X86_V4"}
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """A way to raise e to the numbers of an array, in place.
+    """A function that raises e to the numbers of an array, in place.
 
     Attributes
     ----------
     name : {"compiled", "numpy, AVX-512", "numpy"}
         Its name.
     unit : float
-        The factor that exponents already have: log2(e) where the function is a power of 2.
+        A factor that exponents must already contain: log2(e) if the function is a power of 2.
     function : callable
-        ``function(exponents, lowest)`` writes over the exponents, in its unit. Those below
-        `lowest` count as `lowest`; NumPy's functions take None for no such limit.
+        ``function(exponents, lowest)`` overwrites the exponents, in its unit. Those below `lowest`
+        count as `lowest`; for NumPy's functions, None means no limit.
     """
 
     name: str
@@ -79,21 +78,21 @@ class Exponential:
 
 
 def exponential_for(dtype: np.dtype, n_pairs: int, sizes: Sizes = DEFAULT_SIZES) -> Exponential:
-    """The exponential for a call that pools so many pairs.
+    """The exponential for a call with this many pairs.
 
     Parameters
     ----------
     dtype : dtype
-        Type of most exponents, float64 or float32; it serves those of the other as well.
+        Type of most exponents, float64 or float32; the other type works as well.
     n_pairs : int
         Number of pairs of the whole call.
     sizes : Sizes, default=DEFAULT_SIZES
-        From how many pairs on the compiled one may serve.
+        The number of pairs from which the compiled one is used.
 
     Returns
     -------
     exponential : Exponential
-        The quickest.
+        The fastest.
     """
     of_numpy = _of_numpy(np.dtype(dtype))
     if n_pairs < sizes.least_pairs_to_compile or of_numpy.name == _VECTORISED:
@@ -104,7 +103,7 @@ def exponential_for(dtype: np.dtype, n_pairs: int, sizes: Sizes = DEFAULT_SIZES)
 def pool_for(
     dtype: np.dtype, n_pairs: int, sizes: Sizes = DEFAULT_SIZES
 ) -> Callable[..., None] | None:
-    """Product, exponential and sums of a call in one, where the exponential is the compiled one.
+    """Product, exponential and sums in one function, if the compiled exponential is used.
 
     Parameters
     ----------
@@ -113,23 +112,23 @@ def pool_for(
     n_pairs : int
         Number of pairs of the whole call.
     sizes : Sizes, default=DEFAULT_SIZES
-        From how many pairs on the compiled one may serve.
+        The number of pairs from which the compiled one is used.
 
     Returns
     -------
     pool : callable or None
-        As :func:`nwkr._pooling._compiled.compile_pool` has it; None where NumPy serves.
+        As :func:`nwkr._pooling._compiled.compile_pool` returns; None if NumPy is used.
     """
     return _compiled_pool(dtype) if exponential_for(dtype, n_pairs, sizes).compiled else None
 
 
 def exponential_in_use(n_pairs: int = DEFAULT_SIZES.least_pairs_to_compile) -> str:
-    """Name the exponential that serves a call of so many pairs.
+    """The name of the exponential for a call with this many pairs.
 
     Parameters
     ----------
     n_pairs : int
-        Number of pairs of the whole call; by default as many as the compiled one is used for.
+        Number of pairs of the whole call; by default enough for the compiled one.
 
     Returns
     -------
@@ -141,12 +140,13 @@ def exponential_in_use(n_pairs: int = DEFAULT_SIZES.least_pairs_to_compile) -> s
 
 @cache
 def _of_numpy(dtype: np.dtype) -> Exponential:
-    """The quicker of np.exp2 and np.exp."""
+    """The faster of np.exp2 and np.exp."""
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     enabled = {*extensions.get("baseline", ()), *extensions.get("found", ())}
     name = _VECTORISED if enabled & _AVX512 else _PLAIN
-    # np.exp has loops of its own, float32 also without AVX-512. np.exp2 has those of a library
-    # that is for AVX-512 on Linux, where it is ahead. Where neither is vectorised they are equal.
+    # np.exp has its own loops, for float32 also without AVX-512. On Linux with AVX-512, np.exp2
+    # uses
+    # those of a library and is faster. If neither is vectorised they are equal.
     if name == _VECTORISED:
         base_2 = sys.platform == "linux"
     else:
@@ -155,7 +155,7 @@ def _of_numpy(dtype: np.dtype) -> Exponential:
 
     def function(exponents, lowest):
         if lowest is not None:
-            # Against an array: NumPy's maximum with a scalar takes twice as long.
+            # With an array, because NumPy's maximum with a scalar takes twice as long.
             limits = np.full(exponents.shape[-1:], lowest, exponents.dtype)
             np.maximum(exponents, limits, out=exponents)
         ufunc(exponents, out=exponents)
@@ -165,22 +165,23 @@ def _of_numpy(dtype: np.dtype) -> Exponential:
 
 @cache
 def _compiled() -> Exponential | None:
-    """The compiled exponential; None where it cannot be had."""
+    """The compiled exponential; None if it is not available."""
     exp2 = _compile(compile_exp2)
     return exp2 and Exponential(_COMPILED, log2(e), exp2)
 
 
 @cache
 def _compiled_pool(dtype: np.dtype) -> Callable[..., None] | None:
-    """Compiled sums; None where they cannot be had."""
+    """Compiled sums; None if they are not available."""
     return _compile(partial(compile_pool, dtype))
 
 
 def _compile(compiler):
-    """What some compiler makes; None where it cannot."""
-    for keep in (True, False):  # there may be no folder to keep the compiled function in
-        # Whatever goes wrong with numba, NumPy serves: it may be missing, too old for this NumPy
-        # or Python, or unable to compile.
+    """The result of a compiler function; None if it fails."""
+    for keep in (True, False):  # there may be no writable cache folder
+        # On any error of numba, NumPy is used: numba may be missing, too old for this NumPy or
+        # Python,
+        # or unable to compile.
         with suppress(Exception):
             return compiler(keep)
     return None

@@ -1,14 +1,14 @@
-"""Columns of other kinds than numbers that are all there: labels, and numbers that may be missing.
+"""Columns of labels, and columns of numbers that may be missing.
 
-No squared distance of theirs is one between points, but each is a sum of products of a number of
-the query with one of the key, so that the product (`_product.py`) serves them too. With a missing
-value in the place of the centre, whose square is 0, a column is short of
+Their squared distances are sums of products of a number of the query with a number of the key, so
+the matrix product (`_product.py`) computes them too. If missing values are put at the centre,
+whose square is 0, the squared distance in a column lacks
 
     (gap - q^2) [k is missing]   and   [q is missing] (gap - k^2),
 
-where the other is there; and labels are as far apart as
+if the other one is present. The squared distance of labels is
 
-    [q is a] [k is not a]   together for all labels a.
+    [q is a] [k is not a]   summed over all labels a.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ _NO_LABEL = -(2**31)
 
 @dataclass(frozen=True, eq=False)
 class Kinds:
-    """What columns hold besides numbers.
+    """The columns that do not hold plain numbers.
 
     Attributes
     ----------
     gap : ndarray of shape (n_columns,)
-        Squared distance of a missing value, which is NaN, from one that is there. Two missing
-        values are not apart.
+        Squared distance of a missing value (NaN) from a present one. Two missing values have
+        distance 0.
     is_label : ndarray of bool, of shape (n_columns,)
-        Which columns hold labels, in whole numbers below 2^31: their squared distance is 1 where
-        they differ.
+        Which columns hold labels, as whole numbers below 2^31. Different labels have squared
+        distance 1.
     """
 
     gap: np.ndarray
     is_label: np.ndarray
 
     def take(self, columns: np.ndarray) -> Kinds:
-        """Those of some columns."""
+        """The kinds of some columns."""
         return Kinds(self.gap[columns], self.is_label[columns])
 
     def special(self, X: np.ndarray) -> np.ndarray:
-        """Which columns are not numbers that are all there, of shape (n_columns,)."""
+        """Which columns hold labels or missing numbers, of shape (n_columns,)."""
         return self.is_label | np.isnan(X).any(axis=0)
 
     def extent(self, X: np.ndarray) -> np.ndarray:
@@ -53,16 +53,16 @@ class Kinds:
         return np.maximum(np.array(extent, float), np.sqrt(self.gap))
 
     def centre(self, X: np.ndarray) -> np.ndarray:
-        """The median of what is there in each column, (n_columns,); NaN where nothing is."""
+        """The median of the present values in each column, (n_columns,); NaN if there are none."""
         there = [column[~np.isnan(column)] for column in X.T]
         return np.array([np.median(column) if len(column) else np.nan for column in there])
 
     def places(self, X: np.ndarray) -> np.ndarray:
-        """Rows of numbers, near each other if the rows are: for a k-d order."""
+        """Rows as plain numbers, near each other if the rows are near, for a k-d order."""
         places = X.astype(float)
         for column, is_label, gap in zip(places.T, self.is_label, self.gap):
             lowest, highest = np.fmin.reduce(column), np.fmax.reduce(column)
-            if is_label and highest > lowest:  # all labels are within a distance of 1
+            if is_label and highest > lowest:  # labels are scaled to a range of 1
                 column -= lowest
                 column /= highest - lowest
                 lowest = 0.0
@@ -85,18 +85,18 @@ class Kinds:
         column : int
             Its number.
         queries, keys : ndarray
-            What queries and keys have there, in shapes that go together.
+            Values of queries and keys in this column, in shapes that broadcast.
         exponent : int, default=0
             They are scaled by this power of 2, which is exact.
         factor : float, default=1.0
-            What the squares are multiplied with.
+            Factor of the squares.
         out : ndarray or None, default=None
-            Where they are written, a new array by default.
+            Array for the result, a new one by default.
 
         Returns
         -------
         squares : ndarray
-            The squares, of the shape that queries and keys have together.
+            The squares, of the broadcast shape.
         """
         gap, apart = np.ldexp([self.gap[column], 1.0], 2 * exponent) * factor
         if self.is_label[column]:
@@ -113,7 +113,7 @@ class Kinds:
         return squares
 
     def products(self, special, queries, keys, centre, bandwidth, sizes) -> Products:
-        """What special columns add to the squared distances of the centred ones.
+        """Contributions of special columns to the squared distances of the centred columns.
 
         Parameters
         ----------
@@ -122,14 +122,15 @@ class Kinds:
         queries, keys : ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
             Queries and keys.
         centre, bandwidth : ndarray of shape (n_columns,)
-            Where the centred columns, in units of the bandwidth, are 0.
+            Origin of the centred columns, which are in units of the bandwidth.
         sizes : Sizes
-            Up to how many labels are multiplied: comparing more takes less time.
+            The number of labels up to which they are multiplied; more labels are compared, which
+            is faster.
 
         Returns
         -------
         products : Products
-            Their sum.
+            The contributions.
         """
         products = Products(np.zeros(len(queries)), np.zeros(len(keys)))
         for number in special:
@@ -175,19 +176,19 @@ class Kinds:
 
 @dataclass(eq=False)
 class Products:
-    """Products of something of the query with something of the key, whose sum is a distance.
+    """Products of a number of the query with a number of the key, whose sum is a distance.
 
     Attributes
     ----------
     query_bounds, key_bounds : ndarray of shape (n_queries,) and (n_keys,)
-        The sum is at most that of both for a query and a key, and what the centred columns add.
+        Upper bounds of the contributions: for a pair, the sum of both bounds.
     columns : list of int
-        Which column each product is for.
+        The column of each product.
     of_queries, of_keys : list of ndarray of shape (n_queries,) and (n_keys,)
-        The factors of each.
+        The factors of each product.
     comparisons : list of tuple
-        Columns of many labels: the number of the column, the labels of queries and keys, and how
-        far these are apart where they differ.
+        Columns with many labels: the number of the column, the labels of queries and keys, and the
+        squared distance of different labels.
     """
 
     query_bounds: np.ndarray
@@ -204,7 +205,7 @@ class Products:
         self.of_keys.append(of_keys)
 
     def compare(self, column: int, queries: np.ndarray, keys: np.ndarray, square: float) -> None:
-        """Add a column of labels that are compared."""
+        """Add a column of labels to compare."""
         labels = (np.nan_to_num(X, nan=_NO_LABEL).astype(np.int32) for X in (queries, keys))
         self.comparisons.append((column, *labels, square))
 
@@ -214,12 +215,12 @@ class Products:
         self.key_bounds += of_keys
 
     def sums(self, shares, rows, cols, n_columns):
-        """Sums of some pairs' shares of the distances, by column.
+        """Sums over some pairs of shares times squared distances, by column.
 
         Parameters
         ----------
         shares : ndarray of shape (n_rows, n_cols)
-            What is multiplied with the squared distances of the pairs.
+            Factors of the squared distances of the pairs.
         rows, cols : slice or ndarray
             The queries and the keys.
         n_columns : int

@@ -1,8 +1,8 @@
-"""Masks: which keys a query does not see.
+"""Masks: keys that a query must not use.
 
-Keys have a place in some order, and each query has an interval of it whose keys do not count for
-it. The group of a row is such an interval, of one place; so is what is near it in time; so is the
-future. What holds for intervals serves all of them.
+Keys have positions in an order, and each query has an interval whose keys are hidden from it. The
+group of a row is an interval with one position; its neighbours in time and the future are
+intervals too.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import numpy as np
 
 __all__ = ["Mask"]
 
-# A variance of what is of order 1 that is less may be rounding.
+# A smaller variance of numbers of order 1 may be rounding error.
 _ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Intervals of an order, one for each query, whose keys it does not see.
+    """For each query, an interval of positions whose keys are hidden from it.
 
     Attributes
     ----------
     places : ndarray of shape (n_keys,)
-        Where each key is in the order.
+        Position of each key.
     lowest, highest : ndarray of shape (n_queries,)
-        The ends of each interval, which belong to it.
+        The ends of each interval, which are included.
     """
 
     places: np.ndarray
@@ -34,9 +34,9 @@ class Mask:
     highest: np.ndarray
 
     def hides(self, rows: slice | np.ndarray, cols: slice | np.ndarray = slice(None)) -> np.ndarray:
-        """Which keys some queries do not see, of shape (n_rows, n_cols).
+        """Which keys are hidden from some queries, of shape (n_rows, n_cols).
 
-        Keys are all the same for all queries; or `cols` has a row of them for each.
+        `cols` selects the same keys for all queries, or has a row of keys for each.
         """
         lowest, highest = self.lowest[rows][:, None], self.highest[rows][:, None]
         places = self.places[cols]
@@ -53,17 +53,17 @@ class Mask:
         )
 
     def seen(self, values: np.ndarray) -> np.ndarray:
-        """Sums over the keys that each query sees.
+        """Sums over the keys that are not hidden from each query.
 
         Parameters
         ----------
         values : ndarray of shape (n_keys, n_values)
-            What to sum.
+            Values to sum.
 
         Returns
         -------
         sums : ndarray of shape (n_queries, n_values)
-            The sums, of which nothing has been subtracted.
+            The sums, computed without subtraction.
         """
         order = self.places.argsort(kind="stable")
         places, values = self.places[order], values[order]
@@ -75,14 +75,14 @@ class Mask:
         return before[first] + after[np.maximum(first, last)]
 
     def variances(self, columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Variances of columns over the keys that each query sees; 0 where that may be rounding.
+        """Variances of columns over the keys not hidden from each query; 0 if it may be rounding.
 
         Parameters
         ----------
         columns : ndarray of shape (n_keys, n_columns)
             Columns, of order 1.
         counts : ndarray of shape (n_keys,)
-            As how many each key counts.
+            The number of rows that each key counts as.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""From a metric to pairs: euclidean, precomputed, or any other that scikit-learn knows."""
+"""From a metric to pairs: euclidean, precomputed, or any other metric of scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["BOUNDED", "Metric", "MetricPairs", "distances_between", "pairs_of"]
 BOUNDED = ("euclidean", "haversine")
 """Metrics whose distances have bounds by columns."""
 
-# Pairs this many bandwidths apart do not count: beyond it, squares overflow.
+# Pairs this many bandwidths apart do not count, because larger squares overflow.
 _FARTHEST = 1e150
 
 
@@ -57,13 +57,13 @@ def pairs_of(
     query_widths, key_widths : ndarray of shape (n_queries,) and (n_keys,) or None, default=None
         Factors of the bandwidth, by query or by key, not both.
     prepared : Prepared or None, default=None
-        What is known of the keys, if the metric is euclidean.
+        Precomputed results for the keys, if the metric is euclidean.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers, if the metric is euclidean.
+        Columns that do not hold plain numbers, if the metric is euclidean.
     sizes : Sizes, default=DEFAULT_SIZES
-        The sizes of the pieces that are worked on.
+        Sizes of pieces of work.
     mask : Mask or None, default=None
-        Which keys each query does not see besides.
+        Further keys that are hidden from each query.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def pairs_of(
     assert query_widths is None or key_widths is None
     pairs.leave_out, pairs.mask, pairs.sizes = leave_out, mask, sizes
     if query_widths is not None:
-        # A width of 0 is the limit of a narrow window: what is apart does not count.
+        # A width of 0 is the limit of a narrow window: only keys at distance 0 count.
         pairs.exact_queries = query_widths == 0
         pairs.query_factors = np.where(pairs.exact_queries, 1.0, query_widths) ** -2.0
     if key_widths is not None:
@@ -109,31 +109,31 @@ class Metric:
 
     @property
     def boolean(self) -> bool:
-        """Whether it only sees which numbers are not 0."""
+        """Whether it only distinguishes 0 from other numbers."""
         return isinstance(self.name, str) and self.name in PAIRWISE_BOOLEAN_FUNCTIONS
 
     @property
     def takes_gaps(self) -> bool:
-        """Whether it is for rows that miss numbers."""
+        """Whether it accepts missing numbers."""
         return self.name == "nan_euclidean" and not self.params
 
     def __call__(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Distances, of shape (n_queries, n_keys), in float64 whatever the rows are in."""
+        """Distances, of shape (n_queries, n_keys), always in float64."""
         dtype = bool if self.boolean else float
         queries, keys = (X.astype(dtype, copy=False) for X in (queries, keys))
         if self.takes_gaps and (np.isnan(queries).any() or np.isnan(keys).any()):
             return _over_what_is_there(queries, keys)
         if self.name in ("l2", "nan_euclidean") and not self.params:
-            # scikit-learn expands the square, which loses the digits of shifted rows.
+            # scikit-learn expands the square, which loses digits of shifted rows.
             return cdist(queries, keys)
-        # As a view, or scikit-learn would take queries that are the keys for a symmetric problem.
+        # As a view, because scikit-learn treats identical arrays as a symmetric problem.
         keys = keys.view()
         distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
         return distances.astype(float, copy=False)
 
 
 def _over_what_is_there(queries, keys):
-    """Euclidean distances, as large as if all columns were as far apart as those that are there."""
+    """Euclidean distances over the present columns, scaled up to all columns."""
     n_columns = queries.shape[1]
     nothing = Kinds(np.zeros(n_columns), np.zeros(n_columns, bool))
     pairs = euclidean_pairs(queries, keys, np.ones(n_columns), kinds=nothing)
@@ -163,7 +163,7 @@ def distances_between(
     Returns
     -------
     distances : ndarray of shape (n_queries, n_keys)
-        Distances in float64, not negative; infinite for pairs that do not count.
+        Non-negative distances in float64; infinite for pairs that do not count.
 
     Raises
     ------
@@ -183,10 +183,10 @@ def distances_between(
 
 
 class MetricPairs(Pairs):
-    """Pairs under any metric, or whose distances are given.
+    """Pairs under any metric, or with precomputed distances.
 
-    A pair does not count whose distance is infinite, or so many times the bandwidth that its
-    square would overflow: the bandwidth is as good as 0 for it.
+    A pair does not count if its distance is infinite, or so many times the bandwidth that its
+    square would overflow.
 
     Parameters
     ----------
@@ -206,8 +206,9 @@ class MetricPairs(Pairs):
         self._latest = local()
 
     def _distances(self, rows, cols):
-        # The latest tile is kept: which of its pairs count is asked right after its distances,
-        # and a function of two rows is slow.
+        # The latest tile is stored, because its distances are needed twice, and a function of two
+        # rows
+        # is slow.
         if not _same(getattr(self._latest, "place", None), (rows, cols)):
             if self._metric == "precomputed":
                 distances = self._queries[rows][:, cols].astype(float)
@@ -222,13 +223,13 @@ class MetricPairs(Pairs):
         rounds = getattr(self._metric, "name", self._metric) in ("cosine", "correlation")
         if self.query_factors is None or not rounds:
             return tolerance
-        # These are 1 minus a product, with its rounding, which depends on the shape of the tile.
+        # These are 1 minus a product, whose rounding depends on the shape of the tile.
         factors = np.sqrt(self.query_factors[rows]) / (self._bandwidth or 1.0)
         return tolerance + 8e-15 * factors[:, None]
 
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
-        # Pairs that do not count get 0, which no kernel fails on.
+        # Pairs that do not count get 0, which is valid for every kernel.
         u = np.zeros_like(distances)
         scale = self._bandwidth if self._bandwidth > 0 else np.inf
         np.divide(distances, scale, out=u, where=distances <= self._farthest)

@@ -1,13 +1,12 @@
-"""What all metrics have in common: pairs of queries and keys, a tile of them at a time.
+"""The interface of all metrics: pairs of queries and keys, in tiles.
 
-A tile holds the squares of ``u = distance / bandwidth``. Two ways lead to it. The *plain
-formula* is right to the last digits. The *product* expands the square into one matrix product
-over two extra columns: several times faster, with an error that grows with the squared distance
-from the centre. A tile takes the product where its error is harmless; whatever has to be exact
-takes the plain formula.
+A tile holds the squares of ``u = distance / bandwidth``. It is computed in one of two ways. The
+*plain formula* is exact up to rounding. The *product* expands the square into a matrix product
+with two extra columns. It is several times faster, but its error grows with the squared distance
+from the centre. A tile uses the product if its error is harmless, and the plain formula otherwise.
 
-Which pairs do not count is a question apart from distances: a query may leave a key out, and
-columns with bandwidth 0 have to match, whatever the kernel makes of the distance.
+Pairs may also be excluded independently of their distance: a query may leave a key out, and
+columns with bandwidth 0 must match.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
 
 __all__ = ["Pairs", "places"]
 
-# A squared distance whose relative difference from the squared width of the query is less than this
-# counts as equal to it.
+# A squared distance counts as equal to the squared width of the query if their relative difference
+# is less than this.
 _TIE_TOLERANCE = 1e-14
 
 
@@ -36,26 +35,26 @@ class Pairs:
     Parameters
     ----------
     n_queries, n_keys : int
-        How many there are.
+        Their numbers.
     dtype : dtype
         Type of the weights.
 
     Attributes
     ----------
     call_size : int
-        Number of pairs of the whole call, of which these may be a part.
+        Number of pairs of the whole call, which may be larger.
     leave_out : ndarray of shape (n_queries,) or None
         For each query, the number of the key that it leaves out; -1 for none.
     mask : Mask or None
-        Which keys each query does not see besides.
+        Further keys that are hidden from each query.
     exact_queries : ndarray of bool, of shape (n_queries,), or None
         Queries of width 0, for which only keys at distance 0 count.
     query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
         Factors of the squared distances.
     sizes : Sizes
-        The sizes of the pieces that are worked on.
+        Sizes of pieces of work.
     kinds : Kinds or None
-        What columns hold besides numbers; None for nothing.
+        Columns that do not hold plain numbers; None if all do.
     """
 
     kinds: Kinds | None = None
@@ -88,7 +87,7 @@ class Pairs:
         return u2
 
     def _tie_tolerance(self, rows):
-        """How far from 1 squared distances may be that count as 1, where widths vary by query."""
+        """Tolerance within which squared distances count as 1, if widths vary by query."""
         return _TIE_TOLERANCE
 
     def beyond_closest(self, u2, closest, rows, cols=slice(None)) -> np.ndarray:
@@ -96,9 +95,9 @@ class Pairs:
         return u2 - closest
 
     def rounded_off(self, u2: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """What rounding took from squared scaled distances, each of one query and one key.
+        """Rounding errors of squared scaled distances, each of one query and one key.
 
-        As sharp as :meth:`beyond_closest`: where that is a plain difference, nothing.
+        As exact as :meth:`beyond_closest`: 0 if that is a plain difference.
         """
         return np.zeros(len(u2))
 
@@ -112,7 +111,7 @@ class Pairs:
         raise NotImplementedError
 
     def candidate_keys(self, rows: np.ndarray, within: float, beyond: float) -> slice | np.ndarray:
-        """Keys that may count for any of some queries: all that do, and perhaps more.
+        """Keys that may have weight for any of some queries: a superset.
 
         Parameters
         ----------
@@ -132,7 +131,7 @@ class Pairs:
 
     @property
     def must_match(self) -> bool:
-        """Whether some columns have to be equal."""
+        """Whether some columns must be equal."""
         return False
 
     def mismatch_distances(self, rows, cols=slice(None)) -> np.ndarray | None:
@@ -140,20 +139,20 @@ class Pairs:
         return None
 
     def mismatched(self, rows, cols=slice(None)) -> np.ndarray | None:
-        """Where pairs differ although the bandwidth is 0; None if it is 0 for none of them."""
+        """Pairs that differ although the bandwidth is 0; None if no bandwidth is 0."""
         if self.exact_queries is None or not self.exact_queries[rows].any():
             return None
         return (self._base_squares(rows, cols) > 0) & self.exact_queries[rows][:, None]
 
     def exclude(self, tile, rows, cols=slice(None), fill=0.0) -> None:
-        """Put `fill` where a pair does not count."""
+        """Write `fill` at pairs that do not count."""
         mismatched = self.mismatched(rows, cols)
         if mismatched is not None:
             tile[mismatched] = fill
         self.exclude_self(tile, rows, cols, fill)
 
     def exclude_self(self, tile, rows, cols=slice(None), fill=0.0) -> None:
-        """Put `fill` where a query meets the key that it leaves out, or one that is hidden."""
+        """Write `fill` at pairs of a query with its left-out key or a hidden key."""
         if self.mask is not None:
             np.copyto(tile, fill, where=self.mask.hides(rows, cols))
         if self.leave_out is None:
@@ -171,6 +170,6 @@ def places(numbers: np.ndarray, cols: slice | np.ndarray) -> np.ndarray:
         return np.where(inside, numbers - first, -1)
     if not len(cols):
         return np.full(len(numbers), -1)
-    order = np.argsort(cols, kind="stable")  # quick, as the numbers come in runs
+    order = np.argsort(cols, kind="stable")  # fast, because the numbers come in runs
     found = order[np.searchsorted(cols, numbers, sorter=order).clip(max=len(cols) - 1)]
     return np.where(cols[found] == numbers, found, -1)

@@ -9,9 +9,10 @@ from scipy.sparse import issparse
 
 __all__ = ["Product", "pick"]
 
-# The largest error that the product may have in u2; usually it is a hundredth of that.
+# The largest allowed error of the product in u2; usually it is a hundredth of this.
 _TOLERANCE: dict[np.dtype, float] = {np.dtype(np.float64): 2.0**-34, np.dtype(np.float32): 2.0**-11}
-# Up to which squared distance it is within that: in float64, too, where float32 is too inexact.
+# The squared distance up to which the error is within this, by type; float64 replaces float32
+# if that is too inexact.
 _FARTHEST: dict[np.dtype, dict[np.dtype, float]] = {
     of_rows: {
         np.dtype(dtype): tolerance / float(np.finfo(dtype).eps)
@@ -22,7 +23,7 @@ _FARTHEST: dict[np.dtype, dict[np.dtype, float]] = {
 
 
 class Product:
-    """``factor * u2 + offset`` by a matrix product, for as long as that is exact enough.
+    """``factor * u2 + offset`` by a matrix product, if that is exact enough.
 
     With ``q`` and ``k`` in units of the bandwidth from a common centre, the product of the
     rows ``(q, q^2, 1)`` and ``(-2 k, 1, k^2)`` is ``(q - k)^2``. Columns of other kinds than
@@ -52,7 +53,7 @@ class Product:
                 np.multiply(factor, self._special.of_keys, out=self._keys[n_columns + 2 :])
             q2, k2 = q2 + self._special.query_bounds, k2 + self._special.key_bounds
         if by_query is not None:
-            with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
+            with np.errstate(over="ignore"):  # in rows that exceed the tolerance anyway
                 self._queries *= by_query
         if by_key is not None:
             self._keys *= by_key
@@ -64,13 +65,13 @@ class Product:
 
     @staticmethod
     def farthest(dtype: np.dtype) -> float:
-        """Up to which squared distance the product is exact enough for rows of this type."""
+        """The squared distance up to which the product is exact enough for rows of this type."""
         return _FARTHEST[dtype][dtype]
 
     def in_type(self, dtype: np.dtype) -> list[np.ndarray]:
         """The factors, of shape (n_columns + 2, n_queries) and (n_columns + 2, n_keys)."""
         if dtype not in self._sides:
-            with np.errstate(over="ignore"):  # in rows that are beyond the tolerance anyway
+            with np.errstate(over="ignore"):  # in rows that exceed the tolerance anyway
                 self._sides[dtype] = [
                     side.astype(dtype, copy=False) for side in (self._queries, self._keys)
                 ]
@@ -100,13 +101,13 @@ class Product:
         return reach, 2 * len(self._queries) * np.finfo(float).eps * reach
 
     def squares(self, rows, cols):
-        """The product of some queries with some keys, whatever its error."""
+        """The product of some queries with some keys, for any error."""
         squares = self._queries[:, rows].T @ self._keys[:, cols]
         self._compare(squares, rows, cols)
         return squares
 
     def write(self, out, rows, cols, reach):
-        """Write a tile into `out`, unless it would be too inexact; tells whether it did.
+        """Write a tile into `out` if it is exact enough; return whether it did.
 
         `reach` is an upper bound of the squared scaled distances in the tile.
         """
@@ -119,7 +120,7 @@ class Product:
         return True
 
     def sides(self, rows, cols, reach):
-        """What a tile is the product of, if it is one; None if that would be too inexact."""
+        """The factors of a tile, if it is a product; None if that is too inexact."""
         for dtype, farthest in _FARTHEST[self._dtype].items():
             if reach <= farthest:
                 queries, keys = self.in_type(dtype)
@@ -128,11 +129,11 @@ class Product:
 
     @property
     def is_whole(self):
-        """Whether tiles are products alone."""
+        """Whether tiles are products only."""
         return self._special is None or not self._special.comparisons
 
     def _compare(self, tile, rows, cols):
-        """Add what columns of labels that are compared do to a tile."""
+        """Add the contributions of compared labels to a tile."""
         if self.is_whole:
             return
         (_, by_query), (_, by_key) = self._extents
@@ -151,7 +152,7 @@ def _square(columns):
 
 
 def pick(array: np.ndarray, which: slice | np.ndarray, axis: int = 0) -> np.ndarray:
-    """The selected part of an array; np.take is quicker for numbers, an index for slices."""
+    """The selected part of an array; np.take is faster for numbers, an index for slices."""
     if isinstance(which, slice) or issparse(array):
         return array[(slice(None),) * axis + (which,)]
     return np.take(array, which, axis=axis)

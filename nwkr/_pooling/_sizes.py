@@ -1,4 +1,4 @@
-"""The sizes of the pieces that the engine works on."""
+"""Sizes of tiles, blocks and other pieces of work."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ __all__ = ["DEFAULT_SIZES", "Sizes"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the pieces are, and from which size on a shortcut is worth while.
+    """Sizes of pieces of work, and thresholds for shortcuts.
 
-    Sizes decide about speed and memory. No result depends on them but for rounding.
+    Sizes affect speed and memory. Results depend on them only by rounding.
 
     Attributes
     ----------
     queries_per_tile, bytes_per_tile : int
-        The largest tile. A megabyte stays in the second-level cache of a core; with much smaller
-        ones threads wait for the interpreter's lock.
+        The largest tile. A megabyte fits in the second-level cache of a core. With much smaller
+        tiles, threads wait for the interpreter's lock.
     pairs_on_device : int
-        The same on a device of its own, where few large steps are quicker than many small ones.
-        A handful of tiles are in memory at a time.
+        The largest tile on a separate device, where few large steps are faster than many small
+        ones. A few tiles are in memory at a time.
     least_keys : int
-        Fewer keys are not put in blocks, unless a way of pooling asks for these.
+        Fewer keys are not put in blocks, unless the algorithm is set explicitly.
     keys_per_block, blocks_per_group : int
-        Keys in a block at most, and neighbouring blocks in a group.
+        Maximal number of keys in a block, and of neighbouring blocks in a group.
     queries_per_block, queries_per_group : int
-        Queries in a block at most, and queries that look for their keys together.
+        Maximal number of queries in a block, and of queries that search their keys together.
     least_queries_per_block, pairs_per_visit : int
-        A block of queries that visits more pairs than these is cut, down to so many queries.
+        A block of queries that visits more pairs than this is cut, down to this many queries.
     blocks_within, pairs_per_moment : float
-        Moments are used where so many blocks of keys are within the support of a query, and a
-        moment of a key takes as long as so many pairs.
+        Moments are used if this many blocks of keys are within the support of a query. A moment of
+        a key takes as long as this many pairs.
     keys_per_moments : int
-        Keys whose moments are made at once.
+        Number of keys whose moments are computed at once.
     cell_widths : tuple of int
-        The widths that a cell of the lattice may have, in points.
+        Allowed widths of a cell of the lattice, in points.
     cells_at_once, weights_at_once, rows_at_once : int
         Cells of the lattice at once, and at most so many weights of a product there, of so many
         rows: what these hand to the points stays in the cache.
     keys_per_bin, least_queries_in_bins, least_pairs_in_bins : int
-        Quantiles are looked for in bins of at least so many keys, where the queries and their
-        pairs with the keys are more than these.
+        Quantiles use bins of at least this many keys, if there are more queries and pairs than
+        these.
     least_pairs_to_compile : int
-        Calls with fewer pairs do not load numba, which takes a second, once.
+        Calls with fewer pairs do not load numba, which takes a second.
     labels_multiplied : int
-        Columns with more different labels than this are compared instead of multiplied.
+        Columns with more distinct labels than this are compared instead of multiplied.
     classes_multiplied : int
-        Up to so many classes, a product with all is as quick as one with those that are not 0.
+        Up to this many classes, a dense product is as fast as a sparse one.
     pairs_per_interval : int
-        Pairs whose fits without a key are held at once.
+        Number of pairs whose fits without a key are in memory at once.
     """
 
     queries_per_tile: int = 512

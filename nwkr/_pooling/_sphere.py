@@ -1,8 +1,8 @@
 """Pairs of places on a sphere: blocks and products by the chords between them.
 
-A place is a point of the unit sphere, and an arc is ``2 arcsin(chord / 2)``: what is bounded or
-multiplied in three dimensions serves arcs too. The plain formula is scikit-learn's, from the
-angles themselves, whose differences keep the digits of small distances.
+A place is a point of the unit sphere, and an arc is ``2 arcsin(chord / 2)``, so bounds and
+products of chords in three dimensions apply to arcs. The plain formula is that of scikit-learn. It
+uses the angles, whose differences keep the digits of small distances.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nwkr._pooling._product import pick
 
 __all__ = ["SpherePairs", "on_sphere"]
 
-# Of arcs nearer to half a circle than this, the chord does not tell enough digits.
+# Arcs closer to half a circle than this have too few digits in the chord.
 _NEARLY_OPPOSITE = 1e-3
-# More than all that rounding does to a chord, and to such an arc by the plain formula.
+# More than the rounding error of a chord, and of such an arc by the plain formula.
 _ROUNDING, _ROUNDING_OPPOSITE = 1e-15, 1e-7
-# Beyond these, squares of arcs in units of the bandwidth are out of range.
+# Beyond these, squares of arcs in units of the bandwidth overflow or underflow.
 _LEAST_BANDWIDTH = 1e-100
 
 
@@ -55,7 +55,7 @@ class SpherePairs(EuclideanPairs):
     bandwidth : float
         Scale of the arc, neither 0 nor infinite.
     points : tuple of two, each None or ndarray of shape (n_queries, 3) and (n_keys, 3)
-        The same on the unit sphere, where these are known.
+        The same on the unit sphere, if known.
     """
 
     is_flat = False
@@ -89,7 +89,7 @@ class SpherePairs(EuclideanPairs):
         arcs /= self._scale
         return np.square(arcs, out=arcs)
 
-    # Plain differences: the columns of points tell no more digits than arcs do.
+    # Plain differences: points have no more digits than arcs.
     beyond_closest = Pairs.beyond_closest
     rounded_off = Pairs.rounded_off
 

@@ -1,4 +1,4 @@
-"""Partial results of pooling, which merge in any order."""
+"""Partial sums of pooling, which can be merged in any order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 __all__ = ["MEAN_RANK", "PooledSums"]
 
-# Where weights of different ranks meet, only those of the lowest rank count.
+# When weights of different ranks are merged, only those of the lowest rank count.
 _KERNEL_RANK = (0.0, -np.inf)  # the kernel's own weights
-MEAN_RANK = (np.inf, 0.0)  # all keys alike
+MEAN_RANK = (np.inf, 0.0)  # all keys with equal weight
 _NO_RANK = (np.inf, np.inf)  # no weight
 
 
@@ -26,25 +26,25 @@ def _of_kernel():
 class PooledSums:
     """Sums over some keys, for each query, of weights scaled by ``exp(-log_scale)``.
 
-    Where no key has weight, the sums may be of what stands in for the weights. These weights are
-    of a higher rank: beside any of a lower rank they are infinitely small. So the sums over some
-    keys yield to those over others that have weight, or whose nearest keys are nearer, and sums
-    over all keys can be made of parts, in any order.
+    If no key has weight, the sums may use the replacement weights of `handle_empty`. These have a
+    higher rank: compared with weights of a lower rank they are infinitely small. So sums over keys
+    without weight give way to sums over keys with weight, or with nearer nearest keys. Sums over
+    all keys can then be merged from parts in any order.
 
     Attributes
     ----------
     log_scale : ndarray of shape (n_queries,)
-        Logarithm of the scale that the weights were divided by.
+        Logarithm of the scale by which the weights were divided.
     total : ndarray of shape (n_queries,)
-        Sum of the scaled weights; 0 where there is none, and nothing stands in.
+        Sum of the scaled weights; 0 if there are neither weights nor replacements.
     weighted : ndarray of shape (n_queries, n_values)
         Sum of the scaled weights times the values.
     remainder : ndarray of shape (n_queries,) or (1,), default=0
-        What rounding took from the logarithm. Far from all keys it decides between them.
+        Rounding error of the logarithm. Far from all keys it decides between them.
     rank : ndarray of shape (n_queries, 2) or (1, 2), default=(0, -inf)
-        Rank of the weights, in lexicographic order. The nearest keys that stand in have their
-        distance in the columns with bandwidth 0; and their squared distance, unless the kernel
-        has weight at that rank, which comes before. All keys alike come last.
+        Rank of the weights, in lexicographic order. For nearest keys as replacement, it is their
+        distance in the columns with bandwidth 0, and then their squared distance, unless the
+        kernel has weight there, which comes first. Equal weights for all keys come last.
     """
 
     log_scale: np.ndarray
@@ -55,16 +55,16 @@ class PooledSums:
 
     @property
     def reached(self) -> np.ndarray:
-        """Which queries a key has weight for, of shape (n_queries,)."""
+        """Queries for which some key has weight, of shape (n_queries,)."""
         return (self.total > 0) & (self.rank == _KERNEL_RANK).all(axis=1)
 
     @property
     def shift(self) -> np.ndarray:
-        """The logarithm of the scale; ``-inf`` where no key has weight, whatever stands in."""
+        """The logarithm of the scale; ``-inf`` for queries without weights."""
         return np.where(self.reached, self.log_scale, -np.inf)
 
     def merge(self, other: PooledSums) -> PooledSums:
-        """Sums over the keys of both, pooled alike.
+        """Merge with sums over other keys.
 
         Parameters
         ----------
@@ -111,12 +111,12 @@ class PooledSums:
         )
 
     def put(self, rows: np.ndarray, other: PooledSums) -> None:
-        """Write the other sums, which are of some queries, in place of those of these queries."""
+        """Replace the sums of some queries."""
         self.log_scale[rows], self.total[rows] = other.log_scale, other.total
         self.weighted[rows] = other.weighted
         self.remainder[rows], self.rank[rows] = other.remainder, other.rank
 
     def finish(self) -> np.ndarray:
-        """Pooled values, of shape (n_queries, n_values): NaN where there is no weight."""
+        """Pooled values, of shape (n_queries, n_values); NaN for queries without weights."""
         total = np.where(self.total > 0, self.total, np.nan)
         return self.weighted / total[:, None]

@@ -1,4 +1,4 @@
-"""Blocks of work over threads, with BLAS held to one thread each, and memory for each."""
+"""Work in several threads, with one BLAS thread each, and memory for each thread."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
     Parameters
     ----------
     task : callable
-        What to do; it writes its result where no other item's task writes.
+        The work. It must write its result where no other task writes.
     items : iterable
-        What to do it with.
+        Arguments of the task.
     n_jobs : int or None, default=None
         Number of threads, -1 for one per processor. None is as many as BLAS may use at
         the moment, so that `threadpool_limits` and joblib's workers are respected.
@@ -41,7 +41,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
             task(item)
 
     def work_apart():
-        with one_blas_thread():  # limits may be the thread's own
+        with one_blas_thread():  # limits may be per thread
             work()
 
     with one_blas_thread() as allowed:
@@ -66,7 +66,7 @@ def each(task: Callable[[Any], None], items: Iterable, n_jobs: int | None = None
 
 
 def _taken(items):
-    """Take items until none is left, which other threads take as well."""
+    """Take items until none is left, shared with other threads."""
     while True:
         try:
             item = items.popleft()
@@ -81,7 +81,7 @@ def slices(n: int, size: int) -> list[slice]:
 
 
 _of_thread = local()
-# Arrays of threads that have ended, for later ones: of a few threads, and up to a size in bytes.
+# Arrays of ended threads, for reuse: of a few threads, up to a size in bytes.
 _left_over: deque[dict] = deque(maxlen=8)
 _LARGEST_KEPT = 2**23
 
@@ -95,21 +95,21 @@ def _furnish(used):
 
 
 def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
-    """An array to write to, the same at each call of a thread: fresh memory is slow.
+    """A scratch array, reused by a thread because fresh memory is slow.
 
     Parameters
     ----------
     name : str
-        What it is for, of which a thread does one at a time.
+        Its purpose; a thread uses one array for each at a time.
     size : int
-        How many elements it has.
+        Number of elements.
     dtype : dtype
         Their type.
 
     Returns
     -------
     room : ndarray of shape (size,)
-        What was left there.
+        The array, with arbitrary contents.
     """
     if not hasattr(_of_thread, "rooms"):
         _of_thread.rooms = {}
@@ -120,12 +120,12 @@ def scratch(name: str, size: int, dtype: np.dtype) -> np.ndarray:
 
 
 class _Library:
-    """A BLAS library, and how its number of threads is read and set from any thread.
+    """A BLAS library, whose number of threads can be read and set from any thread.
 
     Parameters
     ----------
     controller : LibController
-        What threadpoolctl knows of it.
+        Its controller of threadpoolctl.
     """
 
     def __init__(self, controller: LibController):
@@ -147,58 +147,60 @@ class _Library:
 
 @cache
 def _libraries() -> list[_Library]:
-    # Finding them takes milliseconds, so it is done once: those of NumPy and SciPy are loaded.
+    # Finding the libraries takes milliseconds, so it is done once, after NumPy and SciPy are
+    # loaded.
     controllers = ThreadpoolController().select(user_api="blas").lib_controllers
     found = [_Library(controller) for controller in controllers]
     return [library for library in found if library.get()]
 
 
 class _Limit:
-    """Some libraries held to one thread, from when the first caller enters until the last leaves.
+    """Libraries limited to one thread, from the first caller that enters to the last that leaves.
 
-    Any step may be interrupted, and is done again then.
+    Any step may be interrupted, and is then repeated.
 
     Parameters
     ----------
     shared : bool
-        Whether for those whose number is the process's, or those where each thread has its own.
+        Whether the number of threads belongs to the process, or to each thread.
     """
 
     def __init__(self, *, shared: bool):
         self._shared = shared
         self._callers: set[object] = set()
-        self._numbers: dict[_Library, int] = {}  # what the libraries had been allowed
+        self._numbers: dict[_Library, int] = {}  # number of threads before the limit
 
     def enter(self, caller: object) -> list[int]:
-        """Hold the libraries to one thread; gives what they had been allowed."""
+        """Limit the libraries to one thread; return the number before."""
         libraries = [library for library in _libraries() if library.shared == self._shared]
         self._callers.add(caller)
         for library in libraries:
             number = library.get()
-            # A number other than 1 is new, even if other callers hold the library: a limit of
-            # the user's own may have ended meanwhile.
+            # A number other than 1 is new, even if other callers limit the library: a limit of the
+            # user
+            # may have ended meanwhile.
             if number != 1:
                 self._numbers[library] = number
                 library.set(1)
         return [self._numbers.get(library, 1) for library in libraries]
 
     def leave(self, caller: object) -> None:
-        """Give the libraries back what they had been allowed, unless others still hold them."""
+        """Restore the numbers of threads, unless other callers still limit them."""
         self._callers.discard(caller)
         if not self._callers:
             self.end()
 
     def end(self) -> None:
-        """Give the libraries back what they had been allowed."""
+        """Restore the numbers of threads."""
         self._callers.clear()
         for library, number in list(self._numbers.items()):
-            if library.get() == 1:  # else the user has set it meanwhile
+            if library.get() == 1:  # otherwise the user has set it meanwhile
                 library.set(number)
             self._numbers.pop(library, None)
 
 
 _of_process = _Limit(shared=True)
-_lock = RLock()  # a signal handler may enter while its own thread holds it
+_lock = RLock()  # a signal handler may enter while its thread holds the lock
 
 
 def _limit_of_thread() -> _Limit:
@@ -209,14 +211,14 @@ def _limit_of_thread() -> _Limit:
 
 @contextmanager
 def one_blas_thread():
-    """Hold BLAS to one thread; gives the number of threads it may use otherwise.
+    """Limit BLAS to one thread; return the number of threads that it may use otherwise.
 
-    Within it, `each` still takes as many as BLAS had been allowed. Several threads may hold BLAS
-    at once: it gets its own number back when the last of them leaves. Products are made within
-    it alone, or their last digit would depend on who else holds it.
+    Within this context, `each` still uses the number of threads before the limit. Several threads
+    may limit BLAS at once; the last one that leaves restores the number. All products are computed
+    within this context, so that their last digit does not depend on other threads.
 
-    A limit of the user's own that begins while another thread holds BLAS, and outlasts it, takes
-    1 for the number to give back: `threadpool_limits` cannot tell whose it is.
+    A limit of the user that begins while another thread limits BLAS, and outlasts it, restores 1,
+    because `threadpool_limits` cannot distinguish the two.
     """
     caller = object()
 
@@ -234,12 +236,12 @@ def one_blas_thread():
         try:
             leave()
         except BaseException:
-            leave()  # an interrupt came in between
+            leave()  # after an interrupt in between
             raise
 
 
 def _begin_child():
-    # The child has none of the threads that hold BLAS.
+    # The child process has none of the threads that limit BLAS.
     _of_process.end()
     _lock.release()
 
