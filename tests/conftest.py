@@ -4,6 +4,9 @@ import os
 
 # Before SciPy is imported, or scikit-learn's array API checks are skipped in silence.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# Before NumPy is imported: each process of pytest-xdist has a processor, and BLAS no more.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib
 import numpy as np

@@ -20,11 +20,8 @@ distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")
 chunked = pytest.importorskip("nwkr.dask")
 
-# With --dist loadgroup of pytest-xdist one process runs them all, and starts the only cluster.
-pytestmark = pytest.mark.xdist_group("cluster")
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client():
     """Two workers of one thread each, whose BLAS would take two if it were let."""
     # The workers need not find this file.
