@@ -1,4 +1,4 @@
-"""What a mask hides of blocks of keys, from blocks of queries as a whole."""
+"""The blocks of keys that a mask hides from blocks of queries."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from nwkr._pooling._mask import Mask
 
 __all__ = ["BlockMask"]
 
-# Masses whose difference is less, relative to them, may be equal.
+# Masses with a smaller relative difference may be equal.
 _ROUNDING = 1e-12
 
 
 class BlockMask:
-    """What is known of a mask for blocks of queries and keys as a whole.
+    """Bounds on a mask for whole blocks of queries and keys.
 
     Parameters
     ----------
     mask : Mask
         The mask.
     levels : tuple of Blocks
-        Blocks of the keys; first the groups, of which masses are known.
+        Blocks of the keys; first the groups, whose masses are known.
     weights : ndarray of shape (n_keys,)
         Positive weights of the keys.
     masses : ndarray of shape (n_groups,)
-        Of each group, at least what a query without a mask sees.
+        For each group, a lower bound of the weight for a query without a mask.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class BlockMask:
         self._rest = np.where(rest > _ROUNDING * masses, rest, 0.0)
 
     def _heaviest(self, groups, weights):
-        """The most of each group that may be hidden from a query, of shape (n_groups,)."""
+        """Upper bounds of the weight of each group hidden from a query, of shape (n_groups,)."""
         span = (self._mask.highest - self._mask.lowest).max(initial=0)
         heaviest = np.empty(len(groups))
         for number, (start, end) in enumerate(zip(groups.starts[:-1], groups.starts[1:])):
@@ -50,7 +50,7 @@ class BlockMask:
             order = places.argsort()
             sums = np.append(0, weights[start:end][order].cumsum())
             places = places[order]
-            # Within the longest interval that ends at each key; a little longer, for rounding.
+            # Within the longest interval that ends at each key, slightly longer for rounding.
             first = places.searchsorted(places - span * (1 + _ROUNDING), "left")
             last = places.searchsorted(places, "right")
             heaviest[number] = (sums[last] - sums[first]).max()
@@ -78,19 +78,19 @@ class BlockMask:
         )
 
     def masses(self, bounds: tuple[np.ndarray, ...]) -> np.ndarray:
-        """At least what all queries of each block see of each group, (n_parts, n_groups)."""
+        """Lower bounds of the visible weight of each group for each block, (n_parts, n_groups)."""
         return np.where(self.shows(bounds, 0, slice(None)), self._masses, self._rest)
 
     def shows(
         self, bounds: tuple[np.ndarray, ...], level: int, numbers: slice | np.ndarray
     ) -> np.ndarray:
-        """Which blocks of keys all queries of each block see; as :meth:`hides`."""
+        """Which blocks of keys are visible for all queries of each block; as :meth:`hides`."""
         lowest, _, _, highest = bounds
         first, last = (ends[numbers] for ends in self._levels[level])
         return (last < lowest) | (first > highest)
 
     def hides(self, bounds: tuple[np.ndarray, ...], level: int, numbers: np.ndarray) -> np.ndarray:
-        """Which blocks of keys no query of each block sees, of shape (n_parts, n_numbers).
+        """Which blocks of keys are hidden from all queries of each block, (n_parts, n_numbers).
 
         Parameters
         ----------

@@ -1,10 +1,10 @@
-"""Blocks: only the pairs that matter, as many small problems instead of a large one.
+"""The blocks algorithm: only pairs that matter, as many small dense problems.
 
-Keys and queries are put in k-d order and cut into blocks of rows that lie together, each in its
-box. A block of queries meets those blocks of keys that can have weight for it
-(`_neighbourhoods.py`): for a kernel of compact support those within reach, for any other those
-without which the sums are the same up to rounding. Blocks of keys that lie wholly within a
-support are added by their moments (`_moments.py`), without looking at a pair.
+Keys and queries are sorted into k-d order and cut into blocks of neighbouring rows with bounding
+boxes. A block of queries visits only the blocks of keys that matter to it (`_neighbourhoods.py`):
+for a compact kernel those within its support, for other kernels those whose weight exceeds
+rounding error. Blocks of keys entirely within the support are added by their moments
+(`_moments.py`), without visiting pairs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
 _KEYS_PER_ROUND = 2**19
 _FEW_PARTS = 4
-# A difference has enough digits if what was subtracted is at most so many times the difference.
+# A difference has enough digits if the subtracted number is at most this many times the difference.
 _LARGEST_SUBTRACTED = 2.0**10
 
 
@@ -47,7 +47,7 @@ def pool_blocks(
 ) -> list[PooledSums]:
     """Pool the values over the pairs that matter, with several bandwidths at once.
 
-    What is not listed is as in :func:`nwkr._pooling._dense.pool_dense`.
+    The other parameters are those of :func:`nwkr._pooling._dense.pool_dense`.
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def pool_blocks(
     values : WeightedValues
         Key weights, and the values times these.
     rows : ndarray of shape (n_rows,) or None, default=None
-        Numbers of the queries to pool for, all by default; the others get nothing.
+        Numbers of the queries to pool, all by default; the sums of the others are 0.
     """
     if len(multiples) > 1 and any(around.by_moments([multiple]) for multiple in multiples):
-        # Moments are made for each bandwidth, and save more than shared distances do.
+        # Moments are computed for each bandwidth, and save more than shared distances.
         alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
     sums = np.zeros((len(multiples), around.pairs.shape[0], len(values)))
@@ -79,7 +79,7 @@ def pool_blocks(
         cols, pairs = around.part(queries, around.all_of(queries, multiples, empty))
         return pairs, np.arange(len(queries)), cols
 
-    # Quick steps are done before and after: there, threads would only wait for each other.
+    # Short steps are done before and after, where threads would only wait for each other.
     parts = around.of_queries(rows, around.visited(multiples))
     if len(parts) > _FEW_PARTS:
         values.all  # noqa: B018 - they are weighted once, not for each part again
@@ -104,18 +104,18 @@ def pool_blocks(
 
 @dataclass
 class _Group:
-    """What some blocks of queries take, which lie together."""
+    """The work for some neighbouring blocks of queries."""
 
     rows: np.ndarray
     sizes: np.ndarray  # of the blocks
-    within: np.ndarray | None = None  # sums of what lies within their support
-    own: np.ndarray | None = None  # of these and of pairs, what is to be left out
+    within: np.ndarray | None = None  # sums over keys within their support
+    own: np.ndarray | None = None  # contributions of left-out keys
     dense: Dense | None = None
     visits: Sequence[Visit] = ()
     n_keys: int = 0
 
     def finish(self, shape):
-        """Sums of these queries, which have this shape for all, and which are uncertain."""
+        """Sums of these queries, and which of them are uncertain."""
         n_multiples, _, n_values = shape
         sums = np.zeros((n_multiples, len(self.rows), n_values))
         if self.within is not None:
@@ -124,7 +124,7 @@ class _Group:
             sums += self.dense.sums
         if self.own is not None:
             sums[0] -= self.own
-        # Where moments overflow, sums are NaN.
+        # If moments overflow, sums are NaN.
         uncertain = ~(sums[:, :, 0] > 0) if self.dense is None else self.dense.uncertain(sums)
         if self.own is not None:
             uncertain[0] |= (np.abs(self.own) > _LARGEST_SUBTRACTED * np.abs(sums[0])).any(axis=1)
@@ -154,7 +154,7 @@ def _of_keys(values, numbers):
 
 
 def _rounds(groups):
-    """Take groups together, as many as memory lets."""
+    """Merge groups, as many as fit in memory."""
     together, n_keys = [], 0
     for group in groups:
         together.append(group)
@@ -173,7 +173,7 @@ def attend_blocks(
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> None:
-    """Show the weights of the pairs that matter.
+    """Pass the weights of the pairs that matter to a callback.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def attend_blocks(
         kernel's weights, an ndarray of shape (n_rows, n_cols); once for each query, from
         several threads.
     empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+        Replacement for queries without weights: nearest keys, all keys, or none.
     n_jobs : int or None, default=None
         Number of threads.
     """
@@ -204,15 +204,15 @@ def sum_blocks(
     add: Callable[[np.ndarray, np.ndarray, EuclideanPairs], np.ndarray],
     n_jobs: int | None = None,
 ) -> np.ndarray:
-    """Sum something over the pairs that matter, column by column.
+    """Sum a function over the pairs that matter, by column.
 
     Parameters
     ----------
     around : Neighbourhoods
         Queries and keys.
     add : callable
-        ``add(rows, cols, pairs)`` is the share of some queries with some keys: their numbers,
-        and their pairs; an ndarray of shape (n_columns,).
+        ``add(rows, cols, pairs)`` returns the contribution of some queries and keys, from their
+        numbers and their pairs: an ndarray of shape (n_columns,).
     n_jobs : int or None, default=None
         Number of threads.
 

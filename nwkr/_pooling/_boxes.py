@@ -1,4 +1,4 @@
-"""Boxes: rows in k-d order, cut into blocks, and bounds of the distances between these."""
+"""Rows in k-d order, cut into blocks with bounding boxes, and bounds of their distances."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FILLED = 0.75
 
 
 class Corners(NamedTuple):
-    """Corners of boxes, around what is there.
+    """Corners of boxes around the present numbers.
 
     Attributes
     ----------
     lower, upper : ndarray of shape (n_columns, n_boxes)
-        The corners; infinite, -infinite where nothing is there.
+        The corners; infinite and -infinite if there are no numbers.
     missing : ndarray of bool, of shape (n_columns, n_boxes), or None, default=None
-        Where some row misses a number; None for nowhere.
+        Where some row has a missing number; None for nowhere.
     """
 
     lower: np.ndarray
@@ -41,12 +41,12 @@ class Corners(NamedTuple):
         return Corners(lower, upper, missing)
 
     def around(self) -> Corners:
-        """Those of boxes around all along the last axis."""
+        """Corners of boxes around all boxes along the last axis."""
         missing = None if self.missing is None else np.logical_or.reduce(self.missing, axis=-1)
         return Corners(self.lower.min(axis=-1), self.upper.max(axis=-1), missing)
 
     def centres(self) -> Corners:
-        """Those of boxes that are but the centres."""
+        """Corners of boxes that contain only the centres."""
         if self.missing is None:
             centre = (self.lower + self.upper) / 2
             return Corners(centre, centre)
@@ -64,7 +64,7 @@ class Blocks:
     starts : ndarray of shape (n_blocks + 1,)
         Where each block begins, and the number of rows.
     lower, upper, missing : ndarray of shape (n_features, n_blocks)
-        What :class:`Corners` has, of boxes around the rows.
+        As in :class:`Corners`, for boxes around the rows.
     """
 
     starts: np.ndarray
@@ -80,11 +80,11 @@ class Blocks:
         return runs(self.starts[blocks], self.sizes(blocks))
 
     def sizes(self, blocks: np.ndarray) -> np.ndarray:
-        """How many rows some blocks have."""
+        """Numbers of rows of some blocks."""
         return self.starts[blocks + 1] - self.starts[blocks]
 
     def groups(self, size: int) -> Blocks:
-        """Blocks that are made of as many neighbouring ones."""
+        """Blocks of several neighbouring blocks each."""
         first = np.arange(0, len(self), size)
         return Blocks(
             np.append(self.starts[first], self.starts[-1]),
@@ -134,23 +134,24 @@ def in_blocks(
     kinds: Kinds | None = None,
     metric: str = "euclidean",
 ) -> tuple[np.ndarray, Blocks]:
-    """Put rows in k-d order.
+    """Sort rows into k-d order.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features)
         Rows.
     scale : ndarray of shape (n_features,)
-        Scales that make the columns comparable, as bandwidths do; a column with 0 or `inf` does
-        not count.
+        Scales that make the columns comparable, such as bandwidths; a column with 0 or `inf` is
+        ignored.
     size : int, default=32
-        How many rows a block may have, unless they are all equal.
+        Maximal number of rows in a block, unless they are all equal.
     even : bool, default=False
-        Whether blocks have about as many rows each; or else rounder boxes, and sooner.
+        Whether blocks have about equal numbers of rows. Otherwise boxes are rounder, and computed
+        faster.
     kinds : Kinds or None, default=None
-        What columns hold besides numbers.
+        Columns that do not hold plain numbers.
     metric : {"euclidean", "haversine"}, default="euclidean"
-        The metric; places are put in order in space, and need no scale.
+        The metric. Places are sorted in space, and need no scale.
 
     Returns
     -------
@@ -163,7 +164,7 @@ def in_blocks(
         X, scale = on_sphere(X), np.ones(3)
     scale = np.where(scale > 0, scale, np.inf)
     counted = np.flatnonzero(np.isfinite(scale))
-    if len(counted) == 1:  # in one column the order of a tree is that of size
+    if len(counted) == 1:  # in one column, k-d order is sorted order
         order = np.argsort(X[:, counted[0]])
         starts = list(range(0, len(X), size))
     else:
@@ -175,7 +176,7 @@ def in_blocks(
 
 def _in_tree(X, scale, size, even):
     """The order of rows in a k-d tree, and where each of its leaves begins."""
-    lowest = np.array([column.min() for column in X.T], float)  # quicker than all at once
+    lowest = np.array([column.min() for column in X.T], float)  # faster than all columns at once
     with np.errstate(over="ignore"):
         scaled = np.minimum((X - lowest) / scale, 1e100)
     tree = cKDTree(scaled, leafsize=size, compact_nodes=False, balanced_tree=even)
@@ -190,7 +191,7 @@ def _in_tree(X, scale, size, even):
 
 
 class Boxes:
-    """Boxes of keys, in the columns that count.
+    """Boxes of keys, in the columns of the distance.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ class Boxes:
         return inner.take(members).around()
 
     def distances(self, corners, factors=(1.0, 1.0), numbers=None):
-        """Bounds of the squared scaled distances to other boxes: nothing is nearer, or farther.
+        """Lower and upper bounds of the squared scaled distances to other boxes.
 
         Parameters
         ----------
@@ -288,7 +289,7 @@ class Boxes:
         return bounds
 
     def _bound(self, column, nearest, farthest, ours, theirs):
-        """Put bounds where a column holds labels, or may miss numbers."""
+        """Write bounds for columns with labels or missing numbers."""
         inverse = float(self._inverse[column, 0, 0])
         if self._kinds.is_label[column]:
             for squares in (nearest, farthest):

@@ -1,8 +1,8 @@
-"""What pooling costs, by processor: of the constants that ways of pooling are chosen by, a table.
+"""Costs of pooling by processor, for the choice of an algorithm.
 
 They are seconds of one thread, measured with NumPy 2.4 and OpenBLAS on a server processor, as it
-is and with AVX-512 switched off. Only their proportions count, and nothing is timed when a way is
-chosen: the same machine always chooses alike.
+is and with AVX-512 switched off. Only their ratios matter. Nothing is timed when an algorithm is
+chosen, so the same machine always makes the same choice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Costs", "costs_of"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds for each of what pooling does most.
+    """Seconds of the main operations of pooling.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Costs:
     number: float
 
     def for_pair(self, kernel: Kernel, n_together: int = 1) -> float:
-        """Seconds that a pair takes, for one of several bandwidths that share the distances."""
+        """Seconds of a pair, for one of several bandwidths that share the distances."""
         if kernel.log_slope is not None:
             if n_together == 1:
                 return self.gaussian

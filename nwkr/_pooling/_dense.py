@@ -1,10 +1,11 @@
-"""Dense pooling: every query meets every key, one tile at a time.
+"""The dense algorithm: all pairs, one tile at a time.
 
 A tile is three array operations: a product that gives squared distances, the kernel's
 profile in place, and a product with the values. Sums are kept, the tile is not.
 
-What the tiles cannot tell is left to rows of weights (`_exactly.py`): queries so far from all keys
-that the weights underflow, or so near the edge of the support that rounding shows.
+Tiles are inexact for queries so far from all keys that the weights underflow, and for queries so
+near the edge of the support that rounding matters. Rows of weights replace their sums
+(`_exactly.py`).
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Dense", "Visit", "least_total", "pool_dense"]
 
-# Totals are uncertain where exp(LOWEST), to which smaller weights are raised, is not negligible.
+# Totals are uncertain if exp(LOWEST), the lower limit of weights, is not negligible.
 _LEAST_TOTAL = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-70}
-# Weights near the edge of the support have the error of the product, which shows in totals that
-# have little else.
+# Weights near the edge of the support have the error of the product, which matters in small totals.
 _LEAST_TOTAL_AT_EDGE = {np.dtype(np.float64): 2.0**-6, np.dtype(np.float32): 1.0}
 # The error of a weight doubles with each squaring, to 1e-12 after this many.
 _MOST_SQUARINGS = 12
@@ -39,17 +39,17 @@ _MOST_SQUARINGS = 12
 
 @dataclass(frozen=True)
 class Visit:
-    """Some queries, and the keys that they meet.
+    """Some queries, and the keys that they visit.
 
     Attributes
     ----------
     rows : slice
         The queries.
     keys : ndarray of shape (n_visited,) or None, default=None
-        Numbers of the keys, in the order in which they are met; all by default.
+        Numbers of the keys, in the order of the visit; all by default.
     needed : callable or None, default=None
-        Told the totals so far, of shape (n_multiples, n_rows), it says how many of the keys each
-        multiple needs; for a wider one no fewer. All by default.
+        Maps the totals so far, of shape (n_multiples, n_rows), to the number of keys that each
+        multiple needs, which does not decrease with the multiple. All by default.
     """
 
     rows: slice
@@ -81,7 +81,7 @@ class Dense:
     ):
         self._pairs, self._kernel = pairs, kernel
         self._multiples, self._several = multiples, len(multiples) > 1
-        # Squaring doubles the error of weights, for which float32 has too few digits.
+        # Squaring doubles the relative error of weights, which is too much for float32.
         dtype = np.float64 if self._several else None
         self._tiles = Tiles(pairs, kernel, dtype, rescaled=list(multiples) != [1.0])
         self._values = {
@@ -94,17 +94,17 @@ class Dense:
         thin = self._tiles.rounded and np.isfinite(kernel.support)
         self._least = least_total(self._tiles.dtype, thin)
         self.sums = np.zeros((len(multiples), pairs.shape[0], values.shape[0]))
-        self._heaviest = np.ones(pairs.shape[0])  # of the keys that each query meets
+        self._heaviest = np.ones(pairs.shape[0])  # of the keys that each query visits
 
     def pool(self, visit: Visit) -> None:
-        """Pool for the queries of a visit, of which each comes once at most."""
+        """Pool for the queries of a visit; each query occurs at most once."""
         rows, n_met = visit.rows, 0
         weights_of_keys = self._key_weights
         if visit.keys is not None:
             weights_of_keys = np.take(weights_of_keys, visit.keys)
         self._heaviest[rows] = weights_of_keys.max()
         shape = len(self._multiples), self.sums.shape[2], rows.stop - rows.start
-        sums = np.zeros(shape).swapaxes(1, 2)  # in the order of memory that products have
+        sums = np.zeros(shape).swapaxes(1, 2)  # in the memory order of products
         for cols, reach, most in self._tiles.parts(rows, visit.keys):
             width = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
             counts = [width] * len(sums)
@@ -122,7 +122,7 @@ class Dense:
         self.sums[:, rows] = sums
 
     def _pool_at_once(self, rows, cols, reach, sums):
-        """Add the sums of a tile without writing it; tells whether it could."""
+        """Add the sums of a tile without writing it; return whether this is possible."""
         if not self._at_once:
             return False
         values = pick(self._values[self._tiles.dtype], cols, axis=1)
@@ -145,7 +145,7 @@ class Dense:
                 yield number, np.square(weights, out=weights)
 
     def uncertain(self, sums: np.ndarray) -> np.ndarray:
-        """Which sums have so little weight that they have to be computed exactly."""
+        """Which sums have so little weight that they must be computed exactly."""
         return ~(sums[:, :, 0] > self._least * self._heaviest)
 
 
@@ -160,14 +160,14 @@ def pool_dense(
 ) -> list[PooledSums]:
     """Pool the values over all pairs, with several bandwidths at once.
 
-    What is not listed is as in :class:`Dense`.
+    The other parameters are those of :class:`Dense`.
 
     Parameters
     ----------
     values : WeightedValues
         Key weights, and the values times these.
     empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+        Replacement for queries without weights: nearest keys, all keys, or none.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -216,8 +216,8 @@ def least_total(dtype: np.dtype, thin: bool) -> float:
 def _chains(multiples, log_linear):
     """Cut multiples into chains, each its first multiple and the numbers of its members.
 
-    In a chain every multiple is the last one divided by sqrt 2, and the weights are its
-    squares.
+    In a chain every multiple is the previous one divided by sqrt 2, and its weights are the
+    squares of the previous weights.
     """
     left = sorted(range(len(multiples)), key=lambda number: -multiples[number])
     chains = []
@@ -243,12 +243,12 @@ def _first(cols, width):
 def _add_product(sums, weights, values):
     """Add ``weights @ values.T`` to the sums."""
     if issparse(values):
-        sums.T[:] += values @ np.ascontiguousarray(weights.T)  # as SciPy takes it
+        sums.T[:] += values @ np.ascontiguousarray(weights.T)  # in the layout that SciPy needs
         return
     if len(values) > 3:
         sums.T[:] += values @ weights.T
         return
-    # BLAS takes longer for so few columns together than one by one; and np.dot lets other
-    # threads run meanwhile, which @ does not with a vector.
+    # BLAS is faster for few columns one by one; and np.dot releases the interpreter's lock, which @
+    # does not with a vector.
     for number, column in enumerate(values):
         sums[:, number] += np.dot(weights, column)

@@ -1,12 +1,13 @@
-"""Dense pooling where tensors are: every query meets every key, in tiles on their device.
+"""The dense algorithm on the device of tensors.
 
-The same tile as that of NumPy (`_dense.py`), out of functions that all array namespaces have:
-a product that gives squared distances, the kernel's profile, a product with the values. NumPy is
-at both ends: rows and values are moved there once, and sums are moved back. What the tiles cannot
-tell is left to rows of weights, in NumPy (`_exactly.py`).
+The tiles are those of NumPy (`_dense.py`), with functions that all array namespaces have: a
+product that gives squared distances, the kernel's profile, a product with the values. Rows and
+values are copied to the device once, and sums are copied back. Rows of weights in NumPy replace
+uncertain sums (`_exactly.py`).
 
-Logarithms of weights are shifted by that of the closest key so far, so that no query is too far
-for a tile. (In NumPy such queries are few, and quicker made again than shifted.)
+Logarithms of weights are shifted by that of the closest key so far, so that queries may be
+arbitrarily far away. (In NumPy such queries are few, and recomputing them is faster than
+shifting.)
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from nwkr.kernels import Kernel
 __all__ = ["pool_on_device"]
 
 _QUERIES_PER_TILE = 2**12
-_KEYS_PER_SUM = 2**12  # in float32, which loses digits by the number of what is added
+_KEYS_PER_SUM = 2**12  # in float32, which loses digits with the number of terms
 # Logarithms of weights down to here need no shift.
 _LOWEST = {np.dtype(np.float64): -600.0, np.dtype(np.float32): -40.0}
-# Logarithms of weights that are as good as 0 in float32, beside that of the closest key.
+# Logarithms of weights that are negligible in float32, relative to that of the closest key.
 _SLOW_BELOW = -70.0
-# Squared distances beyond that have lost digits which show in the weights.
+# Larger squared distances have lost digits that matter for weights.
 _FARTHEST = {np.dtype(np.float64): 2.0**18, np.dtype(np.float32): 2.0**11}
-# Rows beyond that, in units of the bandwidth, have squares that float32 does not hold.
+# Rows beyond this, in units of the bandwidth, have squares that overflow in float32.
 _LARGEST = 2.0**60
 _TIE_TOLERANCE = 64  # roundings: a key at the width of a query gets exactly 1
 
@@ -51,14 +52,14 @@ def pool_on_device(
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
-    """Pool the values over all pairs, with several bandwidths at once, where arrays are.
+    """Pool the values over all pairs on a device, with several bandwidths at once.
 
-    What is not listed is as in :func:`nwkr._pooling._dense.pool_dense`.
+    The other parameters are those of :func:`nwkr._pooling._dense.pool_dense`.
 
     Parameters
     ----------
     arrays : Arrays
-        Where to make tiles.
+        The library and the device of the tiles.
     pairs : EuclideanPairs
         Queries and keys, in NumPy.
     kernel : Kernel
@@ -66,7 +67,7 @@ def pool_on_device(
     values : WeightedValues
         Key weights, and the values times these.
     n_jobs : int or None, default=None
-        Number of threads for what is made again in NumPy.
+        Number of threads for sums that are recomputed in NumPy.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def pool_on_device(
     ):
         return pool_dense(pairs, kernel, values, **options)
     tiles = _Tiles(arrays, pairs, kernel, values, multiples, dtype)
-    # On a processor several tiles at once are in its cache.
+    # On a CPU, several tiles must fit in the cache at once.
     on_host = pairs.sizes.bytes_per_tile // dtype.itemsize
     pairs_per_tile = on_host if arrays.on_host else pairs.sizes.pairs_on_device
     n_queries, n_keys = pairs.shape
@@ -121,7 +122,7 @@ def pool_on_device(
 
 
 class _Tiles:
-    """The tiles of all pairs, and what is summed over them."""
+    """The tiles of all pairs, and the sums over them."""
 
     def __init__(self, arrays, pairs, kernel, values, multiples, dtype):
         self._arrays, self._pairs, self._kernel = arrays, pairs, kernel
@@ -168,7 +169,7 @@ class _Tiles:
                         earlier = self._over(_finite(before, closest, xp), multiple)
                         sum_.rescale(xp.exp(_finite(earlier - shift, 0, xp)))
                         weights -= shift
-                        if self._slow_below:  # processors take long for what underflows
+                        if self._slow_below:  # underflow is slow on CPUs
                             weights = xp.clip(weights, _SLOW_BELOW, None)
                     weights = xp.exp(weights)
                 if out is not None:
@@ -180,13 +181,13 @@ class _Tiles:
         return found, _as_float64(arrays, closest)[:, 0]
 
     def _squares(self, rows, cols):
-        """Squared distances of a tile, and where pairs do not count (None if all do)."""
+        """Squared distances of a tile, and the pairs that do not count (None if all do)."""
         xp, pairs = self._arrays.xp, self._pairs
         out, shape = None, (rows.stop - rows.start, cols.stop - cols.start)
         farthest = 0.0 if self._product is None else self._product.farthest(self.dtype)
         if self._product is not None and self._reach(rows, cols) <= farthest:
             queries, keys = self._sides
-            u2 = xp.matmul(queries[rows, :], keys[:, cols])  # which may be a little below 0
+            u2 = xp.matmul(queries[rows, :], keys[:, cols])  # may be slightly negative
         elif not len(pairs.columns):
             u2 = xp.zeros(shape, dtype=self._type, device=self._arrays.device)
         else:
@@ -242,7 +243,7 @@ class _Tiles:
         return arrays.take(function(in_numpy), self._type)
 
     def _values_of(self, cols):
-        if self._values.sparse:  # together they would not fit
+        if self._values.sparse:  # a dense array would not fit in memory
             return self._arrays.take(as_dense(self._values.take(cols)).T, self._type)
         return self._all_values[cols, :]
 
@@ -282,7 +283,7 @@ class _Tiles:
 
 
 class _Sum:
-    """A sum over tiles in float64; as two numbers in float32 where a device has no float64."""
+    """A sum over tiles in float64, or as two float32 numbers if a device has no float64."""
 
     def __init__(self, arrays, shape):
         self._arrays, self._rest = arrays, None

@@ -1,4 +1,4 @@
-"""Sums that tiles are uncertain of, made again from rows of weights; and what stands in."""
+"""Exact recomputation of uncertain sums from rows of weights, and replacement weights."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def pool_exactly(
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
-    """Compute uncertain sums again, exactly.
+    """Recompute uncertain sums exactly.
 
     Parameters
     ----------
     sums : ndarray of shape (n_multiples, n_queries, 1 + n_values)
-        What tiles found; it is changed.
+        The sums of the tiles, which are overwritten.
     uncertain : ndarray of bool, of shape (n_multiples, n_queries)
-        Which of these to make again.
+        Which of these to recompute.
     parts : sequence of ndarray
-        Numbers of queries, those in one array for one thread; together all that are uncertain.
+        Numbers of all uncertain queries; each array is for one thread.
     pairs_of : callable
-        ``pairs_of(queries, empty)`` gives pairs with all keys that may count for some queries,
-        and with those that stand in as `empty` says; what numbers the queries have there; and
-        the numbers of the keys, None for all.
+        ``pairs_of(queries, empty)`` returns pairs of some queries with all keys that may have
+        weight, and with the replacement keys of `empty`; the numbers of the queries in these
+        pairs; and the numbers of the keys, None for all.
     kernel : Kernel
         The kernel.
     values : WeightedValues
@@ -53,13 +53,13 @@ def pool_exactly(
     multiples : sequence of float
         Factors of the bandwidth.
     log_scales : ndarray of shape (n_multiples, n_queries) or None, default=None
-        Logarithms of what the weights in those sums were divided by; 0 by default.
+        Logarithms of the scales of the weights in the sums; 0 by default.
     leave_out : ndarray of shape (n_queries,) or None, default=None
         For each query, the number of the key that it leaves out; -1 for none.
     masked : bool, default=False
-        Whether queries do not see other keys besides.
+        Whether further keys are hidden from queries.
     empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+        Replacement for queries without weights: nearest keys, all keys, or none.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -76,7 +76,8 @@ def pool_exactly(
     for number in np.flatnonzero(uncertain.any(axis=1)):
         rank = np.repeat(pooled[number].rank, n_queries, axis=0)
         pooled[number] = replace(pooled[number], remainder=np.zeros(n_queries), rank=rank)
-    # Or else the mean is put in at the end, which is one for all queries, but for a key.
+    # The mean is added at the end, because it is the same for all queries except for a left-out
+    # key.
     of_rows = empty if empty == "nearest" or masked else None
 
     def make_again(part):
@@ -97,7 +98,7 @@ def pool_exactly(
 
 
 def _put_mean(pooled, uncertain, weighted_values, leave_out):
-    """Put sums over all keys where none has weight."""
+    """Write sums over all keys for queries without weights."""
     lone = [wanted & ~sums.reached for sums, wanted in zip(pooled, uncertain)]
     if not np.any(lone):
         return
@@ -106,7 +107,7 @@ def _put_mean(pooled, uncertain, weighted_values, leave_out):
     if leave_out is None:
         leave_out = np.full(len(lone[0]), -1)
     else:
-        # The sums before and after the key: the total minus the key could lose all digits.
+        # Add the sums before and after the key, because subtracting the key could lose all digits.
         before, after = (np.cumsum(side, axis=1) for side in (values, values[:, ::-1]))
         others = np.hstack([np.zeros_like(values), everything])
         others[:, 1:-1] += before[:, :-1]

@@ -1,12 +1,12 @@
-"""How the pooled values change with the query.
+"""Derivatives of pooled values with respect to the query.
 
 With the pooled value ``f`` of a query and its total ``T``, a pair adds ``(v - f) w K'(u2) / T``
 times the change of its ``u2``, which is ``2 (q - k)`` by a column of the query (q and k in units
 of its bandwidth). Up to its sign ``K'`` is a kernel too, so the sum over pairs is pooled, with
 the values ``k``, ``v`` and ``v k``; for the Gaussian, whose derivative is itself, all in one.
 
-What that cannot tell exactly is left to rows of weights (`_rows.py`): queries far from all keys or
-from the centre, or with little weight.
+Rows of weights (`_rows.py`) are used for queries where this is inexact: far from all keys or from
+the centre, or with little weight.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from nwkr.kernels import KERNELS, Kernel
 
 __all__ = ["query_gradients"]
 
-# Sums about the centre lose digits for queries far from it, in bandwidths; and small totals show
-# the error of the product.
+# Sums relative to the centre lose digits for queries many bandwidths away from it, and the error of
+# the product matters in small totals.
 _FARTHEST_FROM_CENTRE, _LEAST_TOTAL = 2.0**10, 2.0**-6
-# What replaces the infinite squared distances of pairs that do not count.
+# Replaces the infinite squared distances of pairs that do not count.
 _LARGEST_SQUARE = 1e100
 
 
@@ -53,24 +53,24 @@ def query_gradients(
     weights : ndarray of shape (n_keys,)
         Key weights.
     pool : callable
-        ``pool(values, kernel, weights)`` gives pooled sums over these pairs.
+        ``pool(values, kernel, weights)`` returns pooled sums over these pairs.
     empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for.
+        Replacement for queries without weights.
     n_jobs : int or None, default=None
         Number of threads.
 
     Returns
     -------
     gradients : ndarray of shape (n_queries, n_columns, n_values)
-        Derivatives in units of the bandwidth, for each column whose bandwidth is neither 0 nor
-        infinite; NaN where no key has weight and nothing stands in; 0 by labels, and by what is
-        missing.
+        Derivatives in units of the bandwidth, for each column with a bandwidth other than 0 and
+        infinity. NaN for queries without weights if `empty` is None; 0 for labels and missing
+        numbers.
     """
     assert isinstance(pairs, EuclideanPairs)
     queries, keys = pairs.centred
     of_keys, own = _with_one(keys), np.zeros(len(keys.T), int)
     if pairs.kinds is not None:
-        # The distance from a key that misses a number does not change with the query's.
+        # The distance from a key with a missing number does not depend on the query's number.
         there = ~np.isnan(pairs.keys)
         gaps = np.flatnonzero(~there.all(axis=0))
         own[gaps] = of_keys.shape[1] + np.arange(len(gaps))
@@ -93,7 +93,7 @@ def query_gradients(
     exact = (sums.shift != 0) | (np.abs(queries) > _FARTHEST_FROM_CENTRE).any(axis=1)
     if np.isfinite(kernel.support):
         exact |= sums.total <= _LEAST_TOTAL
-    with np.errstate(all="ignore"):  # in queries that are computed exactly below
+    with np.errstate(all="ignore"):  # for queries that are recomputed exactly below
         relative = scale * np.exp(slope_sums.shift - sums.shift) / sums.total
         sums_of_slopes = np.column_stack([slope_sums.total, slope_sums.weighted])
         moments = (sums_of_slopes * relative[:, None]).reshape(len(queries), *products.shape[1:])
@@ -119,7 +119,7 @@ def _with_one(array):
 
 
 def _slope_kernel(kernel):
-    """The kernel that is minus the derivative of another, up to a factor; and the factor."""
+    """The kernel that is the negative derivative of another, up to a factor, and the factor."""
     if kernel.log_slope is not None:
         return kernel, -kernel.log_slope
     if kernel.power:
@@ -136,7 +136,7 @@ def _slope_kernel(kernel):
 
 
 def _from_rows(pairs, kernel, exactly, values, weights):
-    """Gradients at some queries, from what is closest so that nothing cancels."""
+    """Gradients at some queries, relative to the closest key so that no digits cancel."""
     queries, keys = pairs.centred
     rows, cols = exactly.rows, exactly.cols
     there = None if pairs.kinds is None else ~np.isnan(pairs.keys[cols])

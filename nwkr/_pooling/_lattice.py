@@ -1,18 +1,19 @@
-r"""The lattice: a Gaussian in two hops, from keys to lattice points and from there to queries.
+r"""The lattice algorithm: a Gaussian in two steps, from keys to lattice points and to queries.
 
 A Gaussian is the convolution of two of half its variance. In units of the bandwidth, with
 lattice points g and the midpoint m of a key k and a query q, for each column
 
 .. math:: \sum_g e^{-(k-g)^2}\, e^{-(q-g)^2} = e^{-(k-q)^2/2} \sum_g e^{-2(g-m)^2},
 
-and the last sum hardly depends on m: by Poisson's summation formula it is a constant, up to a
+and the last sum hardly depends on m: by Poisson's summation formula it is constant up to a
 relative error of :math:`2 e^{-\pi^2 / (2 s^2)}` for spacing s. All terms are positive, so the
-error is relative for every pair, in the tails as in the middle.
+relative error of every pair is small, also in the tails.
 
-Each hop is cut off at a distance c. What a pair loses is less than :math:`2 e^{-c^2}` for each
-column, and less than :math:`e^{-2 c^2}` if the two reach no point in common. So a total that is
-large beside the loss of the keys around is right. The few others are for another way of pooling
-to answer, as are those near keys that the lattice does not hold, for which it would be too large.
+Each step is cut off at a distance c. The loss of a pair is less than :math:`2 e^{-c^2}` for each
+column, and less than :math:`e^{-2 c^2}` if the two have no point in common. So a total is exact
+enough if it is large compared with the loss of the keys around. Another algorithm computes the few
+other queries, and queries near outlying keys that are not on the lattice, because it would be too
+large.
 """
 
 from __future__ import annotations
@@ -33,23 +34,23 @@ from nwkr.kernels import Kernel
 __all__ = ["MOST_COLUMNS", "Lattice", "Points"]
 
 MOST_COLUMNS = 4
-_LEAST_TOL = 1e-12  # rounding allows no less
+_LEAST_TOL = 1e-12  # the limit of rounding
 _ROUNDING = 2.0**-45
 _SECONDS_PER_COLUMN, _SECONDS_PER_ROW = 1.3e-3, 2.5e-7  # at least
-_PART_OF_MEMORY = 4  # the points may take this fraction, 1 / 4, of scikit-learn's working memory
+_PART_OF_MEMORY = 4  # the points may take 1 / 4 of scikit-learn's working memory
 _POINTS_AT_ONCE = 2**19
 
 
 @dataclass(frozen=True)
 class Points:
-    """What keys have handed to the points of a lattice. The sums of two are those of all keys.
+    """The weights of keys on the points of a lattice. Those of several parts can be added.
 
     Attributes
     ----------
     sums : ndarray
         Weights, and values times weights, at each point.
     losses : ndarray
-        What is lost of the weights for the queries of each cell.
+        Lost weight for the queries of each cell.
     """
 
     sums: np.ndarray
@@ -60,7 +61,7 @@ class Points:
 
 
 class Lattice:
-    """A lattice that is wide enough for most keys.
+    """A lattice that covers most keys.
 
     Parameters
     ----------
@@ -73,22 +74,22 @@ class Lattice:
     multiple : float, default=1.0
         Factor of the bandwidth.
     tol : float, default=0.0
-        Relative error that a total may have; 0 stands for rounding.
+        Allowed relative error of a total; 0 means rounding only.
     box : tuple of two, each ndarray of shape (n_columns,), or None, default=None
-        The corners between which the keys are that it holds, all by default.
+        The corners of the covered box, around all keys by default.
     light : float or None, default=None
-        A weight that few keys are below: its cut-off is for a query near one such key.
+        A small weight of a key: the cut-off is for a query near one such key.
     mass : float or None, default=None
         Sum of the weights of all keys, those of the pairs by default.
     width : int or None, default=None
-        Width of a cell, in points; by default that which is the fastest.
+        Width of a cell, in points; the fastest by default.
 
     Attributes
     ----------
     seconds : float
-        What pooling takes.
+        Estimated time of pooling.
     fits_in_memory : bool
-        Whether it does.
+        Whether it fits in memory.
     width : int
         Width of a cell, in points.
     """
@@ -129,7 +130,7 @@ class Lattice:
             costs = {cell: self._seconds(cell, extents) for cell in widths}
         self.seconds = min(costs.values())
         self.width = min(costs, key=costs.__getitem__)
-        # The points of a cell, and those around it that its rows reach.
+        # The points of a cell, and the points around it within the cut-off.
         self._reached = self.width + 2 * self._margin + 1
         self._n_cells = np.minimum(extents // self.width + 1, 2**31)
         *outer, last = (int(n) * self.width + 2 * self._margin + 1 for n in self._n_cells)
@@ -139,21 +140,21 @@ class Lattice:
 
     @property
     def _reach_in_cells(self):
-        """From how many cells away keys reach the points that queries do."""
+        """Number of cells over which keys and queries share points."""
         return 1 + ceil(2 * self._margin / self.width)
 
     @property
     def reach(self) -> np.ndarray:
-        """How near a key beyond the lattice makes sums uncertain, of shape (n_columns,)."""
+        """Distance within which a key off the lattice affects sums, of shape (n_columns,)."""
         return self._reach_in_cells * self.width * self._spacing * self._bandwidth
 
     @staticmethod
     def least_seconds(pairs: EuclideanPairs) -> float:
-        """The seconds that any lattice takes at least."""
+        """A lower bound of the seconds of any lattice."""
         return _SECONDS_PER_COLUMN + sum(pairs.shape) * _SECONDS_PER_ROW
 
     def _seconds(self, width, extents):
-        """What pooling takes, on one thread of the machine that the constants are from."""
+        """Estimated seconds, with one thread of the machine of the constants."""
         n_values, n_columns = len(self._values), len(extents)
         reached = width + 2 * self._margin + 1
         n_points = float(reached) ** n_columns * n_values
@@ -177,7 +178,7 @@ class Lattice:
         sums : PooledSums
             Total and weighted sums of each query.
         certified : ndarray of shape (n_queries,)
-            Which of them are as exact as they have to be.
+            Which of them are exact enough.
         """
         return self.gather(self.spread(n_jobs), n_jobs)
 
@@ -192,7 +193,7 @@ class Lattice:
         Returns
         -------
         points : Points
-            What the points have then.
+            The weights on the points.
         """
         lattice = np.zeros(self._shape)
         cells, members, places = self._by_cell(self._pairs.keys)
@@ -208,28 +209,28 @@ class Lattice:
                 *outer, last = self._weights(places[rows], cells[number])
                 values = np.take(self._values, rows, axis=1)
                 right = (values.T[:, :, None] * last[:, None, :]).reshape(len(rows), -1)
-                # np.dot lets other threads run meanwhile; @ does not with a single row.
+                # np.dot releases the interpreter's lock; @ does not with a single row.
                 found[number] += np.dot(_products(outer, len(rows)).T, right)
 
         at_once = min(self._pairs.sizes.cells_at_once, max(1, _POINTS_AT_ONCE // prod(size)))
         for first in range(0, len(cells), at_once):
             numbers = range(first, min(first + at_once, len(cells)))
             each(spread_cell, numbers, n_jobs)
-            # One after the other, in the same order for any number of threads.
+            # Sequentially, in the same order for any number of threads.
             for number in numbers:
                 part = lattice[self._around(cells[number])]
                 part += found.pop(number).reshape(part.shape)
         return Points(lattice, losses)
 
     def _losses(self, cells, members, places):
-        """Bounds of what the cut-off takes from the sums of each cell's queries."""
+        """Bounds of the loss by the cut-off, for the queries of each cell."""
         reach = self._reach_in_cells
         shape = self._n_cells.astype(int) + 2 * reach
         masses, missing = np.zeros((2, *shape))
         for cell, rows in zip(cells, members):
             if (cell >= 0).all():
                 masses[tuple(cell.astype(int) + reach)] = self._values[0][rows].sum()
-            else:  # keys that it does not hold
+            else:  # keys off the lattice
                 beyond = places[rows] // self.width + reach
                 beyond = beyond[((beyond >= 0) & (beyond < shape)).all(axis=1)]
                 missing[tuple(beyond.astype(int).T)] = 1
@@ -247,7 +248,7 @@ class Lattice:
         Parameters
         ----------
         points : Points
-            What all keys have handed to the points.
+            The weights of all keys on the points.
         n_jobs : int or None, default=None
             Number of threads.
 
@@ -256,7 +257,7 @@ class Lattice:
         sums : PooledSums
             Total and weighted sums of each query.
         certified : ndarray of shape (n_queries,)
-            Which of them are as exact as they have to be.
+            Which of them are exact enough.
         """
         lattice, losses = points.sums, points.losses
         n_queries, _ = self._pairs.shape
@@ -284,7 +285,8 @@ class Lattice:
         together = sums[:, 0].copy()
         leave_out = self._pairs.leave_out
         if leave_out is not None:
-            # What the key adds goes by the same two hops: only rounding is left of it.
+            # The left-out key contributes by the same two steps, so only rounding errors remain of
+            # it.
             own[leave_out < 0] = 0
             sums -= own[:, None] * self._values[:, leave_out].T
         scale = (sqrt(pi / 2) / self._spacing) ** len(self._bandwidth)
@@ -294,7 +296,7 @@ class Lattice:
         return PooledSums(np.zeros(n_queries), sums[:, 0], sums[:, 1:]), certified
 
     def _by_cell(self, X):
-        """Cells that hold rows, the rows of each, and the place of every row among points."""
+        """Cells with rows, the rows of each, and the position of every row among the points."""
         with np.errstate(over="ignore", invalid="ignore"):
             places = (X.T - self._lowest[:, None]) / (self._bandwidth * self._spacing)[:, None]
             cells = places // self.width
@@ -311,7 +313,7 @@ class Lattice:
         return cells[:, order[starts]].T, members, places.T
 
     def _chunks(self, rows):
-        """Cut rows into as many as a product of their weights has room for."""
+        """Cut rows into parts whose weights fit in one product."""
         n_weights = self._reached ** max(1, len(self._bandwidth) - 1)
         height = max(1, int(self._pairs.sizes.weights_at_once // n_weights))
         height = min(height, self._pairs.sizes.rows_at_once)
@@ -330,7 +332,7 @@ class Lattice:
         return weights
 
     def _around(self, cell):
-        """The slices of the lattice with the points that a cell reaches."""
+        """The slices of the lattice with the points within reach of a cell."""
         first = (cell * self.width).astype(int)
         *outer, last = (slice(start, start + self._reached) for start in first)
         return (*outer, slice(None), last)

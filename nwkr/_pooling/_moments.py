@@ -1,10 +1,10 @@
-"""Moments: what blocks of keys within the support add, without looking at a pair.
+"""Moments: sums over blocks of keys within the support, without visiting pairs.
 
-There a kernel ``(1 - u2) ** power`` is a polynomial. With q and k in units of the bandwidth
-from a common centre, ``1 - (q - k)^2`` is the product of ``(q, q^2 - 1, 1)`` with
-``(2 k, -1, -k^2)``, and a power of it the product of their tensor powers. So a sum over keys
-takes no more than the sum of the keys' tensor powers, their moments. These are about the centre
-of the block, and are moved to the queries' own: far from both, digits would be lost.
+There a kernel ``(1 - u2) ** power`` is a polynomial. With q and k in units of the bandwidth from a
+common centre, ``1 - (q - k)^2`` is the product of ``(q, q^2 - 1, 1)`` with ``(2 k, -1, -k^2)``,
+and a power of it the product of their tensor powers. So a sum over keys needs only the sum of the
+tensor powers of the keys, their moments. These are relative to the centre of the block, and are
+moved to the centre of the queries, because far from both, digits would be lost.
 
 The idea, in one dimension, is that of J. Fan and J. S. Marron, "Fast Implementations of
 Nonparametric Curve Estimators", Journal of Computational and Graphical Statistics 3(1), 1994,
@@ -22,7 +22,7 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Moments"]
 
-# Parts share a centre if it is no farther, in squared scaled distance: powers of more cost digits.
+# Parts share a centre within this squared scaled distance; powers of larger numbers lose digits.
 _LARGEST_SQUARE_TO_CENTRE = 4.0
 
 
@@ -36,9 +36,9 @@ class Moments:
     kernel : Kernel
         A kernel that is a power of ``1 - u2`` within its support.
     values : ndarray of shape (n_values, n_keys)
-        What is summed.
+        Values to sum.
     levels : sequence of ndarray, each of shape (n_blocks + 1,)
-        For each size of block, where each begins, and the number of keys.
+        For each size of block, the start of each block, and the number of keys.
     multiple : float, default=1.0
         Factor of the bandwidth.
     """
@@ -54,7 +54,8 @@ class Moments:
         assert kernel.power is not None
         self._pairs, self._power = pairs, kernel.power
         self._inverse = 1 / (pairs.bandwidth * multiple)
-        # The 1 is put on the side that has factors: beside large squares it would lose its digits.
+        # The 1 is added on the side with factors, because next to large squares it would lose
+        # digits.
         self._one_of_keys = float(pairs.key_factors is not None)
         self._largest_factor = 1.0 if pairs.key_factors is None else float(pairs.key_factors.max())
         sizes, n_columns = [len(starts) - 1 for starts in levels], len(pairs.columns)
@@ -70,12 +71,12 @@ class Moments:
 
     def _write(self, blocks, cols, edges, values):
         keys, sizes = self._pairs.keys[cols].astype(float), np.diff(edges)
-        # The first row of a block is as good a centre as any, and never lies outside.
+        # The first row of a block serves as its centre; it never lies outside.
         self._centres[blocks] = keys[edges[:-1]]
         keys = (keys - np.repeat(self._centres[blocks], sizes, axis=0)) * self._inverse
         factors = self._pairs.key_factors
         factors = np.ones(len(keys)) if factors is None else factors[cols]
-        with np.errstate(over="ignore"):  # rows may be so far from others that powers overflow
+        with np.errstate(over="ignore"):  # for rows so far from others that powers overflow
             squares = factors * np.einsum("ij,ij->i", keys, keys)
         ones = self._one_of_keys - squares
         features = _powers(
@@ -89,20 +90,20 @@ class Moments:
     def sums(
         self, found: Sequence[tuple[np.ndarray, np.ndarray]], parts: list[np.ndarray]
     ) -> np.ndarray:
-        """What lies within the support of all queries of a part adds to their sums.
+        """Sums over the blocks within the support of all queries of a part.
 
         Parameters
         ----------
         found : sequence of tuple
-            For each size of block, numbers of blocks, and which of these add to each part, an
-            ndarray of bool, of shape (n_parts, n_numbers).
+            For each size of block, numbers of blocks, and which of them lie within the support for
+            each part, an ndarray of bool, of shape (n_parts, n_numbers).
         parts : list of ndarray
             Numbers of the queries in each part.
 
         Returns
         -------
         sums : ndarray of shape (n_rows, n_values)
-            Their sums, for one part after the other.
+            The sums, part by part.
         """
         within = np.column_stack([inside for _, inside in found])
         blocks = np.concatenate(
@@ -120,7 +121,7 @@ class Moments:
         return np.concatenate(sums)
 
     def _near_each_other(self, parts, wanted):
-        """Centres, and the numbers of the parts that are near each of them."""
+        """Centres, and the numbers of the parts near each of them."""
         found: list[tuple[np.ndarray, float, list[int]]] = []
         for number in np.flatnonzero(wanted):
             part, factor = parts[number], self._largest_factor
@@ -136,7 +137,7 @@ class Moments:
         return [(centre, numbers) for centre, _, numbers in found]
 
     def _totals(self, blocks, within, centre):
-        """Sums over some blocks of their moments about a centre, for each part."""
+        """Sums of the moments of some blocks about a centre, for each part."""
         moments = np.take(self._moments, blocks, axis=0)
         n_values = moments.shape[2]
         moves = _moves((self._centres[blocks] - centre) * self._inverse)
@@ -147,7 +148,7 @@ class Moments:
         return totals.reshape(len(within), n_values, -1)
 
     def _features(self, rows, centre):
-        """What moments about a centre are multiplied with for some queries."""
+        """The factors of moments about a centre for some queries."""
         queries = (np.take(self._pairs.queries, rows, axis=0) - centre) * self._inverse
         factors = self._pairs.query_factors
         factors = np.ones(len(queries)) if factors is None else factors[rows]
@@ -161,7 +162,7 @@ class Moments:
 
 
 def _powers(rows, power):
-    """Tensor powers of rows, flattened; undefined where they overflow."""
+    """Tensor powers of rows, flattened; undefined if they overflow."""
     powers = np.ones((len(rows), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(power):
@@ -170,7 +171,7 @@ def _powers(rows, power):
 
 
 def _moves(steps):
-    """Matrices that turn the features of a key ``k`` into those of ``k + step``."""
+    """Matrices that map the features of a key ``k`` to those of ``k + step``."""
     n_columns = steps.shape[1]
     moves = np.zeros((len(steps), n_columns + 2, n_columns + 2))
     diagonal = np.arange(n_columns + 2)

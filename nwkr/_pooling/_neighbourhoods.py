@@ -1,7 +1,7 @@
-"""Neighbourhoods: which blocks of keys matter to a block of queries.
+"""The blocks of keys that matter to a block of queries.
 
-They are looked for in two steps, groups of them first: most are far away, or wholly within the
-support, as a group. Blocks of queries that lie together look for them together.
+The search has two steps. It tests groups of blocks first, because most groups are far away or
+entirely within the support. Neighbouring blocks of queries are searched together.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from nwkr.kernels import Kernel
 
 __all__ = ["MARGIN", "Neighbourhoods"]
 
-# Where a block visits a larger share of the keys, a smaller block would visit them all the same.
+# If a block visits a larger share of the keys, a smaller block would visit them too.
 _LARGEST_SHARE_VISITED = 0.5
-# The share of a total that may always be left out, as it is less than rounding.
+# The share of a total that may always be skipped, because it is less than rounding.
 _NEGLIGIBLE_SHARE = {np.dtype(np.float64): 1e-13, np.dtype(np.float32): 1e-7}
-# Distances of boxes and those of their rows are rounded differently: bounds are relaxed by this.
+# Bounds are relaxed by this, because distances of boxes and of rows are rounded differently.
 MARGIN = 1 + 1e-9
-# A block lies within the support if all its weights are above this: rounding does not show in sums
-# of such weights.
+# A block lies within the support if all its weights are above this, so that rounding errors are
+# negligible in their sums.
 _LEAST_WEIGHT_WITHIN = 2.0**-10
-_MOST_MOMENTS_PER_BLOCK = 64  # more take as long as the pairs of the block
+_MOST_MOMENTS_PER_BLOCK = 64  # more moments take as long as the pairs of the block
 
 
 class Neighbourhoods:
-    """Queries in blocks, and which blocks of keys matter to each.
+    """Queries in blocks, and the blocks of keys that matter to each.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Neighbourhoods:
     blocks : Blocks
         The blocks of the keys.
     tol : float, default=0.0
-        Relative error that a total may have; half of it may be left out.
+        Allowed relative error of a total; half of it may be skipped.
     prepared : Prepared or None, default=None
-        What is known of the keys.
+        Precomputed results for the keys.
 
     Attributes
     ----------
@@ -101,14 +101,14 @@ class Neighbourhoods:
         if pairs.mask is not None:
             levels = self.groups, self.blocks
             self._veil = BlockMask(pairs.mask, levels, weights, np.maximum(self._mass, 0))
-        # Half of the tolerance, as a prediction has the errors of two sums.
+        # Half of the tolerance, because a prediction has the errors of two sums.
         self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)
-        # Other kernels may have any weight anywhere, so that no bound is known.
+        # Other kernels may have any weight at any distance, so there is no bound.
         self.falls = np.isfinite(kernel.support) or kernel.log_profile is not None
 
     def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
-        """Whether what is within the support is added by moments, which takes enough of it."""
+        """Whether blocks within the support are added by moments, which needs enough of them."""
         if not self.has_moments or len(multiples) > 1:
             return False
         n_queries, n_keys = self.pairs.shape
@@ -121,7 +121,7 @@ class Neighbourhoods:
         return n_within >= self.pairs.sizes.blocks_within * n_keys / len(self.blocks)
 
     def n_within(self, multiple: float = 1.0) -> float:
-        """About how many keys are in groups that are wholly within a support."""
+        """Estimated number of keys in groups entirely within a support."""
         prepared = self._prepared
         if multiple == 1 and prepared is not None and prepared.n_within is not None:
             return prepared.n_within
@@ -132,7 +132,7 @@ class Neighbourhoods:
     def of_queries(
         self, rows: np.ndarray | None = None, n_visited: float = 0.0
     ) -> list[np.ndarray]:
-        """Cut queries into blocks: numbers of those that lie together.
+        """Cut queries into blocks of neighbouring queries.
 
         Parameters
         ----------
@@ -160,26 +160,26 @@ class Neighbourhoods:
         return self._parts[size]
 
     def in_groups(self, parts: list[np.ndarray]) -> list[list[np.ndarray]]:
-        """Put blocks of queries in groups that lie together."""
+        """Collect neighbouring blocks of queries in groups."""
         size = max(1, self.pairs.sizes.queries_per_group // len(parts[0])) if parts else 1
         return [parts[group] for group in slices(len(parts), size)]
 
     def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
         """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
         if not np.isfinite(self.kernel.support):
-            return 0.0  # the sums so far tell how many keys each row needs
+            return 0.0  # the sums so far determine how many keys each row needs
         share = self.share(max(multiples))
         return share * self.blocks.starts[-1] if share < _LARGEST_SHARE_VISITED else 0.0
 
     def of(self, parts: list[np.ndarray], multiples: Sequence[float] = (1.0,)) -> Surroundings:
-        """What matters to some blocks of queries, which lie together.
+        """The blocks of keys that matter to some neighbouring blocks of queries.
 
         Parameters
         ----------
         parts : list of ndarray
             Numbers of the queries in each block.
         multiples : sequence of float
-            Factors of the bandwidth; only one where blocks are added by moments.
+            Factors of the bandwidth; only one if blocks are added by moments.
 
         Returns
         -------
@@ -205,7 +205,7 @@ class Neighbourhoods:
             factors = tuple(
                 bound.reduceat(of_rows, starts)[:, None] for bound in (np.minimum, np.maximum)
             )
-        # Queries of width 0 take exact matches only, hence no blocks as a whole.
+        # Queries of width 0 use exact matches only, hence no whole blocks.
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
         intervals = None if self._veil is None else self._veil.intervals(rows, starts)
@@ -216,9 +216,9 @@ class Neighbourhoods:
     def all_of(
         self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
     ) -> np.ndarray:
-        """Numbers of all blocks that matter to a block of queries.
+        """Numbers of the blocks that matter to a block of queries.
 
-        With ``empty="nearest"`` those that the nearest keys are among, too; with "mean", all.
+        With ``empty="nearest"`` also the blocks of the nearest keys; with "mean", all blocks.
         """
         if empty == "mean":
             return np.arange(len(self.blocks))
@@ -251,7 +251,7 @@ class Neighbourhoods:
         if veil is not None:
             mass = veil.masses(intervals)
 
-        # What is far from all boxes together is far from each.
+        # A block far from all boxes together is far from each.
         extremes, around, n_boxes = factors, corners, corners.lower.shape[1]
         if n_boxes > 1:
             extremes = np.min(factors[0]), np.max(factors[1])
@@ -288,7 +288,7 @@ class Neighbourhoods:
         )
 
     def _reach(self, nearest, farthest, mass, multiple):
-        """Squared scaled distance from which on no key matters."""
+        """Squared scaled distance beyond which no key matters."""
         kernel = self.kernel
         if self.pairs.must_match or not self.falls:
             return np.inf
@@ -306,7 +306,7 @@ class Neighbourhoods:
         return nearest[nothing].min(initial=np.inf)
 
     def nearest(self, rows: np.ndarray) -> np.ndarray:
-        """Numbers of the blocks that the nearest keys of some queries are among."""
+        """Numbers of the blocks that contain the nearest keys of some queries."""
         if self.pairs.must_match:
             return np.arange(len(self.blocks))
         queries = np.take(self.pairs.queries, rows, axis=0)
@@ -326,7 +326,7 @@ class Neighbourhoods:
         return Shares(self.pairs, self.kernel, self.masses, boxes, self._reach, self.least_share)
 
     def share(self, multiple: float = 1.0) -> float:
-        """About what share of the pairs matters, were the queries where the keys are."""
+        """Estimated share of the pairs that matter, for queries distributed like the keys."""
         return self.share_of(self.by_moments([multiple]), multiple)
 
     def share_of(self, by_moments: bool, multiple: float = 1.0) -> float:

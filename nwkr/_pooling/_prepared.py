@@ -1,4 +1,4 @@
-"""What follows from the keys alone: made once, so that a query touches only what is near it."""
+"""Results for the keys, computed once, so that a query visits only keys near it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nwkr._pooling._boxes import Blocks
 
 __all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight", "share_near_ends"]
 
-# The shares of the keys that boxes leave out at either end of a column.
+# The shares of the keys outside of boxes at either end of a column.
 _TRIMMED_SHARES = (0.0, 1e-4, 1e-3, 1e-2)
 # A box reaches farther at either end by this fraction of the extent that is left: so it holds all
 # normal rows.
@@ -29,7 +29,7 @@ class Masses:
     weights : ndarray of shape (n_keys,)
         Positive weights of the keys.
     per_group : int
-        How many blocks a group has.
+        Number of blocks in a group.
 
     Attributes
     ----------
@@ -54,25 +54,25 @@ class Masses:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What follows from the keys alone, and how many of them matter to a query.
+    """Results that depend on the keys only, and on the number of keys that matter to a query.
 
     Attributes
     ----------
     extent, centre : ndarray of shape (n_features,)
-        The greatest absolute number in each column, and about the median.
+        The greatest absolute number in each column, and an approximate median.
     special : ndarray of bool, of shape (n_features,), or None
-        Which columns hold labels or miss numbers; None where it is known that none does.
+        Which columns hold labels or missing numbers; None if none does.
     masses : Masses
         Groups of blocks, and the weights in each.
     light : float
-        Few weights are less.
+        A weight that few keys fall below.
     corners : ndarray of shape (n_corners, n_features)
         Numbers that more and more keys are beyond, from the lower end of each column and from the
         upper one: first the least, last the greatest. NaN for columns that no lattice is in.
     share : dict
         What share of the keys matters to a query: by whether moments are used.
     n_within : float or None
-        How many keys are wholly within a support; None if it is not known, as is `share`.
+        Number of keys entirely within a support; None if unknown.
     points : ndarray of shape (n_keys, 3) or None, default=None
         The keys on the unit sphere, if they are places.
     """
@@ -89,7 +89,7 @@ class Prepared:
 
 
 def light_weight(weights: np.ndarray) -> float:
-    """A weight that few are below, from a sample of the keys."""
+    """A weight that few keys fall below, from a sample."""
     some = weights[:: 1 + len(weights) // 1000]
     return max(float(np.quantile(some, _LIGHT_QUANTILE)), _LEAST_LIGHT_WEIGHT)
 
@@ -122,7 +122,7 @@ def corners_of(keys: np.ndarray, columns: np.ndarray | None = None) -> np.ndarra
 
 
 def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Boxes around keys, of all and of fewer and fewer.
+    """Boxes around all keys, and around smaller and smaller shares of them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Blocks of queries: how many queries each has, and which of them lie together."""
+"""Blocks of neighbouring queries, and their sizes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nwkr._pooling._euclidean import EuclideanPairs
 
 __all__ = ["cut", "n_blocks", "queries_per_block"]
 
-# Queries that would have a smaller block go one by one.
+# Queries that would form a smaller block are handled one by one.
 _LEAST_QUERIES_TOGETHER = 4
 
 
 def queries_per_block(pairs: EuclideanPairs, n_queries: int) -> int:
     """How many of so many queries a block has: fewer where these are few, for smaller boxes."""
-    # The more keys there are for each query, the more is saved by a smaller box.
+    # The more keys there are per query, the more a smaller box saves.
     largest = pairs.sizes.queries_per_block
     at_most = int(largest * sqrt(n_queries / pairs.shape[1]))
     if at_most < _LEAST_QUERIES_TOGETHER:
@@ -30,20 +30,20 @@ def n_blocks(pairs: EuclideanPairs, n_queries: int) -> int:
     at_least = ceil(n_queries / queries_per_block(pairs, n_queries))
     if len(pairs.columns) == 1:
         return at_least
-    return min(n_queries, 2 ** (at_least - 1).bit_length())  # a tree cuts in two
+    return min(n_queries, 2 ** (at_least - 1).bit_length())  # a tree splits in two
 
 
 def cut(pairs: EuclideanPairs, queries: np.ndarray, size: int) -> list[np.ndarray]:
-    """Cut queries into blocks of those that lie together.
+    """Cut queries into blocks of neighbouring queries.
 
     Parameters
     ----------
     pairs : EuclideanPairs
-        What they are queries of.
+        Queries and keys.
     queries : ndarray of shape (n_queries, n_columns)
         All of its queries, or some.
     size : int
-        How many a block may have.
+        Maximal number of queries in a block.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Rows of weights: a query and all keys that have weight for it, by the plain formula.
 
-The exact companion of the tiles: for queries whose weights tiles cannot sum exactly, and for
-callers that need the weights themselves. The plain formula is slow, so the product first tells
-which keys may have weight.
+They complement the tiles: for queries whose weights tiles cannot sum exactly, and for callers that
+need the weights. The plain formula is slow, so the product first selects the keys that may have
+weight.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from nwkr.kernels import Kernel
 __all__ = ["Rows", "in_rows", "row_blocks", "weights_in_rows"]
 
 _PAIRS_PER_BLOCK = 2**18
-_LEAST_ROWS_TOGETHER = 64  # look for their keys
+_LEAST_ROWS_TOGETHER = 64  # in the search for keys
 _LEAST_TASKS = 16  # for threads, if there are as many rows
-# Smaller weights count as 0. Their logarithms are raised to this: exp is slow where it underflows.
+# Smaller weights count as 0. Their logarithms are raised to this, because exp is slow at underflow.
 _LEAST_WEIGHT, _LEAST_LOG_WEIGHT = 1e-290, -690.0
 _SCALED_BELOW = 1e-150  # rows whose largest weight is smaller are scaled by it
 _RELATIVE_STEP = 1e-5  # of a central difference
@@ -33,14 +33,14 @@ _RELATIVE_STEP = 1e-5  # of a central difference
 def in_rows(
     pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None, widest: float = 1.0
 ) -> Iterator[Rows]:
-    """Rows of weights, a few megabytes at a time, of those keys that may have any.
+    """Rows of weights, a few megabytes at a time, of the keys that may have weight.
 
-    What is not listed is as in :class:`Rows`.
+    The other parameters are those of :class:`Rows`.
 
     Parameters
     ----------
     widest : float, default=1.0
-        The greatest multiple of the bandwidth that is going to be asked for.
+        The greatest multiple of the bandwidth.
     """
     within, beyond = (kernel.support * widest) ** 2, 0.0
     if kernel.log_slope:
@@ -58,14 +58,14 @@ def in_rows(
 def weights_in_rows(
     pairs: Pairs, kernel: Kernel, rows: np.ndarray, empty: str | None = None
 ) -> Iterator[tuple[np.ndarray, slice | np.ndarray, np.ndarray]]:
-    """Numbers of some queries and of keys, and the weights, in the manner of :func:`in_rows`."""
-    # With map, each Rows object is released before its weights are used: memory is not held twice.
+    """Numbers of some queries and of keys, and the weights, as in :func:`in_rows`."""
+    # With map, each Rows object is released before its weights are used, which saves memory.
     found = in_rows(pairs, kernel, rows, empty)
     return map(lambda these: (these.rows, these.cols, these.weights()), found)
 
 
 def row_blocks(n_rows: int, n_keys: int) -> list[slice]:
-    """Cut rows into blocks, for threads to take."""
+    """Cut rows into blocks for threads."""
     at_least = max(_height(n_keys), ceil(n_rows / _LEAST_TASKS))
     return slices(n_rows, min(at_least, _together(n_keys)))
 
@@ -79,7 +79,7 @@ def _together(n_keys):
 
 
 class Rows:
-    """Kernel weights of some queries, for one bandwidth after the other.
+    """Kernel weights of some queries, one bandwidth at a time.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ class Rows:
     rows : ndarray of shape (n_rows,)
         Numbers of the queries.
     empty : {"nearest", "mean"} or None, default=None
-        What a row without weight gets: weight 1 at the nearest keys, which is where the
-        Gaussian's weights go as its bandwidth shrinks; weight 1 everywhere; or nothing. For
-        "nearest", what has bandwidth 0 comes first: the nearest in that, and the kernel's
-        weights among these.
+        Replacement for a row without weights: weight 1 at the nearest keys, the limit of the
+        Gaussian as its bandwidth shrinks; weight 1 everywhere; or none. For "nearest", columns
+        with bandwidth 0 come first: the nearest keys in these, with the kernel's weights among
+        them.
     cols : slice or ndarray of shape (n_cols,), default=slice(None)
         The keys; no other has weight for these queries.
     """
@@ -116,7 +116,7 @@ class Rows:
         if coarse is not None:
             pairs.exclude_self(coarse, rows, cols, fill=np.inf)
             self._coarse = coarse.min(axis=1, initial=np.inf)
-            # Where all keys are infinitely far, none of them is the nearest.
+            # If all keys are infinitely far away, none of them is the nearest.
             apart = (coarse > self._coarse[:, None]) | np.isinf(coarse)
         if apart is not None:
             u2[apart] = np.inf
@@ -126,7 +126,7 @@ class Rows:
         self._within = np.isfinite(self._closest)
 
     def weights(self) -> np.ndarray:
-        """Weights of shape (n_rows, n_cols), each row on a scale of its own."""
+        """Weights of shape (n_rows, n_cols), each row with its own scale."""
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_profile is not None:
             weights[weights < _LEAST_WEIGHT] = 0
@@ -176,7 +176,7 @@ class Rows:
         return PooledSums(log_scale, sums[:, 0], sums[:, 1:], remainder, rank)
 
     def _remainder(self, numbers, multiple, log_scale):
-        """What rounding took from the logarithms, which are linear in the squared distances."""
+        """Rounding errors of the logarithms, which are linear in the squared distances."""
         square, rest = (part[numbers] for part in self._reference)
         slope = self._kernel.log_slope / multiple**2
         logarithm, more = exact_product(square, slope)
@@ -185,7 +185,7 @@ class Rows:
 
     @cached_property
     def _reference(self):
-        """Squared distances of the closest keys, by all digits, and their rounding errors."""
+        """Squared distances of the closest keys, and their rounding errors."""
         nearest, every = self._excess.argmin(axis=1), np.arange(len(self.rows))
         square, keys = self._u2[every, nearest], np.arange(self._pairs.shape[1])[self.cols][nearest]
         with np.errstate(over="ignore", invalid="ignore"):  # where no key counts
@@ -194,7 +194,7 @@ class Rows:
     def derivatives(self) -> np.ndarray:
         """Derivatives of the weights by the squared distance.
 
-        Each row on the scale of its weights; 0 for weights that only stand in, and at a cusp.
+        Each row with the scale of its weights; 0 for replacement weights, and at a cusp.
         """
         if self._kernel.log_profile is None:
             assert self._kernel.derivative is not None
@@ -206,7 +206,7 @@ class Rows:
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
-        # Where a query is on a key, the kernel may have a cusp, and no derivative.
+        # At distance 0 the kernel may have a cusp, and no derivative.
         weights[self._u2 == 0] = 0
         u2 = np.where(weights > 0, self._u2, 1.0)
         step = _RELATIVE_STEP
@@ -219,7 +219,8 @@ class Rows:
             weights = kernel.weights(self._u2[numbers] / square)
             weights[self._out[numbers]] = 0
             most = weights.max(axis=1, initial=0)
-            # Products of small weights would underflow: these are scaled, others keep their bits.
+            # Products of small weights would underflow, so small weights are scaled; others keep
+            # their bits.
             scale = np.where((most > 0) & (most < _SCALED_BELOW), most, 1)
             weights /= scale[:, None]
             return weights, np.log(scale)
@@ -238,7 +239,7 @@ class Rows:
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
         excess = self._pairs.beyond_closest(self._u2, closest, self.rows, self.cols)
-        # With all digits, another key may turn out to be the closest.
+        # With rounding errors included, another key may be the closest.
         excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess
 

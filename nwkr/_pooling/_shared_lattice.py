@@ -1,7 +1,7 @@
-"""A lattice for keys that come in parts: what each part hands to its points adds up.
+"""One lattice for keys in several parts, whose weights on its points are added.
 
-Its geometry depends on the ends of all keys and on their weights alone, so that parts that never
-meet agree on it, and queries that come in parts, too.
+Its geometry depends only on the ranges of all keys and on their weights, so it is the same for all
+parts of keys and queries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SharedLattice"]
 
 @dataclass(frozen=True)
 class SharedLattice:
-    """Where the points of a lattice are, for all parts of the keys.
+    """The geometry of a lattice for all parts of the keys.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class SharedLattice:
     mass : float
         Sum of the weights of all keys.
     light : float
-        A weight that few keys are below.
+        A weight that few keys fall below.
     n_values : int
         Number of values of a key.
     tol : float, default=0.0
-        Relative error that a total may have; 0 stands for rounding.
+        Allowed relative error of a total; 0 means rounding only.
     width : int or None, default=None
         Width of a cell, in points.
     """
@@ -56,7 +56,7 @@ class SharedLattice:
 
     @property
     def columns(self) -> np.ndarray:
-        """Numbers of the columns that count."""
+        """Numbers of the columns with finite positive bandwidth."""
         return np.flatnonzero(np.isfinite(self.bandwidth))
 
     @property
@@ -66,16 +66,16 @@ class SharedLattice:
         return bool(self.kernel.log_slope) and some and self._of_part(self._none).fits_in_memory
 
     def for_parts(self, n_rows: int) -> SharedLattice:
-        """The same with the width of a cell that suits parts of so many rows."""
+        """The same with a cell width that suits parts with this many rows."""
         return replace(self, width=self._of_part(self._none, n_rows=n_rows).width)
 
     def seconds(self, n_rows: int) -> float:
-        """What so many rows, keys and queries, take: only proportions count."""
+        """Estimated time of this many rows, keys and queries; only ratios matter."""
         return self._of_part(self._none, n_rows=n_rows).seconds
 
     @one_blas_thread()
     def spread(self, keys: np.ndarray, weights: np.ndarray, values: np.ndarray) -> Points:
-        """What a part of the keys hands to the points.
+        """The weights of a part of the keys on the points.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class SharedLattice:
         Returns
         -------
         points : Points
-            What the points have then; to be added to that of other parts.
+            The weights on the points, which are added to those of other parts.
         """
         return self._of_part(keys, WeightedValues(weights, values).all).spread(n_jobs=1)
 
@@ -101,14 +101,14 @@ class SharedLattice:
         leave_out: np.ndarray | None = None,
         own: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     ) -> tuple[PooledSums, np.ndarray]:
-        """What queries get from the points.
+        """The sums of queries from the points.
 
         Parameters
         ----------
         queries : ndarray of shape (n_queries, n_features)
             Queries.
         points : Points
-            What all keys have handed to the points.
+            The weights of all keys on the points.
         leave_out : ndarray of shape (n_queries,) or None, default=None
             Number of the key that each query is and leaves out, -1 for none.
         own : tuple of ndarray or None, default=None
@@ -119,7 +119,7 @@ class SharedLattice:
         sums : PooledSums
             Total and weighted sums of each query.
         certified : ndarray of shape (n_queries,)
-            Which of them are as exact as they have to be.
+            Which of them are exact enough.
         """
         keys, values = self._none, None
         if own is not None:
@@ -141,7 +141,7 @@ class SharedLattice:
         pairs = EuclideanPairs(queries[:, columns], keys[:, columns], bandwidth, lowest, columns)
         pairs.leave_out = leave_out
         if n_rows is not None:
-            pairs.shape = (0, n_rows)  # of keys that are not here
+            pairs.shape = (0, n_rows)  # without keys
         return Lattice(
             pairs,
             self.kernel,

@@ -1,10 +1,10 @@
-"""How a loss of the pooled values changes with the bandwidth of each column.
+"""Derivatives of a loss of pooled values with respect to the bandwidth of each column.
 
-A loss depends on the bandwidth through the weights. Where its derivative by the weight of a key
-is a sum of the key's values times the query's *factors*, a pair adds this sum times K'(u2) times
-the change of its ``u2``, which is ``-2 (q - k)^2`` in the logarithm of a column's bandwidth (q
-and k in units of it). Summed over pairs with the square expanded, that is one product with the
-keys for all columns.
+A loss depends on the bandwidth through the weights. Its derivative by the weight of a key is a sum
+of the values of the key times *factors* of the query. Each pair contributes this sum times K'(u2)
+times the derivative of its ``u2``, which is ``-2 (q - k)^2`` by the logarithm of the bandwidth of
+a column (q and k in units of it). With the square expanded, the sum over pairs is one product with
+the keys for all columns.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def bandwidth_slopes(
     Returns
     -------
     slopes : ndarray of shape (n_columns,)
-        One for each column whose bandwidth is neither 0 nor infinite.
+        One for each column with a bandwidth other than 0 and infinity.
     """
     assert isinstance(pairs, EuclideanPairs)
     queries, keys = pairs.centred
@@ -79,7 +79,8 @@ def bandwidth_slopes(
         near, values_of_near = keys[exactly.cols], values[:, exactly.cols]
         shares = (factors[exactly.rows] @ values_of_near) * exactly.derivatives()
         for row, query, share in zip(exactly.rows, queries[exactly.rows], shares):
-            # Relative to the key of the largest share: differences of squares would lose digits.
+            # Relative to the key with the largest share, because differences of squares would lose
+            # digits.
             to_keys, nearest = query - near, np.abs(share).argmax()
             beyond = (near[nearest] - near) * (to_keys + to_keys[nearest])
             square = to_keys[nearest] ** 2

@@ -1,4 +1,4 @@
-"""What matters to some blocks of queries."""
+"""The blocks of keys near some blocks of queries."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["Surroundings"]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Blocks of keys that some blocks of queries visit, and those within their support.
+    """The blocks of keys that some blocks of queries visit, or that lie within their support.
 
     Attributes
     ----------
     blocks : ndarray of shape (n_found,)
-        Numbers of the blocks of keys that any of them has to visit, pair by pair.
+        Numbers of the blocks of keys that any of them visits pair by pair.
     visited : ndarray of bool, of shape (n_parts, n_found)
         Which of these each block of queries visits.
     nearest : ndarray of shape (n_parts, n_found)
-        Squared scaled distance that no pair with them is nearer than.
+        Lower bound of the squared scaled distances of the pairs.
     within : tuple of two
         For groups, and for other blocks: their numbers, and whether each lies within the
         support of all queries of a block, of shape (n_parts, n_numbers).

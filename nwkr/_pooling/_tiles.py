@@ -13,15 +13,15 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Tiles"]
 
-# Product, exponential and sums are made at once, by compiled code, for so many columns and values
-# at most: beyond, BLAS is ahead.
+# Product, exponential and sums are computed in one compiled pass up to this many columns and
+# values; beyond, BLAS is faster.
 _MOST_COLUMNS = 18
 _MOST_VALUES = 5
 
 # Exponents are clipped, except in tiles where almost none would underflow: few squared distances
 # are beyond this many times their mean.
 _TIMES_MEAN = 10
-# A jump of the kernel becomes a ramp of this slope in the squared distance: the error of the
+# A jump of the kernel becomes a ramp with this slope in the squared distance. The error of the
 # product is a fraction of its width.
 _RAMP_SLOPE = 2.0**26
 
@@ -40,10 +40,9 @@ class Tiles:
     kernel : Kernel
         The kernel.
     dtype : dtype or None, default=None
-        Type of the tiles, that of the pairs by default; float64 where the product is too
-        inexact.
+        Type of the tiles, that of the pairs by default; float64 if the product is too inexact.
     rescaled : bool, default=False
-        Whether tiles are going to be rescaled.
+        Whether tiles will be rescaled.
     """
 
     def __init__(self, pairs: Pairs, kernel: Kernel, dtype=None, rescaled: bool = False):
@@ -67,14 +66,14 @@ class Tiles:
         self._product = None
         if kernel.smooth or self._jumps:
             self._product = pairs.product(self._factor, self._offset)
-        # Whether weights near the edge of the support have the error of the product.
+        # Whether weights near the edge of the support contain the error of the product.
         self.rounded = self._product is not None and not self._jumps
         if self._product is not None:
             self._extents = [self._product.key_extent(cols) for cols in self._columns]
         self._pool = self._compiled_pool(rescaled)
 
     def _compiled_pool(self, rescaled):
-        """What makes weights and their sums at once, where that is the quickest."""
+        """The function that computes weights and their sums in one pass, if that is the fastest."""
         pairs, product = self._pairs, self._product
         if product is None or not self.log_linear or product.n_columns > _MOST_COLUMNS:
             return None
@@ -88,29 +87,29 @@ class Tiles:
 
     @property
     def most_values(self) -> int:
-        """For how many columns of values :meth:`pool` is there."""
+        """Maximal number of columns of values for :meth:`pool`."""
         return 0 if self._pool is None else _MOST_VALUES
 
     def scan(
         self, rows: slice, keys: np.ndarray | None = None
     ) -> Iterator[tuple[slice | np.ndarray, np.ndarray, float]]:
-        """Go through the tiles of some queries.
+        """Iterate over the tiles of some queries.
 
         Parameters
         ----------
         rows : slice
             The queries.
         keys : ndarray of shape (n_visited,) or None, default=None
-            Numbers of the keys that they meet, all by default.
+            Numbers of the keys that they visit, all by default.
 
         Yields
         ------
         cols : slice or ndarray
             The keys.
         tile : ndarray of shape (n_rows, n_cols)
-            The tile, good until the next one.
+            The tile, valid until the next one.
         most : float
-            Few of the squared scaled distances in it are larger.
+            A bound that few of the squared scaled distances in it exceed.
         """
         for cols, reach, most in self.parts(rows, keys):
             yield cols, self.write(rows, cols, reach), most
@@ -118,14 +117,14 @@ class Tiles:
     def parts(
         self, rows: slice, keys: np.ndarray | None = None
     ) -> Iterator[tuple[slice | np.ndarray, float, float]]:
-        """Go through the tiles of some queries, without writing them.
+        """Iterate over the tiles of some queries, without writing them.
 
         What is not listed is as in :meth:`scan`.
 
         Yields
         ------
         reach : float
-            None of the squared scaled distances in the tile is larger.
+            Upper bound of the squared scaled distances in the tile.
         """
         columns: Sequence[slice | np.ndarray] = self._columns
         distances = self._distances(rows)
@@ -138,7 +137,7 @@ class Tiles:
             yield cols, reach, min(reach, _TIMES_MEAN * mean)
 
     def write(self, rows: slice, cols: slice | np.ndarray, reach: float) -> np.ndarray:
-        """Write one of the parts; it is good until the next one."""
+        """Write one of the parts; it is valid until the next one."""
         height = rows.stop - rows.start
         n_cols = cols.stop - cols.start if isinstance(cols, slice) else len(cols)
         tile = scratch("tile", height * n_cols, self.dtype).reshape(height, -1)
@@ -146,7 +145,7 @@ class Tiles:
             tile = self._pairs.squared_distances(rows, cols)
             if self._jumps:
                 tile = self._kernel.weights(tile)
-            elif self._factor == 0:  # also where distances are beyond all range
+            elif self._factor == 0:  # also if distances overflow
                 tile[:] = self._offset
             elif self._factor != 1:
                 tile *= self._factor
@@ -172,12 +171,12 @@ class Tiles:
         values : ndarray of shape (n_values, n_cols)
             Values of these keys; :attr:`most_values` at most.
         sums : ndarray of shape (n_rows, n_values), in Fortran order
-            What is added to.
+            The sums, which are updated.
 
         Returns
         -------
         added : bool
-            Whether it could: only where the product is exact enough in the type of the tiles.
+            Whether the product is exact enough in the type of the tiles.
         """
         assert self._pool is not None
         assert self._product is not None
@@ -191,21 +190,21 @@ class Tiles:
         return True
 
     def _width(self, height):
-        """How many keys a tile has for so many queries."""
+        """Number of keys of a tile for this many queries."""
         return max(1, self._pairs.sizes.bytes_per_tile // (height * self.dtype.itemsize))
 
     def _by_product(self, tile, rows, cols, reach):
-        """Write a tile as a product, if that is exact enough; tells whether it did."""
+        """Write a tile as a product if that is exact enough; return whether it did."""
         if self._product is None or not self._product.write(tile, rows, cols, reach):
             return False
         if not self._jumps:
             return True
-        # Exact if no pair is on the ramp: then all numbers are 0 or 1, and equal to their squares.
+        # Exact if no pair is on the ramp: then all numbers are 0 or 1, and equal their squares.
         flat = np.clip(tile, 0, 1, out=tile).ravel()
         return np.einsum("i->", flat) == np.dot(flat, flat)  # einsum is twice as fast as sum
 
     def rescale(self, tile: np.ndarray, multiple: float, out: np.ndarray) -> np.ndarray:
-        """What a tile is for a multiple of the bandwidth."""
+        """The tile for a multiple of the bandwidth."""
         square = multiple**-2.0
         scaled = np.multiply(tile, square, out=out)
         if self._offset:

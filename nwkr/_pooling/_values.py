@@ -1,6 +1,6 @@
-"""Values times the weights of their keys: of all, or of those that are looked at.
+"""Products of values and key weights, for all keys or for visited keys.
 
-Where values are mostly 0, as one-hot classes are if these are many, they are sparse.
+Values that are mostly 0, such as one-hot classes if there are many, are sparse.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ __all__ = ["ValuesOnDemand", "WeightedValues", "as_dense"]
 
 
 class ValuesOnDemand:
-    """Values that are made for the keys that are looked at, when they are.
+    """Values that are computed on demand for visited keys.
 
     Parameters
     ----------
     make : callable
-        ``make(*parts)`` gives the values of some keys, from what each of the sources has of these.
+        ``make(*parts)`` returns the values of some keys, from the parts of the sources for these
+        keys.
     n_values : int
-        How many values a key has.
+        Number of values of a key.
     *sources : ndarray of shape (n_keys, ...)
-        What values are made from.
+        The arrays from which values are computed.
     """
 
     def __init__(self, make: Callable[..., np.ndarray], n_values: int, *sources: np.ndarray):
@@ -38,14 +39,14 @@ class ValuesOnDemand:
 
 
 class WeightedValues:
-    """Key weights, and the values times these: for all keys, or for those that are looked at.
+    """Key weights, and the values times these, for all keys or for visited keys.
 
     Parameters
     ----------
     weights : ndarray of shape (n_keys,)
         Weights of the keys.
     values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
-        Their values. If they are sparse, so are these times the weights, by key.
+        Their values. If they are sparse, so are the products.
     """
 
     def __init__(self, weights: np.ndarray, values: Any):

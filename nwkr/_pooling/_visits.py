@@ -1,4 +1,4 @@
-"""Visits: which keys each block of queries meets, nearest first where the rest may be needless."""
+"""The keys that each block of queries visits, nearest first if the rest may be unnecessary."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["visits"]
 def visits(
     around: Neighbourhoods, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
 ) -> list[Visit]:
-    """Which queries meet which keys, both numbered in the order of the parts.
+    """Which queries visit which keys, both numbered in the order of the parts.
 
     Parameters
     ----------
     around : Neighbourhoods
         Queries and keys.
     found : Surroundings
-        What matters to the parts.
+        The blocks of keys that matter to the parts.
     sizes : ndarray of shape (n_parts,)
-        How many queries each of them has.
+        Number of queries of each part.
     multiples : sequence of float
         Factors of the bandwidth.
 
@@ -54,11 +54,11 @@ def visits(
 
 
 def _needed(around, blocks, nearest, multiples):
-    """A function of the totals so far: how many keys are needed, nearest blocks first."""
+    """A function of the totals so far: the number of keys needed, nearest blocks first."""
     if around.pairs.must_match or not around.falls:
         return None
     ends = np.append(0, around.blocks.sizes(blocks).cumsum())
-    # The most that each block and all after it can add to a total.
+    # Upper bounds of the weight of each block and all later ones.
     tails = np.zeros((len(multiples), len(blocks) + 1))
     for tail, multiple in zip(tails, multiples):
         weights = around.kernel.weights(nearest / (multiple**2 * MARGIN))

@@ -1,4 +1,4 @@
-"""What a way of pooling is, and what it is asked to pool."""
+"""The interface of an algorithm for pooling, and its input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Problem", "Terms", "Way"]
 
 @dataclass(frozen=True)
 class Terms:
-    """How queries attend to keys: what does not depend on the data.
+    """The parameters of pooling that do not depend on the data.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class Terms:
     varies : bool, default=False
         Whether the width depends on the row.
     plain : bool, default=True
-        Whether all columns hold numbers, and none misses any.
+        Whether all columns hold numbers without missing values.
     arrays : Arrays or None, default=None
-        What the rows came in, and where they are pooled, if that is not NumPy.
+        The array library and device of the rows, if that is not NumPy.
     masked : bool, default=False
-        Whether keys are hidden from queries, besides one that each leaves out.
+        Whether keys are hidden from queries, other than the one that each leaves out.
     """
 
     metric: str | Callable | Metric
@@ -66,7 +66,7 @@ class Problem:
     Attributes
     ----------
     terms : Terms
-        How queries attend to keys.
+        The parameters that do not depend on the data.
     pairs : Pairs
         Queries and keys.
     values : WeightedValues
@@ -74,13 +74,13 @@ class Problem:
     blocks : Blocks or None, default=None
         The blocks of the keys, if these are in k-d order.
     tol : float, default=0.0
-        Relative error that a total may have; 0 stands for rounding.
+        Allowed relative error of a total; 0 means rounding only.
     empty : {"nearest", "mean"} or None, default=None
-        What a query takes that no key has weight for: its nearest keys, all, or nothing.
+        Replacement for queries without weights: nearest keys, all keys, or none.
     n_jobs : int or None, default=None
         Number of threads.
     prepared : Prepared or None, default=None
-        What is known of the keys.
+        Precomputed results for the keys.
     """
 
     terms: Terms
@@ -116,19 +116,19 @@ class Problem:
 
     @cached_property
     def light(self) -> float:
-        """A weight that few keys are below."""
+        """A weight that few keys fall below."""
         return light_weight(self.values.weights) if self.prepared is None else self.prepared.light
 
 
 class Way(ABC):
-    """A way of pooling.
+    """An algorithm for pooling.
 
     Attributes
     ----------
     name : str
-        What the parameter `algorithm` calls it.
+        Its name in the parameter `algorithm`.
     shares : bool
-        Whether several bandwidths share distances, so that they are better pooled together.
+        Whether several bandwidths share distances, so that pooling them together is faster.
     """
 
     name: str
@@ -136,15 +136,15 @@ class Way(ABC):
 
     @abstractmethod
     def refusal(self, terms: Terms) -> str | None:
-        """What these terms lack for this way, for any queries and keys; None if nothing."""
+        """Why these terms are not supported, for any queries and keys; None if they are."""
 
     def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
-        """Whether it serves these queries and keys, on terms that it does not refuse."""
+        """Whether it supports these queries and keys, on supported terms."""
         return True
 
     @abstractmethod
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """The seconds that pooling takes on one thread: only proportions count.
+        """Estimated seconds of pooling with one thread; only ratios matter.
 
         Parameters
         ----------

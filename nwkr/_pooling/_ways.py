@@ -1,4 +1,4 @@
-"""The ways of pooling, and which of them is taken: the one that is asked for, or the fastest."""
+"""The algorithms for pooling, and the choice: the requested one, or the fastest."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from nwkr._pooling._query_blocks import n_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
-# Seconds for each number in what is done once with all keys.
+# Seconds for each number in the steps that are done once with all keys.
 _SECONDS_PER_NUMBER = 1.2e-9
-# Calls that take fewer seconds are not worth a choice of way.
+# Calls with fewer seconds are not worth a choice.
 _NOT_WORTH_A_CHOICE = 5e-4
 
 __all__ = [
@@ -37,24 +37,24 @@ __all__ = [
 
 
 class DenseWay(Way):
-    """Every query meets every key. It serves everything."""
+    """All pairs. It supports everything."""
 
     name = "dense"
 
     def refusal(self, terms: Terms) -> str | None:
-        """Nothing is refused."""
+        """Everything is supported."""
         return None
 
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """All pairs, of which several bandwidths share the distances."""
+        """The time of all pairs; several bandwidths share the distances."""
         n_queries, n_keys = problem.pairs.shape
         for_pair = costs_of(problem.pairs).for_pair(problem.kernel, n_together)
-        # All keys are put in units of the bandwidth, and all values are weighted.
+        # All keys are scaled by the bandwidth, and all values are weighted.
         for_key = (8 + len(problem.values)) * _SECONDS_PER_NUMBER / n_together
         return 2e-4 / n_together + n_keys * (n_queries * for_pair + for_key)
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
-        """Pool over all pairs, where the rows came from."""
+        """Pool over all pairs, on the device of the rows."""
         pool: Any = pool_dense
         terms = problem.terms
         on_device = terms.metric == "euclidean" and terms.plain and not terms.masked
@@ -71,12 +71,12 @@ class DenseWay(Way):
 
 
 class BlocksWay(Way):
-    """Queries meet the keys that matter to them."""
+    """Only the pairs that matter."""
 
     name = "blocks"
 
     def refusal(self, terms: Terms) -> str | None:
-        """Only the euclidean metric is served, in NumPy."""
+        """Only metrics with bounds are supported, in NumPy."""
         if terms.arrays is not None:
             return f"NumPy arrays, which alone are put in order; got X of {terms.arrays.library}"
         if terms.metric not in BOUNDED:
@@ -91,7 +91,7 @@ class BlocksWay(Way):
         return problem.around is not None
 
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """The pairs that matter, and what it takes to find them."""
+        """The time of the pairs that matter, and of finding them."""
         around = problem.around
         assert around is not None
         n_queries, n_keys = problem.pairs.shape
@@ -107,7 +107,7 @@ class BlocksWay(Way):
     def pool(
         self, problem: Problem, multiples: Sequence[float], rows: np.ndarray | None = None
     ) -> list[PooledSums]:
-        """Pool over the pairs that matter, for some of the queries or all."""
+        """Pool over the pairs that matter, for some queries or all."""
         assert problem.around is not None
         return pool_blocks(
             problem.around,
@@ -121,12 +121,12 @@ class BlocksWay(Way):
 
 
 class LatticeWay(Way):
-    """Queries and keys meet the points of a lattice, and the other queries blocks of keys."""
+    """A lattice, with blocks for the queries that it does not certify."""
 
     name, shares = "lattice", False
 
     def refusal(self, terms: Terms) -> str | None:
-        """Only a Gaussian of one width in few columns is served."""
+        """Only a Gaussian with one bandwidth for all rows in few columns is supported."""
         reason = _BLOCKS.refusal(terms)
         if reason is not None:
             return reason
@@ -149,22 +149,22 @@ class LatticeWay(Way):
         return None
 
     def seconds(self, problem: Problem, multiple: float, n_together: int) -> float:
-        """What the lattice takes, and blocks for the queries near keys that it does not hold."""
+        """The time of the lattice, and of blocks for queries near keys off the lattice."""
         return self._lattice(problem, multiple)[1]
 
     def serves(self, problem: Problem, multiple: float = 1.0) -> bool:
-        """Whether there is one that fits in memory."""
+        """Whether a lattice fits in memory."""
         pairs = problem.pairs
         if problem.around is None or not isinstance(pairs, EuclideanPairs):
             return False
         if pairs.must_match or not pairs.leaves_itself_out:
             return False
-        if problem.values.sparse:  # each point of a lattice would hold them all
+        if problem.values.sparse:  # each point would hold all of them
             return False
         return self._lattice(problem, multiple)[1] < np.inf
 
     def pool(self, problem: Problem, multiples: Sequence[float]) -> list[PooledSums]:
-        """Pool over the lattice, and by blocks where it does not certify the sums."""
+        """Pool over the lattice, and by blocks for sums that it does not certify."""
         return [self._pool_one(problem, multiple) for multiple in multiples]
 
     def _pool_one(self, problem, multiple):
@@ -176,7 +176,7 @@ class LatticeWay(Way):
 
     @staticmethod
     def _lattice(problem, multiple):
-        """The best lattice, of all keys or of most, and the seconds that it and blocks take."""
+        """The best lattice, for all keys or for most, and the seconds of it and of blocks."""
         by_blocks = _BLOCKS.seconds(problem, multiple, 1)
         best: tuple[Lattice | None, float] = None, np.inf
         for lowest, highest, share_beyond in boxes_within(problem.corners):
@@ -204,12 +204,12 @@ WAYS: tuple[Way, ...] = (_DENSE, _BLOCKS, _LATTICE)
 
 
 def check_algorithm(algorithm: str, terms: Terms, ways: Sequence[Way] = WAYS) -> None:
-    """Refuse a way of pooling that cannot serve.
+    """Refuse an algorithm that does not support some terms.
 
     Parameters
     ----------
     algorithm : {"auto", "dense", "blocks", "lattice"}
-        The way that is asked for.
+        The requested algorithm.
     terms : Terms
         How queries attend to keys.
     ways : sequence of Way, default=WAYS
@@ -218,7 +218,7 @@ def check_algorithm(algorithm: str, terms: Terms, ways: Sequence[Way] = WAYS) ->
     Raises
     ------
     ValueError
-        If it cannot serve.
+        If it does not support them.
     """
     reasons = {way.name: way.refusal(terms) for way in ways}
     reason = reasons.get(algorithm)
@@ -236,12 +236,12 @@ def choose(
     multiples: Sequence[float] = (1.0,),
     ways: Sequence[Way] = WAYS,
 ) -> list[Way]:
-    """Choose the way for each of several multiples of the bandwidth.
+    """Choose the algorithm for each of several multiples of the bandwidth.
 
     Parameters
     ----------
     algorithm : {"auto", "dense", "blocks", "lattice"}
-        The way that is asked for.
+        The requested algorithm.
     problem : Problem
         What to pool.
     multiples : sequence of float, default=(1.0,)
@@ -252,7 +252,7 @@ def choose(
     Returns
     -------
     ways : list of Way
-        That way, if it can serve; of all that can, the fastest for "auto".
+        The requested one, if it supports the problem; for "auto" the fastest that does.
     """
     ways = [way for way in ways if way.refusal(problem.terms) is None]
     asked = [way for way in ways if way.name == algorithm]
@@ -282,9 +282,9 @@ def pool_by_ways(
     multiples: Sequence[float] = (1.0,),
     ways: Sequence[Way] = WAYS,
 ) -> list[PooledSums]:
-    """Pool with several multiples of the bandwidth, each in its way.
+    """Pool with several multiples of the bandwidth, each by its algorithm.
 
-    What is not listed is as in :func:`choose`.
+    The other parameters are those of :func:`choose`.
 
     Returns
     -------
@@ -302,7 +302,7 @@ def pool_by_ways(
 
 
 def _seconds(ways, problem, multiple, n_together):
-    """Seconds of each way that serves, without those that cannot be the fastest."""
+    """Seconds of each algorithm that supports the problem and may be the fastest."""
     seconds: dict[Way, float] = {}
     for way in ways:
         if way is _LATTICE and Lattice.least_seconds(problem.pairs) > min(seconds.values()):
