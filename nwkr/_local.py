@@ -309,11 +309,11 @@ class LocalLines:
         place = self.scaled(np.take(attention.keys, out, axis=0))
         variance = (1 - shares / rest * np.square(place)) / rest
         # If one key makes nearly all of the variance, the difference without it loses its digits.
-        lost = (variance < _LOST).any(axis=1)
-        for key in np.unique(out[lost]):
+        lost = variance < _LOST
+        for key in np.unique(out[lost.any(axis=1)]):
             kept = np.where(np.arange(len(counts)) == key, 0.0, counts)
-            if kept.any():
-                variance[out == key] = self._spread_of(attention.keys, kept) ** 2
+            rest = self._spread_of(attention.keys, kept) ** 2 if kept.any() else 0.0
+            variance = np.where(lost & (out == key)[:, None], rest, variance)
         return np.maximum(variance, 0)
 
     def _spread_of(self, keys, counts):

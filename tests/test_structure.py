@@ -25,6 +25,7 @@ ORDER = [
     "nwkr.dask._model",
     "nwkr.dask._sample",
     "nwkr.dask._quartiles",
+    "nwkr.dask._columns",
     "nwkr.dask._chunks",
     "nwkr.dask._survey",
     "nwkr.dask._form",

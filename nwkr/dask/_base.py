@@ -24,7 +24,8 @@ from nwkr._resolve_window import resolve_by_spread
 from nwkr._validation import _fit_context
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
-from nwkr.dask._chunks import Chunks, check_queries, columns_of
+from nwkr.dask._chunks import Chunks, check_queries
+from nwkr.dask._columns import columns_of
 from nwkr.dask._form import Form
 from nwkr.dask._lattices import answers_by_lattice
 from nwkr.dask._model import Model

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nwkr._columns import Columns
 from nwkr._lazy import Tasks, is_lazy, row_blocks, sizes_of_blocks
-from nwkr._numeric import columns_in, held_by
 
-__all__ = ["Chunks", "EncodedColumns", "check_queries", "columns_of"]
+__all__ = ["Chunks", "check_queries"]
 
 
 @dataclass(frozen=True)
@@ -132,98 +130,3 @@ def check_queries(X: Any) -> None:
             f"{type(X).__name__}. What fits in memory becomes a Dask array with "
             f"dask.array.from_array; to_local() gives an estimator that takes it as it is."
         )
-
-
-class EncodedColumns(Columns):
-    """Columns of rows that are encoded already, of which all is known."""
-
-    @classmethod
-    def like(cls, columns: Columns) -> EncodedColumns:
-        """Those that other columns make."""
-        return cls(**{field.name: getattr(columns, field.name) for field in fields(columns)})
-
-    def encode(self, table: np.ndarray) -> np.ndarray:
-        """The rows as they are."""
-        return table
-
-    def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
-        """The same."""
-        return self
-
-    def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
-        """The same."""
-        return self
-
-
-def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: bool) -> Columns:
-    """What the columns of training rows in chunks hold, as far as their types say.
-
-    Parameters
-    ----------
-    X : Dask array or frame
-        Training rows.
-    categorical, ordered, periodic : object
-        What `categorical_features`, `ordered_features` and `periodic_features` may be.
-    gaps : bool
-        Whether numbers may be missing.
-
-    Returns
-    -------
-    columns : Columns
-        The features.
-
-    Raises
-    ------
-    ValueError
-        If what a column holds shows only in its rows.
-    """
-    if ordered is not None:
-        raise ValueError(
-            "ordered_features must be None for rows in chunks, whose levels show only in their "
-            "rows; the type of a column may declare an order of categories."
-        )
-    if not hasattr(X, "columns"):
-        if categorical not in ("from_dtype", None):
-            raise ValueError(
-                f"categorical_features must be None for arrays in chunks, whose categories show "
-                f"only in their rows; got {categorical!r}. Pass a frame with columns of "
-                f"categories."
-            )
-        columns = Columns.of(np.zeros((1, X.shape[1])), None, None, periodic, gaps=gaps)
-        return columns.known(X.shape[1], None)
-    for column in columns_in(X._meta):
-        known = getattr(getattr(X[column.label], "cat", None), "known", None)
-        if known is False or (known is None and held_by(column) == "text"):
-            raise ValueError(
-                f"X must have columns of known categories where it holds categories or text, as "
-                f"in column {column.label!r}. X.categorize() makes them so."
-            )
-    table = _with_each_category(X._meta)
-    columns = Columns.of(table, categorical, None, periodic, gaps=gaps)
-    text = [f.label for f in columns.features if not f.is_number and not _is_category(X, f.label)]
-    if text:
-        raise ValueError(
-            f"categorical_features must name columns whose type is category for rows in chunks; "
-            f"got {text!r}. Convert them with X.astype({{{text[0]!r}: 'category'}}).categorize()."
-        )
-    return columns.known(len(X.columns), list(X.columns))
-
-
-def _is_category(X, label):
-    return hasattr(X._meta[label].dtype, "categories")
-
-
-def _with_each_category(meta):
-    """Rows in which each category comes, and none."""
-    import pandas as pd
-
-    types = meta.dtypes
-    n_rows = 1 + max((len(getattr(dtype, "categories", ())) for dtype in types), default=0)
-
-    def values_of(dtype):
-        if not hasattr(dtype, "categories"):
-            return np.zeros(n_rows)
-        codes = np.resize(np.arange(-1, len(dtype.categories)), n_rows)
-        return pd.Categorical.from_codes(codes, dtype=dtype)
-
-    return pd.DataFrame({label: values_of(dtype) for label, dtype in types.items()})

@@ -25,7 +25,8 @@ from nwkr._trend import Trend
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, RuleOfThumb
 from nwkr.dask._base import ChunkedEstimator
-from nwkr.dask._chunks import Chunks, EncodedColumns
+from nwkr.dask._chunks import Chunks
+from nwkr.dask._columns import EncodedColumns
 from nwkr.dask._form import Rows
 from nwkr.dask._model import Keys, Model
 from nwkr.dask._model import merge as merge_sums

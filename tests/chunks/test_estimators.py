@@ -401,24 +401,52 @@ def test_the_search_in_a_frame_with_categories(mixed):
     np.testing.assert_allclose(found, local.predict(queries), rtol=1e-3)
 
 
-def test_columns_whose_rows_would_have_to_be_looked_at(mixed):
+def test_columns_that_are_refused(mixed, monkeypatch):
     X, y, _ = mixed
-    text = X.astype({"place": object})
-    unknown = dd.from_pandas(X, npartitions=2)
+    lazy, unknown = dd.from_pandas(X, npartitions=2), dd.from_pandas(X, npartitions=2)
     unknown["place"] = unknown["place"].cat.as_unknown()
+    text = dd.from_pandas(X.astype({"place": object}), npartitions=2)
+    monkeypatch.setattr("nwkr.dask._columns._MOST_CATEGORIES", 2)
     for match, params, frame in (
-        (r"known categories.*'place'.*categorize", {}, dd.from_pandas(text, npartitions=2)),
         (r"known categories.*'place'.*categorize", {}, unknown),
-        (r"categor.*\['x'\]", {"categorical_features": ["x"]}, dd.from_pandas(X, npartitions=2)),
-        ("ordered_features must be None", {"ordered_features": ["x"]}, unknown),
-        ("takes numbers only", {"metric": "manhattan"}, dd.from_pandas(X, npartitions=2)),
+        ("up to 2 categories.*'place'", {}, text),
+        ("must be real numbers.*'place'", {"categorical_features": None}, text),
+        ("order is not known", {"ordered_features": ["place"]}, text),
+        ("'y'", {"ordered_features": ["y"]}, lazy),
+        ("takes numbers only", {"metric": "manhattan"}, lazy),
     ):
         with pytest.raises(ValueError, match=match):
             chunked.NadarayaWatsonRegressor(**params).fit(frame, cut_like(frame, y))
-    with pytest.raises(ValueError, match="categorical_features must be None for arrays"):
-        chunked.NadarayaWatsonRegressor(categorical_features=[0]).fit(
-            cut(X[["x"]].to_numpy()), cut(y)
-        )
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_text_and_levels_that_no_type_declares(mixed, degree):
+    X, y, queries = mixed
+    text = {"place": object}
+    X, queries = (frame.astype(text).drop(columns="size") for frame in (X, queries))
+    X["steps"], queries["steps"] = np.arange(120) // 30 * 2, 3  # of which a chunk has one
+    X.iloc[::7, 0] = None
+    lazy = dd.from_pandas(X, npartitions=4)
+    params = {"degree": degree, "ordered_features": ["steps"]}
+    model = chunked.NadarayaWatsonRegressor(**params).fit(lazy, cut_like(lazy, y))
+    local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y)
+    np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-12)
+    found = model.predict(dd.from_pandas(queries, npartitions=3)).compute()
+    np.testing.assert_allclose(found, local.predict(queries), rtol=1e-9)
+    np.testing.assert_allclose(model.to_local().predict(queries), found, rtol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_categories_and_levels_of_an_array(data, degree):
+    X, y, weights, queries = data
+    X = np.column_stack([X, np.arange(220) // 30, np.round(X[:, 0] * 20), np.round(X[:, 0])])
+    X[5, 2] = np.nan
+    queries = X[::9] + np.array([0.1, 1.0, 1.0, 0.5, 0.5])
+    params = {"degree": degree, "categorical_features": [2], "ordered_features": [3, 4]}
+    both = fitted(REGRESSORS, X, y, weights, **params)  # of the levels one column has too many
+    np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
+    assert_alike(*both, queries)
+    assert_alike(*both, None)
 
 
 def test_to_local(data):
