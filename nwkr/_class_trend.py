@@ -58,7 +58,7 @@ class ClassTrend(Explanation):
         self._trend = self._trend_of(counts)
 
     def _trend_of(self, counts):
-        """The trend of the training rows, of which each counts as so many."""
+        """The trend of the training rows, with the number of rows that each counts as."""
         columns, _ = self._columns.sloped
         return Trend.of(self._X, columns, self._targets.codes, counts, self.classes_)
 

@@ -1,4 +1,4 @@
-"""The values of one column, read as numbers or as labels, whatever library the column is of."""
+"""The values of one column of any library, as numbers or as labels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Dask collections: whether data are one, their blocks of rows, and what tasks make of them.
+"""Dask collections: their detection, their blocks of rows, and tasks for blocks.
 
-Dask is not loaded before data come that are its own.
+Dask is imported only when there are Dask data.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
     "sizes_of_blocks",
 ]
 
-# Blocks that share more of their tasks than this are not made one by one.
+# Blocks that share more of their tasks than this are not computed one by one.
 _MOST_SHARED = 1.5
 
 
@@ -43,24 +43,24 @@ def row_blocks(data: Any) -> list[Any]:
         return list(data.to_delayed())
     if data.ndim == 2 and data.numblocks[1] > 1:
         data = data.rechunk({1: -1})
-    # As it is, arrays of one origin share its blocks, which are made once.
+    # Unchanged, arrays with one origin share its blocks, which are computed once.
     return data.to_delayed(optimize_graph=False).ravel().tolist()
 
 
 def sizes_of_blocks(data: Any) -> tuple[float, ...]:
-    """Numbers of rows of the blocks, NaN where they are not known."""
+    """Numbers of rows of the blocks; NaN if unknown."""
     return data.chunks[0] if hasattr(data, "chunks") else (np.nan,) * data.npartitions
 
 
 class _Source:
-    """Blocks that are made where they are needed, and not before.
+    """Blocks that are computed where they are needed.
 
     Parameters
     ----------
     graph : dict
-        The tasks that make them.
+        The tasks that compute them.
     keys : list
-        What stands for the blocks.
+        The keys of the blocks.
     """
 
     def __init__(self, graph: dict, keys: list):
@@ -74,22 +74,22 @@ class _Source:
 
 
 def read_again(tasks: Tasks, blocks: Sequence[Sequence[Any]]) -> list[Any]:
-    """Arguments for tasks that look at blocks after all have been looked at before.
+    """Arguments for tasks that read blocks a second time.
 
-    What a block is made of is not kept in memory in between: it is made again, and only by tasks
-    that ask for it. Blocks that are in memory, or that share most of their tasks, are kept.
+    Blocks are not kept in memory in between: each task that needs one computes it again. Blocks
+    that are in memory, or that share most of their tasks, are kept.
 
     Parameters
     ----------
     tasks : Tasks
-        The tasks that they are to be among.
+        The tasks to which they are added.
     blocks : sequence of sequence of Delayed
-        The blocks that each task takes.
+        The blocks of each task.
 
     Returns
     -------
     arguments : list
-        What :func:`made` makes the blocks of each task of.
+        Arguments from which :func:`made` computes the blocks of each task.
     """
     from dask.optimization import cull
 
@@ -113,12 +113,12 @@ def read_again(tasks: Tasks, blocks: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def made(blocks: Any) -> tuple:
-    """The blocks that an argument of :func:`read_again` stands for."""
+    """The blocks of an argument from :func:`read_again`."""
     return blocks.make() if isinstance(blocks, _Source) else tuple(blocks)
 
 
 def _holds_data(task):
-    """Whether what stands in the place of a task is data, or will be."""
+    """Whether the value of a task is data, or a future."""
     value = getattr(task, "value", task)
     kind = type(value)
     return hasattr(value, "nbytes") or hasattr(value, "memory_usage") or kind.__name__ == "Future"
@@ -126,7 +126,7 @@ def _holds_data(task):
 
 @contextmanager
 def of_block(name: str, number: int) -> Iterator[None]:
-    """Have errors say which block of the data they are about."""
+    """Add the number of the block to errors."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -135,62 +135,62 @@ def of_block(name: str, number: int) -> Iterator[None]:
 
 
 class Tasks:
-    """Tasks put together: from blocks of collections to a value, or to an array in blocks."""
+    """A graph of tasks, from blocks of collections to a value or to an array in blocks."""
 
     def __init__(self):
         self._token, self._layer, self._blocks = uuid4().hex, {}, []
 
     def blocks(self, delayed: Sequence[Any]) -> list[Any]:
-        """Take delayed objects for tasks to depend on.
+        """Add delayed objects as inputs of tasks.
 
         Parameters
         ----------
         delayed : sequence of Delayed
-            What :func:`row_blocks` gave.
+            The result of :func:`row_blocks`.
 
         Returns
         -------
         keys : list
-            What stands for each among the arguments of a task.
+            Their keys, for the arguments of a task.
         """
         self._blocks += delayed
         return [block.key for block in delayed]
 
     def put(self, name: str, value: Any) -> Any:
-        """Take a value for many tasks to have, which goes to a worker once.
+        """Add a value that many tasks share, which is sent to each worker once.
 
         Parameters
         ----------
         name : str
-            What it is called.
+            Its name.
         value : object
             The value.
 
         Returns
         -------
         key : tuple
-            What stands for it among the arguments of a task.
+            Its key, for the arguments of a task.
         """
         return self._keep(name, 0, value)
 
     def add(self, name: str, number: Any, function: Callable, *arguments: Any) -> Any:
-        """Take a task.
+        """Add a task.
 
         Parameters
         ----------
         name : str
-            What tasks of its kind are called.
+            Name of the tasks of its kind.
         number : object
-            Which of these it is.
+            Its number among these.
         function : callable
             A function without side effects, so that it can be called again elsewhere.
         *arguments : object
-            Its arguments, or what stands for them.
+            Its arguments, or their keys.
 
         Returns
         -------
         key : tuple
-            What stands for its result.
+            The key of its result.
         """
         return self._keep(name, number, (function, *arguments))
 
@@ -200,16 +200,16 @@ class Tasks:
         Parameters
         ----------
         name : str
-            What the tasks are called.
+            Name of the tasks.
         merge : callable
-            From two results to one.
+            Maps two results to one.
         keys : sequence of tuple
-            What stands for the results.
+            The keys of the results.
 
         Returns
         -------
         key : tuple
-            What stands for all together.
+            The key of the merged result.
         """
         level, keys = 0, list(keys)
         while len(keys) > 1:
@@ -232,11 +232,11 @@ class Tasks:
         Parameters
         ----------
         keys : sequence of tuple
-            What stands for the blocks.
+            The keys of the blocks.
         sizes : sequence of float
-            How many rows each has.
+            Number of rows of each.
         empty : ndarray
-            An array of no rows that is like the blocks in all else.
+            An array without rows, otherwise like the blocks.
 
         Returns
         -------
@@ -264,18 +264,18 @@ class Tasks:
 
 
 def over_blocks(empty: Callable[[Any, dict], Any]) -> Callable:
-    """Have a method of an estimator that takes rows take a Dask collection, block by block.
+    """Decorate a method that takes rows, to apply it to the blocks of a Dask collection.
 
     Parameters
     ----------
     empty : callable
-        From the estimator, and the other arguments of the method by name, to what the method
-        gives for no rows: an array, or a tuple of some.
+        Maps the estimator and the keyword arguments of the method to its result for no rows: an
+        array, or a tuple of arrays.
 
     Returns
     -------
     decorator : callable
-        Of the method, which gives a lazy array with the blocks of the rows then.
+        The decorator. For a collection, the method returns a lazy array with the same blocks.
     """
 
     def decorate(method):
@@ -287,7 +287,7 @@ def over_blocks(empty: Callable[[Any, dict], Any]) -> Callable:
             nothing = empty(self, options)
             several = isinstance(nothing, tuple)
             model = copy(self)
-            model.n_jobs = 1  # as many tasks run at once as there are threads
+            model.n_jobs = 1  # there are already as many tasks as threads
             tasks, sizes = Tasks(), sizes_of_blocks(X)
             model = tasks.put("model", _Response(model, method, options, nothing))
             keys = [
@@ -308,7 +308,7 @@ def over_blocks(empty: Callable[[Any, dict], Any]) -> Callable:
 
 
 class _Response:
-    """A fitted estimator, and what is asked of it."""
+    """A fitted estimator, and the method to call."""
 
     def __init__(self, estimator, method, options, nothing):
         self.estimator, self.name, self.options = estimator, method.__name__, options

@@ -126,7 +126,7 @@ class Trend:
         dof: float,
         inverse: np.ndarray | None,
     ) -> Trend:
-        """The trend of no rows, for a regression that has been fitted."""
+        """The trend without rows, for a fitted regression."""
         nothing = np.zeros((0, link.n_logits))
         return cls(link, columns, fill, model, nothing, nothing, nothing, dof, inverse)
 

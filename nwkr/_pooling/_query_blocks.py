@@ -16,7 +16,7 @@ _LEAST_QUERIES_TOGETHER = 4
 
 
 def queries_per_block(pairs: EuclideanPairs, n_queries: int) -> int:
-    """How many of so many queries a block has: fewer where these are few, for smaller boxes."""
+    """Size of a block for this many queries: smaller for few queries, to get smaller boxes."""
     # The more keys there are per query, the more a smaller box saves.
     largest = pairs.sizes.queries_per_block
     at_most = int(largest * sqrt(n_queries / pairs.shape[1]))
@@ -26,7 +26,7 @@ def queries_per_block(pairs: EuclideanPairs, n_queries: int) -> int:
 
 
 def n_blocks(pairs: EuclideanPairs, n_queries: int) -> int:
-    """Into about how many blocks so many queries are cut."""
+    """Approximate number of blocks for this many queries."""
     at_least = ceil(n_queries / queries_per_block(pairs, n_queries))
     if len(pairs.columns) == 1:
         return at_least

@@ -1,4 +1,4 @@
-"""The estimators over Dask collections, for rows that one machine does not hold."""
+"""The estimators for Dask collections, whose rows may exceed the memory of one machine."""
 
 try:
     import dask.array  # noqa: F401

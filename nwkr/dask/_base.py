@@ -1,4 +1,4 @@
-"""What the estimators over chunks share: fit, the graph of a prediction, and back to memory."""
+"""What the estimators for chunks share: `fit`, the graph of a prediction, and `to_local`."""
 
 from __future__ import annotations
 
@@ -37,46 +37,46 @@ from nwkr.kernels import get_kernel
 
 __all__ = ["ChunkedEstimator"]
 
-# Seconds for a pair, of one thread: only its proportion to what a lattice takes counts.
+# Seconds of a pair with one thread; only the ratio to the time of a lattice matters.
 _FOR_PAIR = 2e-9
 
 
 class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
-    """Pooling over chunks of training rows."""
+    """An estimator for chunks of training rows."""
 
     _plain_class: type[NadarayaWatsonBase]  # the same in memory, without a search
     _model: Model
 
     @abstractmethod
     def _surveying(self):
-        """What surveys a chunk of rows: a function of these."""
+        """The function that surveys a chunk of rows."""
 
     def _counting(self):
-        """What leaves out rows that do not count: a function of rows."""
+        """The function that removes rows without weight."""
         return _itself
 
     @abstractmethod
     def _predicting(self):
-        """What predicts: a function of the model and the pooled values of queries."""
+        """The function that predicts from the model and the pooled values of queries."""
 
     @abstractmethod
     def _weighing(self, survey, plain):
-        """What rows weigh as keys, and the sum of that as shares of the heaviest."""
+        """The weights of rows as keys, and their sum relative to the heaviest."""
 
     def _trend_of(self, chunks, form, survey, weighing):
-        """The survey of keys, and a trend and what else a model has to know of it."""
+        """The survey of keys, and the trend with its parameters for a model."""
         return survey, {}
 
     def _told(self, model) -> dict[str, Any]:
-        """Attributes that a model tells."""
+        """Attributes of the estimator that come from a model."""
         return {}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Survey the training rows, resolve kernel and bandwidth, and keep the collections.
+        """Survey the training rows, resolve kernel and bandwidth, and store the collections.
 
-        Every chunk is read, for ends, moments and classes. The rows themselves stay where they
-        are: persist the collections if they are to be read from memory later.
+        Every chunk is read, for ranges, moments and classes. The rows are not loaded: persist the
+        collections if they should be read from memory later.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         y : Dask array, series or frame of shape (n_samples,) or (n_samples, n_outputs)
             Targets: the values. Class labels, of shape (n_samples,), for the classifiers.
         sample_weight : Dask array or series of shape (n_samples,), default=None
-            Weights. A weight of k counts as k copies of the row, one of 0 as no row.
+            Weights. A row with weight k equals k copies. A row with weight 0 is ignored.
 
         Returns
         -------
@@ -95,10 +95,10 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         TypeError
-            If the data are no Dask collections.
+            If the data are not Dask collections.
         ValueError
-            If a parameter or the data are not as described, with the number of the chunk. The
-            estimator is then as it was.
+            If a parameter or the data are invalid, with the number of the chunk. The estimator is
+            then unchanged.
         """
         chunks = Chunks.of(X, y, sample_weight)
         form = Form(self._plain(X), exact=self._fits_lines)
@@ -142,7 +142,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         check_algorithm(self.algorithm, terms)
         if self.algorithm in ("auto", "lattice"):
             model = model.sharing_lattice(len(chunks.sizes))
-        # All at the end, so that an error leaves the estimator as it was.
+        # All at the end, so that an error leaves the estimator unchanged.
         for name in ("n_features_in_", "feature_names_in_", "classes_", "outlier_label_"):
             if hasattr(form.plain, name):
                 setattr(self, name, getattr(form.plain, name))
@@ -160,16 +160,15 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None stands for the training rows, each left out of its own
-            prediction (and no other row that repeats it).
+            Rows to predict. None predicts the training rows, each left out of its own prediction
+            (copies of a row stay in).
 
         Returns
         -------
         y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, of the form that `y` had in `fit`, in the chunks of `X`; of equally
-            probable classes the first. Nothing is pooled before they are computed; rows that are
-            not as in `fit`, and queries without weight where ``handle_empty="error"``, are an
-            error only then.
+            Predictions, in the form of `y` in `fit`, in the chunks of `X`; the first of equally
+            probable classes. They are lazy: invalid rows, and queries without weight with
+            ``handle_empty="error"``, raise an error only when they are computed.
         """
         return self._predicted(X, self._predicting())
 
@@ -179,11 +178,11 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         estimator : NadarayaWatsonRegressor or NadarayaWatsonClassifier
-            An estimator of :mod:`nwkr` with the bandwidth that was found here.
+            An estimator of :mod:`nwkr` with the same bandwidth.
         """
         check_is_fitted(self)
         parts = self._chunks.X, self._chunks.y, self._chunks.sample_weight
-        # One by one: Dask warns where arrays and frames are computed together.
+        # One by one, because Dask warns if arrays and frames are computed together.
         X, y, sample_weight = (None if part is None else part.compute() for part in parts)
         found = {"bandwidth": self.bandwidth_}
         for name in ("degree", "ridge"):
@@ -202,17 +201,17 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _goes_by_rule(self):
-        """Whether a rule of thumb is asked for."""
+        """Whether the bandwidth is a rule of thumb."""
         some = isinstance(self.bandwidth, str | RuleOfThumb | dict)
         return some and self.metric == "euclidean"
 
     def _in_memory(self, estimator_class, **params):
-        """An ordinary estimator with the parameters of this one, and some others."""
+        """An ordinary estimator with the parameters of this one, except for some."""
         names = set(estimator_class._get_param_names()) & set(self._get_param_names())
         return estimator_class(**{name: getattr(self, name) for name in names} | params)
 
     def _plain(self, X):
-        """An ordinary estimator that rows are checked by."""
+        """An ordinary estimator that checks rows."""
         if self.metric == "precomputed":
             raise ValueError(
                 "metric='precomputed' needs all distances in memory; got chunks. Choose another "
@@ -248,11 +247,11 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return plain
 
     def _survey_with_gaps(self, chunks, form) -> tuple[Form, Survey]:
-        """The survey, and the form of rows of which is known where numbers are missing."""
+        """The survey, and the form of rows with the columns that have missing numbers."""
         survey = self._survey(chunks, form)
         assert survey.columns is not None
         columns = form.columns.missing_in(form.columns.by_feature(survey.columns.gaps))
-        if columns.missing is not None:  # that they are is a column, too
+        if columns.missing is not None:  # an indicator of missing numbers is a column too
             form = form.of(columns)
             survey = self._survey(chunks, form)
         if columns.gaps:
@@ -260,7 +259,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return form, survey
 
     def _survey_for_rule(self, chunks, form, survey) -> Survey:
-        """The survey with a spread of columns that a few rows far away do not make."""
+        """The survey with a spread of columns that is robust to outliers."""
         counting, of_numbers = self._counting(), survey
         if any(isinstance(feature, Cycle) for feature in form.columns.features):
             cut = partial(cut_open, columns=form.columns, mean=survey.columns.mean)
@@ -287,17 +286,17 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return survey
 
     def _choose(self, chunks, model_of, survey, columns) -> dict[str, Any]:
-        """The window, and whatever else is found: attributes of the fitted estimator."""
+        """The window, and further attributes of the fitted estimator."""
         return {"window": self._resolve(self.bandwidth, survey, survey.n_counted, columns)}
 
     def _resolve(self, bandwidth, survey, n_rows, columns) -> FixedWindow:
-        """A bandwidth that is the same for all of so many rows."""
+        """A fixed bandwidth for this many rows."""
         rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
         of_thumb = isinstance(rule, RuleOfThumb)
         if not of_thumb and (callable(rule) or isinstance(rule, KNearest | Adaptive)):
             raise ValueError(
                 f"bandwidth must be a number, one for each feature, or a rule of thumb for rows in "
-                f"chunks; got {bandwidth!r}, which looks at all rows at once. Find a bandwidth on "
+                f"chunks; got {bandwidth!r}, which needs all rows at once. Choose a bandwidth on "
                 f"a sample of them, or with a CV estimator."
             )
         euclidean = self.metric == "euclidean"
@@ -313,7 +312,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return resolve_by_spread(bandwidth, spread, n_rows, kernel, columns)
 
     def _predicted(self, X, answer):
-        """A lazy array of what `answer` makes of the model and the pooled values of queries."""
+        """A lazy array of `answer` applied to the model and the pooled values of queries."""
         check_is_fitted(self)
         source = self._chunks.X if X is None else X
         if X is not None:
@@ -333,7 +332,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return tasks.array(answers, sizes_of_blocks(source), answer(model, nothing))
 
     def _goes_by_lattice(self, X):
-        """Whether keys and queries meet on a lattice, and not pair by pair."""
+        """Whether to pool on a lattice, not pair by pair."""
         model = self._model
         if model.lattice is None:
             return False
@@ -349,7 +348,7 @@ def _itself(rows):
 
 
 def _one_by_one(rows, functions):
-    """What functions make of rows, one after the other."""
+    """The composition of functions of rows."""
     for function in functions:
         rows = None if rows is None else function(rows)
     return rows

@@ -1,4 +1,4 @@
-"""Collections of training rows and of queries: chunk beside chunk."""
+"""Collections of training rows and of queries in aligned chunks."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Chunks:
         Raises
         ------
         TypeError
-            If one of them is no Dask collection.
+            If one of them is not a Dask collection.
         ValueError
-            If they cannot be cut alike.
+            If their chunks cannot be aligned.
         """
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             if data is None and name == "sample_weight":
@@ -68,7 +68,7 @@ class Chunks:
 
     @property
     def sizes(self) -> tuple[float, ...]:
-        """Numbers of rows of the chunks, NaN where they are not known."""
+        """Numbers of rows of the chunks; NaN if unknown."""
         return sizes_of_blocks(self.X)
 
     def rows(self, tasks: Tasks, form: Any) -> list[Any]:
@@ -77,14 +77,14 @@ class Chunks:
         Parameters
         ----------
         tasks : Tasks
-            The tasks that they are to be among.
+            The tasks to which they are added.
         form : tuple
-            What stands for the form of the rows.
+            Key of the form of the rows.
 
         Returns
         -------
         keys : list of tuple
-            What stands for the rows of each chunk.
+            Keys of the rows of each chunk.
         """
         return [
             tasks.add("rows", number, _rows, form, number, *tasks.blocks(parts))
@@ -93,7 +93,7 @@ class Chunks:
 
     @property
     def blocks(self) -> list[tuple]:
-        """Of each chunk the rows, targets and, if there are any, weights: each delayed."""
+        """The delayed rows, targets and, if there are any, weights of each chunk."""
         parts = (self.X, self.y, self.sample_weight)
         return list(zip(*(row_blocks(data) for data in parts if data is not None)))
 
@@ -111,7 +111,7 @@ def _cut_alike(name, data, X):
         if len(ours) == len(wanted):
             return data
         raise ValueError(
-            f"{name} must have as many chunks as X, for the numbers of their rows are not known; "
+            f"{name} must have as many chunks as X, because the numbers of rows are unknown; "
             f"got {len(ours)} and {len(wanted)}. compute_chunk_sizes() of an array finds them."
         )
     if sum(ours) != sum(wanted):
@@ -123,7 +123,7 @@ def _cut_alike(name, data, X):
 
 
 def check_queries(X: Any) -> None:
-    """Refuse queries that are in no collection."""
+    """Refuse queries that are not a Dask collection."""
     if not is_lazy(X):
         raise TypeError(
             f"X must be a Dask array or frame, or None for the training rows; got "

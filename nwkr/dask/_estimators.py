@@ -1,4 +1,4 @@
-"""The estimators over chunks."""
+"""The estimators for chunks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = [
 
 
 class NadarayaWatsonRegressor(Regression):
-    """Nadaraya-Watson kernel regression over Dask collections.
+    """Nadaraya-Watson kernel regression for Dask collections.
 
-    The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
-    has the same parameters, with these limits: `bandwidth` is a number, one for each feature, or a
-    rule of thumb; `metric` is not "precomputed", and with any other than "euclidean" the bandwidth
-    is a number. A task has one thread, whatever `n_jobs` is.
+    It corresponds to the estimator of the same name in :mod:`nwkr`, for training rows and queries
+    in chunks. It has the same parameters, with these limits: `bandwidth` is a number, one for each
+    feature, or a rule of thumb; `metric` is not "precomputed", and with metrics other than
+    "euclidean" the bandwidth is a number. Each task uses one thread, regardless of `n_jobs`.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class NadarayaWatsonRegressor(Regression):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -59,13 +59,14 @@ class _RegressorSearch(SearchOverChunks, _regressor_cv.NadarayaWatsonRegressorCV
 
 
 class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
-    """Kernel regression over Dask collections that finds its bandwidth, and whether to fit lines.
+    """Kernel regression for Dask collections that chooses its bandwidth and its degree.
 
-    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches as that
-    does: it predicts some rows, drawn at random from all chunks, from all others. Each step of the
-    search is one graph in which every chunk pools for these rows, for many bandwidths at once.
-    One bandwidth for each feature is looked for within the sample, and tried on all in multiples.
-    Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is None.
+    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches in the
+    same way: it predicts some rows, drawn at random from all chunks, from all others. Each step of
+    the search is one graph, in which every chunk pools for these rows and many bandwidths at once.
+    The descent to one bandwidth for each feature uses the sample only; multiples of its result are
+    tried on all rows. Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is
+    None.
 
     Attributes
     ----------
@@ -74,11 +75,11 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
-        Its score.
+        The score of the best candidate.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as of the ordinary estimator.
+        One entry for each candidate, as in the ordinary estimator.
     n_queries_ : int
         Number of training rows that were predicted.
     kernel_ : Kernel
@@ -86,7 +87,7 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -108,22 +109,22 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
 
 
 class NadarayaWatsonClassifier(Classification):
-    """Nadaraya-Watson kernel classification over Dask collections.
+    """Nadaraya-Watson kernel classification for Dask collections.
 
-    The estimator of the same name in :mod:`nwkr`, for training rows and queries in chunks. It
-    has the same parameters, with these limits: `bandwidth` is a number, one for each feature, or a
-    rule of thumb; `metric` is not "precomputed", and with any other than "euclidean" the bandwidth
-    is a number. A task has one thread, whatever `n_jobs` is. With ``degree=1`` rows are read some
-    dozen times, once for each step of the trend's.
+    It corresponds to the estimator of the same name in :mod:`nwkr`, for training rows and queries
+    in chunks. It has the same parameters, with these limits: `bandwidth` is a number, one for each
+    feature, or a rule of thumb; `metric` is not "precomputed", and with metrics other than
+    "euclidean" the bandwidth is a number. Each task uses one thread, regardless of `n_jobs`. With
+    ``degree=1`` rows are read about a dozen times, once for each Newton step of the trend.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label of a query that no training row has weight for, if it has one.
+        The label for queries for which no training row has weight.
     trend_ : Pipeline or None
-        The logistic regression, behind a scaler; None with ``degree=0``, or of one class.
+        The logistic regression, after a scaler. None with ``degree=0``, or for a single class.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The bandwidth in use.
     kernel_ : Kernel
@@ -131,7 +132,7 @@ class NadarayaWatsonClassifier(Classification):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------
@@ -162,32 +163,32 @@ class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifie
 
 
 class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
-    """Kernel classification over Dask collections that chooses its bandwidth by leave-one-out.
+    """Kernel classification for Dask collections that chooses its bandwidth and its degree.
 
-    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches over chunks
-    as :class:`NadarayaWatsonRegressorCV` does, with the same limits. For the trend, rows are read
-    some dozen times more.
+    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches like
+    :class:`NadarayaWatsonRegressorCV`, with the same limits. For the trend, rows are read about a
+    dozen more times.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label of a query that no training row has weight for, if it has one.
+        The label for queries for which no training row has weight.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The best bandwidth.
     degree_ : {0, 1}
         The best degree.
     ridge_ : float
-        The best `ridge`; `inf` for steps without slopes.
+        The ridge of the best candidate; `inf` for steps without slopes.
     trend_ : Pipeline or None
-        The logistic regression, behind a scaler; None with ``degree_=0``, or of one class.
+        The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
-        Its score.
+        The score of the best candidate.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as of the ordinary estimator.
+        One entry for each candidate, as in the ordinary estimator.
     n_queries_ : int
         Number of training rows that were predicted.
     kernel_ : Kernel
@@ -195,7 +196,7 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of features seen by `fit`, where all are strings.
+        Names of the features seen by `fit`, if all are strings.
 
     See Also
     --------

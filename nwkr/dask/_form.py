@@ -1,4 +1,4 @@
-"""What the rows of a chunk have to look like: the checks of an ordinary estimator, by chunk."""
+"""Checks of the rows of a chunk, by an ordinary estimator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Form", "Rows", "Weighing"]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a chunk of training data that have weight.
+    """The rows of a chunk of training data with weight.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Rows:
     sample_weight : ndarray of shape (n_rows,)
         Their weights, which are positive.
     numbers : ndarray of shape (n_rows,)
-        Where they are among all rows of the chunk.
+        Their numbers among all rows of the chunk.
     n_all : int
         Number of these.
     """
@@ -50,18 +50,18 @@ class Rows:
 
 @dataclass(frozen=True)
 class Weighing:
-    """What rows weigh as keys.
+    """The weights of rows as keys.
 
     Attributes
     ----------
     targets : Targets or ClassTargets
-        What targets are, without rows.
+        The conversion of targets, without rows.
     heaviest : float
         The greatest weight of a key.
     class_weights : ndarray of shape (n_classes,) or None
-        Factors of the weights by class; None where there are no classes.
+        Factors of the weights by class; None for regression.
     unit : float
-        As how many rows the heaviest key counts.
+        The number of rows that the heaviest key counts as.
     """
 
     targets: Any
@@ -70,7 +70,7 @@ class Weighing:
     unit: float
 
     def of(self, rows: Rows | None) -> tuple[Rows | None, np.ndarray]:
-        """Rows that count, and their weights as shares of the heaviest; None if there is none."""
+        """Rows with weight, and their weights relative to the heaviest; None if there are none."""
         if rows is None:
             return None, np.empty(0)
         weights = rows.sample_weight / self.heaviest
@@ -82,21 +82,21 @@ class Weighing:
         return (rows if len(counted) else None), weights
 
     def weighed(self, rows: Rows) -> Rows | None:
-        """Rows that count, with their weights as keys for sample weights."""
+        """Rows with weight, with their weights as keys as sample weights."""
         counted, weights = self.of(rows)
         return counted and replace(counted, sample_weight=self.heaviest * weights)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What all rows have in common.
+    """The common form of all rows.
 
     Attributes
     ----------
     plain : estimator
-        An ordinary estimator that knows the names and the number of features.
+        An ordinary estimator with the names and the number of features.
     exact : bool, default=False
-        Whether moments are made of the rows, which need the digits of float64.
+        Whether moments are computed from the rows, which need float64.
     """
 
     plain: NadarayaWatsonBase
@@ -104,17 +104,17 @@ class Form:
 
     @property
     def columns(self) -> Columns:
-        """How features become columns."""
+        """The conversion of features to columns."""
         return self.plain._columns
 
     def of(self, columns: Columns) -> Form:
-        """The same with columns of which more is known."""
+        """The same with more completely known columns."""
         plain = copy(self.plain)
         plain._columns = columns
         return replace(self, plain=plain)
 
     def rows(self, number: int, X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
-        """The rows of a chunk that have weight.
+        """The rows of a chunk with weight.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Form:
         Raises
         ------
         ValueError
-            If they are not as they have to be.
+            If they are invalid.
         """
         with of_block("X, y and sample_weight", number):
             parts = (X, y) if sample_weight is None else (X, y, sample_weight)

@@ -1,9 +1,9 @@
-"""Chunks of keys hand their weights to one lattice, and chunks of queries read from it.
+"""The graph that pools on a lattice: chunks of keys add weights, chunks of queries read sums.
 
-So there are as many tasks as chunks, not as pairs of chunks, and nothing that grows with the rows
-is kept. The few queries that are so far from all keys that the lattice is not certain of them
-look at the keys themselves, all together: each chunk of keys is read a second time if there are
-any. Training rows that leave themselves out are read a second time in any case.
+There are as many tasks as chunks, not as pairs of chunks, and memory does not grow with the rows.
+Queries far from all keys may be uncertain on the lattice. They are collected and pooled pair by
+pair, for which each chunk of keys is read a second time. Training rows that leave themselves out
+are always read a second time.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from nwkr.dask._model import Asked, Model, merge
 
 __all__ = ["answers_by_lattice"]
 
-# Queries from which on it is worth while to know which keys are near.
+# The number of queries from which sorting the keys by place pays off.
 _MANY_QUERIES = 1000
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What a chunk of queries has read from the lattice.
+    """The results of a chunk of queries on the lattice.
 
     Attributes
     ----------
     values : ndarray of shape (n_queries, n_outputs)
         Pooled values.
     left : ndarray of shape (n_left,)
-        Numbers of the queries whose values are not certain.
+        Numbers of the queries with uncertain values.
     asked : Asked
         These queries.
     """
@@ -47,25 +47,25 @@ class _Read:
 def answers_by_lattice(
     tasks: Tasks, model: Model, chunks: Chunks, queries: Any, answer: Callable
 ) -> list[Any]:
-    """Tasks that answer queries from a lattice.
+    """Add tasks that pool queries on a lattice.
 
     Parameters
     ----------
     tasks : Tasks
-        The tasks that they are to be among.
+        The tasks to which they are added.
     model : Model
-        What tasks have to know.
+        The model for all tasks.
     chunks : Chunks
         The training rows.
     queries : Dask array or frame or None
         The queries; None for the training rows, each left out of its own answer.
     answer : callable
-        From the model and pooled values to what is asked for.
+        Maps the model and pooled values to results.
 
     Returns
     -------
     keys : list of tuple
-        What stands for the answers of each chunk of queries.
+        Keys of the results of each chunk of queries.
     """
     blocks, known = chunks.blocks, tasks.put("model", model)
     handed = [
@@ -123,7 +123,7 @@ def _read(model, points, asked, own):
 
 
 def _left(read):
-    """The queries that are left of all chunks, where those of each start, and their numbers."""
+    """The uncertain queries of all chunks, the start of each chunk, and their numbers."""
     starts = np.cumsum([0] + [len(part.left) for part in read])
     queries = np.concatenate([part.asked.attention.queries for part in read])
     return queries, starts, np.concatenate([part.left for part in read])

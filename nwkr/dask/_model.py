@@ -1,7 +1,7 @@
-"""What every task has to know: how chunks of keys and of queries meet, and what comes of it.
+"""The model for all tasks: sums over pairs of chunks, and results from the merged sums.
 
-A partial result is pooled over one chunk of keys. All are about one common centre and in one unit,
-so they merge (`PooledSums`); the fits are made of the merged sums alone.
+A partial result is pooled over one chunk of keys. All have one common centre and unit, so they can
+be merged (`PooledSums`). Fits are computed from the merged sums only.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from nwkr.kernels import Kernel
 
 __all__ = ["Asked", "Keys", "Model", "merge"]
 
-# Queries so many bandwidths apart have moments about different centres, or digits are lost.
+# Queries further apart than this, in bandwidths, need moments about different centres.
 _REACH = 512.0
-# Few keys weigh less than this share of the mean: near them, too, a lattice is to be certain.
+# Few keys weigh less than this share of the mean; the lattice must be certain near them too.
 _LIGHT = 0.1
 
 
@@ -40,9 +40,9 @@ class Keys:
     targets : ndarray of shape (n_keys, n_outputs)
         Their targets, in the common unit; where there is a trend, residuals and curvature.
     rows : Rows
-        What they were made of.
+        The rows of these keys.
     trend : Trend or None
-        The trend, and what it says of them.
+        The trend, with its results for them.
     """
 
     attention: Attention
@@ -52,7 +52,7 @@ class Keys:
 
     @property
     def of_rows(self) -> np.ndarray:
-        """Which key each row of the chunk is, -1 for none, of shape (n_all,)."""
+        """The number of the key of each row of the chunk, -1 for none, of shape (n_all,)."""
         numbers = np.full(self.rows.n_all, -1)
         numbers[self.rows.numbers] = np.arange(len(self.rows.numbers))
         return numbers
@@ -60,14 +60,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries that are asked about.
+    """Queries to predict.
 
     Attributes
     ----------
     attention : Attention
-        The queries and their window; with the keys that they leave out, if they do.
+        The queries and their window, with the keys that they leave out, if any.
     logits : ndarray of shape (n_queries, n_logits) or None
-        What the trend says of them, if there is one.
+        The logits of the trend, if there is one.
     """
 
     attention: Attention
@@ -79,7 +79,7 @@ class Asked:
         return Asked(self.attention.take(rows), logits)
 
     def alone(self, rows: np.ndarray) -> Asked:
-        """Some of the queries, with no other keys than those that they leave out."""
+        """Some of the queries, with only the keys that they leave out."""
         some = self.take(rows)
         if some.attention.leave_out is None:
             return some
@@ -90,7 +90,7 @@ class Asked:
         return replace(some, attention=attention)
 
     def fit(self, fitting: LocalLines | NewtonStep, sums: PooledSums) -> np.ndarray:
-        """What a fit from sums predicts."""
+        """Predictions of a fit from sums."""
         if isinstance(fitting, NewtonStep):
             return fitting.fit_sums(self.attention, sums, self.logits).predictions
         return fitting.fit_sums(self.attention, sums).predictions
@@ -98,12 +98,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Model:
-    """How queries attend to chunks of keys.
+    """The parameters of pooling over chunks of keys.
 
     Attributes
     ----------
     form : Form
-        What rows look like.
+        The form of the rows.
     kernel : Kernel
         The kernel.
     window : FixedWindow
@@ -111,25 +111,25 @@ class Model:
     metric : str, callable or Metric
         The metric.
     lines : LocalLines
-        What is fitted in a window.
+        The local fit.
     weighing : Weighing
-        What rows weigh, and what their targets are.
+        The weights of rows, and the conversion of targets.
     handle_empty : {"nearest", "mean", "nan", "error"}
-        What a query gets that no key has weight for.
+        The prediction for queries without weights.
     algorithm : {"auto", "dense", "blocks", "lattice"}
-        How the sums are made; but for "lattice" over each chunk.
+        The algorithm; except for "lattice", within each pair of chunks.
     tol : float
-        Relative error that a sum may have.
+        Allowed relative error of a sum.
     n_keys : int
         Number of keys.
     mass : float
         Sum of the weights of all keys.
     gaps : ndarray of bool, of shape (n_columns,)
-        Where numbers of keys are missing.
+        Columns with missing numbers of keys.
     lowest, highest : ndarray of shape (n_columns,)
-        Ends of the columns of all keys.
+        Ranges of the columns of all keys.
     trend : Trend or None, default=None
-        The trend of classes, of no rows.
+        The trend of classes, without rows.
     curvature : ndarray of shape (n_logits,) or None, default=None
         Mean curvature of all rows under it.
     lattice : SharedLattice or None, default=None
@@ -156,18 +156,18 @@ class Model:
 
     @property
     def targets(self) -> Any:
-        """What targets are, without rows."""
+        """The conversion of targets, without rows."""
         return self.weighing.targets
 
     def fitting(self, lines: LocalLines) -> LocalLines | NewtonStep:
-        """What is fitted in a window, given lines about some centre."""
+        """The local fit, from lines with some centre."""
         if self.trend is None:
             return lines
         assert self.curvature is not None
         return NewtonStep.of_lines(lines, self.window, self.curvature, self.trend.link)
 
     def asked(self, queries: np.ndarray, own: Keys | None = None) -> Asked:
-        """Queries, which may be all rows of a chunk that leave out the keys that they are."""
+        """Queries, which may be the rows of a chunk that leave themselves out."""
         attention, logits = self._attention(queries), None
         if own is not None:
             attention = own.attention.replace(queries=queries, leave_out=own.of_rows)
@@ -180,13 +180,13 @@ class Model:
 
     @property
     def all_numbers(self) -> bool:
-        """Whether all columns that count hold numbers, none of them missing."""
+        """Whether all columns with finite bandwidth hold numbers without missing values."""
         kinds = self.form.columns.kinds
         special = self.gaps if kinds is None else self.gaps | kinds.is_label
         return not (special & np.isfinite(self.window.bandwidth)).any()
 
     def sharing_lattice(self, n_chunks: int) -> Model:
-        """The same with a lattice for all chunks of keys, if there can be one."""
+        """The same with a lattice for all chunks of keys, if possible."""
         dense = self.trend is not None or not sparse.issparse(self.targets.values)
         dense &= self.metric == "euclidean"
         if not (dense and self.all_numbers):
@@ -216,14 +216,14 @@ class Model:
         return replace(self, lattice=lattice.for_parts(max(1, self.n_keys // n_chunks)))
 
     def keys(self, rows: Rows | None, *, arranged: bool = True) -> Keys | None:
-        """Keys of a chunk, of which there may be none.
+        """Keys of a chunk, if there are any.
 
         Parameters
         ----------
         rows : Rows or None
             Rows of the chunk that have weight.
         arranged : bool, default=True
-            Whether to find out which of them are near each other, for many queries.
+            Whether to sort them by place, which helps with many queries.
 
         Returns
         -------
@@ -261,7 +261,7 @@ class Model:
         keys : Keys
             The keys.
         leave_out : ndarray of shape (n_queries,) or None, default=None
-            The key that each query is and leaves out, -1 for none.
+            The number of the key that each query leaves out, -1 for none.
 
         Returns
         -------
@@ -303,7 +303,7 @@ class Model:
         return found
 
     def spread(self, keys: Keys) -> Points:
-        """What a chunk of keys hands to the points of the lattice."""
+        """The weights of a chunk of keys on the points of the lattice."""
         assert self.lattice is not None
         attention = keys.attention
         values = self.fitting(self.lines).values(attention.keys, keys.targets)
@@ -343,7 +343,7 @@ class Model:
         )
 
     def _by_centre(self, queries):
-        """Queries that are near each other in bandwidths, with lines about a centre near them."""
+        """Groups of neighbouring queries, with lines relative to a centre near them."""
         lines, bandwidth = self.lines, self.window.bandwidth
         if not lines.has_slopes:
             return [(None, lines)]
@@ -368,7 +368,7 @@ def merge(one: PooledSums | None, other: PooledSums | None) -> PooledSums | None
 
 
 def _together(parts: Sequence[tuple], n_queries: int) -> PooledSums:
-    """Sums of all queries, from those of some each."""
+    """Sums of all queries, from the sums of groups."""
     (rows, sums), *_ = parts
     if rows is None:
         return sums

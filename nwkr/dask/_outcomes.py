@@ -1,4 +1,4 @@
-"""What estimators over chunks predict: targets as values, and back."""
+"""Conversion of targets to values and back, for chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Classification", "Regression"]
 
 
 class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
-    """Regression over chunks."""
+    """Regression for chunks."""
 
     _plain_class = _regressor.NadarayaWatsonRegressor
 
@@ -40,7 +40,7 @@ class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
 
 
 class Classification(ClassifierMixin, ChunkedEstimator):
-    """Classification over chunks."""
+    """Classification for chunks."""
 
     _plain_class = _classifier.NadarayaWatsonClassifier
 

@@ -1,4 +1,4 @@
-"""Every chunk of queries meets every chunk of keys: partial sums, merged in a tree."""
+"""The graph that pools pair by pair: partial sums for all pairs of chunks, merged in a tree."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ __all__ = ["answers_by_pairs"]
 def answers_by_pairs(
     tasks: Tasks, model: Model, chunks: Chunks, queries: Any, answer: Callable
 ) -> list[Any]:
-    """Tasks that answer queries from all pairs with keys.
+    """Add tasks that pool queries over all pairs with keys.
 
     There are as many tasks as pairs of chunks, and as many merges.
 
     Parameters
     ----------
     tasks : Tasks
-        The tasks that they are to be among.
+        The tasks to which they are added.
     model : Model
-        What tasks have to know.
+        The model for all tasks.
     chunks : Chunks
         The training rows.
     queries : Dask array or frame or None
         The queries; None for the training rows, each left out of its own answer.
     answer : callable
-        From the model and pooled values to what is asked for.
+        Maps the model and pooled values to results.
 
     Returns
     -------
     keys : list of tuple
-        What stands for the answers of each chunk of queries.
+        Keys of the results of each chunk of queries.
     """
     left_out = queries is None
     known = tasks.put("model", model)

@@ -1,8 +1,8 @@
-"""Quartiles of all rows, where a few rows far away may make a standard deviation.
+"""Quartiles of all rows, for a spread that is robust to outliers.
 
-The quartiles of all rows are between the least and the greatest of the chunks' own, which nearly
-always tells that no row is far away. Where it does not, rows are counted in bins between these
-ends, and those of one bin again, until it holds one number.
+The quartiles of all rows lie between the least and the greatest quartile of the chunks. This
+nearly always proves that there are no outliers. Otherwise rows are counted in bins between these
+ends, and again within one bin, until it holds one number.
 """
 
 from __future__ import annotations
@@ -86,18 +86,18 @@ class _Bins:
 
 
 def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> Survey:
-    """The survey with a spread that a few rows far away do not make.
+    """The survey with a spread that is robust to outliers.
 
     Parameters
     ----------
     chunks : Chunks
         The training rows.
     form : Form
-        What they look like.
+        Their form.
     survey : Survey
-        What is known of them.
+        Their survey.
     counting : callable
-        From rows to those that count.
+        Maps rows to rows with weight.
 
     Returns
     -------
@@ -124,24 +124,24 @@ def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> 
 
 
 def cut_open(rows: Rows, columns: Columns, mean: np.ndarray) -> Rows:
-    """Rows with a place on the line for each on a cycle, which is cut where they are fewest.
+    """Rows with periodic features as numbers on a line, cut opposite to their mean.
 
     Parameters
     ----------
     rows : Rows
         Some rows.
     columns : Columns
-        How features become columns.
+        The conversion of features to columns.
     mean : ndarray of shape (n_columns,)
         The mean of all rows.
 
     Returns
     -------
     rows : Rows
-        The same; the place is in the first of the columns of a cycle.
+        The same; the number is in the first column of a periodic feature.
     """
     first, X = columns.by_feature(np.arange(rows.X.shape[1])), rows.X.copy()
-    # Cycles are cut opposite to where most of the weight is: to the mean, which has all.
+    # Circles are cut opposite to the mean, where most of the weight is.
     weights = np.append(np.zeros(len(X)), 1.0)
     table = columns.decode(np.vstack([X, mean]), weights)[:-1]
     cycles = [number for number, f in enumerate(columns.features) if isinstance(f, Cycle)]

@@ -1,4 +1,4 @@
-"""Some rows of all chunks, drawn at random, and where they are."""
+"""A random sample of the rows of all chunks, with their positions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Sample", "merge_samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows that were drawn.
+    """Sampled rows.
 
     Attributes
     ----------
     size : float
-        How many are to be drawn; infinite for all.
+        Number of rows to draw; infinite for all.
     X, y, sample_weight : ndarray
         The rows.
     chunk, number : ndarray of shape (n_rows,)
         The chunk of each, and its number there.
     place : ndarray of shape (n_rows,)
-        Random numbers: the rows with the least are drawn.
+        Random numbers; the rows with the smallest are drawn.
     """
 
     size: float
@@ -39,7 +39,7 @@ class Sample:
     def of(
         cls, chunk: int, rows: Rows | None, size: float, seed: int, classes: np.ndarray | None
     ) -> Sample | None:
-        """Draw rows of a chunk, one of each class among them.
+        """Draw rows of a chunk, including one of each class.
 
         Parameters
         ----------
@@ -48,11 +48,11 @@ class Sample:
         rows : Rows or None
             Its rows.
         size : float
-            How many are to be drawn of all chunks.
+            Number of rows to draw from all chunks.
         seed : int
             Seed for drawing.
         classes : ndarray or None
-            The labels of which the first row drawn comes before all others; None for none.
+            The labels of which at least one row is drawn; None for none.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class Sample:
         return sample._drawn(classes)
 
     def at_keys(self, chunk: int, numbers: np.ndarray) -> np.ndarray:
-        """For each row, which of the keys of a chunk it is, these being of some numbers; or -1."""
+        """For each row, its number among the given keys of a chunk; -1 for none."""
         leave_out = np.full(len(self.place), -1)
         own = np.flatnonzero(self.chunk == chunk)
         order = np.argsort(numbers)
@@ -80,7 +80,7 @@ class Sample:
         return Sample(self.size, *(part[some] for part in parts))
 
     def _drawn(self, classes):
-        """The rows with the least random numbers, in their order."""
+        """The rows with the smallest random numbers, in order."""
         if len(self.place) <= self.size:
             return self
         order = np.argsort(self.place)
@@ -91,7 +91,7 @@ class Sample:
 
 
 def merge_samples(one: Sample | None, other: Sample | None, classes=None) -> Sample | None:
-    """Rows drawn of the chunks of both, of which `other` are later."""
+    """The sample of the chunks of both; those of `other` are later."""
     if one is None or other is None:
         return one if other is None else other
     names = "X", "y", "sample_weight", "chunk", "number", "place"

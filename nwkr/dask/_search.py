@@ -1,9 +1,9 @@
-"""The search over chunks: some rows, each predicted from all others, whichever chunk these are in.
+"""The search over chunks: sampled rows, each predicted from all others.
 
-The search is that of the ordinary estimators (`nwkr/_search.py`), run on a sample of the rows. What
-differs is where leave-one-out sums come from: each chunk of keys pools for the sample, for many
-bandwidths at once, and the sums merge. A descent to one bandwidth for each feature stays within the
-sample; what it finds is tried, in multiples, on all.
+The search is that of the ordinary estimators (`nwkr/_search.py`), on a sample of the rows. Only
+the leave-one-out sums differ: each chunk of keys pools for the sample, for many bandwidths at
+once, and the sums are merged. A descent to one bandwidth for each feature uses the sample only;
+multiples of its result are tried on all rows.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ from nwkr.dask._sample import Sample, merge_samples
 
 __all__ = ["ChunkedSearch", "SearchOverChunks"]
 
-# With subsample="auto" all rows are predicted up to the first number, beyond it the second.
+# With subsample="auto", all rows are predicted up to the first number; beyond it, the second
+# number.
 _MOST_ROWS, _ROWS_DRAWN = 20_000, 5_000
-# What was found on a sample is tried on all in multiples, too: powers of sqrt 2.
+# The result on a sample is tried on all rows times these powers of sqrt 2.
 _NEARBY = range(-3, 4)
 
 
 class ChunkedSearch(ChunkedEstimator):
-    """A bandwidth from some rows, each predicted from all others."""
+    """An estimator for chunks that chooses its bandwidth."""
 
     _searching_class: type[SearchOverChunks]
 
@@ -94,7 +95,7 @@ class ChunkedSearch(ChunkedEstimator):
 
 
 def _drawn(model, chunk, rows, size, seed, classes):
-    keys = model.keys(rows, arranged=False)  # of which some classes may be left out
+    keys = model.keys(rows, arranged=False)  # some classes may be absent
     return Sample.of(chunk, None if keys is None else keys.rows, size, seed, classes)
 
 
@@ -107,7 +108,7 @@ class _OverChunks:
     chunks : Chunks
         The training rows.
     model_of : callable
-        From a window, and what is fitted in it, to a model.
+        Maps a window and a local fit to a model.
     sample : Sample
         The rows to predict.
     any_model : Model
@@ -121,7 +122,7 @@ class _OverChunks:
 
     @property
     def trend(self) -> Trend | None:
-        """The trend, and what it says of the sample."""
+        """The trend, with its results for the sample."""
         keys = self.own(self.any_model)
         return keys.trend and keys.trend.take(np.argsort(keys.rows.numbers))
 
@@ -180,7 +181,7 @@ class _LeaveOneOut(LeaveOneOut):
         keys, sample = self.over.own(model), self.over.sample
         asked, fitting = model.asked(sample.X, keys), model.fitting(model.lines)
         own, values = asked.attention, fitting.values(keys.attention.keys, keys.targets)
-        # From sums alone, for the other keys are elsewhere.
+        # From sums only, because the other keys are in other chunks.
         of_queries = {} if asked.logits is None else {"logits": asked.logits}
         fit = partial(_fit_sums, fitting, of_queries)
         sums = self.over.pool_each(model, multiples)
@@ -193,13 +194,13 @@ def _fit_sums(fitting, of_queries, attention, values, sums):
 
 
 class SearchOverChunks(BandwidthSearch):
-    """A search that is fitted on a sample, and scores what it finds on all chunks."""
+    """A search on a sample that scores candidates on all chunks."""
 
     over: _OverChunks
     resolve: Callable[..., FixedWindow]
 
     def _validate_training(self, X, y, *, reset=True):
-        # They are checked.
+        # Already checked.
         self._columns = EncodedColumns.like(self.over.any_model.form.columns)
         self.n_features_in_ = self._columns.n_features
         return X, y
@@ -223,7 +224,7 @@ class SearchOverChunks(BandwidthSearch):
         if self.metric == "euclidean" or not isinstance(rule, RuleOfThumb):
             by_weight = np.array_equal(sample_weight, self.over.sample.sample_weight)
             return self.resolve(bandwidth, by_weight)
-        # By the distances within the sample, but for as many rows as there are.
+        # From the distances within the sample, with the number of all rows.
         window = super()._resolve(bandwidth, sample_weight, distances)
         share = len(self._rows) / self.over.any_model.n_keys
         return FixedWindow(window.bandwidth * rule.factor(1 / share, 1) / rule.factor(1, 1))
@@ -239,7 +240,7 @@ class SearchOverChunks(BandwidthSearch):
         )
 
     def _descend(self, problem, rule, start, form):
-        # Within the sample, whose rows are fewer, so that its windows are wider.
+        # Within the sample, which has fewer rows, so its windows are wider.
         columns, n_rows = self._columns, len(self._rows)
         factor = wider(columns, problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
         factor = columns.by_column(factor)

@@ -1,4 +1,4 @@
-"""What has to be known of all training rows before any is pooled: moments that merge."""
+"""A survey of all training rows before pooling: ranges, moments and classes, merged."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and spread of columns, under weights, of the numbers that are there.
+    """Weighted mean and spread of the present numbers of columns.
 
     Attributes
     ----------
     mass : float
         Sum of the weights.
     gaps : ndarray of bool, of shape (n_columns,)
-        Where numbers are missing.
+        Columns with missing numbers.
     present : ndarray of shape (n_columns,)
-        Sum of the weights of the rows whose numbers are there.
+        Sum of the weights of the rows with present numbers.
     lowest, highest, mean, spread : ndarray of shape (n_columns,)
         Ends, mean and standard deviation.
     quartiles : ndarray of shape (2, 2, n_columns)
-        Between which numbers the lower and the upper quartile are.
+        Bounds of the lower and the upper quartile.
     """
 
     mass: float
@@ -116,7 +116,7 @@ class Outputs:
     lowest, highest : ndarray of shape (n_outputs,)
         The ends.
     one_output : bool
-        Whether they came as one column without a second axis.
+        Whether they had one dimension.
     """
 
     lowest: np.ndarray
@@ -166,22 +166,22 @@ class Classes:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of training rows.
+    """The survey of training rows.
 
     Attributes
     ----------
     heaviest : float
         The greatest weight. All other weights are shares of it.
     squares : float
-        Sum of the squared weights of the rows that count.
+        Sum of the squared weights of the rows with weight.
     columns : Moments or None
-        Moments of the features over the rows that count; None if no row does.
+        Moments of the features over the rows with weight; None if there are none.
     targets : Outputs or Classes
-        What the targets are.
+        Survey of the targets.
     n_rows : int
-        Number of rows that count.
+        Number of rows with weight.
     robust : ndarray of shape (n_columns,) or None, default=None
-        Spread of each column, whatever a few rows far away do.
+        Spread of each column, robust to outliers.
     """
 
     heaviest: float
@@ -199,25 +199,25 @@ class Survey:
 
     @property
     def unit(self) -> float:
-        """As how many rows the heaviest counts."""
+        """The number of rows that the heaviest row counts as."""
         assert self.columns is not None
         return min(self.n_counted, MOST_ROWS) / self.columns.mass
 
     @property
     def spread(self) -> np.ndarray:
-        """Standard deviation of each column; exactly 0 where it is constant."""
+        """Standard deviation of each column; exactly 0 for a constant column."""
         assert self.columns is not None
         varies = self.columns.highest > self.columns.lowest
         return np.where(varies, self.columns.spread, 0)
 
     @property
     def spread_of_filled(self) -> np.ndarray:
-        """The same where what is missing is at the mean."""
+        """The same with missing numbers at the mean."""
         assert self.columns is not None
         return self.spread * np.sqrt(self.columns.present / self.columns.mass)
 
     def relative_to(self, heaviest: float) -> Survey:
-        """The same with weights that are shares of another one."""
+        """The same with weights relative to another one."""
         factor = self.heaviest / heaviest
         columns = None if self.columns is None else self.columns.times(factor)
         targets = self.targets.times(factor)
@@ -225,7 +225,7 @@ class Survey:
 
 
 def survey_numbers(rows: Rows | None) -> Survey | None:
-    """Survey a chunk of rows whose targets are numbers; None stands for no rows."""
+    """Survey a chunk of rows with numeric targets; None means no rows."""
     if rows is None:
         return None
     y = rows.y.reshape(len(rows.y), -1)
@@ -234,7 +234,7 @@ def survey_numbers(rows: Rows | None) -> Survey | None:
 
 
 def survey_classes(rows: Rows | None, absent: list) -> Survey | None:
-    """Survey a chunk of rows whose targets are classes, of which some do not count."""
+    """Survey a chunk of rows with classes, some of which may have weight 0."""
     if rows is None:
         return None
     labels, codes = np.unique(rows.y, return_inverse=True)

@@ -1,7 +1,7 @@
-"""The trend of classes over chunks: Newton's method, of which each step is one sum over all rows.
+"""The trend of classes over chunks: Newton's method, with one sum over all rows in each step.
 
-The penalty is chosen as in memory (`nwkr/_trend.py`). Those that are looked at first share their
-steps: rows are read once for all of them.
+The penalty is chosen as in memory (`nwkr/_trend.py`). The first candidates share their steps, so
+rows are read once for all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nwkr.dask._survey import Survey
 
 __all__ = ["trend_over_chunks"]
 
-# The mean loss has no larger slope where Newton's method ends.
+# Newton's method ends when the mean loss has no larger derivative.
 _LEAST_SLOPE = 1e-11
 _MOST_STEPS = 100
 _ROUNDING = 1e-12
@@ -39,7 +39,7 @@ class _Scaled:
     columns : ndarray of shape (n_slopes,)
         Numbers of the columns.
     centre, spread : ndarray of shape (n_slopes,)
-        Their centre, which stands for what is missing, and their spread.
+        Their centre, which replaces missing numbers, and their spread.
     """
 
     columns: np.ndarray
@@ -55,7 +55,7 @@ class _Scaled:
         """For columns of surveyed rows."""
         assert survey.columns is not None
         centre, spread = survey.columns.mean[columns], survey.spread_of_filled[columns]
-        # What scikit-learn's scaler takes for constant, but for rounding.
+        # As scikit-learn's scaler, treat columns that are constant up to rounding.
         rounding = survey.n_counted * np.finfo(float).eps
         constant = spread**2 <= rounding * spread**2 + (rounding * centre) ** 2
         return cls(columns, centre, np.where(constant, 1.0, spread))
@@ -82,12 +82,11 @@ class _Regression:
     inverse : ndarray or None, default=None
         Inverse of the curvature.
     objective, loss, dof : float
-        Penalised sum of the losses; mean loss, each row predicted without a copy of itself; degrees
-        of freedom for each logit.
+        Penalised sum of the losses; mean leave-one-out loss; degrees of freedom for each logit.
     before : ndarray or None, default=None
         The coefficients of the last step.
     ends : bool, default=False
-        Whether no step is left to be made.
+        Whether Newton's method has converged.
     """
 
     C: float
@@ -100,7 +99,7 @@ class _Regression:
     ends: bool = False
 
     def step(self, loss: float, gradient: np.ndarray, curvature: np.ndarray, mass: float) -> None:
-        """Go on from where the sums over all rows are these."""
+        """Make a step from the sums over all rows."""
         at, slopes = self.coefficients, self.coefficients[:, 1:]
         objective = loss + float(np.square(slopes).sum()) / (2 * self.C)
         if self.before is not None and objective > self.objective * (1 + _ROUNDING):
@@ -140,7 +139,7 @@ class _OverChunks:
         return self._found[C]
 
     def _start(self, C):
-        """Where Newton's method starts: on a line through the two that are nearest in log C."""
+        """The start of Newton's method: extrapolated from the two nearest in log C."""
         if not self._found:
             return _Regression(C, np.zeros(self._shape))
         near, next_to = sorted(self._found.values(), key=lambda each: abs(np.log(each.C / C)))[:2]
@@ -181,18 +180,18 @@ def trend_over_chunks(
     chunks : Chunks
         The training rows.
     form : Form
-        What they look like.
+        Their form.
     weighing : Weighing
-        Which of them count, and for how much.
+        Their weights.
     survey : Survey
-        What is known of these.
+        Their survey.
     present : ndarray of shape (n_present,)
-        Numbers of the classes that have rows that count.
+        Numbers of the classes that have rows with weight.
 
     Returns
     -------
     trend : Trend
-        The trend, of no rows.
+        The trend, without rows.
     curvature : ndarray of shape (n_logits,)
         Mean curvature of all rows.
     """
