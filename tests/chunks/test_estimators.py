@@ -481,7 +481,7 @@ def assert_refused(error, match, params=None, **data):
     [
         ({"bandwidth": KNearest(3)}, "KNearest"),
         ({"bandwidth": Adaptive()}, "Adaptive"),
-        ({"bandwidth": lambda X, w: 1.0}, "looks at all rows"),
+        ({"bandwidth": lambda X, w: 1.0}, "needs all rows"),
         ({"bandwidth": -1.0}, "bandwidth"),
         ({"bandwidth": [1.0]}, "one for each feature"),
         ({"bandwidth": "wide"}, "bandwidth"),
