@@ -41,7 +41,7 @@ except ImportError:
 
 N_THREADS = 2
 ONE_ROW = (1_000, 3), (10_000, 3), (100_000, 3), (1_000_000, 2)  # rows and columns
-TILE = 512, 1024  # queries and keys, as nwkr has them
+QUERIES_PER_TILE, BYTES_PER_TILE = 512, 2**20  # as nwkr has them
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
 # NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
 # switched off with NumPy, and numba too, so that all run as on one processor.
@@ -76,7 +76,8 @@ def fit_predict(model, X, y, queries):
 
 def bare_loop(X, y, queries, bandwidth):
     """Product, exp2, product over the same tiles; all else is prepared beforehand."""
-    dtype, (height, width) = X.dtype, TILE
+    dtype, height = X.dtype, QUERIES_PER_TILE
+    width = BYTES_PER_TILE // (height * dtype.itemsize)
     q, k = queries / bandwidth, X / bandwidth
     # Log-weights need only come near 0 for each query's nearest key: a few keys tell.
     shift = cdist(q, k[:width], "sqeuclidean").min(axis=1)
