@@ -1,4 +1,4 @@
-"""What share of the pairs blocks of queries visit, told from some of them before any does."""
+"""An estimate of the share of the pairs that blocks of queries visit."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from nwkr.kernels import Kernel
 __all__ = ["Level", "Shares"]
 
 _BOXES_SAMPLED = 16
-# With so few pairs it does not matter how large blocks of queries are.
+# With so few pairs the size of blocks of queries does not matter.
 _FEW_PAIRS = 2**18
-_LARGEST_EXPONENT = 600.0  # sums of such powers are in range
+_LARGEST_EXPONENT = 600.0  # sums of such powers do not overflow
 
 
 class Level(NamedTuple):
-    """Boxes of keys, and the blocks that these are around."""
+    """Boxes of keys, and their blocks."""
 
     boxes: Boxes
     blocks: Blocks
 
     @property
     def sizes(self) -> np.ndarray:
-        """How many keys each holds."""
+        """Number of keys in each."""
         return np.diff(self.blocks.starts)
 
 
 class Shares:
-    """What share of the keys blocks of queries visit, were the queries where the keys are.
+    """The share of the keys that blocks of queries visit, for queries distributed like the keys.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ class Shares:
     levels : tuple of two Level
         Groups of blocks, and the blocks.
     reach : callable
-        ``reach(nearest, farthest, mass, multiple)`` is the squared scaled distance from which on
-        no key matters to a box, of which these are the distances to the groups, and their masses.
+        ``reach(nearest, farthest, mass, multiple)`` is the squared scaled distance beyond which no
+        key matters to a box, from its distances to the groups, and their masses.
     least_share : float
-        The share of a total that may be left out.
+        The share of a total that may be skipped.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Shares:
 
     @cached_property
     def as_many(self) -> bool:
-        """Whether blocks of queries are as large as if there were as many queries as keys."""
+        """Whether blocks of queries have the size for as many queries as keys."""
         n_queries, n_keys = self._pairs.shape
         if n_queries * n_keys < _FEW_PAIRS or queries_per_block(self._pairs, n_queries) == 1:
             return True
@@ -78,14 +78,14 @@ class Shares:
         return here / 2 <= there <= here * 2
 
     def n_within(self, within: float) -> float:
-        """About how many keys are in groups that are within this squared distance of a query."""
+        """Estimated number of keys in groups within this squared distance of a query."""
         probes = np.linspace(0, len(self._groups.blocks) - 1, _BOXES_SAMPLED).astype(int)
         corners = self._groups.boxes.corners.take(probes)
         _, farthest = self._groups.boxes.distances(corners, self._typical_factors())
         return float(((farthest <= within) @ self._groups.sizes).mean())
 
     def visited(self, multiple: float, mass: np.ndarray, within: float = -np.inf) -> float:
-        """About what share of the keys is visited.
+        """The estimated share of the keys that is visited.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Shares:
         mass : ndarray of shape (n_groups,)
             Weights of the groups.
         within : float, default=-inf
-            Blocks that lie wholly within this squared scaled distance are not visited.
+            Blocks entirely within this squared scaled distance are not visited.
 
         Returns
         -------
@@ -103,7 +103,7 @@ class Shares:
         """
         pairs, n_keys = self._pairs, self._pairs.shape[1]
         if pairs.query_factors is not None and pairs.shape[0] <= _BOXES_SAMPLED:
-            # So few queries, whose widths vary, are looked at themselves, by groups.
+            # A few queries with varying widths are tested individually, by groups.
             rows, level = pairs.queries.astype(float), self._groups
             corners = corners_of_runs(rows, np.arange(len(rows)))
             factors = (pairs.query_factors[:, None],) * 2
@@ -115,13 +115,13 @@ class Shares:
         n_visited = ((nearest < reach) & (farthest > within)) @ level.sizes
         endless = self._kernel.log_profile is not None and np.isinf(self._kernel.support)
         if endless and not pairs.must_match:
-            # The sums so far tell when the rest is negligible.
+            # The sums so far show when the rest is negligible.
             n_needed = self._n_needed(nearest, corners.centres(), factors, level, multiple)
             n_visited = np.minimum(n_visited, n_needed)
         return float(n_visited.mean()) / n_keys
 
     def _n_needed(self, nearest, centres, factors, level, multiple):
-        """How many keys are visited, nearest blocks first, before the others are negligible."""
+        """Number of keys visited, nearest blocks first, until the others are negligible."""
         mass = self._masses.of_blocks if level is self._blocks else self._masses.of_groups
         _, farthest = level.boxes.distances(centres, factors)
         at_once = self._pairs.sizes.bytes_per_tile / (8 * self._queries_per_block)

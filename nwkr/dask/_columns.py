@@ -1,4 +1,4 @@
-"""What the columns of training rows in chunks hold: their types say it, or the values that come."""
+"""The features of training rows in chunks, from the types of the columns or from their values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nwkr._which_features import chosen_places
 
 __all__ = ["EncodedColumns", "columns_of"]
 
-# Categories that are collected from all chunks.
+# Maximal number of categories that are collected from all chunks.
 _MOST_CATEGORIES = 100_000
 
 
 class EncodedColumns(Columns):
-    """Columns of rows that are encoded already, of which all is known."""
+    """Columns of rows that are already encoded."""
 
     @classmethod
     def like(cls, columns: Columns) -> EncodedColumns:
@@ -42,16 +42,16 @@ class EncodedColumns(Columns):
 
 
 def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: bool) -> Columns:
-    """What the columns of training rows hold.
+    """The features of training rows in chunks.
 
-    Chunks are read only for categories and levels that no type declares.
+    Chunks are read only to find categories and levels that the types do not declare.
 
     Parameters
     ----------
     X : Dask array or frame
         Training rows.
     categorical, ordered, periodic : object
-        What `categorical_features`, `ordered_features` and `periodic_features` may be.
+        The parameters `categorical_features`, `ordered_features` and `periodic_features`.
     gaps : bool
         Whether numbers may be missing.
 
@@ -63,7 +63,7 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: b
     Raises
     ------
     ValueError
-        If categories of a type are not known, or there are too many.
+        If the categories of a categorical type are unknown, or if there are too many.
     """
     frame = hasattr(X, "columns")
     labels = list(X.columns) if frame else list(range(X.shape[1]))
@@ -98,7 +98,7 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: b
 
 
 def _table(X, labels, values):
-    """Rows in which each category and level comes, and none of the categories of a type."""
+    """Rows with each category and level, and with a missing category."""
     import pandas as pd
 
     if not hasattr(X, "columns"):
@@ -122,7 +122,7 @@ def _table(X, labels, values):
 
 
 def _values_of(X, wanted):
-    """Different values of some columns, by place; of each up to one more than are wanted."""
+    """Distinct values of some columns, by position; for each at most one more than allowed."""
     tasks = Tasks()
     found = [
         tasks.add("values", number, partial(_values_in, wanted=wanted), block)
