@@ -56,6 +56,7 @@ for panel, (name, model) in zip(panels, models.items(), strict=True):
     panel.set(title=f"{name}: log loss {loss:.3f}", xlabel="x1", xlim=(-6, 6), ylim=(-6, 6))
 panels[0].set_ylabel("x2")
 figure.colorbar(shades, ax=panels, label="probability of class 1", shrink=0.9)
+plt.show()
 
 # %%
 # Calibration
@@ -71,6 +72,7 @@ for name, model in models.items():
     ax.plot(foretold, shares, styles[name], markersize=5, label=name)
 ax.set(xlabel="probability of class 1", ylabel="share of class 1 among new rows")
 ax.legend()
+plt.show()
 
 # %%
 # The search compares all three and further models by leave-one-out, and keeps the best.

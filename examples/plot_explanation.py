@@ -26,8 +26,8 @@ X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 patient, others = X.loc[[17]], X.drop(index=17)
 model = NadarayaWatsonRegressorCV(degrees=(0,)).fit(others, y[others.index])
 
-spreads = dict(zip(X, (model.bandwidth_ / others.std()).round(1)))
-print("Bandwidths, in standard deviations:", spreads)
+spreads = (model.bandwidth_ / others.std()).to_frame("bandwidth / standard deviation")
+print(spreads.T.round(1).to_string())
 (prediction,) = model.predict(patient)
 print(f"Patient 17: predicted {prediction:.0f}, measured {y[17]:.0f}.")
 
