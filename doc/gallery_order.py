@@ -12,6 +12,7 @@ READING_ORDER = [
     "plot_wages.py",
     "plot_categories.py",
     "plot_choosing_the_bandwidth.py",
+    "plot_learned_metric.py",
     "plot_tuning_on_real_data.py",
     "plot_time_series.py",
     "plot_variable_widths.py",

@@ -17,7 +17,7 @@ from nwkr._counts import as_counts
 from nwkr._effective import visit_rows
 from nwkr._input import names_of_columns, names_of_rows, validate_rows, validate_weights
 from nwkr._local import CONSTANTS
-from nwkr._mapped_columns import columns_of_training
+from nwkr._matrix_bandwidth import refuse_matrix
 from nwkr._metrics import TAKE_GAPS, check_metric, check_rows, resolve_metric
 from nwkr._namespaces import OnHost, in_numpy, like_of, shown
 from nwkr._pooling import (
@@ -33,6 +33,7 @@ from nwkr._resolve_window import resolve_window
 from nwkr._restored_on_error import restored_on_error
 from nwkr._row_order import order_of
 from nwkr._validation import HAS_NAMESPACES, Interval, StrOptions, _fit_context
+from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
@@ -137,7 +138,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         key_weights = key_weights / key_weights.max()
         rows = np.flatnonzero(key_weights)
         self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
-        self._columns = columns_of_training(self, X, rows, sample_weight)
+        self._columns = self._columns.of_training(X, rows)
         self._X, self._rows, self._order = self._columns.encode(X), rows, order_of(self, X, groups)
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
         self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
@@ -148,6 +149,9 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._columns = self._columns.of_keys(self._keys, self._counts)
         window = self._window = self._choose_window(X, y, sample_weight)
         arrays, masked = Arrays.of(self._like), self.one_sided is not None
+        if window.columns is not None:  # rows are mapped once, and are ordinary ones then
+            self._columns, self._window = window.columns, FixedWindow(window.bandwidth)
+            self._X = self._columns.encode(X)
         self.bandwidth_ = shown(copy(self._columns.by_feature(window.bandwidth)), arrays)
         terms = Terms(self._metric, self.kernel_, window.name, window.varies, True, arrays, masked)
         check_algorithm(self.algorithm, terms)
@@ -191,6 +195,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _choose_window(self, X, y, sample_weight):
         """The bandwidth, resolved on the rows with weight."""
+        if arrays := Arrays.of(self._like):
+            refuse_matrix(self.bandwidth, f"X as an array of {arrays.library}")
         keys, weight = self._keys, sample_weight[self._rows]
         options = {"n_jobs": self.n_jobs, "columns": self._columns}
         return resolve_window(self.bandwidth, keys, weight, self.kernel_, self._metric, **options)

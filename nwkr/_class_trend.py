@@ -106,7 +106,6 @@ class ClassTrend(Explanation):
             yield from super()._contributions(X, top_k, features)
             return
         assert self._trend is not None
-        self._columns.require_by_feature("explain with degree=1 for classes")
         fit, targets = self._fit_steps(X), self._trend.targets[self._rows]
         queries, numbers = fit.attention.queries, np.arange(len(fit.logits))
         names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))

@@ -8,7 +8,7 @@ from nwkr._classifier import NadarayaWatsonClassifier
 from nwkr._counts import count_rows
 from nwkr._leave_one_out import MEANS, Form
 from nwkr._pooling import as_dense
-from nwkr._ranking import level, scores_of
+from nwkr._ranking import gain_of, level, scores_of
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
 from nwkr._window import FixedWindow
@@ -39,9 +39,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidths : "auto" or list, default="auto"
-        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonClassifier`, except
-        matrices. "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and
-        adds candidates while the best one is the narrowest or the widest.
+        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonClassifier`.
+        "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and adds
+        candidates while the best one is the narrowest or the widest.
     degrees : sequence of {0, 1}, default=(0, 1)
         The models to compare. 0: class shares of the weights around the query. 1: a trend with
         local steps, with and without slopes, and the trend alone, which is preferred unless the
@@ -53,13 +53,16 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         bandwidth. A bandwidth may become `inf`, which switches the feature off. The result is kept
         only if AIC prefers it: 2 per extra bandwidth. "auto" does this with ``bandwidths="auto"``,
         if the kernel has a derivative and `metric`, `cv` and `scoring` allow it.
+    n_components : int, "all" or None, default=None
+        As of :class:`NadarayaWatsonRegressorCV`.
     ridge : float, default=1.0
         For steps with slopes, the penalty on the slopes, as a number of rows for which the step is
         constant.
     shrinkage : float, default=0.01
         Penalty that keeps the bandwidths by feature close to the candidate from which they start:
         the sum of squares of ``log(bandwidth / candidate)``, times this, is added to twice the
-        loss. For a feature with few values, the reference is their range. 0 is no penalty.
+        loss. For a feature with few values, the reference is their range. For a projection, it is
+        the sum of squares of its changes, in units of these bandwidths. 0 is no penalty.
     scoring : str, callable or None, default=None
         The score that compares candidates, from all leave-one-out predictions together. None is the
         log loss. Alternatives are the name of a scikit-learn scorer, a scorer, or a function
@@ -134,8 +137,11 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         Class labels, sorted.
     outlier_label_ : label or None
         The label for queries for which no training row has weight.
-    bandwidth_ : ndarray of shape (n_features,), float, or KNearest
-        The best bandwidth.
+    bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
+        The best bandwidth. With a projection, the bandwidth of each feature if only this feature
+        differs.
+    projection_ : ndarray of shape (n_components, n_features) or None
+        As of :class:`NadarayaWatsonRegressorCV`.
     degree_ : {0, 1}
         The best degree.
     ridge_ : float
@@ -225,6 +231,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         *,
         degrees=(0, 1),
         per_feature="auto",
+        n_components=None,
         ridge=1.0,
         shrinkage=0.01,
         scoring=None,
@@ -249,6 +256,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         self.bandwidths = bandwidths
         self.degrees = degrees
         self.per_feature = per_feature
+        self.n_components = n_components
         self.ridge = ridge
         self.shrinkage = shrinkage
         self.scoring = scoring
@@ -362,22 +370,21 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         if best is trend:
             return trend
         # Among many windows one is the best by chance, so a window must be clearly better.
-        gains = self._losses(problem, *trend) - self._losses(problem, *best)
-        gain = weights @ gains
-        noise = np.sqrt(np.square(weights) @ np.square(gains - gain))
+        before, after = (
+            self._losses(self._predictions(problem, *candidate), problem.values)
+            for candidate in (trend, best)
+        )
+        gain, noise = gain_of(before - after, problem.sample_weight)
         return best if gain - costs[number] > _LEAST_GAIN * noise else trend
 
     def _n_bandwidths(self, window, result):
         """Number of bandwidths that have been chosen."""
         if not np.isnan(result["multiple"]):
             return 1
-        return max(1, np.isfinite(self._columns.by_feature(window.bandwidth)).sum())
+        return max(1, np.isfinite(self._shown(window)).sum())
 
-    def _losses(self, problem, window, result):
-        """The loss of each row."""
-        form = Form(result["degree"], result["ridge"])
-        fit = next(problem.leave_one_out.fits([window], form))
-        of_truth = (fit.predictions * as_dense(problem.values)).sum(axis=1)
+    def _losses(self, predictions, values):
+        of_truth = (predictions * as_dense(values)).sum(axis=1)
         return -np.log(np.maximum(of_truth, np.finfo(float).eps))
 
     def _grid(self, bandwidths):

@@ -45,6 +45,8 @@ class Columns:
         Which numbers are missing in some of the training rows, if lines may be fitted.
     kinds : Kinds or None, default=None
         Columns that do not hold plain numbers, and the distance to missing values.
+    mixing : ndarray of shape (n_components, n_features) or None, default=None
+        The projection of the features to further columns of distance, if there is one.
     """
 
     features: tuple[Feature, ...]
@@ -54,6 +56,7 @@ class Columns:
     with_slopes: bool = False
     missing: np.ndarray | None = None
     kinds: Kinds | None = None
+    mixing: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -137,6 +140,16 @@ class Columns:
                 f"OneHotEncoder(sparse_output=False) of scikit-learn."
             )
 
+    def require_all_there(self, what: str, table: np.ndarray) -> None:
+        """Refuse missing numbers if something does not support them."""
+        missing = np.isnan(table).any(axis=0)
+        if missing.any():
+            labels = [label for label, some in zip(self.labels, missing) if some]
+            raise ValueError(
+                f"{what} needs rows without missing numbers; some are missing{in_columns(labels)}. "
+                f"Leave those rows out, or use one bandwidth for each feature."
+            )
+
     def read(self, X: Any) -> Any:
         """Rows as a table of numbers; unchanged if they are numbers already.
 
@@ -216,9 +229,6 @@ class Columns:
     def log_stretch(self) -> float:
         """Logarithm of a volume over that in the columns."""
         return 0.0
-
-    def require_by_feature(self, what: str) -> None:
-        """Refuse something that needs each column to belong to one feature, if one does not."""
 
     def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
         """The position of a numeric feature that a parameter gives, and that of its column."""

@@ -15,8 +15,8 @@ from sklearn import get_config
 
 from nwkr._columns import Columns
 from nwkr._local import LocalLines
-from nwkr._local_slopes import bandwidth_slopes
-from nwkr._newton_slopes import bandwidth_slopes_of_steps
+from nwkr._local_slopes import Changes, changes_of_lines
+from nwkr._newton_slopes import changes_of_steps
 from nwkr._newton_step import LocalLogits, NewtonStep
 from nwkr._pooling import Attention, Mask, PooledSums, as_dense
 from nwkr._trend import Trend
@@ -58,12 +58,15 @@ class Fit:
         The weight of each row at its own place.
     values : ndarray of shape (n_keys, n_values)
         The pooled values.
+    mixing : ndarray of shape (n_components, n_features) or None, default=None
+        The projection to the last columns, if there is one.
     """
 
     fit_without: Callable[[], Any]
     fit_whole: Callable[[], Any]
     own: np.ndarray
     values: np.ndarray
+    mixing: np.ndarray | None = None
 
     @cached_property
     def without(self) -> Any:
@@ -100,7 +103,7 @@ class Fit:
         return float(np.mean(~self.without.sums.reached))
 
     def slopes(self, by_prediction: np.ndarray) -> np.ndarray:
-        """Derivatives of a loss of the predictions by the logarithm of each bandwidth.
+        """Derivatives of a loss of the predictions.
 
         Parameters
         ----------
@@ -109,15 +112,16 @@ class Fit:
 
         Returns
         -------
-        slopes : ndarray of shape (n_features,)
-            Derivatives; 0 where the bandwidth is 0 or infinite.
+        slopes : ndarray of shape (n_columns,) or (n_components, n_features)
+            Derivatives by the logarithm of each bandwidth, 0 where it is 0 or infinite; with a
+            projection, derivatives by its entries.
         """
-        if isinstance(self.without, LocalLogits):
-            return bandwidth_slopes_of_steps(self.without, self.values, by_prediction)
-        return bandwidth_slopes(self.without, self.values, by_prediction)
+        of_steps = isinstance(self.without, LocalLogits)
+        changes: Any = changes_of_steps if of_steps else changes_of_lines
+        return self._by_distances(changes(self.without, self.values, by_prediction))
 
     def slopes_of_fitted(self, by_fitted: np.ndarray, by_leverage: np.ndarray) -> np.ndarray:
-        """Derivatives of a loss of fits and leverages by the logarithm of each bandwidth.
+        """Derivatives of a loss of fits and leverages.
 
         Parameters
         ----------
@@ -128,11 +132,16 @@ class Fit:
 
         Returns
         -------
-        slopes : ndarray of shape (n_features,)
-            Derivatives; 0 where the bandwidth is 0 or infinite.
+        slopes : ndarray of shape (n_columns,) or (n_components, n_features)
+            Derivatives, as of :meth:`slopes`.
         """
         own = by_leverage * self.own * np.exp(-self.whole.sums.shift)
-        return bandwidth_slopes(self.whole, self.values, by_fitted, own)
+        return self._by_distances(changes_of_lines(self.whole, self.values, by_fitted, own))
+
+    def _by_distances(self, changes: Changes):
+        if self.mixing is None:
+            return changes.by_bandwidth()
+        return changes.by_mixing(*self.mixing.shape)
 
 
 @dataclass(frozen=True)
@@ -202,14 +211,14 @@ class LeaveOneOut:
         attention = first.at(self.attention)
         assert attention.counts is not None
         terms = form.ridge, attention.keys, attention.counts, first
-        targets = self.targets
+        targets, features = self.targets, first.columns or self.features
         of_queries: dict[str, Any] = {}
         lines: LocalLines | NewtonStep
         if form.degree and self.trend is not None:
             targets, of_queries["logits"] = self.trend.targets, self.logits
-            lines = NewtonStep.of(*terms, targets, self.trend.link, self.features)
+            lines = NewtonStep.of(*terms, targets, self.trend.link, features)
         else:
-            lines = LocalLines.of(form.degree, *terms, self.features)
+            lines = LocalLines.of(form.degree, *terms, features)
         values = lines.values(attention.keys, targets)
         sums = lines.careful(attention).pool_each(values, multiples)
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
@@ -220,8 +229,8 @@ class LeaveOneOut:
             with_itself = lines.careful(whole).pool_each(values, multiples)
             scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
             with_itself = list(zip(scaled_whole, with_itself))
-        fit = partial(lines.fit, **of_queries)
-        return [(fit, a, s, values, other) for a, s, other in zip(scaled, sums, with_itself)]
+        fit, mixing = partial(lines.fit, **of_queries), features and features.mixing
+        return [(fit, a, s, values, o, mixing) for a, s, o in zip(scaled, sums, with_itself)]
 
     def n_values(self, form: Form) -> int:
         """Maximal number of pooled values."""
@@ -239,7 +248,7 @@ class LeaveOneOut:
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
 
 
-def _fit(fit, attention, sums, values, with_itself):
+def _fit(fit, attention, sums, values, with_itself, mixing=None):
     """A fit from sums without each row, and attention and sums with it if they differ in more."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
@@ -251,4 +260,4 @@ def _fit(fit, attention, sums, values, with_itself):
         itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
         return fit(attention.replace(leave_out=None), values, itself.merge(sums))
 
-    return Fit(partial(fit, attention, values, sums), fit_whole, own, values)
+    return Fit(partial(fit, attention, values, sums), fit_whole, own, values, mixing)

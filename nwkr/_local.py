@@ -55,6 +55,9 @@ class LocalLines:
         Mean and standard deviation of these columns over the keys.
     n_rows : float
         Number of keys, by weight.
+    mixing : ndarray of shape (n_mixed, n_slopes) or None, default=None
+        How far the last columns move with each column that has a slope, where they are mixed of
+        these.
     """
 
     ridge: float
@@ -63,6 +66,7 @@ class LocalLines:
     centre: np.ndarray
     spread: np.ndarray
     n_rows: float
+    mixing: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -142,13 +146,15 @@ class LocalLines:
             nothing = np.empty(0, int)
             return cls(ridge, nothing, nothing, np.empty(0), np.empty(0), n_rows)
         columns = telling = np.arange(len(spread))
+        mixing = None
         if features is not None:
-            columns, telling = features.sloped
+            (columns, telling), mixing = features.sloped, features.mixing
         slopes = (spread > _ROUNDING * np.abs(centre))[columns]
         if not window.by_query:
             slopes &= window.bandwidth[telling] > 0
         columns, telling = columns[slopes], telling[slopes]
-        return cls(ridge, columns, telling, centre[columns], spread[columns], n_rows)
+        mixing = None if mixing is None else mixing[:, slopes]
+        return cls(ridge, columns, telling, centre[columns], spread[columns], n_rows, mixing)
 
     @property
     def has_slopes(self) -> bool:
@@ -283,15 +289,22 @@ class LocalLines:
         penalty : ndarray of shape (n_queries, n_slopes)
             Variances.
         """
-        scales = attention.scales[self.telling]
         with np.errstate(over="ignore", divide="ignore"):
-            wide = np.square(self.spread / scales)[None]
+            wide = self.reach(attention)[None]
             if attention.query_widths is not None:
                 wide = wide / np.square(attention.query_widths)[:, None]
             within = 1 / (wide + 1 / self._variance(attention))
         # A column that is constant without the key has no slope, for any penalty.
         penalty = np.where(within > 0, within, 1.0)
         return np.broadcast_to(penalty, (len(attention.queries), len(self.columns)))
+
+    def reach(self, attention: Attention) -> np.ndarray:
+        """Squared distance that a spread of each column makes in units of the bandwidth."""
+        reach = np.square(self.spread / attention.scales[self.telling])
+        if self.mixing is not None:
+            scales = attention.scales[-len(self.mixing) :, None]
+            reach = reach + np.square(self.mixing * self.spread / scales).sum(axis=0)
+        return reach
 
     def _variance(self, attention):
         """The variance of each column among the keys that a query does not leave out.

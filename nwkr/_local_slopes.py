@@ -1,21 +1,73 @@
-"""Derivatives of a loss of local fits by the bandwidths, through weights and penalty."""
+"""Derivatives of a loss of local fits by what distances are made of: weights and penalty."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nwkr._local import LocalFit
+from nwkr._pooling import Attention
 
-__all__ = ["bandwidth_slopes", "folded"]
+__all__ = ["Changes", "changes_of_lines", "folded"]
 
 
-def bandwidth_slopes(
+class Changes(NamedTuple):
+    """What a loss changes with.
+
+    Attributes
+    ----------
+    attention : Attention
+        Queries and keys.
+    lines : LocalLines
+        What there are slopes in.
+    pooled : tuple
+        The values that were pooled, their factors in the derivatives of the loss by the weights,
+        and the shift of the weights.
+    by_reach : ndarray of shape (n_slopes,)
+        Derivatives by :meth:`LocalLines.reach`, which the penalty follows.
+    """
+
+    attention: Attention
+    lines: Any
+    pooled: tuple[np.ndarray, np.ndarray, np.ndarray]
+    by_reach: np.ndarray
+
+    def by_bandwidth(self) -> np.ndarray:
+        """Derivatives by the logarithm of each bandwidth; 0 where it is 0 or infinite."""
+        slopes, lines = self.attention.distance_slopes(*self.pooled), self.lines
+        reach = np.square(lines.spread / self.attention.scales[lines.telling])
+        np.add.at(slopes, lines.telling, -2 * reach * self.by_reach)
+        return slopes
+
+    def by_mixing(self, n_mixed: int, n_others: int) -> np.ndarray:
+        """Derivatives by how far the last columns move with the first, which they are mixed of.
+
+        Parameters
+        ----------
+        n_mixed, n_others : int
+            Numbers of the last columns, whose bandwidth is 1, and of the first.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_mixed, n_others)
+            Derivatives.
+        """
+        attention, lines = self.attention, self.lines
+        others = attention.queries[:, :n_others], attention.keys[:, :n_others]
+        slopes = attention.distance_slopes(*self.pooled, others=others)[-n_mixed:]
+        if lines.mixing is not None:
+            slopes[:, lines.columns] += 2 * lines.mixing * np.square(lines.spread) * self.by_reach
+        return slopes
+
+
+def changes_of_lines(
     fit: LocalFit,
     values: np.ndarray,
     by_prediction: np.ndarray,
     by_leverage: np.ndarray | None = None,
-) -> np.ndarray:
-    """Derivatives of a loss by the logarithm of each bandwidth.
+) -> Changes:
+    """What a loss of local fits changes with.
 
     The derivative of the loss by the weight of a key is the effective weight of the key times its
     residual, ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights.
@@ -36,8 +88,8 @@ def bandwidth_slopes(
 
     Returns
     -------
-    slopes : ndarray of shape (n_features,)
-        Derivatives; 0 where the bandwidth is 0 or infinite.
+    changes : Changes
+        What it changes with.
     """
     lines, attention, direction = fit.lines, fit.attention, fit.directions
     reached = fit.sums.reached
@@ -61,16 +113,13 @@ def bandwidth_slopes(
         of_penalty = of_penalty - strength * np.square(direction)
     factors = np.hstack([of_one, of_y, of_z, of_squares, of_both]) / total
     factors[~reached] = 0
-    found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
 
-    # The penalty is the variance within the window, which depends on the bandwidth.
+    # The penalty is the variance within the window, which depends on how far columns reach.
     # Slopes are multiplied by the trust: where it is almost 0, they add almost nothing.
     some = fit.trust > 1e-100
     strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=some)
-    share = fit.penalty * np.square(lines.spread / attention.scales[lines.telling])
-    through_penalty = (strength[:, None] * of_penalty * 2 * fit.penalty * share).sum(axis=0)
-    np.add.at(found, lines.telling, through_penalty)
-    return found
+    by_reach = -(strength[:, None] * of_penalty * np.square(fit.penalty)).sum(axis=0)
+    return Changes(attention, lines, (values, factors, fit.sums.shift), by_reach)
 
 
 def folded(

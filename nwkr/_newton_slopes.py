@@ -1,19 +1,17 @@
-"""Derivatives of a loss of Newton steps by the bandwidths, through weights and penalty."""
+"""Derivatives of a loss of Newton steps by what distances are made of: weights and penalty."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from nwkr._local_slopes import folded
+from nwkr._local_slopes import Changes, folded
 from nwkr._newton_step import LocalLogits
 
-__all__ = ["bandwidth_slopes_of_steps"]
+__all__ = ["changes_of_steps"]
 
 
-def bandwidth_slopes_of_steps(
-    fit: LocalLogits, values: np.ndarray, by_prediction: np.ndarray
-) -> np.ndarray:
-    """Derivatives of a loss by the logarithm of each bandwidth.
+def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.ndarray) -> Changes:
+    """What a loss of the probabilities changes with.
 
     The derivative of a logit by the weight of a key is the share of a row with residual 1 at the
     key, times the residual of the key after the step. This is a sum of pooled values.
@@ -29,8 +27,8 @@ def bandwidth_slopes_of_steps(
 
     Returns
     -------
-    slopes : ndarray of shape (n_features,)
-        Derivatives; 0 where the bandwidth is 0 or infinite.
+    changes : Changes
+        What it changes with.
     """
     step, attention = fit.step, fit.attention
     lines = step.lines
@@ -49,14 +47,13 @@ def bandwidth_slopes_of_steps(
     parts = [np.zeros(len(by_logit)), of_residual, of_curvature, of_z, of_curved_z, of_products]
     total = np.where(known, fit.sums.total, 1)[:, None]
     factors = np.hstack([part.reshape(len(by_logit), -1) for part in parts]) / total
-    found = attention.bandwidth_slopes(values, factors, fit.sums.shift)
 
-    # The penalty is the variance within the window, which depends on the bandwidth.
+    # The penalty is the variance within the window, which depends on how far columns reach.
+    by_reach = np.zeros(len(lines.columns))
     if lines.has_slopes:
         some = fit.trust > 1e-100
         rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(some)), where=some)
         of_penalty = -np.einsum("nl,nlj,nlj,l->nj", by_logit, direction, slope, step.curvature)
-        within = fit.penalty * np.square(lines.spread / attention.scales[lines.telling])
-        changes = lines.ridge * rest[:, None] * of_penalty * 2 * fit.penalty * within
-        np.add.at(found, lines.telling, changes.sum(axis=0))
-    return found
+        changes = lines.ridge * rest[:, None] * of_penalty * np.square(fit.penalty)
+        by_reach = -changes.sum(axis=0)
+    return Changes(attention, lines, (values, factors, fit.sums.shift), by_reach)

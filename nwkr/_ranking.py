@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["best_of", "level", "scores_of"]
+__all__ = ["best_of", "gain_of", "level", "scores_of"]
 
 
 def best_of(tried, scoring):
@@ -47,3 +47,10 @@ def level(tried) -> bool:
     """Whether two candidates have the same score."""
     first, second = scores_of(tried)
     return bool(first == second or np.isclose(first, second, rtol=1e-9, atol=0))
+
+
+def gain_of(gains: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """The mean of the gains of rows, which have weights, and its standard error."""
+    weights = weights / weights.sum()
+    gain = weights @ gains
+    return float(gain), float(np.sqrt(np.square(weights) @ np.square(gains - gain)))

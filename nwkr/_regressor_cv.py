@@ -26,9 +26,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidths : "auto" or list, default="auto"
-        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonRegressor`, except
-        matrices. "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and
-        adds candidates while the best one is the narrowest or the widest.
+        The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonRegressor`.
+        "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and adds
+        candidates while the best one is the narrowest or the widest.
     degrees : sequence of {0, 1}, default=(0, 1)
         The fits to compare: 0 is the mean of the targets in the window, 1 is a line. With metrics
         other than "euclidean", only means are fitted.
@@ -38,12 +38,21 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         The result is one more candidate. A bandwidth may become `inf`: a mean then ignores the
         feature, and a line is linear in it. "auto" does this with ``bandwidths="auto"``, if the
         kernel has a derivative and `metric`, `cv` and `scoring` allow it.
+    n_components : int, "all" or None, default=None
+        Whether to learn a projection of the features, with at most this number of components; "all"
+        is as many as there are features. Distances are then those of the projected rows. L-BFGS-B
+        starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
+        so it is tested first: each half of the rows is predicted with a projection learned from the
+        other half. It becomes a candidate only if this is better than the best other candidate by
+        more than the standard error. `X` must hold numbers without missing values; the conditions
+        on other parameters are those of `per_feature`.
     ridge : float, default=1.0
         The penalty on the slopes of lines, as a number of rows with slope 0.
     shrinkage : float, default=0.02
         Penalty that keeps the bandwidths by feature close to the candidate from which they start:
         the sum of squares of ``log(bandwidth / candidate)``, times this, is added to the logarithm
-        of the loss. 0 is no penalty.
+        of the loss. For a projection, it is the sum of squares of its changes, in units of these
+        bandwidths. 0 is no penalty.
     scoring : str, callable or None, default=None
         The score that compares candidates, from all leave-one-out predictions together. None is the
         mean squared error. Alternatives are the name of a scikit-learn scorer, a scorer, or a
@@ -109,8 +118,13 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     Attributes
     ----------
-    bandwidth_ : ndarray of shape (n_features,), float, or KNearest
-        The best bandwidth.
+    bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
+        The best bandwidth. With a projection, how far a row has to move along each feature alone
+        for a distance of 1.
+    projection_ : ndarray of shape (n_components, n_features) or None
+        The projection: the scaled distance of two rows is the length of their projected
+        difference. Components are uncorrelated, and have the largest spread first; there may be
+        fewer than asked for. None where none was learned, or kept.
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
@@ -157,6 +171,10 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     Society B* 60(2), 1998. `doi:10.1111/1467-9868.00125
     <https://doi.org/10.1111/1467-9868.00125>`_
 
+    K. Q. Weinberger, G. Tesauro, "Metric Learning for Kernel Regression", *Proceedings of the
+    Eleventh International Conference on Artificial Intelligence and Statistics*, PMLR 2, 2007.
+    `proceedings.mlr.press/v2/weinberger07a <https://proceedings.mlr.press/v2/weinberger07a.html>`_
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -195,6 +213,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         *,
         degrees=(0, 1),
         per_feature="auto",
+        n_components=None,
         ridge=1.0,
         shrinkage=0.02,
         scoring=None,
@@ -217,6 +236,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.bandwidths = bandwidths
         self.degrees = degrees
         self.per_feature = per_feature
+        self.n_components = n_components
         self.ridge = ridge
         self.shrinkage = shrinkage
         self.scoring = scoring
@@ -273,6 +293,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     def _comparable(self, residuals):
         return self._targets.comparable * residuals
+
+    def _losses(self, predictions, values):
+        return np.square(self._comparable(predictions - values)).sum(axis=1)
 
     def _deviance(self, predictions, values, weights):
         scale = self._targets.comparable

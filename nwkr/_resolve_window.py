@@ -13,9 +13,9 @@ from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
 from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
-from nwkr._mapped_columns import MappedColumns, refuse_matrix
+from nwkr._matrix_bandwidth import columns_of_matrix, is_matrix, refuse_matrix
 from nwkr._pooling import Kinds
-from nwkr._window import AdaptiveWindow, FixedWindow, NearestWindow, Window
+from nwkr._window import AdaptiveWindow, FixedWindow, MappedWindow, NearestWindow, Window
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
 
@@ -37,9 +37,9 @@ def resolve_window(
 
     Parameters
     ----------
-    bandwidth : float, array-like of shape (n_features,), dict, str, callable, KNearest or Adaptive
-        A number, one number for each feature (euclidean metric only), numbers for some features
-        by their names, the name of a rule in :data:`RULES`, a callable
+    bandwidth : float, array-like, dict, str, callable, KNearest or Adaptive
+        A number, one number for each feature or a matrix (euclidean metric only), numbers for some
+        features by their names, the name of a rule in :data:`RULES`, a callable
         ``(X, sample_weight) -> number or numbers``, or widths that vary.
     X : ndarray of shape (n_samples, n_columns)
         Training rows; their distances, (n_samples, n_samples), if precomputed.
@@ -71,8 +71,11 @@ def resolve_window(
     counts = as_counts(sample_weight)
     columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
     kinds = columns.kinds if kinds is None else kinds
-    if isinstance(columns, MappedColumns):
-        return FixedWindow(columns.units)
+    if is_matrix(bandwidth):
+        if metric != "euclidean":
+            refuse_matrix(bandwidth, f"metric={metric!r}")
+        mapped = columns_of_matrix(bandwidth, X, sample_weight, kernel, columns)
+        return MappedWindow(mapped.units, mapped)
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
         whole = isinstance(k, Integral) and not isinstance(k, bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from numbers import Integral
 from typing import Any
 
@@ -10,17 +9,15 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 
-from nwkr._counts import count_rows, of_mean_1
-from nwkr._descent import descend
-from nwkr._feature_bandwidths import origin, wider
+from nwkr._counts import of_mean_1
+from nwkr._descents import Descents
 from nwkr._folds import scores_over_folds
-from nwkr._leave_one_out import MEANS, Fit, LeaveOneOut
+from nwkr._leave_one_out import MEANS, Fit, Form, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
-from nwkr._objective import Problem, by_criterion
+from nwkr._objective import Problem
 from nwkr._ranking import best_of, level, scores_of
 from nwkr._resolve_window import resolve_window
 from nwkr._scoring import CRITERIA, in_units_of, score_predictions, unit_of
-from nwkr._search_parameters import SearchParameters
 from nwkr._window import FixedWindow
 
 __all__ = ["BandwidthSearch"]
@@ -31,41 +28,19 @@ _LADDER, _RUNGS, _EXTENSIONS = range(-7, 5), 6, 12
 # The ladder continues downwards until its narrowest window has this many degrees of freedom per
 # row.
 _LEAST_FREEDOM = 0.1
-# The bandwidths of a descent on a subsample are narrowed in the proportion of the rule of thumb,
-# and tried on all rows times these powers of sqrt 2.
-_NEARBY = range(-3, 4)
-# Multiples of the rule of thumb. A descent on a criterion starts from the best of these.
-_STARTS = 2.0 ** np.arange(-3, 4)
 
 
-class BandwidthSearch(SearchParameters):
+class BandwidthSearch(Descents):
     """An estimator that chooses its bandwidth by leave-one-out, or by cross-validation."""
 
     # With subsample="auto", all rows are scored up to the first number; beyond it, the second
     # number.
     _most_rows_scored, _rows_drawn = 20_000, 5_000
-    # Number of rows in a descent on a criterion of the fit.
-    _rows_of_descent = 2_000
-    # Number of rows in a descent on the leave-one-out loss.
-    _rows_of_leave_one_out_descent: float = np.inf
-
-    def _comparable(self, residuals):
-        """Residuals of the values, in units that make the outputs comparable."""
-        return residuals
-
-    @abstractmethod
-    def _deviance(self, predictions, values, weights):
-        """Twice the mean negative log-likelihood, up to a constant, and its derivatives."""
 
     @property
     def _forms(self):
         """The forms of local fit to compare."""
         return (MEANS,)
-
-    @property
-    def _trend_of_keys(self):
-        """The trend, with its residuals at the keys."""
-        return None
 
     def _ladder(self, form):
         """The first multiples of the rule of thumb, as powers of sqrt 2."""
@@ -79,13 +54,9 @@ class BandwidthSearch(SearchParameters):
         """The best candidate."""
         return best_of(tried, self.scoring)
 
-    @property
-    def _criterion(self):
-        """The criterion of the fit that a descent minimises; None for leave-one-out."""
-        return None
-
     def _choose_window(self, X, y, sample_weight):
         self._check_search()
+        self.projection_ = None
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
         # Weights with mean 1, so that the search does not depend on their scale.
@@ -98,7 +69,7 @@ class BandwidthSearch(SearchParameters):
         candidates = None
         if not isinstance(self.bandwidths, str):
             candidates = [self._resolve(b, weight, distances) for b in self.bandwidths]
-        tried = self._without_windows(problem)
+        tried, starts = self._without_windows(problem), []
         for form in self._forms:
             if candidates is None:
                 found = self._climb(problem, rule, form)
@@ -108,10 +79,24 @@ class BandwidthSearch(SearchParameters):
                 start = best_of(found, self.scoring)[0]
                 windows = self._descend(problem, rule, start, form)
                 found += self._try(problem, windows, form)
+            starts.append((best_of(found, self.scoring)[0], form))
             tried += found
+        if self.n_components is not None:
+            best = self._predictions(problem, *self._best_of(problem, tried))
+            losses = self._losses(best, problem.values)
+            for start, form in starts:
+                windows = self._project(problem, rule, start, form, losses)
+                tried += self._try(problem, windows, form)
         window, best = self._best_of(problem, tried)
         self._keep_results(problem, tried, best)
+        self.projection_ = window.projection
         return window
+
+    def _predictions(self, problem, window, result):
+        """What a candidate says of each row without it."""
+        ridge = result.get("ridge", self.ridge if result["degree"] else np.inf)
+        fits = problem.leave_one_out.fits([window], Form(result["degree"], ridge))
+        return next(fits).predictions
 
     def _keep_results(self, problem, tried, best):
         self._keep_candidates(tried, best)
@@ -194,13 +179,17 @@ class BandwidthSearch(SearchParameters):
     def _result(self, problem, window, fit: Fit, form, multiple) -> dict[str, Any]:
         trace = problem.n_rows_for_each * fit.leverages.sum()
         return {
-            "bandwidth": self._columns.by_feature(window.name),
+            "bandwidth": self._shown(window),
             "degree": form.degree,
             "multiple": multiple,
             "score": self._score(problem, fit, trace),
             "effective_dof": trace,
             "empty_share": fit.empty_share,
         }
+
+    def _shown(self, window):
+        """What stands for a window in the results."""
+        return (window.columns or self._columns).by_feature(window.name)
 
     def _score(self, problem, fit, trace):
         if np.isnan(fit.predictions).any():  # the estimator would predict NaN too
@@ -261,88 +250,6 @@ class BandwidthSearch(SearchParameters):
         n_rows = len(np.unique(np.nan_to_num(self._keys, nan=np.inf), axis=0))
         return level(tried) and tried[0][1]["effective_dof"] > n_rows * (1 - 1e-6)
 
-    def _descend(self, problem, rule, start, form):
-        """One bandwidth for each feature, if it is better."""
-        columns, criterion, candidate = self._columns, self._criterion, None
-        scaled = columns.by_feature(rule.bandwidth)
-        if isinstance(start, FixedWindow):
-            candidate = columns.by_feature(start.bandwidth)
-        if criterion is None:
-            weights, values = problem.sample_weight, problem.values
-            some, leave_one_out, factor = False, problem.leave_one_out, np.ones(len(scaled))
-            most = self._rows_of_leave_one_out_descent if self._order is None else np.inf
-            if len(weights) > most:
-                some, leave_one_out = self._some_rows(most)
-                weights, values = leave_one_out.attention.weights, leave_one_out.targets
-                factor = wider(columns, len(self._rows), len(weights), scaled)
-                scaled, candidate = (
-                    factor * scaled,
-                    None if candidate is None else factor * candidate,
-                )
-            weights = weights / weights.sum()
-
-            def by_leave_one_out(bandwidth):
-                fit = leave_one_out.fit(bandwidth, form)
-                if np.isnan(fit.predictions).any():
-                    return np.inf, np.zeros_like(bandwidth)
-                deviance, changes = self._deviance(fit.predictions, values, weights)
-                if not np.isfinite(deviance):
-                    return deviance, np.zeros_like(bandwidth)
-                return deviance, columns.summed(fit.slopes(changes))
-
-            objective, n_rows = self._in_steps(by_leave_one_out), count_rows(weights)
-            own = origin(columns, leave_one_out.attention.keys, scaled)
-            found = descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
-            return [] if found is None else self._nearby(found / factor, some)
-
-        some, leave_one_out = self._some_rows(self._rows_of_descent)
-        attention, targets = leave_one_out.attention, leave_one_out.targets
-        weights = attention.weights / attention.weights.sum()
-
-        def by_fit(bandwidth):
-            fit = leave_one_out.fit(bandwidth, form)
-            if np.isnan(fit.fitted).any():
-                return np.inf, np.zeros_like(bandwidth)
-            residuals = self._comparable(fit.fitted - targets)
-            value, slopes = by_criterion(criterion, fit, residuals, weights, len(weights))
-            return value, columns.summed(slopes)
-
-        factor = wider(columns, len(self._rows), len(weights), scaled)
-        objective, scaled = self._in_steps(by_fit), factor * scaled
-        # Features without a start of their own start from the best multiple by the same criterion.
-        own = origin(columns, attention.keys, scaled)
-        starts = [scaled * multiple for multiple in _STARTS]
-        if candidate is not None:
-            starts.append(factor * candidate)
-        starts = [np.where(np.isnan(own), bandwidth, own) for bandwidth in starts]
-        start = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
-        found = descend(objective, own, scaled, start, self.shrinkage)
-        return [] if found is None else self._nearby(found / factor, some)
-
-    def _nearby(self, bandwidth, some):
-        """A bandwidth by feature, with multiples if it was found on a subsample."""
-        by_column, numbers = self._columns.by_column(bandwidth), _NEARBY if some else (0,)
-        return [FixedWindow(by_column * 2 ** (number / 2)) for number in numbers]
-
-    def _some_rows(self, n_rows):
-        """Whether a descent uses a subsample, and this subsample as a leave-one-out problem."""
-        n_keys = len(self._rows)
-        drawn = np.argsort(
-            self._rows
-        )  # so that the subsample does not depend on the internal order
-        if n_keys > n_rows:
-            order = check_random_state(self.random_state).permutation(n_keys)
-            drawn = drawn[order[:n_rows]]
-        drawn = np.sort(drawn)
-        attention = self._without_window(self._keys, np.arange(n_keys))
-        if n_keys > len(drawn):
-            attention = attention.take(drawn, drawn)
-        trend = self._trend_of_keys
-        leave_one_out = LeaveOneOut(
-            attention, self._values[drawn], self._columns, trend=trend and trend.take(drawn)
-        )
-        return n_keys > len(drawn), leave_one_out
-
     def _cross_validate(self, X, y, sample_weight, rule):
         """The search by scikit-learn's cross-validation."""
         candidates = self.bandwidths
@@ -361,7 +268,7 @@ class BandwidthSearch(SearchParameters):
         params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, cv)
         counted = sample_weight[sample_weight > 0]
         windows = [self._resolve(p["bandwidth"], counted) for p in params]
-        shown = [self._columns.by_feature(window.name) for window in windows]
+        shown = [self._shown(window) for window in windows]
         self.n_queries_ = len(X)
         tried = [
             (window, {"bandwidth": bandwidth, "degree": p.get("degree", 0), "score": score})

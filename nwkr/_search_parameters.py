@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+from nwkr._arrays import Arrays
 from nwkr._base import NadarayaWatsonBase
 from nwkr._left_out import LeftOut
-from nwkr._mapped_columns import refuse_matrix
+from nwkr._matrix_bandwidth import refuse_matrix
 from nwkr._progress import Progress
 from nwkr._scoring import CRITERIA
 from nwkr._validation import Interval, StrOptions
@@ -21,6 +22,7 @@ class SearchParameters(Progress, LeftOut):
         **LeftOut._parameter_constraints,
         "bandwidths": [StrOptions({"auto"}), "array-like"],
         "per_feature": ["boolean", StrOptions({"auto"})],
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"}), None],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
         "scoring": [str, callable, None],
         "cv": ["cv_object"],
@@ -53,9 +55,9 @@ class SearchParameters(Progress, LeftOut):
     def _check_search(self):
         if not isinstance(self.bandwidths, str) and len(self.bandwidths) == 0:
             raise ValueError("bandwidths must be 'auto' or at least one bandwidth; got none.")
-        if not isinstance(self.bandwidths, str):
+        if not isinstance(self.bandwidths, str) and (arrays := Arrays.of(self._like)):
             for bandwidth in self.bandwidths:
-                refuse_matrix(bandwidth, "A search over bandwidths")
+                refuse_matrix(bandwidth, f"X as an array of {arrays.library}")
         own = [name for name in CRITERIA if name == self.scoring]
         if own and (self._default_scoring != "neg_mean_squared_error" or self.cv is not None):
             raise ValueError(
@@ -63,7 +65,32 @@ class SearchParameters(Progress, LeftOut):
                 f"another scoring."
             )
         self._check_left_out(bool(own))
-        if self.per_feature == "auto" or not self.per_feature:
-            return
-        if lacks := self._per_feature_lacks():
+        wanted = self.per_feature != "auto" and self.per_feature
+        if wanted and (lacks := self._per_feature_lacks()):
             raise ValueError(f"per_feature=True needs {lacks}.")
+        if self.n_components is not None:
+            self._check_projection()
+
+    def _check_projection(self):
+        """Refuse a projection where none can be learned."""
+        name = f"n_components={self.n_components!r}"
+        if lacks := self._per_feature_lacks():
+            raise ValueError(f"{name} needs {lacks}.")
+        if self._order is not None:
+            raise ValueError(
+                f"{name} learns from each row predicted from all others; it does not go together "
+                f"with groups, gap and one_sided. n_components=None does."
+            )
+        if arrays := Arrays.of(self._like):
+            raise ValueError(
+                f"{name} needs arrays or frames of NumPy's kind; got X as an array of "
+                f"{arrays.library}. n_components=None takes it."
+            )
+        self._columns.require_plain(name)
+        self._columns.require_all_there(name, self._X[self._rows])
+        n_features = self._columns.n_features
+        if not isinstance(self.n_components, str) and self.n_components > n_features:
+            raise ValueError(
+                f"n_components must be at most the number of features, {n_features}; got "
+                f"{self.n_components}. 'all' is as many as there are."
+            )

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._mapped_columns import MappedColumns
 from nwkr._nearest import NearPlaces, NearRows, arranged
 from nwkr._pooling import Attention, Kinds
 from nwkr._width_unit import in_unit
 from nwkr.bandwidths import Adaptive, KNearest
 
-__all__ = ["AdaptiveWindow", "FixedWindow", "NearestWindow", "Window"]
+__all__ = ["AdaptiveWindow", "FixedWindow", "MappedWindow", "NearestWindow", "Window"]
 
 # Bandwidths with a larger ratio share no distances, because squares of it are out of range.
 _LARGEST_RATIO = 1e100
@@ -34,11 +35,19 @@ class Window(ABC):
         Whether the width depends on the query.
     varies : bool
         Whether it depends on the query or the training row.
+    columns : MappedColumns or None
+        The columns that it is for, if these are mixed of those that rows have.
     """
 
     bandwidth: Any
     by_query = False
     varies = True
+    columns: MappedColumns | None = None
+
+    @property
+    def projection(self) -> np.ndarray | None:
+        """The projection to columns in which the bandwidth is 1, if one has been learned."""
+        return None
 
     @property
     def name(self) -> Any:
@@ -85,7 +94,7 @@ class FixedWindow(Window):
         """The factor by which it is wider than another, if they are multiples of each other."""
         if self is other:
             return 1.0
-        if not isinstance(other, FixedWindow):
+        if not isinstance(other, FixedWindow) or self.columns is not other.columns:
             return None
         ours, theirs = np.atleast_1d(self.bandwidth), np.atleast_1d(other.bandwidth)
         scaled = np.isfinite(theirs) & (theirs > 0)
@@ -97,6 +106,33 @@ class FixedWindow(Window):
             return None
         alike = np.ptp(ratios) <= 1e-13 * ratios[0]
         return float(ratios[0]) if alike else None
+
+
+@dataclass(frozen=True, eq=False)
+class MappedWindow(FixedWindow):
+    """A bandwidth for columns that are mixed of those that rows have.
+
+    Attributes
+    ----------
+    columns : MappedColumns
+        The columns.
+    """
+
+    bandwidth: np.ndarray
+    columns: MappedColumns
+
+    @property
+    def projection(self) -> np.ndarray | None:
+        """The projection to columns in which the bandwidth is 1, if one has been learned."""
+        if self.columns.matrix is not None:
+            return None
+        return self.columns.mixing / self.bandwidth[-len(self.columns.mixing) :, None]
+
+    def at(self, attention: Attention) -> Attention:
+        """The attention with this window, from one that has none."""
+        keys, queries = self.columns.encode(attention.keys), self.columns.encode(attention.queries)
+        mapped = attention.replace(keys=keys, queries=queries, blocks=None, kinds=None)
+        return super().at(mapped)
 
 
 @dataclass(frozen=True, eq=False)

@@ -205,8 +205,13 @@ def slope(function, x, step=1e-5):
     return slopes
 
 
-def local_line(X, y, query, kernel, bandwidth, ridge=1.0, weights=None, spread_of=None):
+def local_line(
+    X, y, query, kernel, bandwidth=np.inf, ridge=1.0, weights=None, spread_of=None, projection=None
+):
     """A line at a query: weighted least squares with a penalty on slopes, as a linear system.
+
+    With a projection, distances are those of projected rows, and the bandwidth that the penalty is
+    measured by is how far one feature alone has to move for a distance of 1.
 
     Returns what each target counts at the query, (n,), and the slopes, (n_features, n_outputs).
     The spread that the penalty is measured in is that of the rows, unless others are given.
@@ -219,8 +224,12 @@ def local_line(X, y, query, kernel, bandwidth, ridge=1.0, weights=None, spread_o
     some = (bandwidth > 0) & (variance > 0)
     wide = bandwidth > 0
     u = scaled_distances(np.asarray(query, float)[None, wide], X[:, wide], bandwidth[wide])[0]
+    reach = 1 / np.square(bandwidth[some])
+    if projection is not None:
+        u = np.sqrt(np.square((X - query) @ np.transpose(projection)).sum(axis=1))
+        reach = np.square(projection).sum(axis=0)[some]
     counts = weights * PROFILES[kernel](u) * (X == query)[:, ~wide].all(axis=1)
-    penalty = ridge / (1 / np.square(bandwidth[some]) + 1 / variance[some])
+    penalty = ridge / (reach + 1 / variance[some])
     design = np.column_stack([np.ones(len(X)), (X - query)[:, some]])
     left = design.T @ (counts[:, None] * design) + np.diag([0, *penalty])
     solved = np.linalg.solve(left, design.T * counts)
@@ -230,11 +239,13 @@ def local_line(X, y, query, kernel, bandwidth, ridge=1.0, weights=None, spread_o
 
 
 def newton_step(
-    X, residuals, curvature, query, kernel, bandwidth, ridge=1.0, weights=None, spread_of=None
-):
+    X, residuals, curvature, query, kernel, bandwidth, ridge=1.0, weights=None, spread_of=None,
+    projection=None,
+):  # fmt: skip
     """Change of one logit at a query: one Newton step of the local likelihood, as a linear system.
 
-    The mean curvature is that of all rows by their counts, `spread_of`, as is the columns' spread.
+    A projection does what it does for lines. The mean curvature is that of all rows by their
+    counts, `spread_of`, as is the columns' spread.
     """
     X, (rows, of_rows) = np.asarray(X, float), spread_of
     weights = np.ones(len(X)) if weights is None else weights
@@ -242,8 +253,12 @@ def newton_step(
     variance = np.average((rows - mean) ** 2, axis=0, weights=of_rows[0])
     some = (bandwidth > 0) & (variance > 0) & np.isfinite(ridge)
     u = scaled_distances(np.asarray(query, float)[None], X, bandwidth)[0]
+    reach = 1 / np.square(bandwidth[some])
+    if projection is not None:
+        u = np.sqrt(np.square((X - query) @ np.transpose(projection)).sum(axis=1))
+        reach = np.square(projection).sum(axis=0)[some]
     counts = weights * PROFILES[kernel](u)
-    penalty = 1 / (1 / np.square(bandwidth[some]) + 1 / variance[some])
+    penalty = 1 / (reach + 1 / variance[some])
     design = np.column_stack([np.ones(len(X)), (X - query)[:, some]])
     prior = of_rows[1] * np.append(1, (ridge if some.any() else 0) * penalty)
     left = design.T @ (design * (counts * curvature)[:, None]) + np.diag(prior)

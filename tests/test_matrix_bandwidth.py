@@ -6,14 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import PROFILES, attention_by_distance, refit_without_each, slope
+from oracles import (
+    PROFILES,
+    attention_by_distance,
+    local_line,
+    newton_step,
+    refit_without_each,
+    slope,
+)
+from scipy.special import expit
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
 
 from nwkr import (
     NadarayaWatsonClassifier,
     NadarayaWatsonRegressor,
-    NadarayaWatsonRegressorCV,
 )
 from nwkr.bandwidths import Adaptive, RuleOfThumb, Scott, Silverman
 from nwkr.kernels import KERNELS
@@ -87,20 +94,35 @@ def test_a_diagonal_is_one_bandwidth_for_each_feature(degree, kernel, X, y, rng)
         assert_allclose(model.gradient(Q), plain.gradient(Q), rtol=1e-6, atol=1e-9)
 
 
+def projection(matrix=H):
+    """One whose distances are those of the matrix."""
+    return np.linalg.inv(np.linalg.cholesky(matrix))
+
+
 @pytest.mark.parametrize("ridge", [0.5, 2.0])
 @pytest.mark.parametrize("kernel", ["gaussian", "tricube"])
-def test_lines_are_those_over_mapped_rows(ridge, kernel, X, y, rng):
+def test_lines_are_those_of_the_formula(ridge, kernel, X, y, rng):
+    """Slopes in each feature are measured by the bandwidth along it."""
     Q, matrix = rng.normal(size=(15, 3)), 4 * H
     model = NadarayaWatsonRegressor(kernel, matrix, degree=1, ridge=ridge).fit(X, y)
-    over = NadarayaWatsonRegressor(kernel, 1.0, degree=1, ridge=ridge).fit(mapped(X, matrix), y)
-    places = mapped(Q, matrix)
-    assert_allclose(model.predict(Q), over.predict(places), rtol=1e-9)
-    assert_allclose(model.predict(None), over.predict(None), rtol=1e-9)
-    assert_allclose(model.effective_weights(Q) @ y, model.predict(Q), rtol=1e-9)
-    assert_allclose(model.standard_error(Q), over.standard_error(places), rtol=1e-9)
-    assert_allclose(
-        model.local_slopes(Q), slopes_back(over.local_slopes(places), matrix), rtol=1e-8, atol=1e-10
-    )
+    terms = {"kernel": kernel, "ridge": ridge, "projection": projection(matrix)}
+    effective, slopes = zip(*(local_line(X, y, query, **terms) for query in Q))
+    assert_allclose(model.effective_weights(Q), effective, rtol=1e-8, atol=1e-11)
+    assert_allclose(model.predict(Q), effective @ y, rtol=1e-9)
+    assert_allclose(model.local_slopes(Q), np.squeeze(slopes), rtol=1e-8, atol=1e-10)
+    left_out = []
+    for number in range(len(X)):
+        rest, of_rest = np.delete(X, number, axis=0), np.delete(y, number)
+        left_out.append(local_line(rest, of_rest, X[number], **terms)[0] @ of_rest)
+    assert_allclose(model.predict(None), left_out, rtol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_the_order_of_the_features_does_not_matter(degree, X, y):
+    turned = [2, 0, 1]
+    model = NadarayaWatsonRegressor(bandwidth=H, degree=degree).fit(X, y)
+    other = NadarayaWatsonRegressor(bandwidth=H[np.ix_(turned, turned)], degree=degree)
+    assert_allclose(other.fit(X[:, turned], y).predict(None), model.predict(None), rtol=1e-9)
 
 
 def test_lines_without_a_ridge_are_least_squares(X, y):
@@ -113,17 +135,23 @@ def test_lines_without_a_ridge_are_least_squares(X, y):
     assert_allclose(model.local_slopes(query[None])[0], line[1:], rtol=1e-8)
 
 
-def test_classes_with_a_trend_are_those_over_mapped_rows(X, y, rng):
-    Q, labels = rng.normal(size=(15, 3)), np.digitize(y, [-0.5, 0.5])
+def test_classes_with_a_trend_are_those_of_the_formula(X, y, rng):
+    """The trend is in the features themselves, and so are the slopes of the step."""
+    Q, labels = rng.normal(size=(15, 3)), np.where(y > 0, "above", "below")
     model = NadarayaWatsonClassifier(bandwidth=H, degree=1).fit(X, labels)
-    over = NadarayaWatsonClassifier(bandwidth=1.0, degree=1).fit(mapped(X), labels)
-    assert_allclose(model.predict_proba(Q), over.predict_proba(mapped(Q)), rtol=1e-6)
-    assert_allclose(model.predict_proba(None), over.predict_proba(None), rtol=1e-6)
-    for column in range(3):
-        expected = slope(lambda q, c=column: model.predict_proba(q[None])[0, c], Q[0])
-        assert_allclose(model.gradient(Q[:1])[0, :, column], expected, atol=1e-6)
-    with pytest.raises(ValueError, match=r"explain.*one bandwidth for each feature"):
-        model.explain(Q)
+    plain = NadarayaWatsonClassifier(bandwidth=np.inf, degree=1).fit(X, labels)
+    trend, counts = model._trend, np.ones(len(X))
+    assert_allclose(model.trend_.predict_proba(Q), plain.predict_proba(Q), rtol=1e-6)
+    of_rows = trend.residuals[:, 0], trend.curvature[:, 0]
+    terms = {"kernel": "gaussian", "bandwidth": np.full(3, np.inf), "projection": projection()}
+    level = trend.curvature.mean()
+    steps = [newton_step(X, *of_rows, q, **terms, spread_of=(X, (counts, level))) for q in Q]
+    logits = model.trend_.decision_function(Q) + steps
+    assert_allclose(model.predict_proba(Q)[:, 1], expit(logits), rtol=1e-9, atol=1e-12)
+    expected = slope(lambda q: model.predict_proba(q[None])[0, 1], Q[0])
+    assert_allclose(model.gradient(Q[:1])[0, :, 1], expected, atol=1e-6)
+    shares = model.explain(Q[:2], top_k=len(X)).groupby("query")["contribution"].sum()
+    assert_allclose(shares, logits[:2], rtol=1e-9)
 
 
 @pytest.mark.parametrize("degree", [0, 1])
@@ -236,6 +264,14 @@ def test_what_else_serves_it(X, y):
     assert_array_equal(refitted.predict(frame), expected.predict(frame))
 
 
+def test_a_column_may_put_rows_in_order(X, y):
+    model = NadarayaWatsonRegressor(bandwidth=H, one_sided=1).fit(X, y)
+    for query in X[X[:, 1] > 0][:5]:
+        before = X[:, 1] <= query[1]
+        attention = attention_by_distance(distances(query[None], X[before]), 1.0, "gaussian")
+        assert_allclose(model.predict(query[None]), attention @ y[before], rtol=1e-9)
+
+
 def test_one_feature(X, y):
     model = NadarayaWatsonRegressor(bandwidth=[[0.25]]).fit(X[:, :1], y)
     expected = NadarayaWatsonRegressor(bandwidth=0.5).fit(X[:, :1], y)
@@ -283,11 +319,8 @@ def test_where_it_is_not_for_is_said(bandwidth, X, y):
     refused("numbers only.*column 2", categorical_features=[2], X=np.round(X))
     refused("numbers only", periodic_features={0: 24})
     gaps = np.where(np.arange(3) == 1, np.where(X > 2, X, np.nan), X)
-    refused("missing in 1", X=gaps)
+    refused("without missing numbers.*column 1", X=gaps)
     refused("Adaptive.*does not support a matrix", bandwidth=Adaptive(bandwidth))
-    refused("one_sided needs.*one bandwidth for each feature", one_sided=0)
-    with pytest.raises(ValueError, match="search over bandwidths does not support a matrix"):
-        NadarayaWatsonRegressorCV(bandwidths=[1.0, bandwidth]).fit(X, y)
     model = NadarayaWatsonRegressor(bandwidth=bandwidth)
     assert not hasattr(model, "partial_fit")
     with pytest.raises(ValueError, match=r"NaN|missing"):

@@ -22,7 +22,7 @@ from nwkr._pooling._prepared import Prepared, corners_of, light_weight
 from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
-from nwkr._pooling._slopes import bandwidth_slopes
+from nwkr._pooling._slopes import scatter
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
 from nwkr._pooling._values import WeightedValues, as_dense
@@ -272,10 +272,10 @@ class Attention:
 
         each(show_part, row_blocks(*pairs.shape), self.n_jobs)
 
-    def bandwidth_slopes(
-        self, values: np.ndarray, factors: np.ndarray, shift: np.ndarray
+    def distance_slopes(
+        self, values: np.ndarray, factors: np.ndarray, shift: np.ndarray, others: Any = None
     ) -> np.ndarray:
-        """Derivatives of a loss by the logarithm of each bandwidth, through the weights.
+        """Derivatives of a loss by what distances are made of, through the weights.
 
         The metric must be euclidean, and the kernel must have a derivative.
 
@@ -288,30 +288,30 @@ class Attention:
             these times 1 and the values of the key; 0 for queries without weights.
         shift : ndarray of shape (n_queries,)
             Logarithm of the scale by which these weights are divided, from pooling.
+        others : tuple of ndarray, of shape (n_queries, n_others) and (n_keys, n_others), or None
+            Other columns of queries and keys.
 
         Returns
         -------
-        slopes : ndarray of shape (n_features,)
-            Derivatives; 0 where the bandwidth is 0 or infinite.
+        slopes : ndarray of shape (n_features,) or (n_features, n_others)
+            Derivatives by the logarithm of each bandwidth; with others, by how many bandwidths a
+            column moves with each. 0 where the bandwidth is 0 or infinite.
         """
         pairs, weighted_values = self._pairs(), WeightedValues(self.weights, values).all
         around = self._neighbourhoods(pairs, tol=0.0)
+
+        def sums(rows, cols, part, n_jobs=1):
+            of_part = others and (others[0][rows], pick(others[1], cols))
+            terms = pick(weighted_values, cols, axis=1), factors[rows], shift[rows], of_part
+            return scatter(part, self.kernel, *terms, n_jobs=n_jobs)
+
         if around is None:
-            total = bandwidth_slopes(
-                pairs, self.kernel, weighted_values, factors, shift, self.n_jobs
-            )
+            total = sums(slice(None), slice(None), pairs, self.n_jobs)
         else:
-
-            def add(rows, cols, part):
-                values_of_part = pick(weighted_values, cols, axis=1)
-                return bandwidth_slopes(
-                    part, self.kernel, values_of_part, factors[rows], shift[rows], n_jobs=1
-                )
-
-            total = sum_blocks(around, add, self.n_jobs)
-        by_column = np.zeros(len(self.scales))
-        by_column[self._counted] = total
-        return by_column
+            total = sum_blocks(around, sums, self.n_jobs)
+        slopes = np.zeros((len(self.scales), *([] if others is None else others[0].shape[1:])))
+        slopes[self._counted] = (-2 if others is None else 2) * total
+        return slopes
 
     def gradients(self, values: np.ndarray) -> np.ndarray:
         """Derivatives of the pooled values by each column of the query.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -203,8 +204,8 @@ def sum_blocks(
     around: Neighbourhoods,
     add: Callable[[np.ndarray, np.ndarray, EuclideanPairs], np.ndarray],
     n_jobs: int | None = None,
-) -> np.ndarray:
-    """Sum a function over the pairs that matter, by column.
+) -> Any:
+    """Sum a function over the pairs that matter.
 
     Parameters
     ----------
@@ -212,17 +213,17 @@ def sum_blocks(
         Queries and keys.
     add : callable
         ``add(rows, cols, pairs)`` returns the contribution of some queries and keys, from their
-        numbers and their pairs: an ndarray of shape (n_columns,).
+        numbers and their pairs: an ndarray.
     n_jobs : int or None, default=None
         Number of threads.
 
     Returns
     -------
-    total : ndarray of shape (n_columns,)
-        The sums.
+    total : ndarray or float
+        The sums; 0 if no pair matters.
     """
     parts = around.of_queries()
-    shares = [np.zeros(len(around.pairs.columns))] * len(parts)
+    shares: list = [0.0] * len(parts)
 
     def add_block(number):
         found = around.all_of(parts[number])
@@ -231,4 +232,4 @@ def sum_blocks(
             shares[number] = add(parts[number], cols, pairs)
 
     each(add_block, range(len(parts)), n_jobs)
-    return np.sum(shares, axis=0)
+    return sum(shares)

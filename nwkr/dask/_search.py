@@ -219,6 +219,12 @@ class SearchOverChunks(BandwidthSearch):
     def _arrange(self, window):
         return np.arange(len(self._rows))
 
+    def _check_projection(self):
+        raise ValueError(
+            f"n_components must be None for Dask collections; got {self.n_components!r}. Learn a "
+            f"projection on some of the rows, with the estimator of nwkr."
+        )
+
     def _resolve(self, bandwidth, sample_weight, distances=None):
         rule = RULES.get(bandwidth) if isinstance(bandwidth, str) else bandwidth
         if self.metric == "euclidean" or not isinstance(rule, RuleOfThumb):

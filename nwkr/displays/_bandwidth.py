@@ -313,6 +313,8 @@ def _is_numeric(bandwidth):
 def _typical(bandwidth):
     """The geometric mean over the features whose bandwidth is neither 0 nor infinite, if any."""
     bandwidth = np.atleast_1d(np.asarray(bandwidth, dtype=float))
+    if bandwidth.ndim == 2:  # a matrix holds squares
+        bandwidth = np.sqrt(np.diag(bandwidth))
     between = bandwidth[(bandwidth > 0) & np.isfinite(bandwidth)]
     return np.exp(np.log(between).mean()) if len(between) else bandwidth.mean()
 

@@ -43,8 +43,8 @@ def test_slopes_and_gradients(algorithm, one_hot, rng):
     attention = attention_of(rng, "gaussian", algorithm)
     factors, values = rng.standard_normal((150, 71)), sparse.csr_array(one_hot)
     shift = np.zeros(150)
-    expected = attention.bandwidth_slopes(one_hot, factors, shift)
-    assert_allclose(attention.bandwidth_slopes(values, factors, shift), expected, rtol=1e-9)
+    expected = attention.distance_slopes(one_hot, factors, shift)
+    assert_allclose(attention.distance_slopes(values, factors, shift), expected, rtol=1e-9)
     assert_allclose(attention.gradients(values), attention.gradients(one_hot), rtol=1e-9)
 
 
