@@ -275,6 +275,8 @@ def test_a_single_feature_is_what_rows_are_sorted_by(data):
     assert [tick for tick in display.ax_.get_yticks() if abs(tick) < 0.5] == [0]
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor()).fit(X, y)
     assert AttentionDisplay.from_estimator(pipe).ax_.get_ylabel() == "query, by transformed age"
+    pipe = make_pipeline("passthrough", NadarayaWatsonRegressor()).fit(X, y)
+    assert AttentionDisplay.from_estimator(pipe).ax_.get_ylabel() == "query, by age"
 
 
 def test_unsorted_rows_stay_where_they_are(data, model):

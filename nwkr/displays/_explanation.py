@@ -204,7 +204,7 @@ class ExplanationDisplay:
             title += f" ({np.sum(self.weights):.0%} of the weight shown)"
         else:
             value, bar = "value, or class of a training row", "part of the logit"
-        right.set_ylabel(value)
+        right.set_ylabel(value, labelpad=8)
         ax.set(xlabel=shortened(self.weight_name, 60), ylabel=bar)
         ax.set_title(title, loc="left", fontsize="medium")
         return self

@@ -42,7 +42,8 @@ def shown_name(estimator, name):
     if not before:
         return name
     names = getattr(before[0], "feature_names_in_", None)
-    names = _numbered(before[0].n_features_in_) if names is None else names
+    if names is None:  # and no number of features, if the first step passes all through
+        names = _numbered(getattr(before[0], "n_features_in_", 0))
     return f"transformed {name}" if name in names else name
 
 
