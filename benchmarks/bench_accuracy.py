@@ -1,11 +1,11 @@
-"""Accuracy of the search with no parameter set, beside tuned peers.
+"""Accuracy of the default search, compared with tuned models.
 
     pip install -e ".[bench]"
     python benchmarks/bench_accuracy.py           # half an hour on two cores
     python benchmarks/bench_accuracy.py wage1     # some tables only
 
-R2 on rows kept apart, by 5 folds that are shuffled with a fixed seed. Whatever is chosen is chosen
-on the other rows: peers by a grid search with 5 folds of their own, nwkr by leave-one-out.
+R2 on held-out rows, over 5 shuffled folds with a fixed seed. Models are tuned on the training rows
+only: other models by a grid search with 5 inner folds, nwkr by leave-one-out.
 """
 
 import argparse

@@ -1,12 +1,11 @@
-"""Log loss of the search for classes with no parameter set, beside tuned peers.
+"""Log loss of the default search of the classifier, compared with tuned models.
 
     pip install -e ".[bench]"
     python benchmarks/bench_classes.py          # half an hour on two cores
     python benchmarks/bench_classes.py iris     # some tables only
 
-On rows kept apart, by 5 folds that are shuffled with a fixed seed. Whatever is chosen is chosen on
-the other rows: peers by a grid search for log loss with 5 folds of their own, nwkr by
-leave-one-out.
+On held-out rows, over 5 shuffled folds with a fixed seed. Models are tuned on the training rows
+only: other models by a grid search for log loss with 5 inner folds, nwkr by leave-one-out.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Rows in chunks: time, tasks and memory of a prediction that no memory holds the rows of.
+"""Rows in chunks: time, tasks and memory of a prediction from more rows than memory holds.
 
     pip install -e ".[dask]"
     python benchmarks/bench_dask.py                       # a few minutes on two cores
     python benchmarks/bench_dask.py --rows 1e7 --features 1
 
-Chunks are generated where they are needed, by threads of this process, so the peak of its memory
-is that of everything. Queries are as many as told, and their squared error against the regression
-function is added up chunk by chunk: it is that of the estimate, which falls with the rows.
+Chunks are generated when needed, by threads of this process, so its peak memory includes
+everything. The squared error of the queries against the regression function is summed chunk by
+chunk: it is the error of the estimate, which falls with the number of rows.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Speed and memory of dense pooling, beside peers.
+"""Speed and memory of dense pooling, compared with other packages.
 
     pip install -e ".[bench]"
     python benchmarks/bench_dense.py              # some minutes on two cores
-    python benchmarks/bench_dense.py --slow-exp   # also as on a processor without AVX-512
+    python benchmarks/bench_dense.py --slow-exp   # also without AVX-512
 
-Whatever is compared takes turns (A B A B ...), so that a busy machine slows all alike. A
-time is the median over the rounds, a ratio the median of the ratios within each round.
+Contestants take turns (A B A B ...), so that a busy machine slows all of them equally. A time is
+the median over the rounds, a ratio the median of the ratios within each round.
 """
 
 import argparse

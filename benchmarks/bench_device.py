@@ -1,11 +1,11 @@
-"""Dense pooling of tensors, beside NumPy and attention in PyTorch; on a GPU where there is one.
+"""Dense pooling of tensors, compared with NumPy and attention in PyTorch; on a GPU if there is one.
 
     pip install -e ".[bench]"
     SCIPY_ARRAY_API=1 python benchmarks/bench_device.py           # some minutes
     SCIPY_ARRAY_API=1 python benchmarks/bench_device.py --quick   # seconds: does everything run?
 
 Contestants take turns, as in `bench_dense.py`; times are medians, in ns per pair of a query and a
-key. Without a GPU tensors are on the processor, and the script says so.
+key. Without a GPU, tensors are on the CPU, and the script says so.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Cost of what comes with a prediction: spread, slopes, quantiles, intervals.
+"""Cost of spread, slopes, quantiles and intervals, relative to a prediction.
 
     pip install -e ".[bench]"
     python benchmarks/bench_distribution.py
 
 Each is a multiple of `predict` for the same queries, both over all pairs (algorithm="dense"). Wall
-time on two threads, where whatever is compared takes turns as in bench_dense.py; and processor time
-on one thread, which other work on the machine disturbs less.
+time with two threads, where contestants take turns as in bench_dense.py; and processor time with
+one thread, which other work on the machine disturbs less.
 """
 
 import argparse

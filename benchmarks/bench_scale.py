@@ -5,8 +5,8 @@
     python benchmarks/bench_scale.py --only table  # one part: table, ratios, search or growth
     python benchmarks/bench_scale.py --grid        # is "auto" the fastest? an hour or more
 
-Ceilings in seconds are for a machine whose dense pooling takes 0.7 ns per pair. They are
-scaled by what it takes here. Whatever is compared takes turns, as in bench_dense.py.
+Limits in seconds are for a machine whose dense pooling takes 0.7 ns per pair, and are scaled by the
+time on this machine. Contestants take turns, as in bench_dense.py.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def measure_row(kernel, tol, d, n, n_rounds):
 
 
 def plain_sum(query, X, y, kernel, bandwidth):
-    """The formula as it stands; the nearest row's target where nothing is in reach."""
+    """The plain formula; the target of the nearest row for queries without weights."""
     u2 = (((X - query) / bandwidth) ** 2).sum(axis=1)
     if kernel == "gaussian":
         weights = np.exp((u2.min() - u2) / 2)

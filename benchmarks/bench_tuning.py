@@ -1,9 +1,9 @@
-"""Speed of the search for a bandwidth, beside peers.
+"""Speed of the search for a bandwidth, compared with other packages.
 
     pip install -e ".[bench]"
     python benchmarks/bench_tuning.py
 
-Whatever is compared takes turns, as in bench_dense.py.
+Contestants take turns, as in bench_dense.py.
 """
 
 import argparse

@@ -374,8 +374,8 @@ class NadarayaWatsonClassifier(
         weights = sample_weight * of_classes[targets.codes]
         if not (weights > 0).any():
             raise ValueError(
-                f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
-                f"which none has."
+                f"class_weight must leave some row with positive weight; got "
+                f"{self.class_weight!r}, with which all weights are 0."
             )
         self.outlier_label_ = outlier_label_of(
             self.outlier_label, targets.classes, totals * of_classes

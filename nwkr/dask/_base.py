@@ -225,8 +225,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
                 )
         if self._fits_lines and self.metric != "euclidean":
             raise ValueError(
-                f"degree=1 needs metric='euclidean', whose rows have columns to be lines in; got "
-                f"metric={self.metric!r}. degree=0 takes any metric."
+                f"degree=1 needs metric='euclidean', because lines need columns; got "
+                f"metric={self.metric!r}. degree=0 accepts any metric."
             )
         plain = self._in_memory(self._plain_class)
         plain._metric = resolve_metric(self.metric, self.metric_params)
@@ -280,8 +280,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             )
         if survey.columns is None:
             raise ValueError(
-                f"class_weight must leave a row that has weight; got {self.class_weight!r}, with "
-                f"which none has."
+                f"class_weight must leave some row with positive weight; got "
+                f"{self.class_weight!r}, with which all weights are 0."
             )
         return survey
 
