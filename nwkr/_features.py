@@ -292,12 +292,13 @@ class Levels(Feature):
         return np.column_stack([np.sqrt(gaps) * share, off])
 
     def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """Places of levels that fit has seen."""
+        """Places of levels that fit has seen; NaN for what is missing."""
         if not self._stepwise:
             return distances[:, 0]
         gaps = np.diff(self.steps)
         climbed = (distances[:, :-1] * np.sqrt(gaps)).sum(axis=1)
-        return self.steps[np.abs(np.subtract.outer(self.steps - self.steps[0], climbed)).argmin(0)]
+        nearest = np.abs(np.subtract.outer(self.steps - self.steps[0], climbed)).argmin(axis=0)
+        return np.where(np.isnan(climbed), np.nan, self.steps[nearest])
 
     @property
     def sloped(self) -> np.ndarray:

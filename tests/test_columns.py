@@ -373,6 +373,15 @@ def test_levels_that_fit_has_not_seen():
     assert_allclose(weights, expected / expected.sum(axis=1, keepdims=True), rtol=1e-12)
 
 
+def test_a_missing_level_is_shown_as_missing():
+    levels = pd.Categorical(list("abcabc"), categories=list("abc"), ordered=True)
+    X = pd.DataFrame({"level": levels, "x": np.arange(6.0)})
+    X.loc[::2, "level"] = None
+    model = NadarayaWatsonRegressor(bandwidth=1.0).fit(X, X.x)
+    shown = model.explain(X[:1], features=["level"])
+    assert shown.level.isna().tolist() == [True, False, True, False, True]
+
+
 def test_a_missing_category_is_a_category():
     column = np.array(["a", None, "b", None, "a"], dtype=object)
     words = np.where(column == None, "none", column)  # noqa: E711
