@@ -2,12 +2,12 @@
 A learned metric
 ================
 
-One bandwidth for each feature is of no use if the target follows *combinations* of features. The
-search can learn these: with ``n_components``, it looks for a projection of the features whose
-distances predict best. This is attention with queries and keys by a learned linear map.
+One bandwidth for each feature does not help if the target depends on *combinations* of features.
+With ``n_components``, the search learns a projection of the features whose distances predict best.
+In the terms of attention, a learned linear map computes queries and keys.
 
-The first data are Friedman's: ten features, of which five matter. Here they have been rotated, so
-that every column is a mixture of all ten.
+The first data are Friedman's: ten features, of which five matter. We rotate them, so that every
+column is a mixture of all ten.
 """
 
 import matplotlib.pyplot as plt
@@ -51,9 +51,9 @@ spread = (X[known] @ metric.projection_.T).std(axis=0)
 print("standard deviation of each component:", spread.round(1))
 
 # %%
-# The other data are images of digits, with 64 pixels as features. Ten components are learned from
-# 1,000 images, by the log loss of each image predicted from all others. scikit-learn's
-# ``NeighborhoodComponentsAnalysis`` learns as many by a related loss, for nearest neighbours.
+# The other data are images of digits, with 64 pixels as features. We learn ten components from
+# 1,000 images, by the leave-one-out log loss. scikit-learn's ``NeighborhoodComponentsAnalysis``
+# learns the same number of components by a related loss, for nearest neighbours.
 images, digits = load_digits(return_X_y=True)
 some, others, labels, truth = train_test_split(
     images, digits, train_size=1000, random_state=0, stratify=digits
@@ -72,8 +72,8 @@ for name, model in classifiers.items():
     print(f"{name:16} accuracy {model.score(others, truth):.3f}, log loss {loss:.2f}")
 
 # %%
-# The figure shows how well each model predicts, and the two components with the largest spread of
-# both projections, for images that they have not been learned from.
+# The figure shows the scores of the models, and for both projections the two components with the
+# largest spread, for new images.
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
 left.barh(list(r2), list(r2.values()), color=["C1", "C0", "0.7", "0.7", "0.7"])
 left.bar_label(left.containers[0], fmt="%.2f", padding=2)

@@ -54,7 +54,13 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         only if AIC prefers it: 2 per extra bandwidth. "auto" does this with ``bandwidths="auto"``,
         if the kernel has a derivative and `metric`, `cv` and `scoring` allow it.
     n_components : int, "all" or None, default=None
-        As of :class:`NadarayaWatsonRegressorCV`.
+        Whether to learn a projection of the features, with at most this number of components; "all"
+        is as many as there are features. Distances are then those of the projected rows. L-BFGS-B
+        starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
+        so it is tested first: each half of the rows is predicted with a projection learned from the
+        other half. It becomes a candidate only if this is better than the best other candidate by
+        more than the standard error. `X` must hold numbers without missing values; the conditions
+        on other parameters are those of `per_feature`.
     ridge : float, default=1.0
         For steps with slopes, the penalty on the slopes, as a number of rows for which the step is
         constant.
@@ -141,7 +147,9 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         The best bandwidth. With a projection, the bandwidth of each feature if only this feature
         differs.
     projection_ : ndarray of shape (n_components, n_features) or None
-        As of :class:`NadarayaWatsonRegressorCV`.
+        The projection: the scaled distance of two rows is the length of their projected
+        difference. Components are uncorrelated, the largest spread first; there may be fewer than
+        `n_components`. None if no projection was learned, or if none was kept.
     degree_ : {0, 1}
         The best degree.
     ridge_ : float

@@ -43,7 +43,7 @@ class _Slope:
     loss : callable
         Maps a fit to the loss and its derivatives.
     weights : ndarray of shape (n_rows,)
-        Weights of the rows, of sum 1.
+        Weights of the rows, with sum 1.
     """
 
     leave_one_out: LeaveOneOut
@@ -201,7 +201,7 @@ class Descents(SearchParameters):
         return MappedWindow(mapped.units, mapped)
 
     def _slope(self, form, most, among=None):
-        """The loss of a subsample of at most so many rows, of all or of some."""
+        """The loss of a subsample of limited size, of all rows or of some."""
         n_keys = len(self._rows)
         drawn = np.argsort(self._rows)  # independent of their internal order
         if among is not None:
@@ -239,5 +239,5 @@ class Descents(SearchParameters):
         return by_leave_one_out if self._criterion is None else by_fit
 
     def _multiples(self, of_subsample):
-        """Multiples to try of what was found."""
+        """Multiples of the result to try."""
         return [2 ** (number / 2) for number in (_NEARBY if of_subsample else (0,))]

@@ -1,4 +1,4 @@
-"""A projection of the features, by descent along the slopes of a loss."""
+"""The descent to a projection of the features."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 
 __all__ = ["learn", "principal"]
 
-# A projection on fewer components than there are features starts from the best of these multiples.
+# A projection onto fewer components than features starts from the best of these multiples.
 _MULTIPLES = 2.0 ** np.arange(-1, 4)
-# A feature that is off at the start is measured by this multiple of the rule of thumb.
+# A feature that is switched off at the start is scaled by this multiple of the rule of thumb.
 _OFF = 8.0
 _OPTIONS = {"ftol": 1e-7, "maxiter": 200}
 
@@ -25,25 +25,26 @@ def learn(
     n_components: int,
     shrinkage: float,
 ) -> np.ndarray:
-    """Find a projection of least penalised deviance.
+    """Find a projection with the least penalised deviance.
 
     Parameters
     ----------
     objective : callable
-        From a projection, (n_components, n_features), to the deviance and its slopes.
+        Maps a projection, (n_components, n_features), to the deviance and its derivatives.
     rows : ndarray of shape (n_rows, n_features)
         Training rows.
     weights : ndarray of shape (n_rows,)
-        Weights of the rows, of sum 1.
+        Weights of the rows, with sum 1.
     bandwidth : ndarray of shape (n_features,)
-        The bandwidths that it starts from; infinite for a feature that is off.
+        The bandwidths at the start; infinite for a feature that is switched off.
     rule : ndarray of shape (n_features,)
-        The rule of thumb, which it starts from if all are off; infinite for a constant feature.
+        The rule of thumb, the start if all features are switched off; infinite for a constant
+        feature.
     n_components : int
-        How many components it has, at most.
+        Maximal number of components.
     shrinkage : float
-        How strongly it is drawn to where it starts: the sum of squares of what is added to it, in
-        units of the bandwidths, is multiplied with this.
+        Strength of the penalty: factor of the sum of squares of the changes from the start, in
+        units of the bandwidths.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def learn(
 
 
 def principal(projection: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The same distances by components that are uncorrelated, those of the largest spread first.
+    """A projection with the same distances and uncorrelated components, the largest spread first.
 
     Parameters
     ----------
@@ -89,12 +90,13 @@ def principal(projection: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> 
     rows : ndarray of shape (n_rows, n_features)
         Rows.
     weights : ndarray of shape (n_rows,)
-        Their weights, of sum 1.
+        Their weights, with sum 1.
 
     Returns
     -------
     projection : ndarray of shape (n_components, n_features)
-        The projection. Of each component the feature that makes the most of it counts upwards.
+        The projection. The sign of each component is such that its main feature has a positive
+        weight.
     """
     deviations = np.sqrt(weights)[:, None] * (rows - weights @ rows)
     _, _, axes = np.linalg.svd(deviations @ projection.T, full_matrices=False)

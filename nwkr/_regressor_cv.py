@@ -123,8 +123,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         for a distance of 1.
     projection_ : ndarray of shape (n_components, n_features) or None
         The projection: the scaled distance of two rows is the length of their projected
-        difference. Components are uncorrelated, and have the largest spread first; there may be
-        fewer than asked for. None where none was learned, or kept.
+        difference. Components are uncorrelated, the largest spread first; there may be fewer than
+        `n_components`. None if no projection was learned, or if none was kept.
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
