@@ -736,8 +736,8 @@ def test_a_score_of_something_else():
 
 def test_parameters_that_do_not_exist(Estimator):
     for make in (Estimator, SEARCHES[Estimator]):
-        with pytest.raises(TypeError, match="unexpected keyword argument 'n_components'"):
-            make(n_components=2)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'n_neighbors'"):
+            make(n_neighbors=2)
         with pytest.raises(ValueError, match=r"Invalid parameter 'gamma'.*'kernel'"):
             make().set_params(gamma=1)
 
