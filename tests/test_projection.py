@@ -406,6 +406,17 @@ def test_matrices_are_candidates(cv, index):
         assert_allclose(search.cv_results_["score"], np.negative(errors), rtol=1e-9)
 
 
+def test_matrices_are_drawn_by_their_diagonals(index):
+    pytest.importorskip("matplotlib")
+    from nwkr.displays import BandwidthDisplay
+
+    sheared = np.eye(4) - 0.2 * (1 - np.eye(4))
+    candidates = [0.25 * sheared, 1.0, 4 * sheared]
+    search = NadarayaWatsonRegressorCV(bandwidths=candidates, degrees=(0,)).fit(*index)
+    (line,) = BandwidthDisplay.from_estimator(search).lines_
+    assert_allclose(line.get_xdata(), [0.5, 1.0, 2.0])
+
+
 def test_a_matrix_that_is_none_is_refused_among_candidates(index):
     with pytest.raises(ValueError, match="not positive definite"):
         NadarayaWatsonRegressorCV(bandwidths=[1.0, np.ones((4, 4))]).fit(*index)

@@ -65,8 +65,8 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     same way: it predicts some rows, drawn at random from all chunks, from all others. Each step of
     the search is one graph, in which every chunk pools for these rows and many bandwidths at once.
     The descent to one bandwidth for each feature uses the sample only; multiples of its result are
-    tried on all rows. Bandwidths are numbers, one for each feature, or rules of thumb; `cv` is
-    None.
+    tried on all rows. Bandwidths are numbers, one for each feature, or rules of thumb; `cv` and
+    `n_components` are None.
 
     Attributes
     ----------
