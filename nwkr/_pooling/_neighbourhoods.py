@@ -333,8 +333,10 @@ class Neighbourhoods:
         """That share, if moments are used or not."""
         prepared = self._prepared
         known = multiple == 1 and prepared is not None and by_moments in prepared.share
-        if prepared is not None and known and self._shares.as_many:
-            return prepared.share[by_moments]
+        if prepared is not None and known:
+            share = self._shares.from_prepared(prepared.share[by_moments])
+            if share is not None:
+                return share
         key = multiple, by_moments
         if key not in self._found_shares:
             self._found_shares[key] = self._find_share(multiple, by_moments)

@@ -12,14 +12,14 @@ import numpy as np
 from nwkr._pooling._boxes import Blocks, Boxes, Corners, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses
-from nwkr._pooling._query_blocks import n_blocks, queries_per_block
+from nwkr._pooling._query_blocks import n_blocks
 from nwkr.kernels import Kernel
 
 __all__ = ["Level", "Shares"]
 
 _BOXES_SAMPLED = 16
-# With so few pairs the size of blocks of queries does not matter.
-_FEW_PAIRS = 2**18
+# For fewer queries an estimate of their own takes longer than it saves.
+_FEW_QUERIES = 512
 _LARGEST_EXPONENT = 600.0  # sums of such powers do not overflow
 
 
@@ -71,11 +71,21 @@ class Shares:
     @cached_property
     def as_many(self) -> bool:
         """Whether blocks of queries have the size for as many queries as keys."""
-        n_queries, n_keys = self._pairs.shape
-        if n_queries * n_keys < _FEW_PAIRS or queries_per_block(self._pairs, n_queries) == 1:
-            return True
         here, there = (n_blocks(self._pairs, n_rows) for n_rows in self._pairs.shape)
-        return here / 2 <= there <= here * 2
+        alone = here == self._pairs.shape[0]  # no larger than with more queries
+        return alone or here / 2 <= there <= here * 2
+
+    def from_prepared(self, share: float) -> float | None:
+        """The share of these queries, from that of as many queries as keys.
+
+        None, if it needs an estimate of its own.
+        """
+        n_queries, _ = self._pairs.shape
+        if self.as_many:
+            return share
+        # A few queries are spread over all keys, and each block of them over its part of these.
+        few = n_queries < _FEW_QUERIES
+        return min(1.0, share + 1 / n_blocks(self._pairs, n_queries)) if few else None
 
     def n_within(self, within: float) -> float:
         """Estimated number of keys in groups within this squared distance of a query."""

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from engine import pool
 
-from nwkr._pooling import in_blocks
+from nwkr._pooling import Attention, in_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
+from nwkr._pooling._shares import Shares
 from nwkr._pooling._tiles import Tiles
 from nwkr.kernels import KERNELS
 
@@ -48,3 +49,23 @@ def test_rows_that_are_repeated_leave_little_to_visit(kernel, monkeypatch):
     told, visited = shares(KERNELS[kernel], 4000, 4000, 0.02, monkeypatch, n_distinct=50)
     assert visited < 0.4
     assert 0.5 * visited < told < 2 * visited
+
+
+@pytest.mark.parametrize("n_queries", [1, 10, 40, 200, 700])
+def test_few_queries_cost_no_estimate(n_queries, monkeypatch, rng):
+    """That of as many queries as keys serves, but for blocks that are larger than its blocks."""
+    keys, queries = rng.normal(size=(9000, 2)), rng.normal(size=(n_queries, 2))
+    order, blocks = in_blocks(keys, np.ones(2))
+    weights, kernel = np.ones(9000), KERNELS["epanechnikov"]
+    attention = Attention(keys[:0], keys[order], weights, kernel, np.full(2, 0.1), blocks=blocks)
+    prepared = attention.prepare().prepared
+    asked, visited = [], Shares.visited
+    monkeypatch.setattr(Shares, "visited", lambda *args: asked.append(1) or visited(*args))
+    pairs = pairs_of(queries, keys[order], np.full(2, 0.1))
+    around = Neighbourhoods(pairs, kernel, weights, blocks, prepared=prepared)
+    share = around.share()
+    assert bool(asked) == (n_queries == 700)
+    if n_queries == 1:
+        assert share == prepared.share[False]
+    if n_queries == 10:
+        assert share > 0.4  # two or more blocks of queries, that lie everywhere
