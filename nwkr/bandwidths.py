@@ -347,7 +347,7 @@ class Adaptive:
 
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
-"""The rules that have a name."""
+"""The named rules."""
 
 
 def _covariance(X, weights):
