@@ -220,12 +220,10 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     inf
     """
 
-    _parameter_constraints: dict = {
-        **BandwidthSearch._parameter_constraints,
-        **{
-            name: NadarayaWatsonClassifier._parameter_constraints[name]
-            for name in ("class_weight", "outlier_label", "ridge")
-        },
+    _parameter_constraints: dict = BandwidthSearch._parameter_constraints | {
+        "class_weight": NadarayaWatsonClassifier._parameter_constraints["class_weight"],
+        "outlier_label": NadarayaWatsonClassifier._parameter_constraints["outlier_label"],
+        "ridge": NadarayaWatsonClassifier._parameter_constraints["ridge"],
         "degrees": ["array-like"],
     }
     _plain_class = NadarayaWatsonClassifier
@@ -300,8 +298,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
     def _forms(self):
         if self._trend is None:
             return [MEANS]
-        forms = [MEANS] if 0 in self._degrees else []
-        forms.append(Form(1, np.inf))
+        forms = [*([MEANS] if 0 in self._degrees else []), Form(1, np.inf)]
         n_slopes = len(self._trend.columns)
         n_values = self._trend.link.n_logits * (1 + n_slopes) * (4 + n_slopes) // 2
         if np.isfinite(self.ridge) and n_values <= _MOST_VALUES:
@@ -341,12 +338,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         result = super()._result(problem, window, fit, form, multiple)
         if form.degree and self._trend is not None:
             result["effective_dof"] += self._trend.dof
-        # "multiple" and the other columns follow.
-        return (
-            {"bandwidth": result.pop("bandwidth"), "degree": form.degree}
-            | {"ridge": form.ridge}
-            | result
-        )
+        first = {"bandwidth": result.pop("bandwidth"), "degree": form.degree, "ridge": form.ridge}
+        return first | result
 
     def _ladder(self, form):
         return _LADDER_OF_STEPS if form.degree else super()._ladder(form)
@@ -358,8 +351,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         return super()._at_the_mean(tried)
 
     def _at_the_nearest(self, tried):
-        # In narrow windows the penalty of one row on the trend dominates, and degrees of freedom
-        # stay few.
+        # In narrow windows the row on the trend dominates, and degrees of freedom stay few.
         if tried[0][1]["degree"]:
             return scores_of(tried).argmax() > 0 or level(tried)
         return super()._at_the_nearest(tried)
