@@ -426,6 +426,15 @@ def test_degrees_of_freedom_stand_above_their_bandwidths(data):
     assert display.dof_axis_.get_xlabel() == "effective degrees of freedom"
 
 
+def test_a_projection_is_called_so(rng):
+    X = rng.normal(size=(150, 2))
+    model = nwkr.NadarayaWatsonRegressorCV(degrees=[0], n_components=1)
+    model.fit(X, np.sin(3 * (X[:, 0] + X[:, 1])))
+    assert model.projection_ is not None
+    assert BandwidthDisplay.from_estimator(model).best_.get_label() == "chosen: projection"
+    assert AttentionDisplay.from_estimator(model, X[:3]).weights.shape == (3, 150)
+
+
 def test_a_trend_alone_has_no_bandwidth():
     X, y = load_iris(return_X_y=True)
     display = BandwidthDisplay.from_estimator(nwkr.NadarayaWatsonClassifierCV().fit(X, y))

@@ -50,6 +50,8 @@ class BandwidthDisplay:
     refined : array-like of bool of shape (n_candidates,) or None, default=None
         Whether each candidate has one bandwidth for each feature, found by a descent. These are
         drawn as diamonds. None means that there are none.
+    best_name : str or None, default=None
+        What the chosen one is, such as a projection. None names it by its bandwidth.
     feature_name : str or None, default=None
         Name of the feature, if there is only one.
     names : sequence of str, default=("mean", "line")
@@ -97,6 +99,7 @@ class BandwidthDisplay:
         effective_dof=None,
         degrees=None,
         refined=None,
+        best_name=None,
         feature_name=None,
         names=("mean", "line"),
     ):
@@ -107,6 +110,7 @@ class BandwidthDisplay:
         self.effective_dof = effective_dof
         self.degrees = degrees
         self.refined = refined
+        self.best_name = best_name
         self.feature_name = feature_name
         self.names = names
 
@@ -156,6 +160,7 @@ class BandwidthDisplay:
             effective_dof=results.get("effective_dof"),
             degrees=_forms(results),
             refined=_refined(model),
+            best_name=None if getattr(model, "projection_", None) is None else "projection",
             names=_NAMES_OF_FORMS[is_classifier(model)],
             feature_name=shown_name(estimator, names[0]) if len(names) == 1 else None,
         )
@@ -202,7 +207,7 @@ class BandwidthDisplay:
                 self.refined_ += ax.plot(
                     places[found], scores[found], "D", color=color, label=label
                 )
-        chosen = self._in_words(self.best)
+        chosen = self.best_name or self._in_words(self.best)
         if len(self._compared) > 1:
             form = self.names[self._degrees[self.best]]
             chosen = form if form == _WITHOUT_WINDOW else f"{form}, {chosen}"
