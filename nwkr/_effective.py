@@ -153,7 +153,7 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
         Derivatives; NaN for queries without weights if `handle_empty` gives NaN.
     """
     attention, bandwidth = fit.attention, fit.attention.scales
-    counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
+    counted = attention.counted
     gradients = np.zeros((len(fit.mean), len(bandwidth), targets.shape[1]))
     gradients[:, fit.lines.columns] = fit.slopes
     gradients[np.isnan(fit.mean).any(axis=1)] = np.nan

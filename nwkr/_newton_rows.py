@@ -78,7 +78,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
     """
     step, attention, bandwidth = fit.step, fit.attention, fit.attention.scales
     n_logits, lines = step.link.n_logits, step.lines
-    counted = np.flatnonzero(np.isfinite(bandwidth) & (bandwidth > 0))
+    counted = attention.counted
     gradients = np.zeros((len(fit.logits), len(bandwidth), n_logits))
     # The row on the trend moves with the query.
     rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)

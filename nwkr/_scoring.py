@@ -208,7 +208,7 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
     if sample_weight is not None and _takes_weights(scorer):
         weights["sample_weight"] = sample_weight
     try:
-        return float(scorer(known, X, y, **weights))
+        score = scorer(known, X, y, **weights)
     except AttributeError as error:
         if error.obj is not known and type(known).__name__ not in str(error):
             raise
@@ -227,6 +227,12 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
             f"scoring must be a scorer of {of_what}; got {scoring!r}, which cannot score these "
             f"predictions: {error}"
         ) from error
+    if np.ndim(score) > 0:
+        raise ValueError(
+            f"scoring must return one number, of which greater is better; {scoring!r} returned an "
+            f"array of shape {np.shape(score)}."
+        )
+    return float(score)
 
 
 def as_scorer(scoring, weighted=False):

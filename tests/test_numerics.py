@@ -150,6 +150,25 @@ def test_bandwidth_zero_means_exact_matches(kernel):
     assert_allclose(predicted(Q, X, y, kernel, 0.0, handle_empty="mean"), [3.0, 1.0, 3.75, 3.75])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bandwidth", [1e-160, 5e-324, [1e-300, 0.5]])
+@pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.filterwarnings("error")
+def test_bandwidths_that_are_zero_beside_the_numbers(bandwidth, degree, dtype, rng):
+    """As with 0, in predictions and gradients."""
+    X = np.column_stack([rng.integers(1, 4, 40), rng.normal(size=40)]).astype(dtype)
+    y = rng.normal(size=40)
+    zero = np.where(np.asarray(bandwidth) < 1e-150, 0, bandwidth)
+    model, peer = (
+        NadarayaWatsonRegressor(bandwidth=width, degree=degree).fit(X, y)
+        for width in (bandwidth, zero)
+    )
+    queries = np.concatenate([X[:3], X[:3] + dtype(0.01)])
+    assert_array_equal(model.predict(queries), peer.predict(queries))
+    assert_array_equal(model.predict(None), peer.predict(None))
+    assert_allclose(model.gradient(queries), peer.gradient(queries), rtol=1e-9, atol=1e-12)
+
+
 def test_bandwidth_zero_in_one_column(kernel, rng):
     X = np.column_stack([rng.integers(0, 3, 40), rng.normal(size=40)])
     y = rng.normal(size=40)

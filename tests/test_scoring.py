@@ -330,6 +330,13 @@ def test_errors_of_a_scorer_itself(rng):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(rng.normal(size=(9, 1)), np.arange(9.0))
 
 
+def test_a_score_is_one_number(rng):
+    X, y = rng.normal(size=(20, 1)), rng.normal(size=20)
+    model = NadarayaWatsonRegressorCV(scoring=lambda truth, predictions: truth - predictions)
+    with pytest.raises(ValueError, match=r"scoring must return one number.*shape \(20,\)"):
+        model.fit(X, y)
+
+
 @pytest.mark.parametrize("subsample", [None, 20])
 def test_scorers_that_look_at_the_rows(subsample, rng):
     """They are given the training rows, not the predictions."""

@@ -123,7 +123,8 @@ class Attention:
         around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
             return self
-        counted = np.flatnonzero(np.broadcast_to(self._counted, self.keys.shape[1:]))
+        counted = np.isfinite(self.scales) & (self.scales > 0)
+        counted = np.flatnonzero(np.broadcast_to(counted, self.keys.shape[1:]))
         corners = corners_of(self.keys, counted if len(counted) <= MOST_COLUMNS else counted[:0])
         known = self.query_widths is None
         ways = {False, around.has_moments} if known else ()
@@ -310,7 +311,7 @@ class Attention:
         else:
             total = sum_blocks(around, sums, self.n_jobs)
         slopes = np.zeros((len(self.scales), *([] if others is None else others[0].shape[1:])))
-        slopes[self._counted] = (-2 if others is None else 2) * total
+        slopes[pairs.columns] = (-2 if others is None else 2) * total
         return slopes
 
     def gradients(self, values: np.ndarray) -> np.ndarray:
@@ -337,11 +338,12 @@ class Attention:
             return exact.replace(kernel=kernel, weights=weights).pool(values)
 
         by_column = np.zeros((len(self.queries), len(self.scales), values.shape[1]))
-        if self._counted.any():
+        pairs = exact._pairs()
+        if len(pairs.columns):
             found = query_gradients(
-                exact._pairs(), self.kernel, values, self.weights, pooled, self.empty, self.n_jobs
+                pairs, self.kernel, values, self.weights, pooled, self.empty, self.n_jobs
             )
-            by_column[:, self._counted] = found / self.scales[self._counted, None]
+            by_column[:, pairs.columns] = found / self.scales[pairs.columns, None]
         else:  # without slopes, it is unknown which queries have weight
             found = self.pool(values).finish()[:, None]
         by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
@@ -359,8 +361,9 @@ class Attention:
         return np.atleast_1d(self.bandwidth)
 
     @property
-    def _counted(self) -> np.ndarray:
-        return np.isfinite(self.scales) & (self.scales > 0)
+    def counted(self) -> np.ndarray:
+        """Numbers of the columns whose bandwidth is finite, and not 0 beside their numbers."""
+        return self._pairs().columns
 
     def _pairs(self, multiple: float = 1.0) -> Pairs:
         widths = self.query_widths, self.key_widths

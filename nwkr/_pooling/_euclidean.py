@@ -378,7 +378,7 @@ class EuclideanPairs(Pairs):
 
 
 def _largest(X):
-    return max(X.max(initial=0), -X.min(initial=0))
+    return max(float(X.max(initial=0)), -float(X.min(initial=0)))
 
 
 def extent_of(X: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
