@@ -197,7 +197,7 @@ class NewtonStep:
             level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
             if n_slopes and values is not None:
                 self._count_anew(attention, values, logit, moments, trust, level)
-            found = moments.solve(trust, prior, level, None if self.lines.ridge > 0 else penalty)
+            found = moments.solve(trust, prior, level, penalty)
             constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]
             offset[:, logit] = found[2]
         return LocalLogits(self, attention, sums, logits, trust, penalty, constant, slopes, offset)
@@ -253,7 +253,7 @@ class _Moments:
         with_residual = by_z - mean * residual[:, None]
         return cls(residual, curvature, mean, covariance, with_residual, place - mean)
 
-    def solve(self, trust, prior, level, flat):
+    def solve(self, trust, prior, level, penalty):
         """Constants and slopes of the step and of the shares, and the offset of the query.
 
         All are relative to the mean of the rows, including the one on the trend.
@@ -270,8 +270,13 @@ class _Moments:
             self.offset[:, :, None] * self.offset[:, None, :]
         )
         diagonal = np.arange(left.shape[1])
+        # Beside very many rows, as without a ridge, the penalty is less than rounding.
+        flat = (level <= _ROUNDING * left[:, diagonal, diagonal]).any(axis=1)
         left[:, diagonal, diagonal] += level
-        solved = _solve(left, right) if flat is None else _solve_flat(left, right, flat)
+        solved = np.empty_like(right)
+        solved[~flat] = _solve(left[~flat], right[~flat])
+        if flat.any():
+            solved[flat] = _solve_flat(left[flat], right[flat], penalty[flat])
         return constants, (solved[:, :, 0], solved[:, :, 1]), rest
 
 
@@ -286,7 +291,7 @@ def _solve(left, right):
 
 
 def _solve_flat(left, right, penalty):
-    """The same without a ridge."""
+    """The same without a penalty."""
     size = np.einsum("njj->nj", left).max(axis=1, initial=0)[:, None, None]
     size[size == 0] = 1
     return solve_flat(left / size, right / size, penalty)

@@ -108,7 +108,8 @@ class Trend:
         masses = counts @ ~gaps
         fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
         some, weights = np.where(gaps, fill, X[:, columns])[rows], counts[rows]
-        scaler = StandardScaler().fit(some, sample_weight=weights)
+        # Squares times counts may be out of range.
+        scaler = StandardScaler().fit(some, sample_weight=weights / weights.max())
         Z, labels, truth = scaler.transform(some), classes[codes[rows]], link.truth(codes[rows])
         together = link.n_logits * (1 + len(columns)) <= most_together
         best = climb(lambda C: _Regression(Z, labels, truth, weights, C, link, together))

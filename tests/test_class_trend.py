@@ -471,3 +471,16 @@ def test_pickles_and_batches(data):
 def test_degree_0_has_no_trend(data):
     X, y, _ = data
     assert fitted(X, y, degree=0).trend_ is None
+
+
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_so_many_rows_that_the_penalty_is_nothing(algorithm, rng):
+    """Rows in one column only have slopes in the other, which nothing but the penalty tells."""
+    x, y = np.round(rng.normal(size=(60, 1)), 1), rng.integers(0, 3, 60)
+    X = np.column_stack([x, 2 * x, x**2])
+    options = {"bandwidth": 0.3, "degree": 1, "algorithm": algorithm}
+    model = NadarayaWatsonClassifier("boxcar", **options).fit(X, y, np.full(60, 1e200))
+    probabilities = model.predict_proba(X)
+    assert_allclose(probabilities.sum(axis=1), 1)
+    assert (probabilities >= 0).all()
+    assert model.score(X, y) > 0.4

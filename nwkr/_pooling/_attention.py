@@ -123,8 +123,8 @@ class Attention:
         around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
             return self
-        counted = np.isfinite(self.scales) & (self.scales > 0)
-        counted = np.flatnonzero(np.broadcast_to(counted, self.keys.shape[1:]))
+        counted = np.broadcast_to(self.scales > 0, self.keys.shape[1:])
+        counted = np.flatnonzero(counted & np.isfinite(self.scales))
         corners = corners_of(self.keys, counted if len(counted) <= MOST_COLUMNS else counted[:0])
         known = self.query_widths is None
         ways = {False, around.has_moments} if known else ()
@@ -338,11 +338,9 @@ class Attention:
             return exact.replace(kernel=kernel, weights=weights).pool(values)
 
         by_column = np.zeros((len(self.queries), len(self.scales), values.shape[1]))
-        pairs = exact._pairs()
+        pairs, rest = exact._pairs(), (self.weights, pooled, self.empty, self.n_jobs)
         if len(pairs.columns):
-            found = query_gradients(
-                pairs, self.kernel, values, self.weights, pooled, self.empty, self.n_jobs
-            )
+            found = query_gradients(pairs, self.kernel, values, *rest)
             by_column[:, pairs.columns] = found / self.scales[pairs.columns, None]
         else:  # without slopes, it is unknown which queries have weight
             found = self.pool(values).finish()[:, None]

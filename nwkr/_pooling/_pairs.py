@@ -53,10 +53,13 @@ class Pairs:
         Factors of the squared distances.
     sizes : Sizes
         Sizes of pieces of work.
+    columns : ndarray of int
+        Numbers of the columns that distances are made of; none, if they are not made of columns.
     kinds : Kinds or None
         Columns that do not hold plain numbers; None if all do.
     """
 
+    columns = np.empty(0, int)
     kinds: Kinds | None = None
     leave_out: np.ndarray | None = None
     mask: Mask | None = None
