@@ -123,8 +123,8 @@ class Attention:
         around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
             return self
-        counted = np.broadcast_to(self.scales > 0, self.keys.shape[1:])
-        counted = np.flatnonzero(counted & np.isfinite(self.scales))
+        known_scales = np.isfinite(self.scales) & (self.scales > 0)
+        counted = np.flatnonzero(np.broadcast_to(known_scales, self.keys.shape[1:]))
         corners = corners_of(self.keys, counted if len(counted) <= MOST_COLUMNS else counted[:0])
         known = self.query_widths is None
         ways = {False, around.has_moments} if known else ()
