@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine import pool
 
-from nwkr._pooling import Attention, in_blocks
+from nwkr._pooling import Attention, Sizes, in_blocks
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._shares import Shares
@@ -31,6 +31,7 @@ def shares(kernel, n_queries, n_keys, bandwidth, monkeypatch, n_distinct=None, n
     monkeypatch.setattr(Tiles, "write", counted)
     values = np.ones((n_keys, 1))
     problem = {"queries": queries, "keys": keys[order], "weights": weights, "kernel": kernel}
+    problem["sizes"] = Sizes(least_pairs_to_compile=2**62)  # compiled code writes no tiles
     pool(**problem, bandwidth=scale, values=values, blocks=blocks, algorithm="blocks", n_jobs=1)
     return around.share(), sum(visited) / (n_queries * n_keys)
 
