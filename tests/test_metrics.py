@@ -325,7 +325,7 @@ def test_boolean_metrics_do_not_warn(Estimator, metric, rng):
 
 def test_boolean_metrics_warn_of_other_numbers(rng):
     X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
-    with pytest.warns(DataConversionWarning, match="metric='jaccard' only distinguishes 0.*0 and 1") as caught:
+    with pytest.warns(DataConversionWarning, match="metric='jaccard' only dist.*0 and 1") as caught:
         model = NadarayaWatsonRegressor(metric="jaccard", bandwidth=1.0).fit(X, y)
     assert len(caught) == 1
     with pytest.warns(DataConversionWarning, match="metric='jaccard'") as caught:
