@@ -38,7 +38,7 @@ class AttentionWeights(NadarayaWatsonBase):
         Raises
         ------
         ValueError
-            If `top_k` is not between 1 and the number of training rows.
+            If `top_k` is not a positive integer or None.
 
         Examples
         --------
@@ -47,7 +47,7 @@ class AttentionWeights(NadarayaWatsonBase):
         >>> model.attention_weights([[0.5]]).round(3)
         array([[0.488, 0.488, 0.024]])
         """
-        check_top_k(top_k, len(self._X))
+        check_top_k(top_k)
         return self._matrix(self._attention(X), sparse_output=sparse_output, top_k=top_k)
 
     @property

@@ -29,7 +29,7 @@ class Explanation(NadarayaWatsonBase):
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict, as in `predict`.
         top_k : int or None, default=5
-            Number of training rows to list for each query; None for all.
+            The most training rows to list for each query; None for all.
         features : array-like or None, default=None
             Features of the training rows to include, by name, position or mask.
 
@@ -64,7 +64,7 @@ class Explanation(NadarayaWatsonBase):
         Raises
         ------
         ValueError
-            If `top_k` is not between 1 and the number of training rows; if there is no such
+            If `top_k` is not a positive integer or None; if there is no such
             feature; if a query has no weight and ``handle_empty="error"``.
 
         Examples
@@ -79,7 +79,7 @@ class Explanation(NadarayaWatsonBase):
         import pandas as pd
 
         check_is_fitted(self)
-        check_top_k(top_k, len(self._X))
+        check_top_k(top_k)
         tables = list(self._contributions(X, top_k, features))
         # Keep the outputs of a query together, and the rows of each in order.
         query = np.concatenate([table["query"] for table in tables])

@@ -89,14 +89,11 @@ def _index_type(largest):
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
-def check_top_k(top_k: int | None, n_train: int) -> None:
-    """Check the number of weights to keep."""
+def check_top_k(top_k: int | None) -> None:
+    """Check the largest number of weights to keep."""
     counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
-    if top_k is not None and not (counts and 1 <= top_k <= n_train):
-        raise ValueError(
-            f"top_k must be None or an integer from 1 to the number of training rows, "
-            f"{n_train}; got {top_k!r}."
-        )
+    if top_k is not None and not (counts and top_k >= 1):
+        raise ValueError(f"top_k must be None or a positive integer; got {top_k!r}.")
 
 
 def keep_largest(weights: np.ndarray, top_k: int) -> None:

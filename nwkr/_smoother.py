@@ -52,7 +52,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         Raises
         ------
         ValueError
-            If `top_k` is not between 1 and the number of training rows; if a query has no
+            If `top_k` is not a positive integer or None; if a query has no
             weight and ``handle_empty="error"``.
 
         Examples
@@ -63,7 +63,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         array([[ 1.32, -0.31, -0.01]])
         """
         check_is_fitted(self)
-        check_top_k(top_k, len(self._X))
+        check_top_k(top_k)
         attention = self._attention(X)
         return self._matrix(attention, effective=True, sparse_output=sparse_output, top_k=top_k)
 

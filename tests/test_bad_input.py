@@ -474,16 +474,14 @@ def test_precomputed_queries(Estimator, queries, match):
     check_queries_refused(model, queries, match)
 
 
-@pytest.mark.parametrize(
-    "top_k", [0, -1, 13, 1.5, 2.0, "all", np.nan, [2], True, np.True_], ids=repr
-)
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, 2.0, "all", np.nan, [2], True, np.True_], ids=repr)
 @pytest.mark.parametrize("sparse_output", [False, True])
 def test_top_k(Estimator, top_k, sparse_output):
     model = Estimator().fit(X, LABELS)
     got = re.escape(repr(top_k))
-    with pytest.raises(ValueError, match=rf"top_k must be .* 1 to .*12; got {got}"):
+    with pytest.raises(ValueError, match=rf"top_k must be None or a positive integer; got {got}"):
         model.attention_weights(X, top_k=top_k, sparse_output=sparse_output)
-    assert model.attention_weights(X, top_k=12).shape == (12, 12)
+    assert model.attention_weights(X, top_k=13).shape == (12, 12)
 
 
 # -- what a new user meets ----------------------------------------------------------------

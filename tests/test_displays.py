@@ -924,7 +924,7 @@ def test_bad_explanations(data, model):
         with pytest.raises(ValueError, match=rf"X must be one row, .*; got {came}"):
             ExplanationDisplay.from_estimator(model, rows)
     with pytest.raises(ValueError, match="top_k"):
-        ExplanationDisplay.from_estimator(model, X[:1], top_k=31)
+        ExplanationDisplay.from_estimator(model, X[:1], top_k=0)
     both = NadarayaWatsonRegressor().fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match=r"estimator must have one output .*; got 2"):
         ExplanationDisplay.from_estimator(both, X[:1])

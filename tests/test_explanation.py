@@ -110,11 +110,20 @@ def test_values_are_the_targets_to_the_last_digit(rng):
     np.testing.assert_array_equal(table["value"], y[table["row"]])
 
 
-@pytest.mark.parametrize("wrong", [0, 31, 2.5, "all"])
-def test_rows_that_are_asked_for_must_be_there(wrong, rng):
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "all"])
+def test_a_number_of_rows_is_positive(wrong, rng):
     X, y, Q = make_data(rng)
-    with pytest.raises(ValueError, match=r"top_k must be None or an integer from 1 to .* 30; got"):
+    with pytest.raises(ValueError, match="top_k must be None or a positive integer; got"):
         NadarayaWatsonRegressor().fit(X, y).explain(Q, top_k=wrong)
+
+
+def test_few_rows_are_listed_whole(rng):
+    X, y, Q = make_data(rng)
+    model = NadarayaWatsonRegressor().fit(X[:3], y[:3])
+    table = model.explain(Q)  # five by default, at most
+    assert len(table) == 3 * len(Q)
+    sums = table.groupby("query")["contribution"].sum()
+    np.testing.assert_allclose(sums, model.predict(Q), rtol=1e-12)
 
 
 def test_nothing_cannot_be_explained(rng):
