@@ -97,10 +97,10 @@ class Neighbourhoods:
         if pairs.leave_out is not None:
             # A query may leave out the heaviest key of a group.
             self._mass = self._mass - self.masses.heaviest
-        self._veil: BlockMask | None = None
+        self._block_mask: BlockMask | None = None
         if pairs.mask is not None:
             levels = self.groups, self.blocks
-            self._veil = BlockMask(pairs.mask, levels, weights, np.maximum(self._mass, 0))
+            self._block_mask = BlockMask(pairs.mask, levels, weights, np.maximum(self._mass, 0))
         # Half of the tolerance, because a prediction has the errors of two sums.
         self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)
@@ -208,7 +208,7 @@ class Neighbourhoods:
         # Queries of width 0 use exact matches only, hence no whole blocks.
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
-        intervals = None if self._veil is None else self._veil.intervals(rows, starts)
+        intervals = None if self._block_mask is None else self._block_mask.intervals(rows, starts)
         return self._of_boxes(
             corners_of_runs(queries, starts), factors, multiples, whole, intervals
         )
@@ -240,16 +240,20 @@ class Neighbourhoods:
             inside = farthest <= self._within * multiples[0] ** 2
             if whole is not None:
                 inside &= whole[:, None]
-            return inside if veil is None else inside & veil.shows(intervals, level, numbers)
+            return (
+                inside
+                if block_mask is None
+                else inside & block_mask.shows(intervals, level, numbers)
+            )
 
         def reach_of(nearest, farthest, mass):
             bounds = zip(nearest, farthest, np.broadcast_to(mass, nearest.shape))
             reaches = [max(self._reach(*b, m) for m in multiples) for b in bounds]
             return np.array(reaches)[:, None]
 
-        veil, mass = self._veil, self._mass
-        if veil is not None:
-            mass = veil.masses(intervals)
+        block_mask, mass = self._block_mask, self._mass
+        if block_mask is not None:
+            mass = block_mask.masses(intervals)
 
         # A block far from all boxes together is far from each.
         extremes, around, n_boxes = factors, corners, corners.lower.shape[1]
@@ -257,7 +261,7 @@ class Neighbourhoods:
             extremes = np.min(factors[0]), np.max(factors[1])
             around = corners.take(np.arange(n_boxes)[None]).around()
         nearest, farthest = self._group_boxes.distances(around, extremes)
-        reach = reach_of(nearest, farthest, mass if veil is None else mass.min(axis=0))
+        reach = reach_of(nearest, farthest, mass if block_mask is None else mass.min(axis=0))
         groups = np.flatnonzero(nearest[0] < reach[0])
 
         if n_boxes > 1:
@@ -267,8 +271,8 @@ class Neighbourhoods:
             nearest, farthest = nearest[:, groups], farthest[:, groups]
         inside = within(farthest, 0, groups)
         near = (nearest < reach) & ~inside
-        if veil is not None:
-            near &= ~veil.hides(intervals, 0, groups)
+        if block_mask is not None:
+            near &= ~block_mask.hides(intervals, 0, groups)
         some = near.any(axis=0)
 
         blocks = self._in_groups(groups[some])
@@ -277,8 +281,8 @@ class Neighbourhoods:
         nearest, farthest = self._boxes.distances(corners, factors, blocks)
         inside_too = near & within(farthest, 1, blocks)
         visited = near & (nearest < reach) & ~inside_too
-        if veil is not None:
-            visited &= ~veil.hides(intervals, 1, blocks)
+        if block_mask is not None:
+            visited &= ~block_mask.hides(intervals, 1, blocks)
         some = visited.any(axis=0)
         return Surroundings(
             blocks[some],
@@ -312,8 +316,8 @@ class Neighbourhoods:
         queries = np.take(self.pairs.queries, rows, axis=0)
         box = corners_of_runs(queries, np.array([0]))
         _, (farthest,) = self._group_boxes.distances(box)
-        if self._veil is not None:
-            seen = self._veil.masses(self._veil.intervals(rows, np.zeros(1, int)))[0]
+        if self._block_mask is not None:
+            seen = self._block_mask.masses(self._block_mask.intervals(rows, np.zeros(1, int)))[0]
             farthest = farthest[seen > 0]
         elif self.pairs.leave_out is not None:
             farthest = farthest[np.diff(self.groups.starts) > 1]
@@ -346,7 +350,7 @@ class Neighbourhoods:
         if self.pairs.query_factors is not None and self.pairs.shape[0] == 1:
             found = self.of([np.zeros(1, int)], [multiple])
             return float(self.blocks.sizes(found.blocks).sum()) / self.pairs.shape[1]
-        mass = self.masses.of_groups if self._veil is not None else self._mass
+        mass = self.masses.of_groups if self._block_mask is not None else self._mass
         within = self._within * multiple**2 if by_moments else -np.inf
         return self._shares.visited(multiple, mass, within)
 

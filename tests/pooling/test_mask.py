@@ -187,17 +187,19 @@ def test_masks_of_parts(rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("along", [True, False])
-def test_veils_are_sure_of_what_they_tell(kind, along, rng):
+def test_masks_of_blocks_are_sure_of_what_they_tell(kind, along, rng):
     attention, _, blocks = make_data(rng, kind, along=along)
     groups, weights, mask = blocks.groups(4), attention["weights"], attention["mask"]
-    veil = BlockMask(mask, (groups, blocks), weights, np.add.reduceat(weights, groups.starts[:-1]))
+    mask_of_blocks = BlockMask(
+        mask, (groups, blocks), weights, np.add.reduceat(weights, groups.starts[:-1])
+    )
     rows, starts = rng.permutation(12), np.array([0, 3, 4, 9])
     seen = ~mask.hides(rows)
     least = np.minimum.reduceat(seen * weights, starts)  # of each key, by all queries of a part
     any_seen = np.logical_or.reduceat(seen, starts)
-    bounds = veil.intervals(rows, starts)
+    bounds = mask_of_blocks.intervals(rows, starts)
     by_query = np.add.reduceat(seen * weights, groups.starts[:-1], axis=1)
-    assert (veil.masses(bounds) <= np.minimum.reduceat(by_query, starts) + 1e-12).all()
-    hidden = veil.hides(bounds, 1, np.arange(len(blocks)))
+    assert (mask_of_blocks.masses(bounds) <= np.minimum.reduceat(by_query, starts) + 1e-12).all()
+    hidden = mask_of_blocks.hides(bounds, 1, np.arange(len(blocks)))
     assert not (hidden & np.logical_or.reduceat(any_seen, blocks.starts[:-1], axis=1)).any()
     assert least.any()
