@@ -28,6 +28,8 @@ __all__ = ["Descents"]
 _NEARBY = range(-3, 4)
 # Multiples of the rule of thumb. A descent on a criterion starts from the best of these.
 _STARTS = 2.0 ** np.arange(-3, 4)
+# With fewer rows, no half has two rows to predict from each other.
+_LEAST_HALVED = 4
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ class Descents(SearchParameters):
             better.
         """
         leave_one_out, n_keys = problem.leave_one_out, len(self._rows)
+        if n_keys < _LEAST_HALVED or not np.isfinite(rule.bandwidth).any():  # nothing to learn from
+            return []
         # The rows that a projection is learned from always favour it. So each half of the rows is
         # predicted with a projection that is learned from the other half.
         halves = np.empty(n_keys, int)

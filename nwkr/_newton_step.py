@@ -35,6 +35,8 @@ __all__ = ["LocalLogits", "NewtonStep"]
 # If the trend is confident and wrong, an unlimited step would be too long.
 _LONGEST = 4.0
 _LEAST_CURVATURE = 1e-100
+# In units of the spread.
+_FARTHEST = 1e100
 _ROUNDING = 1e-14
 
 
@@ -197,6 +199,8 @@ class NewtonStep:
             level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
             if n_slopes and values is not None:
                 self._count_anew(attention, values, logit, moments, trust, level)
+            # Beyond this the step is at its limit; the squares must not overflow.
+            np.clip(moments.offset, -_FARTHEST, _FARTHEST, out=moments.offset)
             found = moments.solve(trust, prior, level, penalty)
             constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]
             offset[:, logit] = found[2]

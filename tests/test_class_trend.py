@@ -238,6 +238,17 @@ def test_far_away_the_trend_speaks(kernel, data):
     assert_allclose(model.predict_proba(far), model.trend_.predict_proba(far), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ridge", [0.0, 1.0])
+def test_no_query_is_too_far_away(ridge, data):
+    X, y, _ = data
+    far = np.array([[1e200, -1e200], [0.0, 1e170], [-1e250, 0.0]])
+    model = fitted(X, y, "gaussian", 0.7, ridge=ridge)
+    assert_allclose(model.predict_proba(far), model.trend_.predict_proba(far), rtol=1e-9, atol=1e-9)
+    assert_array_equal(model.gradient(far) == 0, True)
+    sane(fitted(X, y, "gaussian", [0.7, np.inf], ridge=ridge), far)
+
+
 def test_step_finds_what_the_trend_cannot(rng):
     X = rng.uniform(-3, 3, size=(600, 1))
     truth = expit(3 * np.cos(2 * X[:, 0]))

@@ -224,6 +224,18 @@ def test_rows_are_sorted_by_what_tells_them_apart_most(data, model):
     assert np.corrcoef(along, np.arange(len(along)))[0, 1] > 0.9
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_column_without_a_number_sorts_nothing(data, model):
+    X, y = data
+    gap = X.assign(nothing=np.nan)
+    bandwidth = [10, 5, 20, 1]
+    with_gap = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(gap, y)
+    display = AttentionDisplay.from_estimator(with_gap, gap[::4])
+    expected = AttentionDisplay.from_estimator(model, X[::4])
+    np.testing.assert_allclose(display.key_values, expected.key_values)
+    np.testing.assert_allclose(display.query_values, expected.query_values)
+
+
 @pytest.mark.parametrize(
     "params",
     [

@@ -338,6 +338,18 @@ def test_a_constant_column_is_not_in_it(index):
     assert model.bandwidth_[4] == np.inf
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressorCV, NadarayaWatsonClassifierCV])
+def test_nothing_is_learned_from_constant_columns_or_three_rows(Estimator, index):
+    X, y = index
+    y = y > np.median(y) if Estimator is NadarayaWatsonClassifierCV else y
+    for rows, targets in ((np.ones((30, 2)), y[:30]), (X[:3], y[:3]), (X[:2], y[:2])):
+        model = Estimator(n_components="all").fit(rows, targets)
+        assert model.projection_ is None
+        expected = Estimator().fit(rows, targets).predict(rows)
+        assert_array_equal(model.predict(rows), expected)
+
+
 def test_where_it_is_not_for_is_said(index):
     X, y = index
 

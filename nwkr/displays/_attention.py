@@ -226,7 +226,8 @@ def _first_component(model, queries, keys):
     """Places of rows along the first principal component of the keys, in units of the bandwidth."""
     window = model._window
     widths = model._columns.units if window.by_query else np.asarray(window.bandwidth, dtype=float)
-    middle = np.nanmedian(keys, axis=0)
+    known = np.where(np.isnan(keys).all(axis=0), 0.0, keys)  # a column may hold no number
+    middle = np.nanmedian(known, axis=0)
     apart = np.nan_to_num(keys - middle)  # missing values count as the middle
     # With a bandwidth of 0, any difference counts most.
     least = np.where(widths > 0, widths, np.inf).min() * 1e-3
