@@ -109,7 +109,7 @@ class Trend:
         fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
         some, weights = np.where(gaps, fill, X[:, columns])[rows], counts[rows]
         # Squares times counts may be out of range.
-        scaler = StandardScaler().fit(some, sample_weight=weights / weights.max())
+        scaler = _scaler_of(some, weights / weights.max())
         Z, labels, truth = scaler.transform(some), classes[codes[rows]], link.truth(codes[rows])
         together = link.n_logits * (1 + len(columns)) <= most_together
         best = climb(lambda C: _Regression(Z, labels, truth, weights, C, link, together))
@@ -246,6 +246,18 @@ def climb(fit: Callable[[float], Any]) -> Any:
         if best is not start:  # it fell in this direction, so it rises in the other
             break
     return best
+
+
+def _scaler_of(X, weights):
+    """A scaler of columns whose squares may be beyond the range of float64."""
+    exponents = np.frexp(np.abs(X).max(axis=0))[1]
+    with np.errstate(all="ignore"):  # a constant column may have a variance just below 0
+        scaler = StandardScaler().fit(np.ldexp(X, -exponents), sample_weight=weights)
+        constant = scaler.scale_ != np.sqrt(scaler.var_)
+        scaler.mean_ = np.ldexp(scaler.mean_, exponents)
+        scaler.scale_ = np.where(constant, 1.0, np.ldexp(scaler.scale_, exponents))
+        scaler.var_ = np.ldexp(scaler.var_, 2 * exponents)
+    return scaler
 
 
 def _logits(model, X):

@@ -422,6 +422,8 @@ def attacks(rng):
     yield "far from the origin", X + 1e8, y
     yield "large numbers", 1e100 * X, y
     yield "small numbers", 1e-100 * X, y
+    yield "huge numbers", 1e200 * X, y
+    yield "tiny numbers", 1e-200 * X, y
     yield "text", X, np.array(["no", "yes"])[y]
 
 
@@ -444,6 +446,19 @@ ATTACKS = {name: (X, y) for name, X, y in attacks(np.random.default_rng(3))}
 def test_no_data_make_it_warn_or_fail(name, kernel, bandwidth, ridge):
     X, y = ATTACKS[name]
     sane(fitted(X, y, kernel, bandwidth, ridge=ridge), X[:9], X[:9] * 1.3 + 0.1, 1e3 * X[:4])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e-200, 1e-160, 1e160])
+def test_units_of_the_columns_do_not_matter(factor, rng):
+    X = np.column_stack([rng.normal(size=(60, 2)), np.full(60, 0.1)])
+    y, weights = np.arange(60) % 3, rng.uniform(0.1, 5, size=60)
+    expected = NadarayaWatsonClassifier(degree=1).fit(X, y, sample_weight=weights)
+    model = NadarayaWatsonClassifier(degree=1).fit(factor * X, y, sample_weight=weights)
+    for queries in (X, X + 0.5):
+        probabilities = model.predict_proba(factor * queries)
+        assert_allclose(probabilities, expected.predict_proba(queries), rtol=1e-8)
+    assert_allclose(model.predict_proba(None), expected.predict_proba(None), rtol=1e-8)
 
 
 def test_many_classes(rng):
