@@ -35,6 +35,7 @@ extensions = [
 exclude_patterns = ["_build", "sg_execution_times.rst", "auto_examples/*.ipynb"]
 templates_path = ["_templates"]
 default_role = "literal"
+smartquotes_action = "De"  # strings keep their straight quotes
 
 # The class template says what a class page holds; numpydoc formats the sections.
 numpydoc_show_class_members = False
