@@ -347,7 +347,7 @@ class Adaptive:
 
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
-"""The named rules."""
+"""The named rules: scott and silverman."""
 
 
 def _covariance(X, weights):

@@ -332,7 +332,8 @@ KERNELS: dict[str, Kernel] = {
         ),
     )
 }
-"""The named kernels."""
+"""The named kernels: gaussian, exponential, boxcar, triangular, epanechnikov, biweight, triweight,
+tricube, cosine and constant."""
 
 
 # -- functions of the scaled distance -----------------------------------------------------

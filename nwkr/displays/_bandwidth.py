@@ -174,7 +174,7 @@ class BandwidthDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         line_kwargs : dict or None, default=None
-            Keyword arguments for the line of scores, as of `Axes.plot`.
+            Keyword arguments for the line of scores, passed to `Axes.plot`.
 
         Returns
         -------

@@ -155,9 +155,9 @@ class ExplanationDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         bar_kwargs : dict or None, default=None
-            Keyword arguments for the bars, as of `Axes.barh`.
+            Keyword arguments for the bars, passed to `Axes.barh`.
         text_kwargs : dict or None, default=None
-            Keyword arguments for the targets, as of `Text`.
+            Keyword arguments for the targets, passed to `Text`.
 
         Returns
         -------

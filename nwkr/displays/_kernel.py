@@ -115,7 +115,7 @@ class KernelDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         line_kwargs : dict or None, default=None
-            Keyword arguments for all lines, as of `Axes.plot`.
+            Keyword arguments for all lines, passed to `Axes.plot`.
 
         Returns
         -------

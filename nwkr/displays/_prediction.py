@@ -242,15 +242,15 @@ class PredictionDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on; new ones if None.
         line_kwargs : dict or None, default=None
-            Keyword arguments for the curves, as of `Axes.plot`.
+            Keyword arguments for the curves, passed to `Axes.plot`.
         band_kwargs : dict or None, default=None
-            Keyword arguments for the band, as of `Axes.fill_between`.
+            Keyword arguments for the band, passed to `Axes.fill_between`.
         truth_kwargs : dict or None, default=None
-            Keyword arguments for the true curve, as of `Axes.plot`.
+            Keyword arguments for the true curve, passed to `Axes.plot`.
         points_kwargs : dict or None, default=None
-            Keyword arguments for the data, as of `Axes.scatter`.
+            Keyword arguments for the data, passed to `Axes.scatter`.
         contour_kwargs : dict or None, default=None
-            Keyword arguments for filled contours, as of `Axes.contourf`.
+            Keyword arguments for filled contours, passed to `Axes.contourf`.
         colorbar : bool, default=True
             Whether to draw a colour bar beside these.
 
