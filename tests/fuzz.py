@@ -223,7 +223,7 @@ def plain_attention(problem, Q):
     )
     off = abs(low - high) + digits * K
     reached = (K > 0).any(axis=1)
-    doubtful = (off > 0).any(axis=1) & ~reached
+    doubtful = np.where(reached, ~(high > 0).any(axis=1), (off > 0).any(axis=1))
     for q in np.flatnonzero(~reached):
         far = np.where(matched[q], np.where(u[q] == infinite, D[q], u[q]), infinite)
         near = (far <= far.min()).astype(bool) if empty == "nearest" else counted[q]
@@ -371,7 +371,7 @@ def main():
     if arguments.seed is not None:
         for name, value in problem_of(arguments.seed).items():
             print(f"{name} = {value!r}")
-        sys.exit(check(arguments.seed, {}))
+        sys.exit(check(arguments.seed, {}) or 0)
     failures, errors = 0, {}
     for seed in range(arguments.start, arguments.start + arguments.n):
         if complaint := check(seed, errors):
