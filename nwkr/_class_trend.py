@@ -23,6 +23,9 @@ class ClassTrend(Explanation):
     _targets: ClassTargets
     _trend: Trend | None
     _newton_step: NewtonStep | None
+    # For a trend, each row solves equations in all logits. A search does not try it if these take
+    # more operations.
+    _most_operations = 5e9
 
     @property
     def _degree(self):
@@ -36,6 +39,11 @@ class ClassTrend(Explanation):
     def _fits_trend(self):
         """Whether a trend is fitted."""
         return bool(self.degree)
+
+    @property
+    def _few_classes(self):
+        """Whether a trend takes a moment."""
+        return len(self._rows) * len(self.classes_) ** 3 <= self._most_operations
 
     def _choose_window(self, X, y, sample_weight):
         self._choose_trend(sample_weight)

@@ -46,7 +46,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         The models to compare. 0: class shares of the weights around the query. 1: a trend with
         local steps, with and without slopes, and the trend alone, which is preferred unless the
         gain in log loss exceeds twice its standard error. With a metric other than "euclidean",
-        groups, a gap or `one_sided`, only 0 is used.
+        groups, a gap or `one_sided`, only 0 is used. A trend is also not compared with 0 if
+        ``n_samples * n_classes**3`` exceeds 5e9, because it would take minutes.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each kind to one bandwidth for each feature.
         L-BFGS-B minimises the loss. A feature with few values starts with their range as its
@@ -285,7 +286,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
 
     def _choose_window(self, X, y, sample_weight):
         self._trend, self._newton_step = None, None
-        if self._order is None or 0 not in self.degrees:
+        if (self._order is None and self._few_classes) or 0 not in self.degrees:
             self._choose_trend(sample_weight)
         return super()._choose_window(X, y, sample_weight)
 
@@ -363,8 +364,7 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
             return best
         # As in AIC, each further bandwidth costs one over the number of rows.
         weights = problem.sample_weight / problem.sample_weight.sum()
-        costs = np.array([self._n_bandwidths(*candidate) - 1 for candidate in tried])
-        costs = costs / count_rows(weights)
+        costs = np.divide([self._n_bandwidths(*each) - 1 for each in tried], count_rows(weights))
         number = (scores_of(tried) - costs).argmax()
         best = tried[number]
         if best is trend:
@@ -388,7 +388,8 @@ class NadarayaWatsonClassifierCV(BandwidthSearch, NadarayaWatsonClassifier):
         return -np.log(np.maximum(of_truth, np.finfo(float).eps))
 
     def _grid(self, bandwidths):
-        return {"bandwidth": bandwidths, "degree": list(self._degrees)}
+        degrees = self._degrees if self._few_classes or 0 not in self.degrees else [0]
+        return {"bandwidth": bandwidths, "degree": degrees}
 
     def _note_best(self, best):
         self.degree_ = best["degree"]

@@ -67,6 +67,19 @@ def test_scores_are_those_of_the_classifier_with_each_candidate(kernel, weighted
     )
 
 
+def test_a_trend_of_very_many_classes_is_fitted_only_if_nothing_else_is_compared():
+    X, y = rows_of("trend")
+    labels = 2 * y + (X[:, 0] > 0)
+    model = NadarayaWatsonClassifierCV(bandwidths=[1.0])
+    model._most_operations = N * 4**3
+    assert set(model.fit(X, labels).cv_results_["degree"]) == {0, 1}
+    model._most_operations -= 1
+    assert set(model.fit(X, labels).cv_results_["degree"]) == {0}
+    assert model.trend_ is None
+    assert model.set_params(cv=2).fit(X, labels).degree_ == 0
+    assert model.set_params(cv=None, degrees=[1]).fit(X, labels).degree_ == 1
+
+
 def test_candidates_that_are_given():
     X, y = rows_of("both")
     model = searched(X, y, bandwidths=[0.3, 1.0, 3.0], ridge=2.0)
