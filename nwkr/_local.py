@@ -321,8 +321,8 @@ class LocalLines:
         rest = np.maximum(1 - shares, np.finfo(float).eps)
         place = self.scaled(np.take(attention.keys, out, axis=0))
         variance = (1 - shares / rest * np.square(place)) / rest
-        # If one key makes nearly all of the variance, the difference without it loses its digits.
-        lost = variance < _LOST
+        # If one key has nearly all of the weight or variance, differences lose their digits.
+        lost = variance * np.square(rest) < _LOST
         for key in np.unique(out[lost.any(axis=1)]):
             kept = np.where(np.arange(len(counts)) == key, 0.0, counts)
             rest = self._spread_of(attention.keys, kept) ** 2 if kept.any() else 0.0

@@ -350,6 +350,14 @@ def test_leaving_out_a_row_that_makes_the_variance(scale, data):
         assert_allclose(model.predict(None), expected, rtol=1e-6, atol=1e-8)
 
 
+def test_leaving_out_a_row_that_has_nearly_all_the_weight():
+    X, y, weights = np.array([[-0.5], [1.5], [0.0]]), [-3.0, -1.0, 2.0], np.array([6e-3, 40, 1.7e8])
+    model = line("epanechnikov", 10.0, ridge=10.0).fit(X, y, weights)
+    # Refitted to the other two; the mass of the third does not count.
+    refit = line("epanechnikov", 10.0, ridge=10.0).fit(X[:2], y[:2], weights[:2])
+    assert_allclose(model.predict(None)[2], refit.predict(X[2:])[0], rtol=1e-12)
+
+
 def test_leaving_out_one_of_two_rows():
     X = np.array([[1e6, 1e6 + 0.3, 1e6 - 2], [0.4, -2.1, 0.9]])
     model = line("tricube", np.inf).fit(X, [1.0, 2.0], [3.9e199, 2.9e200])
