@@ -119,20 +119,28 @@ class Descents(SearchParameters):
         own = origin(columns, slope.rows, scaled)
         if isinstance(start, FixedWindow) and start.columns is None:
             candidate = factor * columns.by_feature(start.bandwidth)
+        candidates = [candidate]
         if criterion is not None:
-            # Features without a start of their own start from the best multiple by the same
-            # criterion.
+            # Descents start from the best multiples by the same criterion: of all features, and of
+            # those without a start of their own. Either may lead to the better end.
             starts = [scaled * multiple for multiple in _STARTS]
             starts += [] if candidate is None else [candidate]
-            starts = [np.where(np.isnan(own), bandwidth, own) for bandwidth in starts]
-            candidate = min(starts, key=lambda bandwidth: objective(bandwidth)[0])
+            of_some = [np.where(np.isnan(own), bandwidth, own) for bandwidth in starts]
+            lists = [of_some] if np.isnan(own).all() else [starts, of_some]
+            best = {int(np.argmin([objective(start)[0] for start in each])) for each in lists}
+            candidates = [of_some[number] for number in sorted(best)]
         n_rows = np.inf if criterion is not None else count_rows(slope.weights)
-        found = descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
-        if found is None:
-            return []
-        by_column = columns.by_column(found / factor)
+        ends = [
+            descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
+            for candidate in candidates
+        ]
         multiples = self._multiples(len(slope.rows) < len(self._rows))
-        return [FixedWindow(by_column * multiple) for multiple in multiples]
+        return [
+            FixedWindow(columns.by_column(end / factor) * multiple)
+            for end in ends
+            if end is not None
+            for multiple in multiples
+        ]
 
     def _slope_of_features(self, problem, form):
         """The loss that a descent to one bandwidth for each feature minimises."""

@@ -194,8 +194,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     ['bandwidth', 'degree', 'multiple', 'score', 'effective_dof', 'empty_share']
     >>> table.nlargest(2, "score")[["degree", "score"]].round({"score": -1})
         degree   score
-    31       1 -2930.0
-    24       1 -2950.0
+    31       1 -2910.0
+    32       1 -2930.0
     """
 
     _plain_class = NadarayaWatsonRegressor

@@ -191,6 +191,24 @@ def test_yes_or_no_columns_do_not_widen_what_the_descent_starts_from(seed):
     assert -model.best_score_ < 1.05 * best
 
 
+@pytest.mark.parametrize("seed", [19, 34, 36, 38])
+def test_categories_may_have_effects_that_are_the_same_everywhere(seed):
+    """Where all windows are as wide as they need to be, descents start from there, too."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(2, 120)).T, columns=["a", "b"])
+    X["c"], X["d"] = rng.choice(list("uvwxyz"), 120), rng.choice(list("uvw"), 120)
+    X["e"], X["f"] = rng.integers(0, 2, 120), rng.integers(0, 2, 120)
+    y = X["a"] + np.sin(2 * X["b"]) + (X["c"] == "u") / 2 + X["e"] / 2 + rng.normal(size=120) / 2
+    everywhere = dict.fromkeys("acdef", np.inf)
+    lines = [
+        NadarayaWatsonRegressor(bandwidth={"b": width, **everywhere}, degree=1).fit(X, y)
+        for width in (0.3, 0.4, 0.55, 0.75, 1.0)
+    ]
+    best = min(np.mean((y - line.predict(None)) ** 2) for line in lines)
+    model = NadarayaWatsonRegressorCV(degrees=[1]).fit(X, y)
+    assert -model.best_score_ < 1.02 * best
+
+
 def test_a_step_is_not_drawn_as_a_line(rng):
     """Where a target does not slope, means are as good: either may be chosen, both are close."""
     X = rng.uniform(size=(300, 1))
