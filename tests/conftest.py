@@ -69,3 +69,17 @@ def Estimator(request):
 def rng():
     """A generator that starts alike in every test."""
     return np.random.default_rng(20)
+
+
+@pytest.fixture
+def data(rng):
+    """Training rows, targets that serve both estimators, queries: some of them far away."""
+    X = rng.uniform(size=(30, 2))
+    y = rng.integers(3, size=30)
+    return X, y, np.vstack([rng.uniform(size=(12, 2)), [[3.0, 1.0], [-2.0, 0.2]], X[:3]])
+
+
+@pytest.fixture
+def sample_weight(rng):
+    """Weights, a third of them 0."""
+    return rng.permutation(np.repeat([0.0, 0.5, 3.0], 10))

@@ -26,20 +26,6 @@ close = {"rtol": 1e-10, "atol": 1e-12}
 BANDWIDTH = 0.3
 
 
-@pytest.fixture
-def data(rng):
-    """Training rows, targets that serve both estimators, queries: some of them far away."""
-    X = rng.uniform(size=(30, 2))
-    y = rng.integers(3, size=30)
-    return X, y, np.vstack([rng.uniform(size=(12, 2)), [[3.0, 1.0], [-2.0, 0.2]], X[:3]])
-
-
-@pytest.fixture
-def sample_weight(rng):
-    """Weights, a third of them 0."""
-    return rng.permutation(np.repeat([0.0, 0.5, 3.0], 10))
-
-
 # -- parameters and attributes ------------------------------------------------------------
 
 
