@@ -56,14 +56,16 @@ class ClassTrend(Explanation):
             return
         self._check_degree(1)
         codes, shares = self._targets.codes, sample_weight / sample_weight.max()
-        of_classes = class_weights(
-            self.class_weight, self.classes_, np.bincount(codes, shares, len(self.classes_))
-        )
+        of_classes = self._class_weights(np.bincount(codes, shares, len(self.classes_)))
         self._counts = as_counts((sample_weight * of_classes[codes])[self._rows])
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
         counts = np.zeros(len(self._X))
         counts[self._rows] = self._counts
         self._trend = self._trend_of(counts)
+
+    def _class_weights(self, totals):
+        """Factors of the sample weights by class."""
+        return class_weights(self.class_weight, self.classes_, totals)
 
     def _trend_of(self, counts):
         """The trend of the training rows, with the number of rows that each counts as."""

@@ -150,3 +150,17 @@ def test_more_coefficients_than_fit(rng):
     X, y = rng.normal(size=(60, 700)), np.arange(60) % 3
     with pytest.raises(ValueError, match="up to 2000 coefficients"):
         chunked.NadarayaWatsonClassifier(degree=1).fit(cut(X), cut(y))
+
+
+def test_a_search_weighs_classes_as_all_rows_do(data):
+    """Not as the drawn rows do, whose shares are others."""
+    X, z, _, _ = data
+    y = (z > 0.8).astype(int)
+    balanced = dict(enumerate(len(y) / np.bincount(y)))
+    params = {"degrees": [1], "per_feature": True, "subsample": 40, "random_state": 0}
+    of_rule, of_factors = (
+        chunked.NadarayaWatsonClassifierCV(class_weight=class_weight, **params).fit(cut(X), cut(y))
+        for class_weight in ("balanced", balanced)
+    )
+    results = of_rule.cv_results_["score"], of_factors.cv_results_["score"]
+    np.testing.assert_allclose(*results, rtol=1e-7)
