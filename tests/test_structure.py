@@ -43,6 +43,7 @@ ORDER = [
     "nwkr._regressor_cv",
     "nwkr._regressor",
     "nwkr._classifier_cv",
+    "nwkr._search_of_classes",
     "nwkr._classifier",
     "nwkr._class_trend",
     "nwkr._class_parameters",
