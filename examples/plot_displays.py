@@ -119,7 +119,7 @@ plt.show()
 # trend, the bars are the parts of a logit. We explain a wine between two growers. The search has
 # chosen the trend alone, so the parts are the intercept and the features.
 
-between = pd.DataFrame({"alcohol": [13.0], "flavanoids": [1.6]})
+between = pd.DataFrame({"alcohol": [12.8], "flavanoids": [1.5]})
 left, right = panels(2)
 ExplanationDisplay.from_estimator(by_all, X.median().to_frame().T, ax=left)
 ExplanationDisplay.from_estimator(classifier, between, ax=right)

@@ -345,6 +345,23 @@ def test_few_large_weights_do_not_darken_the_rest():
     assert display.plot(colorbar=False).colorbar_ is None
 
 
+def test_many_rows_share_cells_that_show_the_largest_weight():
+    weights = np.zeros((250, 1000))
+    weights[[0, 101, 249], [999, 1, 500]] = 1.0
+    display = AttentionDisplay(weights=weights).plot()
+    cells = display.image_.get_array()
+    assert cells.shape == (100, 100)
+    bright = np.argwhere(cells == 1) + 0.5
+    assert len(bright) == 3
+    # A cell lies where its rows are.
+    np.testing.assert_allclose(bright * [2.5, 10], [[0, 999], [101, 1], [249, 500]], atol=10)
+    assert display.image_.get_extent() == [-0.5, 999.5, -0.5, 249.5]
+    assert display.colorbar_.ax.get_ylabel() == "attention weight, largest in each cell"
+    few = AttentionDisplay(weights=weights[:100, :100]).plot()
+    np.testing.assert_array_equal(few.image_.get_array(), weights[:100, :100])
+    assert few.colorbar_.ax.get_ylabel() == "attention weight"
+
+
 def test_a_norm_takes_the_place_of_the_limits():
     norm = PowerNorm(0.5, 0, 0.3)
     display = AttentionDisplay(weights=np.eye(3)).plot(image_kwargs={"norm": norm})
@@ -567,6 +584,31 @@ def test_what_is_very_bad_is_out_of_sight():
     assert level.ax_.get_ylim()[0] < 1 < level.ax_.get_ylim()[1]
 
 
+@pytest.mark.parametrize("shape", ["falls", "rises", "waves"])
+def test_no_legend_covers_a_score(shape):
+    widths = np.geomspace(0.1, 10, 30)
+    place = np.linspace(0, 1, 30)
+    waves = 1 + np.sin(40 * place)
+    scores = {"falls": 2 - place, "rises": 1 + place, "waves": waves}[shape]
+    display = BandwidthDisplay(
+        bandwidths=[*widths, *widths],
+        scores=[*scores, *(scores if shape == "waves" else scores[::-1] + 0.1)],
+        best=int(scores.argmin()),
+        degrees=[0] * 30 + [1] * 30,
+        refined=([False] * 29 + [True]) * 2,
+    ).plot()
+    display.figure_.canvas.draw()
+    legend = display.ax_.get_legend()
+    box = legend.get_window_extent()
+    inside = display.ax_.get_window_extent()
+    for line in (*display.lines_, *display.refined_, display.best_):
+        path = line.get_transform().transform_path(line.get_path())
+        assert not path.intersects_bbox(box, filled=False)
+        assert inside.count_contains(path.vertices) == len(path.vertices)
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["mean", "line", "one for each feature", display.best_.get_label()]
+
+
 def test_bad_searches(data, model):
     for estimator in (model, NadarayaWatsonRegressorCV(), make_pipeline(StandardScaler())):
         with pytest.raises(
@@ -604,6 +646,16 @@ def test_a_curve_with_all_around_it(data):
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("age", "speed")
     written = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert written == ["data", "band", "truth", "fit"]
+
+
+def test_the_legend_covers_no_point(rng):
+    X, y = rng.uniform(size=(500, 1)), rng.uniform(size=500)
+    model = NadarayaWatsonRegressor().fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y)
+    display.figure_.canvas.draw()
+    points = display.ax_.transData.transform(display.points_[0].get_offsets())
+    assert display.ax_.get_legend().get_window_extent().count_contains(points) == 0
+    assert display.ax_.get_window_extent().count_contains(points) == 500
 
 
 def test_bands_are_what_the_estimator_says(data):
@@ -831,6 +883,7 @@ def test_bars_are_the_largest_weights(data, model):
     heights = [bar.get_y() + bar.get_height() / 2 for bar in display.bars_]
     np.testing.assert_allclose(heights, range(6))
     assert display.ax_.yaxis_inverted()
+    assert display.ax_.get_ylim() == (5.5, -0.5)  # bars fill the axes
     names = [text.get_text() for text in display.ax_.get_yticklabels()]
     assert names == [f"row {number}" for number in largest]
     right = display.target_axis_
@@ -888,6 +941,8 @@ def test_a_logit_is_explained_in_parts(classes, named):
         assert display.ax_.get_ylabel() == "part of the logit"
         rows = [text.get_text() for text in display.ax_.get_yticklabels()]
         assert rows == ["intercept", "0", "1", *map(str, table["name"][3:])]
+        at_bars = [text.get_text() for text in display.ax_.texts]
+        assert at_bars == [f"{part:+.2f}" for part in table["contribution"]]
         values = [text.get_text() for text in display.target_axis_.get_yticklabels()]
         assert values == ["", "2", "1", *(str(some[int(row)]) for row in rows[3:])]
         colors = [bar.get_facecolor()[:3] for bar in display.bars_]

@@ -15,13 +15,17 @@ __all__ = ["AttentionDisplay"]
 
 # Up to this many categories have a tick each.
 _MOST_GROUPS = 8
+# Cells on each side of the heat map, at most: smaller ones are hard to see.
+_MOST_CELLS = 100
 
 
 class AttentionDisplay:
     """Heat map of the attention weights of queries over training rows.
 
     Rows of the heat map are queries, columns are training rows. Both are sorted, so that similar
-    rows are close to each other. :meth:`from_estimator` computes and draws a display.
+    rows are close to each other. Of more than 100 queries or training rows, neighbours share a
+    cell, whose colour is the largest of their weights. :meth:`from_estimator` computes and draws a
+    display.
 
     Parameters
     ----------
@@ -164,9 +168,8 @@ class AttentionDisplay:
             weights = weights[:, orders[1]]
         style = {
             "aspect": "auto",
-            # Average the weights, if there are more of them than pixels.
-            "interpolation": "antialiased",
-            "interpolation_stage": "data",
+            "interpolation": "nearest",
+            "extent": (-0.5, weights.shape[1] - 0.5, -0.5, weights.shape[0] - 0.5),
             "origin": "lower",
             "cmap": "viridis",
             "vmin": 0.0,
@@ -174,7 +177,8 @@ class AttentionDisplay:
         }
         if "norm" in (image_kwargs or {}):
             del style["vmin"], style["vmax"]
-        self.image_ = ax.imshow(weights, **merged(AxesImage, style, image_kwargs))
+        cells = _cells(weights)
+        self.image_ = ax.imshow(cells, **merged(AxesImage, style, image_kwargs))
         for axis, what, values, labels, order in (
             (ax.xaxis, "training row", self.key_values, self.key_labels, orders[1]),
             (ax.yaxis, "query", self.query_values, self.query_labels, orders[0]),
@@ -186,8 +190,11 @@ class AttentionDisplay:
         self.colorbar_ = None
         if colorbar:
             beyond = np.nanmax(weights, initial=0) > self.image_.norm.vmax
+            label = "attention weight"
+            if cells.shape != weights.shape:
+                label += ", largest in each cell"
             self.colorbar_ = self.figure_.colorbar(
-                self.image_, ax=ax, label="attention weight", extend="max" if beyond else "neither"
+                self.image_, ax=ax, label=label, extend="max" if beyond else "neither"
             )
         return self
 
@@ -235,6 +242,15 @@ def _first_component(model, queries, keys):
     axis = np.linalg.svd((apart - apart.mean(axis=0)) / widths, full_matrices=False)[2][0]
     axis *= np.sign(axis[np.abs(axis).argmax()])
     return np.nan_to_num(queries - middle) / widths @ axis, apart / widths @ axis
+
+
+def _cells(weights):
+    """The largest weights of neighbouring queries and training rows, if there are many."""
+    for axis, length in enumerate(weights.shape):
+        if length > _MOST_CELLS:
+            starts = np.linspace(0, length, _MOST_CELLS, endpoint=False).astype(int)
+            weights = np.fmax.reduceat(weights, starts, axis=axis)  # NaN only if all are NaN
+    return weights
 
 
 def _bright(weights):

@@ -9,7 +9,15 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.bandwidths import KNearest
-from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._drawing import (
+    COLORS,
+    LINES,
+    add_legend,
+    axes_of,
+    merged,
+    need_matplotlib,
+    shortened,
+)
 from nwkr.displays._reading import names_of_features, shown_name
 
 __all__ = ["BandwidthDisplay"]
@@ -188,6 +196,7 @@ class BandwidthDisplay:
         """
         self.ax_ = ax = axes_of(self, ax)
         self.figure_ = ax.figure
+        from matplotlib.legend_handler import HandlerTuple
         from matplotlib.lines import Line2D
 
         scores = np.asarray(self.scores, dtype=float)
@@ -228,8 +237,14 @@ class BandwidthDisplay:
             words = {place: self._in_words(number) for number, place in enumerate(places)}
             ax.set_xticks(list(words), list(words.values()), rotation=30, ha="right")
         ax.set(xlabel=self._name_of_bandwidths(numeric), ylabel=self.score_name)
+        ax.margins(y=0.08)  # room for the ring
         _look_closer(ax, scores[np.isfinite(scores)], scores[self.best])
-        ax.legend()
+        entries = {line.get_label(): line for line in self.lines_ if len(self._compared) > 1}
+        if self.refined_:
+            entries[_FOR_EACH] = tuple(self.refined_)  # side by side
+        entries[self.best_.get_label()] = self.best_
+        side_by_side = {tuple: HandlerTuple(ndivide=None)}
+        add_legend(ax, handles=entries.values(), labels=entries.keys(), handler_map=side_by_side)
         self.dof_axis_ = None
         along = self._along(self._degrees[self.best], places)
         if self.effective_dof is not None and len(along):

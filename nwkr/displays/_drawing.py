@@ -1,8 +1,10 @@
-"""Shared drawing code of the displays: axes, and lines that differ in print too."""
+"""Shared drawing code of the displays: axes, legends, and lines that differ in print too."""
 
 from __future__ import annotations
 
-__all__ = ["COLORS", "LINES", "axes_of", "merged", "need_matplotlib", "shortened"]
+import numpy as np
+
+__all__ = ["COLORS", "LINES", "add_legend", "axes_of", "merged", "need_matplotlib", "shortened"]
 
 # The palette of Okabe and Ito, for colour-blind readers; its yellow and pink are too pale on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#AA3377", "#E69F00", "#56B4E9", "#000000")
@@ -25,6 +27,34 @@ def axes_of(display, ax, height=4.8):
     if ax is None:
         _, ax = plt.subplots(layout="constrained", figsize=(6.4, height))
     return ax
+
+
+def add_legend(ax, **kwargs):
+    """Add a legend; where it would cover lines or points everywhere, make room at the top."""
+    legend = ax.legend(**kwargs)  # at the best of nine places
+    low, high = ax.get_ylim()
+    width, height = 1.1 * np.array(legend.get_window_extent().size) / ax.bbox.size
+    x, y = _drawn(ax).T
+
+    def beside(left):
+        return (left <= x) & (x <= left + width)
+
+    lefts, bottoms = ([0, (1 - size) / 2, 1 - size] for size in (width, height))
+    in_a_row = [(bottom <= y) & (y <= bottom + height) for bottom in bottoms]
+    if height < 1 and all((beside(left) & row).any() for left in lefts for row in in_a_row):
+        lowest = min(y[beside(left) & (y <= 1)].max(initial=0) for left in lefts)
+        ax.set_ylim(low, low + (high - low) * lowest / (1 - height))
+
+
+def _drawn(ax):
+    """Points on the lines and in the scatters of some axes, of shape (n, 2), from 0 to 1."""
+    lines = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+    scatters = [
+        dots.get_offset_transform().transform(np.ma.filled(dots.get_offsets(), np.nan))
+        for dots in ax.collections
+    ]
+    points = scatters + [line.interpolated(30).vertices for line in lines]
+    return ax.transAxes.inverted().transform(np.concatenate(points))
 
 
 def merged(artist, defaults, given):

@@ -11,8 +11,8 @@ from nwkr.displays._reading import given_targets, require_method
 
 __all__ = ["ExplanationDisplay"]
 
-# There is room for at least this many bars, so that a single bar is not a block.
-_FEWEST_PLACES = 5
+# The thickest bar, in points, so that a single bar is not a block.
+_THICKEST = 24
 
 
 class ExplanationDisplay:
@@ -157,7 +157,7 @@ class ExplanationDisplay:
         bar_kwargs : dict or None, default=None
             Keyword arguments for the bars, passed to `Axes.barh`.
         text_kwargs : dict or None, default=None
-            Keyword arguments for the targets, passed to `Text`.
+            Keyword arguments for the targets, and for the numbers at the bars, passed to `Text`.
 
         Returns
         -------
@@ -170,9 +170,9 @@ class ExplanationDisplay:
             If matplotlib is not installed.
         """
         n_rows = len(self.rows)
-        n_places = max(n_rows, _FEWEST_PLACES)
-        # High enough for a line of text at each bar.
-        self.ax_ = ax = axes_of(self, ax, height=max(4.8, 1.5 + 0.22 * n_places))
+        # High enough for a line of text at each bar, and no higher for a few thick bars.
+        height = min(max(4.8, 1.5 + 0.22 * n_rows), 1.5 + 0.5 * n_rows)
+        self.ax_ = ax = axes_of(self, ax, height=height)
         self.figure_ = ax.figure
         from matplotlib.patches import Rectangle
         from matplotlib.text import Text
@@ -186,12 +186,15 @@ class ExplanationDisplay:
             color[of_row] = [COLORS[number % len(COLORS)] for number in numbers]
             values[of_row] = self.classes[numbers]  # not the number 1.0 for the class 1
         places = range(n_rows)
-        style = merged(Rectangle, {"color": list(color), "height": 0.7}, bar_kwargs)
-        self.bars_ = ax.barh(places, self.weights, **style)
-        room = 72 * self.figure_.get_figheight() * ax.get_position().height  # in points
-        size = {"fontsize": min(10.0, max(4.0, 0.75 * room / n_places))}
+        room = 72 * self.figure_.get_figheight() * ax.get_position().height / n_rows  # in points
+        size = {"fontsize": min(10.0, max(4.0, 0.75 * room))}
+        style = {"color": list(color), "height": min(0.7, _THICKEST / room)}
+        self.bars_ = ax.barh(places, self.weights, **merged(Rectangle, style, bar_kwargs))
+        if self.parts is not None:  # a part may be too small to have a bar that is visible
+            ax.bar_label(self.bars_, fmt="{:+.2f}", padding=3, **merged(Text, size, text_kwargs))
+            ax.margins(x=0.2)
         ax.set_yticks(places, list(map(shortened, self.rows)), **size)
-        ax.set_ylim(n_places - 0.5, -0.5)
+        ax.set_ylim(n_rows - 0.5, -0.5)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.xaxis.set_major_locator(MaxNLocator(5))
         self.target_axis_ = right = ax.secondary_yaxis("right")
@@ -203,7 +206,8 @@ class ExplanationDisplay:
         if self.parts is None:
             title += f" ({np.sum(self.weights):.0%} of the weight shown)"
         else:
-            value, bar = "value, or class of a training row", "part of the logit"
+            value = "value, or class of a training row" if of_row.any() else "value"
+            bar = "part of the logit"
         right.set_ylabel(value, labelpad=8)
         ax.set(xlabel=shortened(self.weight_name, 60), ylabel=bar)
         ax.set_title(title, loc="left", fontsize="medium")

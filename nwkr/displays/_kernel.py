@@ -141,10 +141,8 @@ class KernelDisplay:
             self.lines_ += ax.plot(self.distance, weights, **merged(Line2D, style, line_kwargs))
         of = "standard deviation" if self.equal_std else "bandwidth"
         ax.set(xlabel=f"distance / {of}", ylabel="weight")
-        if len(self.names) > 4:
+        if len(self.names) > 1:  # beside the curves, which fill the axes
             ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-        elif len(self.names) > 1:
-            ax.legend()
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, LINES, merged, shortened
+from nwkr.displays._drawing import COLORS, LINES, add_legend, merged, shortened
 
 __all__ = ["draw_one_feature"]
 
@@ -33,7 +33,7 @@ def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwa
         display.lines_ += ax.plot(x, curve, **merged(Line2D, style, line_kwargs))
     ax.set(xlabel=shortened(display.feature_names[0]), ylabel=shortened(display.target_name))
     if len(ax.get_legend_handles_labels()[0]) > 1:
-        ax.legend()
+        add_legend(ax)
 
 
 def _points(display):
