@@ -48,23 +48,6 @@ def test_every_chapter_has_code():
     assert chapters - {"user_guide/index.rst"} < set(PAGES)
 
 
-def modules_on_the_map():
-    return re.findall(r"^``(nwkr/.*\.py)``$", read("source.rst"), re.M)
-
-
-def test_the_map_of_the_source_names_every_module():
-    modules = [path.relative_to(ROOT).as_posix() for path in (ROOT / "nwkr").rglob("*.py")]
-    assert sorted(modules_on_the_map()) == sorted(modules)
-
-
-def test_the_map_of_the_source_is_in_reading_order():
-    above = set()
-    for path in modules_on_the_map():
-        imported = re.findall(r"^from (nwkr\.\S+) import", read(f"../{path}"), re.M)
-        assert set(imported) <= above
-        above.add(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-
-
 def test_the_table_of_kernels_is_the_registry():
     rows = re.findall(r'^   \* - ``"(\w+)"``$', read("user_guide/kernels.rst"), re.M)
     assert rows == list(kernels.KERNELS)

@@ -1,49 +1,15 @@
 """The engine: from arrays to pooled sums. It does not depend on the estimators.
 
-    _attention   _shared_lattice       one object: queries, keys, window; what is pooled with it;
-      |                                a lattice for keys in parts
-      |
-    _ways                              the ways, and which of them is the fastest
-      |
-    _way                               what a way is, and what it is asked to pool
-      |
-    _costs                             what it costs, by processor
-      |
-    _blocks     _lattice               only pairs that matter; no pairs, for a Gaussian
-      |
-    _visits                            which keys each block of queries meets
-      |
-    _neighbourhoods  _moments          which blocks matter; blocks that are within the support
-      |
-    _prepared                          what follows from the keys alone, made once
-      |
-    _boxes                             rows in k-d order, in blocks
-      |
-    _device                            the tiles of _dense where tensors are, as on a GPU
-      |
-    _dense  _slopes  _gradients        all tiles: their sums; how a loss changes with bandwidth,
-      |                                and the sums with the query
-    _tiles      _exactly               some pairs, in the cache; what these are uncertain of
-      |
-    _rows                              rows of weights, exactly
-      |
-    _metric                            pairs under any metric
-      |
-    _sphere                            pairs of places, by chords
-      |
-    _euclidean                         squared scaled distances, plainly or by a product
-      |
-    _pairs      _product               what all pairs can be asked; the product
-      |
-    _kinds                             labels, and numbers that may be missing
-      |
-    _sums  _error_free  _threads       results that merge; what rounding takes; threads
-      |
-    _exponential                       the quickest exponential on this processor,
-      |
-    _compiled                          which may be one that numba compiles
-      |
-    _sizes                             the sizes of tiles, blocks, ...
+The path of a call:
+
+    _attention                     queries, keys, weights and bandwidth, in one object
+    _ways                          the choice of an algorithm, which is one of
+    _dense, _blocks, _lattice      all pairs; the pairs that matter; no pairs, for a Gaussian
+    _tiles                         some of the pairs, few enough for the cache
+    _exactly, _rows                queries whose sums tiles cannot resolve, once more
+    _sums                          the result, which can be merged with that of other keys
+
+`doc/source.rst` lists all modules, each after those that it imports.
 
 It uses the terms of attention. In the terms of the estimators these are:
 
