@@ -58,19 +58,12 @@ def scatter(
         in units of it; with others, of its products with the differences in each of these.
     """
     assert isinstance(pairs, EuclideanPairs)
-    queries, keys = pairs.centred
-    alike = others is None
-    multiply = _squares if alike else _products
-    if others is None:
-        of_queries, of_keys = queries, keys
-    else:
-        centre = others[1].mean(axis=0)
-        of_queries, of_keys = (rows - centre for rows in others)
+    differences = _Differences(pairs, others)
     far = (shift != 0) & factors.any(axis=1)
     factors_by_tiles = np.where(far[:, None], 0, factors)
     tiles = Tiles(pairs, kernel, np.float64)
     blocks = slices(pairs.shape[0], pairs.sizes.queries_per_tile)
-    parts = np.zeros((len(blocks), *multiply(queries[:0], of_queries[:0]).shape))
+    parts = np.zeros((len(blocks), *differences.shape))
 
     def add(number):
         rows = blocks[number]
@@ -79,46 +72,75 @@ def scatter(
             pairs.exclude(derivatives, rows, cols)
             shares = factors_by_tiles[rows] @ values[:, cols]
             shares *= derivatives
-            to_others = shares @ of_keys[cols]
-            to_keys = to_others if alike else shares @ keys[cols]
-            of_rows = shares.sum(axis=1)[:, None] * of_queries[rows]
-            of_cols = shares.sum(axis=0)[:, None] * of_keys[cols]
-            parts[number] += multiply(queries[rows], of_rows - to_others)
-            parts[number] += multiply(keys[cols], of_cols) - multiply(to_keys, of_queries[rows])
-            if alike and pairs.products is not None:
-                parts[number] += pairs.products.sums(shares, rows, cols, queries.shape[1])
+            differences.add_tile(parts[number], shares, rows, cols)
 
     each(add, range(len(blocks)), n_jobs)
     total = parts.sum(axis=0)
     for exactly in in_rows(pairs, kernel, np.flatnonzero(far)):
-        near, near_others = keys[exactly.cols], of_keys[exactly.cols]
         shares = (factors[exactly.rows] @ values[:, exactly.cols]) * exactly.derivatives()
         for row, share in zip(exactly.rows, shares):
-            # Relative to the key with the largest share, because differences of products would lose
-            # digits.
-            to_keys, nearest = queries[row] - near, np.abs(share).argmax()
-            to_others = of_queries[row] - near_others
-            product = multiply(to_keys[nearest, None], to_others[nearest, None])
-            if alike:
-                beyond = (near[nearest] - near) * (to_keys + to_keys[nearest])
-                if pairs.kinds is not None:
-                    pairs.put_special(beyond, row, exactly.cols, nearest)
-                    for column, (squares,) in pairs.special_squares([row], exactly.cols):
-                        product[column] = squares[nearest]
-                total += share @ beyond
-            else:
-                total += (share[:, None] * (near[nearest] - near)).T @ to_others
-                total += np.outer(to_keys[nearest], share @ (near_others[nearest] - near_others))
-            if kernel.log_slope is None:  # else the shares add up to 0
-                total += share.sum() * product
+            # The derivatives of a Gaussian add up to 0, as those of its pooled values do.
+            rest = share.sum() if kernel.log_slope is None else 0.0
+            differences.add_row(total, share, rest, row, exactly.cols)
     return total
 
 
-def _squares(ours, theirs):
-    """Sums over the rows of the products of two columns with the same number."""
-    return np.einsum("ij,ij->j", ours, theirs)
+class _Differences:
+    """Differences of queries and keys in each column, times those in the same or other columns.
 
+    Parameters
+    ----------
+    pairs : EuclideanPairs
+        Queries and keys.
+    others : tuple of ndarray or None
+        As in :func:`scatter`.
+    """
 
-def _products(ours, theirs):
-    """Sums over the rows of the products of any two columns."""
-    return ours.T @ theirs
+    def __init__(self, pairs, others):
+        self._pairs, self._alike = pairs, others is None
+        self._queries, self._keys = pairs.centred
+        self._of_queries, self._of_keys = self._queries, self._keys
+        if others is not None:
+            centre = others[1].mean(axis=0)
+            self._of_queries, self._of_keys = (rows - centre for rows in others)
+        self.shape = self._multiply(self._queries[:0], self._of_queries[:0]).shape
+
+    def _multiply(self, ours, theirs):
+        """Sums over the rows of the products of columns: of those that are alike, or of any two."""
+        return np.einsum("ij,ij->j", ours, theirs) if self._alike else ours.T @ theirs
+
+    def add_tile(self, sums, shares, rows, cols):
+        """Add the products of all pairs of a tile, each times its share."""
+        queries, keys = self._queries[rows], self._keys[cols]
+        of_queries, of_keys = self._of_queries[rows], self._of_keys[cols]
+        to_others = shares @ of_keys
+        to_keys = to_others if self._alike else shares @ keys
+        by_query = shares.sum(axis=1)[:, None] * of_queries
+        by_key = shares.sum(axis=0)[:, None] * of_keys
+        sums += self._multiply(queries, by_query - to_others)
+        sums += self._multiply(keys, by_key) - self._multiply(to_keys, of_queries)
+        if self._alike and self._pairs.products is not None:
+            sums += self._pairs.products.sums(shares, rows, cols, queries.shape[1])
+
+    def add_row(self, sums, share, rest, row, cols):
+        """Add the products of a query and some keys, each times its share, whose sum is `rest`.
+
+        Relative to the key with the largest share, because differences of products would lose
+        digits.
+        """
+        pairs, nearest = self._pairs, np.abs(share).argmax()
+        keys, of_keys = self._keys[cols], self._of_keys[cols]
+        to_keys, to_others = self._queries[row] - keys, self._of_queries[row] - of_keys
+        product = self._multiply(to_keys[nearest, None], to_others[nearest, None])
+        if self._alike:
+            beyond = (keys[nearest] - keys) * (to_keys + to_keys[nearest])
+            if pairs.kinds is not None:
+                pairs.put_special(beyond, row, cols, nearest)
+                for column, (squares,) in pairs.special_squares([row], cols):
+                    product[column] = squares[nearest]
+            sums += share @ beyond
+        else:
+            sums += (share[:, None] * (keys[nearest] - keys)).T @ to_others
+            sums += np.outer(to_keys[nearest], share @ (of_keys[nearest] - of_keys))
+        if rest:
+            sums += rest * product
