@@ -202,6 +202,7 @@ class Boxes:
     """
 
     def __init__(self, pairs, blocks):
+        self.blocks = blocks
         which = pairs.columns if len(pairs.columns) < len(blocks.lower) else slice(None)
         missing = None if blocks.missing is None else blocks.missing[which]
         self.corners = Corners(blocks.lower[which], blocks.upper[which], missing)
@@ -215,6 +216,14 @@ class Boxes:
                 np.minimum.reduceat(pairs.key_factors, starts),
                 np.maximum.reduceat(pairs.key_factors, starts),
             )
+
+    def __len__(self):
+        return len(self.blocks)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of keys in each."""
+        return np.diff(self.blocks.starts)
 
     def around(self, numbers, size):
         """Corners of boxes around rows in some of these and in what is next to each.

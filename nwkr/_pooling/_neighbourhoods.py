@@ -16,7 +16,7 @@ from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
 from nwkr._pooling._query_blocks import cut, queries_per_block
-from nwkr._pooling._shares import Level, Shares
+from nwkr._pooling._shares import Shares
 from nwkr._pooling._surroundings import Surroundings
 from nwkr._pooling._threads import slices
 from nwkr.kernels import Kernel
@@ -326,8 +326,8 @@ class Neighbourhoods:
 
     @cached_property
     def _shares(self):
-        boxes = Level(self._group_boxes, self.groups), Level(self._boxes, self.blocks)
-        return Shares(self.pairs, self.kernel, self.masses, boxes, self._reach, self.least_share)
+        boxes = self._group_boxes, self._boxes
+        return Shares(self.pairs, self.kernel, self.masses, *boxes, self._reach, self.least_share)
 
     def share(self, multiple: float = 1.0) -> float:
         """Estimated share of the pairs that matter, for queries distributed like the keys."""

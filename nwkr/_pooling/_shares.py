@@ -5,34 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
 
-from nwkr._pooling._boxes import Blocks, Boxes, Corners, corners_of_runs
+from nwkr._pooling._boxes import Boxes, Corners, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses
 from nwkr._pooling._query_blocks import n_blocks
 from nwkr.kernels import Kernel
 
-__all__ = ["Level", "Shares"]
+__all__ = ["Shares"]
 
 _BOXES_SAMPLED = 16
 # For fewer queries an estimate of their own takes longer than it saves.
 _FEW_QUERIES = 512
 _LARGEST_EXPONENT = 600.0  # sums of such powers do not overflow
-
-
-class Level(NamedTuple):
-    """Boxes of keys, and their blocks."""
-
-    boxes: Boxes
-    blocks: Blocks
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Number of keys in each."""
-        return np.diff(self.blocks.starts)
 
 
 class Shares:
@@ -46,8 +33,8 @@ class Shares:
         The kernel.
     masses : Masses
         Weights of the blocks.
-    levels : tuple of two Level
-        Groups of blocks, and the blocks.
+    groups, blocks : Boxes
+        Boxes of groups of blocks, and of the blocks.
     reach : callable
         ``reach(nearest, farthest, mass, multiple)`` is the squared scaled distance beyond which no
         key matters to a box, from its distances to the groups, and their masses.
@@ -60,12 +47,13 @@ class Shares:
         pairs: EuclideanPairs,
         kernel: Kernel,
         masses: Masses,
-        levels: tuple[Level, Level],
+        groups: Boxes,
+        blocks: Boxes,
         reach: Callable[..., float],
         least_share: float,
     ):
         self._pairs, self._kernel, self._masses = pairs, kernel, masses
-        self._groups, self._blocks = levels
+        self._groups, self._blocks = groups, blocks
         self._reach, self._least_share = reach, least_share
 
     @cached_property
@@ -89,9 +77,9 @@ class Shares:
 
     def n_within(self, within: float) -> float:
         """Estimated number of keys in groups within this squared distance of a query."""
-        probes = np.linspace(0, len(self._groups.blocks) - 1, _BOXES_SAMPLED).astype(int)
-        corners = self._groups.boxes.corners.take(probes)
-        _, farthest = self._groups.boxes.distances(corners, self._typical_factors())
+        probes = np.linspace(0, len(self._groups) - 1, _BOXES_SAMPLED).astype(int)
+        corners = self._groups.corners.take(probes)
+        _, farthest = self._groups.distances(corners, self._typical_factors())
         return float(((farthest <= within) @ self._groups.sizes).mean())
 
     def visited(self, multiple: float, mass: np.ndarray, within: float = -np.inf) -> float:
@@ -119,8 +107,8 @@ class Shares:
             factors = (pairs.query_factors[:, None],) * 2
         else:
             corners, factors, level = self._typical_boxes, self._typical_factors(), self._blocks
-        nearest, farthest = level.boxes.distances(corners, factors)
-        bounds = zip(*self._groups.boxes.distances(corners, factors))
+        nearest, farthest = level.distances(corners, factors)
+        bounds = zip(*self._groups.distances(corners, factors))
         reach = np.array([self._reach(n, f, mass, multiple) for n, f in bounds])[:, None]
         n_visited = ((nearest < reach) & (farthest > within)) @ level.sizes
         endless = self._kernel.log_profile is not None and np.isinf(self._kernel.support)
@@ -133,7 +121,7 @@ class Shares:
     def _n_needed(self, nearest, centres, factors, level, multiple):
         """Number of keys visited, nearest blocks first, until the others are negligible."""
         mass = self._masses.of_blocks if level is self._blocks else self._masses.of_groups
-        _, farthest = level.boxes.distances(centres, factors)
+        _, farthest = level.distances(centres, factors)
         at_once = self._pairs.sizes.bytes_per_tile / (8 * self._queries_per_block)
         n_needed = []
         for near, far in zip(nearest, farthest):
@@ -161,8 +149,8 @@ class Shares:
         starts, n_queries = self._blocks.blocks.starts, self._pairs.shape[int(self.as_many)]
         keys = np.linspace(0, starts[-1] - 1, _BOXES_SAMPLED)
         numbers = np.searchsorted(starts, keys, side="right") - 1
-        size = len(self._blocks.blocks) / n_blocks(self._pairs, n_queries)
-        return self._blocks.boxes.around(numbers, size)
+        size = len(self._blocks) / n_blocks(self._pairs, n_queries)
+        return self._blocks.around(numbers, size)
 
     def _typical_factors(self):
         factors = self._pairs.query_factors
