@@ -178,7 +178,7 @@ class _ScreenOfKinds:
         unit = np.full(self._rows.shape[1], np.ldexp(1.0, -self._shift))
         product = pairs_of(queries, self._rows, unit, kinds=self._kinds).product(1.0)
         assert product is not None
-        _, error = product.reach(slice(None))
+        error = product.error(product.reach())
         lowest = product.squares(slice(None), slice(None))
         numbers = lowest.argpartition(n_near, axis=1)[:, : n_near + 1]
         beyond = np.take_along_axis(lowest, numbers[:, [n_near]], axis=1)[:, 0] - error

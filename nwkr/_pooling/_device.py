@@ -112,11 +112,10 @@ def pool_on_device(
         sums,
         uncertain,
         [np.arange(n_queries)[rows] for rows in slices(n_queries, height)],
-        lambda queries, empty: (pairs, queries, None),
+        pairs,
         kernel,
         values,
         log_scales=log_scales,
-        leave_out=pairs.leave_out,
         **options,
     )
 
@@ -136,16 +135,10 @@ class _Tiles:
     def _reaches_too_far(self):
         if not len(self._pairs.columns):
             return False
-        if self._product is None or not np.isfinite(self._reach(slice(None), slice(None))):
+        reach = np.inf if self._product is None else self._product.reach()
+        if not np.isfinite(reach):
             return True
-        reach = np.array([self._reach(slice(None), slice(None))])
-        return self._kernel.log_profile(reach)[0] < _LOWEST[self.dtype]
-
-    def _reach(self, rows, cols):
-        """An upper bound of the squared distances."""
-        query, _, by_query = self._product.query_extent(rows)
-        key, _, by_key = self._product.key_extent(cols)
-        return (query + key) ** 2 * by_query * by_key
+        return self._kernel.log_profile(np.array([reach]))[0] < _LOWEST[self.dtype]
 
     def pool(self, rows: slice, columns: list[slice]) -> tuple[Any, np.ndarray]:
         """Sums for some queries, and their squared distance to the closest key, in NumPy."""
@@ -185,7 +178,7 @@ class _Tiles:
         xp, pairs = self._arrays.xp, self._pairs
         out, shape = None, (rows.stop - rows.start, cols.stop - cols.start)
         farthest = 0.0 if self._product is None else self._product.farthest(self.dtype)
-        if self._product is not None and self._reach(rows, cols) <= farthest:
+        if self._product is not None and self._product.reach(rows, cols) <= farthest:
             queries, keys = self._sides
             u2 = xp.matmul(queries[rows, :], keys[:, cols])  # may be slightly negative
         elif not len(pairs.columns):

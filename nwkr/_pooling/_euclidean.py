@@ -324,7 +324,8 @@ class EuclideanPairs(Pairs):
     def candidate_keys(self, rows, within, beyond):
         if self._matched is not None or np.isinf(within) or not self.shape[1]:
             return slice(None)
-        reach, error = self._plain.reach(rows)
+        reach = self._plain.reach(rows)
+        error = self._plain.error(reach)
         if not max(within, beyond) < reach < _GREATEST_SQUARE:
             return slice(None)
         near, nearest = np.zeros(self.shape[1], bool), np.full(len(rows), np.inf)

@@ -91,14 +91,15 @@ class Product:
         factor = 1.0 if factors is None else float(factors[part].max())
         return sqrt(squares.max()), float(squares.sum()) / len(squares), factor
 
-    def reach(self, rows):
-        """Upper bounds of the squared scaled distances to all keys, and of their error."""
-        (query, _, by_query), (key, _, by_key) = (
-            self.query_extent(rows),
-            self.key_extent(slice(None)),
-        )
-        reach = (query + key) ** 2 * by_query * by_key
-        return reach, 2 * len(self._queries) * np.finfo(float).eps * reach
+    def reach(self, rows=slice(None), cols=slice(None)):
+        """An upper bound of the squared scaled distances of some queries to some keys."""
+        query, _, by_query = self.query_extent(rows)
+        key, _, by_key = self.key_extent(cols)
+        return (query + key) ** 2 * by_query * by_key
+
+    def error(self, reach):
+        """An upper bound of the error of :meth:`squares`, if these are at most `reach`."""
+        return 2 * self.n_columns * np.finfo(float).eps * reach
 
     def squares(self, rows, cols):
         """The product of some queries with some keys, for any error."""
