@@ -241,7 +241,7 @@ class Attention:
         if around is None:
             each(show_part, row_blocks(*pairs.shape), self.n_jobs)
         else:
-            attend_blocks(around, self.kernel, show, empty=self.empty, n_jobs=self.n_jobs)
+            attend_blocks(around, show, empty=self.empty, n_jobs=self.n_jobs)
 
     @one_blas_thread()
     def visit_changes(

@@ -26,7 +26,6 @@ from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each
 from nwkr._pooling._values import WeightedValues, as_dense
 from nwkr._pooling._visits import visits
-from nwkr.kernels import Kernel
 
 __all__ = ["attend_blocks", "pool_blocks", "sum_blocks"]
 
@@ -38,7 +37,6 @@ _LARGEST_SUBTRACTED = 2.0**10
 
 def pool_blocks(
     around: Neighbourhoods,
-    kernel: Kernel,
     values: WeightedValues,
     *,
     rows: np.ndarray | None = None,
@@ -61,14 +59,14 @@ def pool_blocks(
     """
     if len(multiples) > 1 and any(around.by_moments([multiple]) for multiple in multiples):
         # Moments are computed for each bandwidth, and save more than shared distances.
-        alone = partial(pool_blocks, around, kernel, values, rows=rows, empty=empty, n_jobs=n_jobs)
+        alone = partial(pool_blocks, around, values, rows=rows, empty=empty, n_jobs=n_jobs)
         return [alone(multiples=[multiple])[0] for multiple in multiples]
     sums = np.zeros((len(multiples), around.pairs.shape[0], len(values)))
     uncertain = np.zeros(sums.shape[:2], bool)
     moments = None
     if around.by_moments(multiples):
         levels = around.groups.starts, around.blocks.starts
-        moments = Moments(around.pairs, kernel, as_dense(values.all), levels, multiples[0])
+        moments = Moments(around.pairs, around.kernel, as_dense(values.all), levels, multiples[0])
 
     def pool_round(groups):
         visits = [(group.dense, visit) for group in groups for visit in group.visits]
@@ -76,15 +74,14 @@ def pool_blocks(
         for group in groups:
             sums[:, group.rows], uncertain[:, group.rows] = group.finish(sums.shape)
 
-    def pairs_of(queries, empty):
-        cols, pairs = around.part(queries, around.all_of(queries, multiples, empty))
-        return pairs, np.arange(len(queries)), cols
+    def near(queries, empty):
+        return around.part(queries, around.all_of(queries, multiples, empty))
 
     # Short steps are done before and after, where threads would only wait for each other.
     parts = around.of_queries(rows, around.visited(multiples))
     if len(parts) > _FEW_PARTS:
         values.all  # noqa: B018 - they are weighted once, not for each part again
-    prepare = partial(_prepare, around, kernel, values, multiples, moments)
+    prepare = partial(_prepare, around, values, multiples, moments)
     for groups in _rounds(map(prepare, around.in_groups(parts))):
         pool_round(groups)
         groups.clear()  # releases them before the next are made
@@ -92,12 +89,11 @@ def pool_blocks(
         sums,
         uncertain,
         around.of_queries(rows) if uncertain.any() else [],
-        pairs_of,
-        kernel,
+        around.pairs,
+        around.kernel,
         values,
         multiples,
-        leave_out=around.pairs.leave_out,
-        masked=around.pairs.mask is not None,
+        near=near,
         empty=empty,
         n_jobs=n_jobs,
     )
@@ -132,7 +128,7 @@ class _Group:
         return sums, uncertain
 
 
-def _prepare(around, kernel, values, multiples, moments, parts):
+def _prepare(around, values, multiples, moments, parts):
     """The group of some blocks of queries."""
     found, scale = around.of(parts, multiples), min(multiples)
     group = _Group(np.concatenate(parts), np.array([len(part) for part in parts]))
@@ -143,7 +139,7 @@ def _prepare(around, kernel, values, multiples, moments, parts):
     if len(found.blocks):
         cols, pairs = around.part(group.rows, found.blocks, scale, leaving=moments is None)
         values_of_group = values.take(cols)
-        group.dense = Dense(pairs, kernel, values_of_group, [m / scale for m in multiples])
+        group.dense = Dense(pairs, around.kernel, values_of_group, [m / scale for m in multiples])
         group.visits = visits(around, found, group.sizes, multiples)
         group.n_keys = len(cols)
     return group
@@ -168,7 +164,6 @@ def _rounds(groups):
 
 def attend_blocks(
     around: Neighbourhoods,
-    kernel: Kernel,
     visit: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
     *,
     empty: str | None = None,
@@ -180,8 +175,6 @@ def attend_blocks(
     ----------
     around : Neighbourhoods
         Queries and keys.
-    kernel : Kernel
-        The kernel.
     visit : callable
         Called as ``visit(rows, cols, weights)`` with numbers of queries and of keys, and the
         kernel's weights, an ndarray of shape (n_rows, n_cols); once for each query, from
@@ -194,7 +187,9 @@ def attend_blocks(
 
     def attend_block(rows):
         cols, part = around.part(rows, around.all_of(rows, empty=empty))
-        for some, near, weights in weights_in_rows(part, kernel, np.arange(len(rows)), empty):
+        for some, near, weights in weights_in_rows(
+            part, around.kernel, np.arange(len(rows)), empty
+        ):
             visit(rows[some], cols[near], weights)
 
     each(attend_block, around.of_queries(), n_jobs)

@@ -184,12 +184,10 @@ def pool_dense(
         sums,
         uncertain,
         [np.r_[visit.rows] for visit in visits],
-        lambda queries, empty: (pairs, queries, None),
+        pairs,
         kernel,
         values,
         multiples,
-        leave_out=pairs.leave_out,
-        masked=pairs.mask is not None,
         empty=empty,
         n_jobs=n_jobs,
     )

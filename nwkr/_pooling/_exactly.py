@@ -21,14 +21,13 @@ def pool_exactly(
     sums: np.ndarray,
     uncertain: np.ndarray,
     parts: Sequence[np.ndarray],
-    pairs_of: Callable[[np.ndarray, str | None], tuple[Pairs, np.ndarray, np.ndarray | None]],
+    pairs: Pairs,
     kernel: Kernel,
     values: WeightedValues,
     multiples: Sequence[float],
     *,
+    near: Callable[[np.ndarray, str | None], tuple[np.ndarray, Pairs]] | None = None,
     log_scales: np.ndarray | None = None,
-    leave_out: np.ndarray | None = None,
-    masked: bool = False,
     empty: str | None = None,
     n_jobs: int | None = None,
 ) -> list[PooledSums]:
@@ -42,22 +41,19 @@ def pool_exactly(
         Which of these to recompute.
     parts : sequence of ndarray
         Numbers of all uncertain queries; each array is for one thread.
-    pairs_of : callable
-        ``pairs_of(queries, empty)`` returns pairs of some queries with all keys that may have
-        weight, and with the replacement keys of `empty`; the numbers of the queries in these
-        pairs; and the numbers of the keys, None for all.
+    pairs : Pairs
+        Queries and keys.
     kernel : Kernel
         The kernel.
     values : WeightedValues
         Key weights, and the values times these.
     multiples : sequence of float
         Factors of the bandwidth.
+    near : callable or None, default=None
+        ``near(queries, empty)`` returns the numbers of all keys that may have weight for some
+        queries, or are their replacements, and the pairs with these. All keys by default.
     log_scales : ndarray of shape (n_multiples, n_queries) or None, default=None
         Logarithms of the scales of the weights in the sums; 0 by default.
-    leave_out : ndarray of shape (n_queries,) or None, default=None
-        For each query, the number of the key that it leaves out; -1 for none.
-    masked : bool, default=False
-        Whether further keys are hidden from queries.
     empty : {"nearest", "mean"} or None, default=None
         Replacement for queries without weights: nearest keys, all keys, or none.
     n_jobs : int or None, default=None
@@ -76,24 +72,26 @@ def pool_exactly(
     for number in np.flatnonzero(uncertain.any(axis=1)):
         rank = np.repeat(pooled[number].rank, n_queries, axis=0)
         pooled[number] = replace(pooled[number], remainder=np.zeros(n_queries), rank=rank)
-    # The mean is added at the end, because it is the same for all queries except for a left-out
-    # key.
-    of_rows = empty if empty == "nearest" or masked else None
+    # The mean is the same for all queries except for a left-out key, so it is added at the end.
+    mean_at_end = empty == "mean" and pairs.mask is None
+    of_rows = None if mean_at_end else empty
 
     def make_again(part):
         again = part[uncertain[:, part].any(axis=0)]
-        pairs, rows, cols = pairs_of(again, of_rows)
-        for exactly in in_rows(pairs, kernel, rows, of_rows, max(multiples)):
+        if near is None:
+            of_part, rows, cols = pairs, again, None
+        else:
+            (cols, of_part), rows = near(again, of_rows), np.arange(len(again))
+        for exactly in in_rows(of_part, kernel, rows, of_rows, max(multiples)):
             these, again = np.split(again, [len(exactly.rows)])
-            keys = exactly.cols if cols is None else cols[exactly.cols]
-            of_these = values.take(keys)
+            of_these = values.take(exactly.cols if cols is None else cols[exactly.cols])
             for of_multiple, wanted, multiple in zip(pooled, uncertain, multiples):
                 some = np.flatnonzero(wanted[these])
                 of_multiple.put(these[some], exactly.sums(of_these, multiple, some))
 
     each(make_again, [part for part in parts if uncertain[:, part].any()], n_jobs)
-    if empty == "mean" and not masked:
-        _put_mean(pooled, uncertain, values, leave_out)
+    if mean_at_end:
+        _put_mean(pooled, uncertain, values, pairs.leave_out)
     return pooled
 
 

@@ -111,7 +111,6 @@ class BlocksWay(Way):
         assert problem.around is not None
         return pool_blocks(
             problem.around,
-            problem.kernel,
             problem.values,
             rows=rows,
             multiples=multiples,

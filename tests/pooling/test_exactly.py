@@ -18,7 +18,7 @@ def made_again(sums, uncertain, pairs, kernel, values, *args, **options):
         WeightedValues(values[0], (values[1:] / values[0]).T),
     )
     args = (kernel, weighted, *args)
-    return pool_exactly(sums, uncertain, parts, lambda q, _: (pairs, q, None), *args, **options)
+    return pool_exactly(sums, uncertain, parts, pairs, *args, **options)
 
 
 def test_sums_are_made_again_where_they_are_uncertain(kernel, rng):
@@ -47,7 +47,7 @@ def test_what_stands_in_is_all_but_the_key_left_out(n_keys, rng):
         pairs = pairs_of(X - 0.25, X, np.full(1, 0.01), leave_out=leave_out)
         args = KERNELS["boxcar"], values, (1.0, 2.0, 3.0)
         sums = np.full((3, n_keys, 2), 7.0)
-        pooled = made_again(sums, lone, pairs, *args, leave_out=leave_out, empty="mean")
+        pooled = made_again(sums, lone, pairs, *args, empty="mean")
         for query in range(n_keys):
             counted = np.arange(n_keys) != (-1 if leave_out is None else leave_out[query])
             for alone, found in zip(lone[:, query], pooled):
