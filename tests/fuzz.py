@@ -159,9 +159,12 @@ def distances_of(A, B, metric, bandwidth):
     single = np.float32 in (np.asarray(A).dtype, np.asarray(B).dtype)
     A, B = np.asarray(A, float), np.asarray(B, float)
     digits = 1e-6 if single else 1e-12
+    if metric == "cosine":
+        D = cosine_distances(A, B)
+        return D, 0 * D, digits * D + 1e-14, digits
     if metric != "euclidean":
         D = number(A if metric == "precomputed" else pairwise_distances(A, B, metric=metric))
-        return D, 0 * D, digits * D + (1e-14 if metric == "cosine" else 0), digits
+        return D, 0 * D, digits * D, digits
     squares, error = number(np.zeros((len(A), len(B)))), 0
     apart = squares
     for a, b, width in zip(A.T, B.T, np.broadcast_to(bandwidth, A.shape[1])):
@@ -174,6 +177,15 @@ def distances_of(A, B, metric, bandwidth):
             farthest = np.abs(np.concatenate([a, b]) - np.median(b)).max()
             error = error + (6e-8 if single else 4e-16) * farthest / width
     return root(squares), apart, digits * root(squares) + error, digits
+
+
+def cosine_distances(A, B):
+    """1 minus the cosine of the angle between rows, rounded once; 1 for rows of zeros."""
+    A, B = number(A), number(B)
+    lengths = [root((X**2).sum(axis=1)) for X in (A, B)]
+    A, B = (X / np.where(of == 0, 1, of)[:, None] for X, of in zip((A, B), lengths))
+    D = 1 - A @ B.T
+    return number(np.where(abs(D) < 1e-40, 0, D))
 
 
 def nearest_width(distances, weights, k):
@@ -224,6 +236,8 @@ def plain_attention(problem, Q):
     off = abs(low - high) + digits * K
     reached = (K > 0).any(axis=1)
     doubtful = np.where(reached, ~(high > 0).any(axis=1), (off > 0).any(axis=1))
+    if problem["metric"] == "cosine":  # is it 0, or nearly so?
+        doubtful |= (counted & none & (D > 0) & (D <= error)).any(axis=1)
     for q in np.flatnonzero(~reached):
         far = np.where(matched[q], np.where(u[q] == infinite, D[q], u[q]), infinite)
         near = (far <= far.min()).astype(bool) if empty == "nearest" else counted[q]

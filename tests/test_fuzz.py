@@ -5,8 +5,8 @@ import pytest
 from fuzz import check
 
 # Lines without any row, beside one row, beside a far one and out of range; the k-th row under the
-# cosine.
-SEEDS = [23, 45, 459, 1630, 2002]
+# cosine, and rows of the same direction.
+SEEDS = [23, 45, 459, 1630, 2002, 405, 571]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -275,6 +275,26 @@ def test_the_nearest_row_takes_all_where_squares_overflow(kernel, bandwidth, sca
         assert_allclose(model.attention_weights(given[1]) @ y, y[nearest])
 
 
+@pytest.mark.parametrize("bandwidth", [0.0, 1e-300, 1e-20, KNearest(1)], ids=str)
+@pytest.mark.parametrize("n_columns", [3, 400])
+@pytest.mark.parametrize("metric", ["cosine", "correlation"])
+def test_rows_of_the_same_direction_match(metric, n_columns, bandwidth, kernel, rng):
+    """At distance 0, whatever 1 minus their product is rounded to, and how long they are."""
+    X, y = rng.normal(size=(60, n_columns)), rng.normal(size=60)
+    lengths = 10.0 ** rng.integers(-150, 150, (60, 1))
+    model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric, handle_empty="nan")
+    model.fit(np.vstack([X, lengths * X]), np.r_[y, -y])
+    for queries in (X, X[7:8], 3 * X[:5], lengths * X):
+        assert_allclose(model.predict(queries), np.zeros(len(queries)), atol=1e-12)
+
+
+def test_squares_of_distances_keep_the_digits_of_shifted_rows(rng):
+    X, y = rng.normal(size=(50, 3)) + 1e6, rng.normal(size=50)
+    params = {"metric": "l2", "metric_params": {"squared": True}}
+    model = NadarayaWatsonRegressor(bandwidth=0.0, handle_empty="nan", **params).fit(X, y)
+    assert_allclose(model.predict(X), y)
+
+
 # -- what a metric takes ---------------------------------------------------------------------
 
 

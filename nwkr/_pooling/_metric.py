@@ -26,6 +26,9 @@ BOUNDED = ("euclidean", "haversine")
 # Pairs this many bandwidths apart do not count, because larger squares overflow.
 _FARTHEST = 1e150
 
+# Metrics that are 1 minus a product, whose rounding depends on the shape of the tile.
+_ROUNDED = ("cosine", "correlation")
+
 
 def pairs_of(
     queries,
@@ -123,13 +126,31 @@ class Metric:
         queries, keys = (X.astype(dtype, copy=False) for X in (queries, keys))
         if self.takes_gaps and (np.isnan(queries).any() or np.isnan(keys).any()):
             return _over_what_is_there(queries, keys)
-        if self.name in ("l2", "nan_euclidean") and not self.params:
+        if self.name in ("l2", "nan_euclidean") and self.params.keys() <= {"squared"}:
             # scikit-learn expands the square, which loses digits of shifted rows.
-            return cdist(queries, keys)
+            return cdist(
+                queries, keys, "sqeuclidean" if self.params.get("squared") else "euclidean"
+            )
+        rounding = self.rounding(queries.shape[1])
+        if rounding:  # the lengths of rows do not matter, but their squares may overflow
+            queries, keys = _of_order_one(queries), _of_order_one(keys)
         # As a view, because scikit-learn treats identical arrays as a symmetric problem.
         keys = keys.view()
         distances = pairwise_distances(queries, keys, metric=self.name, **self.params)
-        return distances.astype(float, copy=False)
+        distances = distances.astype(float, copy=False)
+        if rounding:  # rows of the same direction must match, in tiles of any shape
+            distances[distances <= rounding] = 0
+        return distances
+
+    def rounding(self, n_columns: int) -> float:
+        """The largest error of a distance that is nearly 0; 0 if the error is relative."""
+        return (n_columns + 4) * np.finfo(float).eps if self.name in _ROUNDED else 0.0
+
+
+def _of_order_one(X):
+    """Rows times powers of 2, so that the largest number of each is from 0.5 to 1."""
+    _, exponents = np.frexp(np.abs(X).max(axis=1, keepdims=True))
+    return np.ldexp(X, -exponents)
 
 
 def _over_what_is_there(queries, keys):
@@ -220,12 +241,13 @@ class MetricPairs(Pairs):
 
     def _tie_tolerance(self, rows):
         tolerance = super()._tie_tolerance(rows)
-        rounds = getattr(self._metric, "name", self._metric) in ("cosine", "correlation")
-        if self.query_factors is None or not rounds:
+        metric = self._metric if isinstance(self._metric, Metric) else Metric(self._metric)
+        rounding = metric.rounding(self._keys.shape[1])
+        if self.query_factors is None or not rounding:
             return tolerance
-        # These are 1 minus a product, whose rounding depends on the shape of the tile.
+        # Of both distances, and of squares.
         factors = np.sqrt(self.query_factors[rows]) / (self._bandwidth or 1.0)
-        return tolerance + 8e-15 * factors[:, None]
+        return tolerance + 4 * rounding * factors[:, None]
 
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
