@@ -120,7 +120,8 @@ def _explained(data, message):
     for pattern, is_meant, before, after in _UNSAID:
         if re.search(pattern, message):
             meant = [name for name, value in data.items() if is_meant(value)] or list(data)
-            return f"{before.format(' and '.join(meant))}{message}{after}"
+            said = message.rstrip(".") if after.startswith(".") else message
+            return f"{before.format(' and '.join(meant))}{said}{after}"
     return message
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["Parts", "last_step", "parts_of"]
@@ -45,7 +47,9 @@ def last_step(estimator, X=None):
     estimator : estimator
         A fitted pipeline; a fitted search such as :class:`~sklearn.model_selection.GridSearchCV`,
         whose best estimator is used; a fitted
-        :class:`~sklearn.compose.TransformedTargetRegressor`, whose regressor is used, which
+        :class:`~sklearn.model_selection.TunedThresholdClassifierCV` or
+        :class:`~sklearn.model_selection.FixedThresholdClassifier`, whose classifier is used; a
+        fitted :class:`~sklearn.compose.TransformedTargetRegressor`, whose regressor is used, which
         predicts transformed targets; any of these within another; or any other estimator, which
         is its own last step.
     X : array-like of shape (n_queries, n_features) or None, default=None
@@ -62,6 +66,8 @@ def last_step(estimator, X=None):
     ------
     NotFittedError
         If a search, or a step before the last, is not fitted.
+    TypeError
+        If `estimator`, or the last step of a pipeline, is not an estimator.
     ValueError
         If a search has not kept its best estimator, for ``refit=False``.
 
@@ -93,18 +99,37 @@ def parts_of(estimator: Any) -> Parts:
     before: list = []
     of_targets: list = []
     while True:
-        if hasattr(estimator, "steps"):
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(
+                f"estimator must be a fitted estimator, or a pipeline or search that ends in one; "
+                f"got {estimator!r}."
+            )
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "steps"):
             if len(estimator) > 1:
                 before.append(estimator[:-1])
+            if estimator[-1] in (None, "passthrough"):
+                raise TypeError(
+                    f"estimator must end in an estimator; the last step of this pipeline is "
+                    f"{estimator[-1]!r}, so that it does not predict. Remove that step, or replace "
+                    f"it with an estimator of nwkr; got {estimator!r}."
+                )
             estimator = estimator[-1]
-        elif hasattr(estimator, "refit") and hasattr(estimator, "estimator"):  # a search
+        elif hasattr(estimator, "estimator") and hasattr(estimator, "refit"):  # a search
             check_is_fitted(estimator)
-            if not hasattr(estimator, "best_estimator_"):
+            if hasattr(estimator, "best_estimator_"):
+                estimator = estimator.best_estimator_
+            elif hasattr(estimator, "estimator_"):  # the search for a threshold
+                estimator = estimator.estimator_
+            else:
                 raise ValueError(
                     f"estimator must hold the best estimator of a search, which refit=True keeps; "
                     f"got {estimator!r}."
                 )
-            estimator = estimator.best_estimator_
+        elif isinstance(estimator, FixedThresholdClassifier):
+            check_is_fitted(estimator)
+            estimator = estimator.estimator_
         elif hasattr(estimator, "regressor") and hasattr(estimator, "check_inverse"):
             # A TransformedTargetRegressor, by its parameters.
             check_is_fitted(estimator)

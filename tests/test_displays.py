@@ -987,8 +987,9 @@ def test_explanation_behind_a_pipeline(data):
 
 def test_bad_explanations(data, model):
     X, y = data
-    for rows, came in [(None, "None"), (X[:2], "2"), (X[:0], "0")]:
-        with pytest.raises(ValueError, match=rf"X must be one row, .*; got {came}"):
+    shapes = [(None, "None"), (X[:2], r"shape \(2, 3\)"), (X.iloc[0], r"shape \(3,\)")]
+    for rows, came in shapes:
+        with pytest.raises(ValueError, match=rf"X must be one row, .* X\[:1\]; got {came}"):
             ExplanationDisplay.from_estimator(model, rows)
     with pytest.raises(ValueError, match="top_k"):
         ExplanationDisplay.from_estimator(model, X[:1], top_k=0)

@@ -6,8 +6,14 @@ import pandas as pd
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -117,6 +123,24 @@ def test_classifiers_in_a_pipeline(Model, table):
     assert set(model.explain(rows)["query"]) == set(range(6))
 
 
+@pytest.mark.parametrize(
+    "around", [FixedThresholdClassifier, TunedThresholdClassifierCV, FrozenEstimator]
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_classifiers_with_a_threshold_and_frozen_ones(around, within, table):
+    X, y = table[0], table[1] > table[1].median()
+    pipe = make_pipeline(ENCODE, NadarayaWatsonClassifier())
+    if around is FrozenEstimator:
+        whole = FrozenEstimator(pipe.fit(X, y))
+    elif within:
+        whole = make_pipeline(ENCODE, around(pipe[-1])).fit(X, y)
+    else:
+        whole = around(pipe).fit(X, y)
+    model, rows = last_step(whole, X[:6])
+    np.testing.assert_allclose(model.predict_proba(rows), pipe.fit(X, y).predict_proba(X[:6]))
+    assert AttentionDisplay.from_estimator(whole, X[:6]).weights.shape == (6, 40)
+
+
 def test_scores_without_a_row_are_those_of_refits_but_for_the_steps_before(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=0.5)).fit(X, y)
@@ -173,6 +197,16 @@ def test_what_is_not_fitted_or_of_nwkr_is_named(data):
     for unfitted in (pipe, GridSearchCV(pipe, grid), log_targets(pipe)):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             last_step(unfitted, X)
+    for nothing in (None, "passthrough", NadarayaWatsonRegressor):
+        with pytest.raises(TypeError, match="estimator must be a fitted estimator, or a pipeline"):
+            last_step(nothing, X)
+    for last in (None, "passthrough"):
+        for before in (StandardScaler(), NadarayaWatsonRegressor()):
+            with pytest.raises(TypeError, match=f"is {last!r}, so .* Remove that step"):
+                last_step(make_pipeline(before, last), X)
+    unfitted = make_pipeline(StandardScaler(), FixedThresholdClassifier(NadarayaWatsonClassifier()))
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        last_step(unfitted, X)
     search = GridSearchCV(pipe, grid, cv=2, refit=False).fit(X, y)
     with pytest.raises(ValueError, match=r"estimator must hold the best .* refit=True keeps; got"):
         last_step(search, X)

@@ -116,9 +116,11 @@ class ExplanationDisplay:
             If matplotlib is not installed.
         """
         need_matplotlib("ExplanationDisplay.from_estimator")
-        if X is None or len(X) != 1:
+        shape = np.shape(X)
+        if len(shape) != 2 or shape[0] != 1:
             raise ValueError(
-                f"X must be one row, (1, n_features); got {'None' if X is None else len(X)}."
+                f"X must be one row, of shape (1, n_features), such as X[:1]; got "
+                f"{'None' if X is None else f'shape {shape}'}."
             )
         model, query = last_step(estimator, X)
         require_method(model, "explain")
