@@ -1,18 +1,18 @@
-"""Which kernels are tested in which of the other cases of a test."""
+"""Selects the combinations of kernels and other cases that the tests run."""
 
 from collections import defaultdict
 
 from nwkr.kernels import KERNELS
 
-# One that never ends, and one that does.
+# An endless kernel and a compact one.
 IN_EVERY_CASE = {"gaussian", "biweight"}
 
 
 def surplus(items):
-    """Tests that only repeat others of their function with another kernel.
+    """Yield the tests that repeat another test of their function with another kernel.
 
-    Where a test goes through all combinations of the registry and other cases, two kernels meet
-    every case, and each of the others meets one.
+    Where a test runs all combinations of the registry and other cases, the kernels in IN_EVERY_CASE
+    run in every case, and each other kernel runs in one.
     """
     of_function = defaultdict(list)
     for item in items:
@@ -26,7 +26,7 @@ def surplus(items):
             for test, kernel in kernel_of.items()
         }
         all_combinations = len(tests) == len(kernels) * len(cases)
-        if not all_combinations or len(kernels) <= len(KERNELS) / 2:  # chosen for this test
+        if not all_combinations or len(kernels) <= len(KERNELS) / 2:  # the test chose its kernels
             continue
         for test, kernel in kernel_of.items():
             meet = case_of[test] == kernels.index(kernel) % len(cases)

@@ -2,9 +2,9 @@
 
 import os
 
-# Before SciPy is imported, or scikit-learn's array API checks are skipped in silence.
+# This must be set before SciPy is imported: otherwise scikit-learn skips its array API checks.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
-# Before NumPy is imported: each process of pytest-xdist has a processor, and BLAS no more.
+# This must be set before NumPy is imported: each pytest-xdist process uses one processor.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,13 +28,13 @@ def pytest_addoption(parser):
     parser.addoption(
         "--all-kernels",
         action="store_true",
-        help="test every kernel in all other cases of a test, not most kernels in one of them",
+        help="run every kernel in every case; by default, most kernels run in one case of a test",
     )
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        if " at 0x" in item.nodeid:  # which differs from process to process of pytest-xdist
+        if " at 0x" in item.nodeid:  # the address differs between processes of pytest-xdist
             raise pytest.UsageError(f"ids=without_address (suite.py) is for {item.nodeid}")
     asked_for = any("::" in arg for arg in config.args)
     if not asked_for and not config.getoption("--all-kernels"):
@@ -45,13 +45,13 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(params=sorted(KERNELS))
 def kernel(request):
-    """The name of every kernel."""
+    """The name of each kernel in turn."""
     return request.param
 
 
 @pytest.fixture(params=["array_api_strict", "torch"])
 def arrays(request):
-    """Arrays of another namespace than NumPy's: the strictest, elsewhere, and tensors if any."""
+    """Namespaces other than NumPy's: the strict one, one off the CPU, and PyTorch if installed."""
     if not HAS_NAMESPACES:
         pytest.skip("this scikit-learn dispatches to no namespace as it is used here")
     xp = pytest.importorskip(request.param)
@@ -61,19 +61,19 @@ def arrays(request):
 
 @pytest.fixture(params=[NadarayaWatsonRegressor, NadarayaWatsonClassifier])
 def Estimator(request):
-    """Both estimators."""
+    """The regressor and the classifier in turn."""
     return request.param
 
 
 @pytest.fixture
 def rng():
-    """A generator that starts alike in every test."""
+    """A generator with the same seed in every test."""
     return np.random.default_rng(20)
 
 
 @pytest.fixture
 def data(rng):
-    """Training rows, targets that serve both estimators, queries: some of them far away."""
+    """Training rows, targets for both estimators, and queries, some of them far away."""
     X = rng.uniform(size=(30, 2))
     y = rng.integers(3, size=30)
     return X, y, np.vstack([rng.uniform(size=(12, 2)), [[3.0, 1.0], [-2.0, 0.2]], X[:3]])
@@ -81,5 +81,5 @@ def data(rng):
 
 @pytest.fixture
 def sample_weight(rng):
-    """Weights, a third of them 0."""
+    """Sample weights, a third of which are 0."""
     return rng.permutation(np.repeat([0.0, 0.5, 3.0], 10))

@@ -1,24 +1,23 @@
-"""Regressor and classifier alike: what they pool, and from what."""
+"""One interface to the regressor and the classifier: their predictions and their targets."""
 
 import numpy as np
 
 from nwkr.kernels import KERNELS
 
-# What a query gets that lies far from all keys: the nearest key, in the limit, where the kernel
-# never ends.
+# With an endless kernel, a query far from all keys gets the nearest key, which is the limit.
 ENDLESS = {name for name, kernel in KERNELS.items() if np.isinf(kernel.support)}
 
 
 def pooled(model, X):
-    """What the model pools: predictions or probabilities."""
+    """Predictions of a regressor, probabilities of a classifier."""
     return getattr(model, "predict_proba", model.predict)(X)
 
 
 def values_of(model, y):
-    """What the model pools from: the targets, or one column for each class."""
+    """Values that the model averages: the targets, or one column of 0 and 1 per class."""
     return np.equal.outer(y, model.classes_) * 1.0 if hasattr(model, "classes_") else y
 
 
 def empty_of(kernel, handle_empty):
-    """What a query far from all keys gets."""
+    """The `handle_empty` that decides the prediction of a query far from all keys."""
     return "nearest" if kernel in ENDLESS else handle_empty

@@ -1,4 +1,4 @@
-"""The engine in one call: attention's attributes and what is asked of it, by keyword."""
+"""Call the engine in one step: attributes of `Attention` and arguments of methods by keyword."""
 
 import numpy as np
 

@@ -1,9 +1,9 @@
-"""Random problems against the plain formula in fifty digits: ``python tests/fuzz.py``.
+"""Random problems, compared with the plain formula in fifty digits: ``python tests/fuzz.py``.
 
-The seed of a problem that fails is printed: ``python tests/fuzz.py --seed 7`` shows it again.
+The script prints the seed of a problem that fails: ``python tests/fuzz.py --seed 7`` repeats it.
 
-How far a prediction may be off is what float64 allows: 1e-9 of the largest target, and what it
-would change if each distance were another in its last digits.
+A prediction may be off by what float64 allows: 1e-9 of the largest target, plus the change that
+rounding the last digits of each distance would cause.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from small import SMALL
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import Adaptive, KNearest
 
-# Functions of the scaled distance that are no registered kernels.
+# Functions of the scaled distance that are not registered kernels.
 CALLABLES = {
     "cauchy": lambda u: 1 / (1 + u**2),
     "matern": lambda u: (1 + np.sqrt(3) * u) * np.exp(-np.sqrt(3) * u),
@@ -36,7 +36,7 @@ root = np.frompyfunc(mpmath.sqrt, 1, 1)
 
 
 def problem_of(seed):
-    """What to fit and what to ask, as a dict."""
+    """An estimator's parameters, training data and queries, as a dict."""
     rng = np.random.default_rng(seed)
 
     def some(*choices):
@@ -72,7 +72,7 @@ def problem_of(seed):
     if metric == "euclidean":
         each = one * rng.uniform(0.3, 3, d)
         limits = np.where(np.arange(d) == rng.integers(d), some(0.0, np.inf), each)
-        adaptive = one if kernel == "ring" else Adaptive(one)  # has no density at its own rows
+        adaptive = one if kernel == "ring" else Adaptive(one)  # no density at its rows
         bandwidth = some(one, one, 0.0, np.inf, each, limits, nearest, adaptive)
 
     weights = some(None, None, "uniform", "zeros", "uneven", "tiny", "huge")
@@ -82,7 +82,7 @@ def problem_of(seed):
         zero = (rng.random(n) < 0.3) & (weights == "zeros") & (np.arange(n) > 1)
         exponents = rng.uniform(np.log(least), np.log(greatest), n)
         weights = np.where(zero, 0, unit * np.exp(exponents))
-        if isinstance(bandwidth, KNearest):  # counts them
+        if isinstance(bandwidth, KNearest):  # k counts rows by weight
             weights = rng.integers(1, 4, n).astype(float) if n > 9 else None
 
     classes = some(False, False, True)
@@ -111,7 +111,7 @@ def problem_of(seed):
 
 
 def laid_out(X, rng, some):
-    """The same rows as another array: in another order of memory, or of a narrower type."""
+    """The same rows in another memory layout or a narrower type."""
     form = some("C", "C", "C", "F", "strided", "read-only", "float32", "list", "int")
     if form == "float32" and 1e-6 < np.abs(X).max() < 1e30:
         return X.astype(np.float32)
@@ -147,7 +147,7 @@ def estimator_of(problem):
 
 
 def kernel_weights(kernel, u):
-    """Weights of scaled distances; functions of one's own are what they are in float64."""
+    """Weights of scaled distances; a function of the user's is evaluated in float64."""
     if kernel in EXTENDED:
         return np.frompyfunc(lambda u: EXTENDED[kernel](u**2), 1, 1)(u)
     finite = (u < 1e300).astype(bool)
@@ -155,7 +155,7 @@ def kernel_weights(kernel, u):
 
 
 def distances_of(A, B, metric, bandwidth):
-    """Distances, squares of those in columns that have to match, absolute and relative errors."""
+    """Distances, squared differences in exact columns, absolute errors and relative errors."""
     single = np.float32 in (np.asarray(A).dtype, np.asarray(B).dtype)
     A, B = np.asarray(A, float), np.asarray(B, float)
     digits = 1e-6 if single else 1e-12
@@ -173,7 +173,7 @@ def distances_of(A, B, metric, bandwidth):
             apart = apart + gap**2
         elif np.isfinite(width):
             squares = squares + (gap / number(width)) ** 2
-            # Sums are about a centre, which a shift leaves behind.
+            # Sums are taken about a centre, which removes a shift.
             farthest = np.abs(np.concatenate([a, b]) - np.median(b)).max()
             error = error + (6e-8 if single else 4e-16) * farthest / width
     return root(squares), apart, digits * root(squares) + error, digits
@@ -195,7 +195,7 @@ def nearest_width(distances, weights, k):
 
 
 def plain_attention(problem, Q):
-    """(n_queries, n_keys): weights, and how far they may be off; who has any; who might or not."""
+    """Weights, (n_queries, n_keys), their errors, queries with weight, and queries in doubt."""
     X, kernel, bandwidth, empty, weights = (
         problem[name] for name in ("X", "kernel", "bandwidth", "handle_empty", "sample_weight")
     )
@@ -225,7 +225,7 @@ def plain_attention(problem, Q):
     u = np.where(none, np.where(D == 0, D, infinite), D / np.where(none, 1, width))
     slack = np.where(none, 0, error / np.where(none, 1, width))
     if isinstance(bandwidth, KNearest):
-        slack = np.where(u == 1, 0, slack)  # the k-th row is within, by definition
+        slack = np.where(u == 1, 0, slack)  # the k-th row is inside by definition
     least = np.where(counted, apart, infinite).min(axis=1) if empty == "nearest" else number(0)
     matched = counted & (apart == np.reshape(least, (-1, 1))).astype(bool)
     within = matched & (u < infinite).astype(bool)
@@ -249,16 +249,16 @@ def plain_attention(problem, Q):
 
 
 def plain_line(problem, q, query, weights):
-    """What each target counts at a query; what a change of each attention weight is times.
+    """Weights of each target at a query, and the factors of their errors.
 
-    And how much rounding may count by the penalty alone; and how far the line is off if places
-    are off in their last digits, for sums are about a centre: by what each target counts in its
-    slopes times how far the query may be off, and by what each residual counts.
+    Returns the weights of the targets; the factor of each attention weight's error; the factor of
+    rounding from the penalty; and two bounds of the error from rounded coordinates: each target's
+    slopes times the error of the query, and each residual's weight.
     """
     X = number(np.asarray(problem["X"], float))
     counts = problem["sample_weight"]
     counts = number(np.ones(len(X)) if counts is None else counts)
-    # Rows count as at least their effective number.
+    # Rows count at least as their effective number.
     factor = max(1, counts.sum() / (counts**2).sum())
     counts, rows = factor * counts, (counts > 0).astype(bool)
     if problem["left_out"]:
@@ -289,7 +289,7 @@ def plain_line(problem, q, query, weights):
     penalty = np.where(penalty > 0, penalty, variance)[some]
     centre = share @ X[:, some]
     apart, offset = X[:, some] - centre, number(query)[some] - centre
-    # In units of the penalty, so that columns of any scale can be solved for.
+    # Units of the penalty make columns of any scale solvable.
     unit = root(penalty)
     left = (apart / unit).T @ (share[:, None] * apart / unit) * total
     left += np.diag([mpmath.mpf(problem["ridge"])] * len(unit))
@@ -306,7 +306,7 @@ def plain_line(problem, q, query, weights):
 
 
 def kind_of(problem):
-    """What is predicted, and what the windows are, as a text."""
+    """The kind of prediction and of bandwidth, as text."""
     what = "lines" if "degree" in problem else "means"
     what = "classes" if problem["y"].dtype.kind == "i" else what
     bandwidth, metric = problem["bandwidth"], problem["metric"]
@@ -316,10 +316,10 @@ def kind_of(problem):
 
 
 def complaint_of(problem, errors):
-    """What is wrong, as a text; "" if nothing is.
+    """The fault found, as text; "" if there is none.
 
-    How far predictions are off, as a share of the largest target and of what is allowed, is added
-    to `errors`.
+    Adds the error of the predictions, as a share of the largest target and of the allowed error, to
+    `errors`.
     """
     X, y, weights = problem["X"], problem["y"], problem["sample_weight"]
     Q = X if problem["left_out"] else problem["Q"]
@@ -342,14 +342,14 @@ def complaint_of(problem, errors):
         effective, lever, steep, moved, of_rows = share, 1, 1, np.zeros((1, len(X))), 0
         if "degree" in problem and reached[q]:
             if K[q].sum() > 1e20 * problem["ridge"]:
-                continue  # fifty digits do not hold such a penalty beside such weights
+                continue  # fifty digits cannot hold both penalty and weights
             at = np.asarray(Q, float)[q]
             effective, lever, steep, moved, of_rows = plain_line(problem, q, at, K[q])
         expected = effective @ number(values)
         change = (slack * lever + of_rows) @ abs(number(values) - expected)
         change = change + abs(moved @ number(values)).sum(axis=0)
         size = np.abs(values).max() * max(1, float(np.abs(effective).sum()))
-        rounded = np.finfo(got.dtype).eps  # classes of float32 rows have float32 probabilities
+        rounded = np.finfo(got.dtype).eps  # float32 rows give float32 probabilities
         allowed = (1e-9 + problem["tol"] + 1e-14 * steep + rounded) * size + change
         error = abs(number(got[q]) - expected)
         if not np.isnan(got[q]).any():
@@ -364,7 +364,7 @@ def complaint_of(problem, errors):
 
 
 def check(seed, errors):
-    """The complaint about one problem, which may be an error; errors are added by kind."""
+    """The fault of one problem, which may be an exception; adds its errors by kind."""
     problem = problem_of(seed)
     of_kind = errors.setdefault(kind_of(problem), [])
     with warnings.catch_warnings():

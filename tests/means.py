@@ -1,7 +1,7 @@
-"""The searches over means alone, by leave-one-out throughout: what plain formulas have.
+"""The searches restricted to means and leave-one-out, which have plain formulas.
 
-Lines, the descent on criteria of the fit, and classes with a trend have tests of their own
-(`test_search_of_lines.py`, `test_search_of_classes.py`).
+`test_search_of_lines.py` tests lines and criteria of the fit, `test_search_of_classes.py` classes
+with a trend.
 """
 
 import nwkr

@@ -1,4 +1,4 @@
-"""Plain formulas, for tests to compare with. Nothing of nwkr is used here."""
+"""Plain formulas that tests compare with. This module uses nothing of nwkr."""
 
 import mpmath
 import numpy as np
@@ -16,7 +16,7 @@ PROFILES = {
     "constant": lambda u: np.ones_like(u),
 }
 
-EXTENDED = {  # of the squared distance, in as many digits as mpmath is told
+EXTENDED = {  # functions of the squared distance, with the digits that mpmath is set to
     "gaussian": lambda u2: mpmath.exp(-u2 / 2),
     "exponential": lambda u2: mpmath.exp(-mpmath.sqrt(u2)),
     "boxcar": lambda u2: mpmath.mpf(u2 <= 1),
@@ -31,7 +31,7 @@ EXTENDED = {  # of the squared distance, in as many digits as mpmath is told
 
 
 def scaled_distances(Q, X, bandwidth):
-    """(n_queries, n_train): feature by feature, nothing expanded."""
+    """(n_queries, n_train): scaled distances from differences in each feature."""
     Q, X = np.asarray(Q, float), np.asarray(X, float)
     return np.sqrt((((Q[:, None, :] - X[None, :, :]) / bandwidth) ** 2).sum(axis=2))
 
@@ -50,9 +50,9 @@ def distances_of_kinds(Q, X, bandwidth, gap, is_label):
 
 
 def mixed_distances(Q, X, kinds, bandwidth):
-    """(n_queries, n_train), pair by pair: the rule for categories, levels in order and cycles.
+    """(n_queries, n_train): distances of numbers, categories, ordered levels and cycles.
 
-    `kinds` has "number", "category", "levels", or a period for each column.
+    `kinds` gives "number", "category", "levels", or a period for each column.
     """
     u2 = np.zeros((len(Q), len(X)))
     for i, query in enumerate(Q):
@@ -71,7 +71,7 @@ def mixed_distances(Q, X, kinds, bandwidth):
 
 
 def attention(Q, X, kernel, bandwidth, sample_weight=1.0, leave_self_out=False, empty="nan"):
-    """(n_queries, n_train): rows sum to 1; `empty` says what rows without weight become."""
+    """(n_queries, n_train): rows sum to 1; `empty` is the rule for rows without weight."""
     u = scaled_distances(Q, X, bandwidth)
     weights = PROFILES[kernel](u) * sample_weight
     mean = np.ones_like(weights) * sample_weight
@@ -94,12 +94,12 @@ def predict(Q, X, y, kernel, bandwidth, **kwargs):
 
 
 def refit_without_each(estimator, X, y, sample_weight=None):
-    """Predictions of n estimators, each fitted without the row that it predicts."""
+    """Predictions by n refits: each row is predicted by an estimator fitted without it."""
     from sklearn import config_context
     from sklearn.base import clone
 
     model, predictions = clone(estimator), []
-    # Of the checks of input, which take most of the time, other tests make sure.
+    # Checks of input take most of the time and have their own tests.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for i in range(len(X)):
             others = np.arange(len(X)) != i
@@ -111,7 +111,7 @@ def refit_without_each(estimator, X, y, sample_weight=None):
 
 
 def predict_extended(Q, X, y, kernel, bandwidth, digits=60):
-    """(n_queries,): the formula in many digits; nearest rows where no weight is left."""
+    """(n_queries,): predictions in many digits; the nearest rows where all weights are 0."""
     with mpmath.workdps(digits):
         profile = EXTENDED[kernel]
         bandwidth = np.broadcast_to(bandwidth, np.shape(X)[1])
@@ -135,8 +135,8 @@ def predict_extended(Q, X, y, kernel, bandwidth, digits=60):
 def attention_by_distance(distances, width, kernel, sample_weight=1.0, left_out=None, empty="nan"):
     """(n_queries, n_train), for a `width` that may vary by query (a column) or key (a row).
 
-    `left_out` numbers the row that each query does not see. A width of 0 takes what is at
-    distance 0; what is nearest is so in units of the width.
+    `left_out` gives the row that each query leaves out. With a width of 0, keys at distance 0 have
+    weight. If a query has no weight, it gets the nearest rows, by distance in units of the width.
     """
     distances = np.array(distances, float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -147,7 +147,7 @@ def attention_by_distance(distances, width, kernel, sample_weight=1.0, left_out=
     u[allowed == 0] = np.inf
     weights = np.where(np.isfinite(u), PROFILES[kernel](u), 0) * sample_weight
     for row in np.flatnonzero(weights.sum(axis=1) == 0):
-        # Where the width is 0 and all are apart, by the distance itself.
+        # Where the width is 0 and all distances are positive, use the distance itself.
         far = distances[row] if np.isinf(u[row].min()) else u[row]
         nearest = far == far[allowed[row] > 0].min()
         if empty != "nan":
@@ -180,7 +180,7 @@ def adaptive_factors(X, kernel, bandwidth, exponent=0.5, sample_weight=None):
 
 
 def criterion(name, smoother, y, sample_weight=None):
-    """AICc or GCV of a smoother matrix: the mean over outputs of the squared residuals."""
+    """AICc or GCV of a smoother matrix, from the mean squared residual over all outputs."""
     n_samples, trace = len(y), np.trace(smoother)
     if trace + 2 >= n_samples:
         return np.inf
@@ -192,9 +192,9 @@ def criterion(name, smoother, y, sample_weight=None):
 
 
 def slope(function, x, step=1e-5):
-    """Derivatives of a function of an array, by central differences of the sixth order.
+    """Derivatives of a function of an array, by central differences of sixth order.
 
-    The step is small, for where a kernel has an edge a longer one would go over it.
+    The step is small because a longer one could cross the edge of a kernel.
     """
     x, steps = np.asarray(x, float), {1: 45, 2: -9, 3: 1}
     slopes = np.zeros(len(x))
@@ -210,11 +210,10 @@ def local_line(
 ):
     """A line at a query: weighted least squares with a penalty on slopes, as a linear system.
 
-    With a projection, distances are those of projected rows, and the bandwidth that the penalty is
-    measured by is how far one feature alone has to move for a distance of 1.
-
-    Returns what each target counts at the query, (n,), and the slopes, (n_features, n_outputs).
-    The spread that the penalty is measured in is that of the rows, unless others are given.
+    Returns each target's weight at the query, (n,), and the slopes, (n_features, n_outputs). The
+    penalty is measured in the spread of the rows, or in that of `spread_of` where it is given. With
+    a projection, distances are those of projected rows, and the bandwidth of a feature is the
+    change in this feature alone that gives a distance of 1.
     """
     X, y = np.asarray(X, float), np.asarray(y, float).reshape(len(X), -1)
     weights = np.ones(len(X)) if weights is None else np.asarray(weights, float)
@@ -244,8 +243,8 @@ def newton_step(
 ):  # fmt: skip
     """Change of one logit at a query: one Newton step of the local likelihood, as a linear system.
 
-    A projection does what it does for lines. The mean curvature is that of all rows by their
-    counts, `spread_of`, as is the columns' spread.
+    `spread_of` holds the rows and the counts that give the mean curvature and the spread of the
+    columns. A projection acts as in `local_line`.
     """
     X, (rows, of_rows) = np.asarray(X, float), spread_of
     weights = np.ones(len(X)) if weights is None else weights
@@ -270,8 +269,8 @@ def newton_step(
 def logits_without_each(columns, truth, probabilities, weights, C, removed):
     """Change of each row's logits by one Newton step of logistic regression, without the row.
 
-    Of (n_rows, n_columns) with a constant first, which is not penalised, and (n_rows, n_logits);
-    one logit is that of the second of two classes.
+    `columns` (n_rows, n_columns) starts with a constant, which is not penalised. `truth` and
+    `probabilities` are (n_rows, n_logits); with two classes, the one logit is that of the second.
     """
     n_rows, n_columns = columns.shape
     n_logits = truth.shape[1]
@@ -285,7 +284,7 @@ def logits_without_each(columns, truth, probabilities, weights, C, removed):
 
     whole = penalty + sum(weights[row] * curvature_of(row) for row in range(n_rows))
     for row in range(n_rows):
-        # Without the row, the gradient at the coefficients with it is what the row gave.
+        # At coefficients fitted to all rows, the gradient without the row is minus the row's own.
         gradient = np.kron(truth[row] - probabilities[row], columns[row]) * removed[row]
         left = whole - removed[row] * curvature_of(row)
         change = -np.linalg.lstsq(left, gradient, rcond=1e-12)[0]

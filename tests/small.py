@@ -1,4 +1,4 @@
-"""The estimators with pieces so small that a hundred rows make several levels of blocks."""
+"""Estimators with block sizes so small that a hundred rows make several levels of blocks."""
 
 import means
 
@@ -19,24 +19,24 @@ SMALL = Sizes(
 
 
 class NadarayaWatsonRegressor(nwkr.NadarayaWatsonRegressor):
-    """In small pieces."""
+    """The regressor with small blocks."""
 
     _sizes = SMALL
 
 
 class NadarayaWatsonClassifier(nwkr.NadarayaWatsonClassifier):
-    """In small pieces."""
+    """The classifier with small blocks."""
 
     _sizes = SMALL
 
 
 class NadarayaWatsonRegressorCV(means.NadarayaWatsonRegressorCV):
-    """In small pieces."""
+    """The regressor's search with small blocks."""
 
     _sizes = SMALL
 
 
 class NadarayaWatsonClassifierCV(means.NadarayaWatsonClassifierCV):
-    """In small pieces."""
+    """The classifier's search with small blocks."""
 
     _sizes = SMALL

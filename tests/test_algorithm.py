@@ -1,4 +1,4 @@
-"""The ways of pooling agree, whatever the data and whatever is asked of an estimator."""
+"""All ways of pooling give the same results, for any data and any method."""
 
 import pickle
 import re
@@ -32,7 +32,7 @@ BOTH_SEARCHES = pytest.mark.parametrize(
     ids=lambda c: c.__name__[14:],
 )
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
-# Their weight comes in at a slope, and their loss has a kink there, where descents may stop.
+# Weights of these kernels have a kink at the edge, and so has the loss; descents may stop there.
 KINKED = ["cosine", "epanechnikov", "triangular"]
 BANDWIDTHS = {
     "narrow": 0.05,
@@ -49,7 +49,7 @@ BANDWIDTHS = {
 
 @pytest.fixture
 def data(rng):
-    """Rows, of which some are equal in the first column; targets, weights, queries."""
+    """Rows, some of them equal in the first column; targets, weights and queries."""
     X = rng.normal(size=(100, 2))
     X[:30, 0] = np.round(X[:30, 0])
     y = np.sin(2 * X) + 0.3 * rng.normal(size=X.shape)
@@ -58,7 +58,7 @@ def data(rng):
 
 
 def target_of(Estimator, y):
-    """For a classifier three classes, cut from the first target."""
+    """For a classifier, three classes cut from the first target."""
     if Estimator in (NadarayaWatsonClassifier, NadarayaWatsonClassifierCV):
         return np.digitize(y[:, 0], [-0.4, 0.6])
     return y
@@ -69,7 +69,7 @@ def predictions_of(model, X):
 
 
 def ways_for(kernel, bandwidth):
-    """The ways that are to agree with "dense"."""
+    """The ways that must agree with "dense"."""
     varies = isinstance(bandwidth, KNearest | Adaptive)
     exact = isinstance(bandwidth, list) and 0 in bandwidth
     return ["blocks"] if kernel != "gaussian" or varies or exact else ["blocks", "lattice"]
@@ -122,7 +122,7 @@ def test_predictions_do_not_depend_on_the_threads(algorithm, n_jobs, data):
         (NadarayaWatsonClassifier, 1e-2),
     ],
 )
-def test_predictions_are_within_the_tolerance(Estimator, kernel, tol, data):
+def test_predictions_with_tol_are_within_the_tolerance(Estimator, kernel, tol, data):
     X, y, weights, queries = data
     y = target_of(Estimator, y)
     for bandwidth in (0.4, KNearest(7), Adaptive(0.4)):
@@ -135,8 +135,8 @@ def test_predictions_are_within_the_tolerance(Estimator, kernel, tol, data):
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
-def test_a_tolerance_is_used(algorithm, data):
-    """Or the test above would test nothing: what is far away is left out."""
+def test_tol_drops_far_rows(algorithm, data):
+    """Without this, the test above could pass with `tol` ignored."""
     X, y, *_ = data
     X = 0.1 * X + 5.0 * (X > 0)
     exact, quick = (
@@ -177,7 +177,7 @@ def test_weights_agree(kernel, bandwidth, handle_empty, data):
 
 @pytest.mark.parametrize("sparse_output", [False, True])
 @pytest.mark.parametrize("top_k", [1, 5, 100])
-def test_the_largest_weights_agree(kernel, top_k, sparse_output, data):
+def test_top_k_agrees(kernel, top_k, sparse_output, data):
     X, y, weights, queries = data
     options = {"kernel": kernel, "bandwidth": 0.2}
     every = NadarayaWatsonRegressor(**options, algorithm="dense").fit(X, y, weights)
@@ -190,14 +190,14 @@ def test_the_largest_weights_agree(kernel, top_k, sparse_output, data):
         if sparse_output:
             assert got.nnz <= top_k * len(queries)
             got = got.toarray()
-        # Of weights that are equal any may be kept.
+        # Of equal weights, any may be kept.
         assert_allclose(np.sort(got, axis=1), largest, rtol=0, atol=1e-10)
         assert_allclose(got[got > 0], every[got > 0], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"gaussian", "exponential", "constant"}))
 @pytest.mark.parametrize("algorithm", ["blocks", "auto"])
-def test_queries_without_weight_are_refused_alike(kernel, algorithm, data):
+def test_handle_empty_error_agrees(kernel, algorithm, data):
     X, y, _, queries = data
     models = [
         NadarayaWatsonRegressor(kernel, 0.1, handle_empty="error", algorithm=way).fit(X, y)
@@ -216,7 +216,7 @@ def test_queries_without_weight_are_refused_alike(kernel, algorithm, data):
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice", "auto"])
-def test_weights_of_the_training_rows(algorithm, data):
+def test_attention_weights_of_the_training_rows_agree(algorithm, data):
     X, y, weights, _ = data
     dense, model = (
         NadarayaWatsonRegressor(bandwidth=0.4, algorithm=way).fit(X, y, weights)
@@ -227,7 +227,7 @@ def test_weights_of_the_training_rows(algorithm, data):
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice", "auto"])
-def test_float32_rows(algorithm, data):
+def test_float32_rows_agree(algorithm, data):
     X, y, weights, queries = (array.astype(np.float32) for array in data)
     model = NadarayaWatsonRegressor(bandwidth=0.4, algorithm=algorithm).fit(X, y, weights)
     expected = predict(queries[:45], X, y.astype(float), "gaussian", 0.4, sample_weight=weights)
@@ -239,7 +239,7 @@ def test_float32_rows(algorithm, data):
 
 @st.composite
 def problems(draw):
-    """Rows of many kinds, queries among them, and bandwidths from tiny to huge."""
+    """Rows of many kinds, with some of them as queries, and bandwidths from tiny to huge."""
     n_rows, n_features = draw(st.integers(1, 90)), draw(st.integers(1, 3))
     random = np.random.default_rng(draw(st.integers(0, 2**16)))
     X = random.normal(size=(n_rows, n_features))
@@ -275,7 +275,7 @@ def problems(draw):
 
 
 def sum_of_others(X, weights):
-    """As how many rows those count that any row has beside it, at least."""
+    """The smallest sum of weights that any row leaves when it is left out."""
     return len(X) - 1 if weights is None else weights.sum() - weights.max()
 
 
@@ -302,7 +302,7 @@ def check_agreement(kernel, problem):
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 @settings(max_examples=10)
 @given(problem=problems())
-def test_any_data(kernel, problem):
+def test_any_data_agrees(kernel, problem):
     check_agreement(kernel, problem)
 
 
@@ -335,11 +335,11 @@ def test_searches_agree(Search, kernel, data):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "biweight", "tricube"])
-def test_searches_that_make_their_own_ladder_agree(kernel, data):
+def test_searches_over_automatic_candidates_agree(kernel, data):
     check_search(NadarayaWatsonRegressorCV, kernel, "auto", data)
 
 
-def test_candidates_that_a_lattice_cannot_serve_go_another_way(data):
+def test_candidates_without_a_lattice_are_searched_with_blocks(data):
     X, y, weights, _ = data
     candidates = [KNearest(5), 0.4, Adaptive(0.4), [0.0, 0.5], 0.2]
     dense, model = (
@@ -349,8 +349,8 @@ def test_candidates_that_a_lattice_cannot_serve_go_another_way(data):
     assert_allclose(model.cv_results_["score"], dense.cv_results_["score"], rtol=1e-9)
 
 
-def test_candidates_that_share_an_exact_column(kernel, data):
-    """Rows that are alone in it take the nearest in it, each candidate with its own weights."""
+def test_candidates_with_an_exact_column_agree(kernel, data):
+    """A row without an equal in the exact column takes the nearest in this column."""
     X, y, weights, _ = data
     X = np.column_stack([np.where(np.arange(100) < 70, 0, np.arange(100)), X[:, 1]])
     check_search(
@@ -363,8 +363,8 @@ def test_candidates_that_share_an_exact_column(kernel, data):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_searches_by_feature_agree(kernel, data, monkeypatch):
-    """At the same places they find the same loss and slopes, whatever the descent makes of them."""
+def test_searches_per_feature_agree(kernel, data, monkeypatch):
+    """Compares loss and slopes at fixed places, because descents may take different steps."""
     X, y, weights, _ = (array[:50] for array in data)
     options = {"bandwidths": [1.5], "per_feature": True}
     places = np.array([[0.3, -0.2], [-0.5, 0.1], [1.1, 0.4]])
@@ -383,12 +383,12 @@ def test_searches_by_feature_agree(kernel, data, monkeypatch):
             assert_allclose(slopes, expected_slopes, rtol=1e-8, atol=1e-9)
         assert model.best_score_ > model.cv_results_["score"][0]
         if kernel not in KINKED:
-            # Descents end where a step gains less than 1e-8; rounding decides after which step.
+            # A descent ends where a step gains less than 1e-8; rounding decides which step that is.
             assert_allclose(model.best_score_, dense.best_score_, rtol=1e-6)
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
-def test_cross_validation_agrees(algorithm, data):
+def test_cross_validated_searches_agree(algorithm, data):
     X, y, weights, _ = data
     dense, model = (
         NadarayaWatsonRegressorCV(bandwidths=LADDER[2:], cv=3, algorithm=way).fit(X, y, weights)
@@ -400,7 +400,7 @@ def test_cross_validation_agrees(algorithm, data):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @BOTH_SEARCHES
-def test_the_same_rows_are_drawn_in_any_order(Search, seed, data):
+def test_subsample_is_the_same_for_every_algorithm(Search, seed, data):
     X, y, weights, _ = data
     y = target_of(Search, y)
     options = {"bandwidths": [0.2, 0.4, 1.0], "subsample": 30, "random_state": seed}
@@ -418,7 +418,7 @@ def test_the_same_rows_are_drawn_in_any_order(Search, seed, data):
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks", "lattice"])
 @BOTH
-def test_a_way_that_is_asked_for_is_taken(Estimator, algorithm, data):
+def test_requested_algorithm_is_used(Estimator, algorithm, data):
     X, y, *_ = data
     model = Estimator(bandwidth=0.4, algorithm=algorithm).fit(X, target_of(Estimator, y))
     assert model.algorithm_ == algorithm
@@ -449,7 +449,7 @@ def test_other_metrics_are_dense(metric, kernel, data):
         ("exponential", 1e3, 20_000, "dense"),
     ],
 )
-def test_large_problems_go_the_fastest_way(kernel, bandwidth, n_rows, expected, rng):
+def test_auto_takes_the_fastest_way(kernel, bandwidth, n_rows, expected, rng):
     X, y = rng.normal(size=(n_rows, 1)), rng.normal(size=n_rows)
     model = nwkr.NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y)
     assert model.algorithm_ == expected
@@ -461,7 +461,7 @@ def test_large_problems_go_the_fastest_way(kernel, bandwidth, n_rows, expected, 
 
 
 def test_auto_agrees_with_dense(kernel, rng):
-    """For so many rows that the ways differ from kernel to kernel, and from fit to fit."""
+    """Uses a size where the way that auto takes depends on the kernel and the bandwidth."""
     X, y, queries = rng.normal(size=(9000, 1)), rng.normal(size=9000), rng.normal(size=(400, 1))
     for bandwidth in (0.01, 0.3):
         auto, dense = (
@@ -472,8 +472,8 @@ def test_auto_agrees_with_dense(kernel, rng):
         assert_allclose(auto.predict(queries), dense.predict(queries), rtol=0, atol=tolerance)
 
 
-def test_large_problems_agree_wherever_they_are_asked(rng):
-    """All rows at once go another way than a few."""
+def test_few_queries_and_many_agree(rng):
+    """Predicting all rows at once takes another way than predicting a few."""
     X, y = rng.normal(size=(6000, 1)), rng.normal(size=6000)
     for kernel in ("gaussian", "epanechnikov"):
         model = nwkr.NadarayaWatsonRegressor(kernel, 0.1).fit(X, y)
@@ -481,7 +481,7 @@ def test_large_problems_agree_wherever_they_are_asked(rng):
         assert_allclose(model.predict(X)[:50], few, rtol=0, atol=1e-9)
 
 
-# -- what cannot be served ----------------------------------------------------------------
+# -- combinations that are refused --------------------------------------------------------
 
 
 def manhattan(a, b):
@@ -529,12 +529,12 @@ def assert_refused(model, data, *words):
 
 @pytest.mark.parametrize("case", REFUSED)
 @BOTH
-def test_what_cannot_serve_is_refused(Estimator, case, data):
+def test_unsupported_combinations_are_refused(Estimator, case, data):
     X, y, _, queries = data
     y, (parameters, words) = target_of(Estimator, y), REFUSED[case]
     rows = pairwise_distances(X) if parameters.get("metric") == "precomputed" else X
     assert_refused(Estimator(**{"bandwidth": 0.5} | parameters), (rows, y), words)
-    # What was fitted before is there still.
+    # A fit that is refused leaves the earlier fit intact.
     model = Estimator("tricube", 0.7).fit(X, y)
     predictions = model.predict(queries)
     good = model.get_params()
@@ -547,7 +547,7 @@ def test_what_cannot_serve_is_refused(Estimator, case, data):
 def test_a_lattice_of_too_many_columns_is_refused(Estimator, n_features, rng):
     X, y = rng.normal(size=(30, n_features)), np.arange(30) % 3
     assert_refused(Estimator(bandwidth=1.0, algorithm="lattice"), (X, y), "1 to 4 features")
-    # Those that are off do not count.
+    # Columns with an infinite bandwidth do not count.
     bandwidth = np.append([1.0, 2.0], np.full(n_features - 2, np.inf))
     model = Estimator(bandwidth=bandwidth, algorithm="lattice").fit(X, y)
     dense = Estimator(bandwidth=bandwidth, algorithm="dense").fit(X, y)
@@ -555,7 +555,7 @@ def test_a_lattice_of_too_many_columns_is_refused(Estimator, n_features, rng):
 
 
 @BOTH_SEARCHES
-def test_searches_are_refused_alike(Search, data):
+def test_searches_refuse_unsupported_combinations(Search, data):
     X, y, *_ = data
     y = target_of(Search, y)
     options = {"bandwidths": [0.5, 1.0]}
@@ -568,7 +568,7 @@ def test_searches_are_refused_alike(Search, data):
 
 
 @pytest.mark.parametrize("algorithm", ["tree", None, 1])
-def test_there_are_no_other_ways(algorithm, data):
+def test_unknown_algorithm_is_refused(algorithm, data):
     X, y, *_ = data
     with pytest.raises(ValueError, match=r"algorithm.*'blocks'.*") as error:
         NadarayaWatsonRegressor(algorithm=algorithm).fit(X, y)
@@ -595,7 +595,7 @@ def test_pickles_and_clones(Estimator, algorithm, bandwidth, data):
             assert_array_equal(other.attention_weights(rows), model.attention_weights(rows))
 
 
-def test_pickles_hold_little_more_than_the_rows(rng):
+def test_pickle_of_blocks_is_less_than_twice_that_of_dense(rng):
     X = rng.normal(size=(3000, 2))
     dense, blocks = (
         pickle.dumps(NadarayaWatsonRegressor(bandwidth=0.1, algorithm=way).fit(X, X[:, 0]))
@@ -604,7 +604,7 @@ def test_pickles_hold_little_more_than_the_rows(rng):
     assert len(blocks) < 2 * len(dense)
 
 
-def test_rows_without_weight_are_in_no_block(kernel, data):
+def test_blocks_leave_out_rows_without_weight(kernel, data):
     X, y, weights, queries = data
     X = np.where(weights[:, None] > 0, X, 1e12)
     for algorithm in ways_for(kernel, 0.4):
@@ -617,8 +617,8 @@ def test_rows_without_weight_are_in_no_block(kernel, data):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_ties_under_a_tiny_bandwidth_are_ties(seed):
-    """On a grid, where squared distances have lost the digits that their differences need."""
+def test_ties_stay_ties_with_a_tiny_bandwidth(seed):
+    """On a grid, the expanded square loses the digits that tell a tie."""
     rng = np.random.default_rng(seed)
     X, y = np.round(2 * rng.normal(size=(300, 3))) / 2, rng.normal(size=300)
     dense, *others = (

@@ -1,4 +1,4 @@
-"""Attention weights: of all rows or the largest, dense or sparse, read only when asked for."""
+"""Attention weights: all rows or the largest, dense or sparse; the attribute is lazy."""
 
 import copy
 import inspect
@@ -28,7 +28,7 @@ BANDWIDTH = 0.3
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean"])
-def test_rows_sum_to_1_and_times_y_are_the_prediction(
+def test_rows_sum_to_1_and_average_y_to_the_prediction(
     Estimator, kernel, handle_empty, data, sample_weight
 ):
     X, y, queries = data
@@ -53,7 +53,7 @@ def test_rows_sum_to_1_and_times_y_are_the_prediction(
         assert_allclose(weights[reached], expected[reached], **close)
 
 
-def test_none_is_leave_one_out(Estimator, kernel, data):
+def test_weights_of_X_none_are_leave_one_out(Estimator, kernel, data):
     X, y, _ = data
     model = Estimator(kernel, BANDWIDTH).fit(X, y)
     weights = model.attention_weights()
@@ -111,7 +111,7 @@ def test_sparse_is_built_without_a_dense_matrix(rng):
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_sparse_rows_beside_a_row_of_nan_stay_sparse(algorithm, rng):
+def test_rows_of_nan_among_sparse_rows_stay_sparse(algorithm, rng):
     X = rng.uniform(size=(10_000, 1))
     model = NadarayaWatsonRegressor("boxcar", 1e-4, handle_empty="nan", algorithm=algorithm)
     model.set_params(n_jobs=1).fit(X, X[:, 0])
@@ -124,7 +124,7 @@ def test_sparse_rows_beside_a_row_of_nan_stay_sparse(algorithm, rng):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A block of queries in full, beside the ten rows of NaN and the few weights, would be 25e6.
+    # A dense block of queries would take 25e6 bytes.
     assert peak < 10e6
     in_row = np.diff(weights.indptr)
     assert_array_equal(in_row == 10_000, queries[:, 0] == 5)
@@ -133,7 +133,7 @@ def test_sparse_rows_beside_a_row_of_nan_stay_sparse(algorithm, rng):
 
 
 @pytest.mark.parametrize("top_k", [1, np.int64(4), 29, 30])
-def test_top_k_keeps_the_largest_as_they_are(Estimator, kernel, top_k, data):
+def test_top_k_keeps_the_largest_weights_unchanged(Estimator, kernel, top_k, data):
     X, y, queries = data
     model = Estimator(kernel, BANDWIDTH).fit(X, y)
     for Q in (queries, None):
@@ -143,9 +143,9 @@ def test_top_k_keeps_the_largest_as_they_are(Estimator, kernel, top_k, data):
         assert (np.count_nonzero(kept, axis=1) <= top_k).all()
 
 
-def test_rows_without_weight_are_columns_of_zeros(Estimator, kernel, data, sample_weight):
+def test_rows_without_weight_have_columns_of_zeros(Estimator, kernel, data, sample_weight):
     X, y, queries = data
-    queries = np.vstack([queries, X])  # those that are without weight among them
+    queries = np.vstack([queries, X])  # includes queries without weight
     for handle_empty in ("nearest", "mean", "nan"):
         model = Estimator(kernel, BANDWIDTH, handle_empty=handle_empty).fit(X, y, sample_weight)
         for weights in (
@@ -174,7 +174,7 @@ def test_attention_weights_attribute_stays_within_working_memory(Estimator, rng)
 
 @pytest.fixture
 def evaluations(monkeypatch):
-    """A list with an item for each time that some estimator's attention_weights_ is read."""
+    """A list that gets an item whenever an estimator's `attention_weights_` is read."""
     counted = []
     for cls in (NadarayaWatsonRegressor, NadarayaWatsonClassifier):
         monkeypatch.setattr(
@@ -184,7 +184,7 @@ def evaluations(monkeypatch):
 
 
 def displays(model):
-    """Everything that shows a model or takes it apart."""
+    """Call everything that displays, copies or inspects a model."""
     dir(model)
     repr(model)
     str(model)
@@ -215,7 +215,7 @@ def test_attention_weights_attribute_is_never_read_by_displays(Estimator, data, 
     assert len(evaluations) == 1
 
 
-def test_dir_lists_what_there_is_but_the_attention_weights(Estimator, data):
+def test_dir_lists_all_attributes_except_attention_weights_(Estimator, data):
     X, y, _ = data
     model = Estimator()
     assert "bandwidth_" not in dir(model)

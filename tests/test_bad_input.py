@@ -1,6 +1,6 @@
-"""Bad input is refused with the parameter's name, what is allowed, and what came instead.
+"""Bad input is refused: the error names the parameter, what is allowed, and what came.
 
-A `fit` that fails leaves the estimator as it was.
+A `fit` that fails leaves the estimator unchanged.
 """
 
 import pickle
@@ -38,10 +38,10 @@ def with_entry(array, value, dtype=None):
 
 
 def case(name, got, *words, named=None, estimators=BOTH, **changes):
-    """A row of the tables below: `changes` are parameters or data that are refused.
+    """Rows of the tables below: `changes` are parameters or data that are refused.
 
-    The message must hold the `name`, or what is `named` instead, and all `words`: what is
-    allowed and what came.
+    The message must contain `name`, or `named` where it is given, and all `words`: the allowed
+    values and the value that came.
     """
     words = (named or rf"\b{name}\b", *words)
     return [
@@ -99,7 +99,7 @@ EVERY_KERNEL = re.escape(str(sorted(KERNELS)))
         *case("kernel", "list", "str.*callable", "gaussian", kernel=["gaussian"]),
     ],
 )
-def test_kernel(Estimator, changes, words):
+def test_kernel_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -119,11 +119,11 @@ def test_kernel(Estimator, changes, words):
         *case("kernel", "no-argument", "array", "argument", kernel=lambda: 1.0),
     ],
 )
-def test_callable_kernel(Estimator, changes, words):
+def test_callable_kernel_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
-def test_callable_kernel_that_turns_bad_far_away():
+def test_callable_kernel_that_is_negative_far_away_is_refused():
     model = NadarayaWatsonRegressor(lambda u: np.where(u < 1e4, 1 / (1 + u), -1), bandwidth=1.0)
     model.fit(X, Y)
     with pytest.raises(ValueError, match=r"kernel must return finite, non-negative weights.*-1"):
@@ -157,7 +157,7 @@ ANY_BANDWIDTH = "number", "scott.*silverman", "callable"
         *case("bandwidth", "2-of-1", *ANY_BANDWIDTH, "2", bandwidth=[1, 2], metric="l1"),
     ],
 )
-def test_bandwidth(Estimator, changes, words):
+def test_bandwidth_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -189,7 +189,7 @@ def test_bandwidth(Estimator, changes, words):
         ),
     ],
 )
-def test_callable_bandwidth(Estimator, changes, words):
+def test_callable_bandwidth_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -197,7 +197,7 @@ def test_callable_bandwidth(Estimator, changes, words):
     ("Estimator", "changes", "words"),
     [
         *case("metric", "name", "pairwise_distances", "'euclidian'", metric="euclidian"),
-        # SciPy has names beside those of scikit-learn, which would fail in predict.
+        # SciPy has metrics that scikit-learn lacks, which would fail in predict.
         *case("metric", "alias", "pairwise_distances", "'euclid'", metric="euclid"),
         *case("metric", "number", "str.*callable", "3", metric=3),
         *case("metric", "None", "str.*callable", "None", metric=None),
@@ -211,7 +211,7 @@ def test_callable_bandwidth(Estimator, changes, words):
         *case("tol", "too much", "range.*0.1", "0.5", tol=0.5),
         *case("tol", "nan", "range.*0", "nan", tol=np.nan),
         *case("n_jobs", "float", "None.*int", "1.5", n_jobs=1.5),
-        # Python has True for 1 and False for 0.
+        # In Python, True equals 1 and False equals 0.
         *case("n_jobs", "True", "None.*int", "True", n_jobs=True),
         *case("tol", "False", "range.*0", "False", tol=False),
         *case("bandwidth", "True", "range.*0", "scott", "True", bandwidth=True),
@@ -224,7 +224,7 @@ def test_callable_bandwidth(Estimator, changes, words):
         *case("bandwidth", "base", *ANY_BANDWIDTH, "True", bandwidth=Adaptive(True)),
     ],
 )
-def test_other_parameters(Estimator, changes, words):
+def test_other_parameters_are_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -250,7 +250,7 @@ class_weight_case = partial(case, "class_weight", estimators=CLASSIFIER)
         ),
     ],
 )
-def test_class_weight(Estimator, changes, words):
+def test_class_weight_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -280,13 +280,13 @@ PRECOMPUTED = {"metric": "precomputed", "bandwidth": 1.0}
         *case("X", "far-nan", "NaN", X=with_entry(DISTANCES, np.nan), **PRECOMPUTED),
     ],
 )
-def test_training_rows(Estimator, changes, words):
+def test_training_rows_are_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
 @pytest.mark.parametrize("Estimator", BOTH)
-def test_sparse_training_rows_or_queries(Estimator, form):
+def test_sparse_rows_and_queries_are_refused(Estimator, form):
     for make in (getattr(sparse, f"{form}_array"), getattr(sparse, f"{form}_matrix")):
         words = r"^X must be dense", "sparse_output=False", r"X\.toarray\(\)"
         check_refused(Estimator, {"X": make(X)}, words)
@@ -306,8 +306,8 @@ def test_sparse_training_rows_or_queries(Estimator, form):
     ids=["pandas-numbers", "pandas-texts", "polars-categorical", "polars-enum"],
 )
 @pytest.mark.parametrize("Estimator", BOTH)
-def test_categorical_columns(Estimator, frame):
-    # Their codes would pass for numbers.
+def test_categorical_columns_are_refused(Estimator, frame):
+    # Their codes could pass for numbers.
     words = r"^X must be real numbers", "categories in column 'b'", "categorical_features"
     check_refused(Estimator, {"X": frame, "categorical_features": None}, words)
     model = Estimator().fit(pd.DataFrame({"a": X[:, 0], "b": X[:, 1]}), LABELS)
@@ -365,7 +365,7 @@ def test_categorical_columns(Estimator, frame):
         *case("y", "2d", "1d", r"\(12, 2\)", estimators=CLASSIFIER, y=np.ones((12, 2), int)),
     ],
 )
-def test_targets(Estimator, changes, words):
+def test_targets_are_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -386,7 +386,7 @@ def test_targets(Estimator, changes, words):
         ),
     ],
 )
-def test_sample_weight(Estimator, changes, words):
+def test_sample_weight_is_refused(Estimator, changes, words):
     check_refused(Estimator, changes, words)
 
 
@@ -408,14 +408,14 @@ def check_queries_refused(model, queries, match, error=ValueError):
 
 
 @pytest.mark.parametrize("queries", [None, X], ids=["None", "X"])
-def test_nothing_before_fit(Estimator, queries):
+def test_methods_before_fit_are_refused(Estimator, queries):
     check_queries_refused(Estimator(), queries, "not fitted yet", NotFittedError)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = Estimator().attention_weights_
 
 
 @pytest.mark.parametrize("weight", [[1.0], [0.0, 2.0, 0.0]], ids=len)
-def test_leave_one_out_of_one_row(Estimator, weight):
+def test_leave_one_out_of_one_row_is_refused(Estimator, weight):
     n = len(weight)
     model = Estimator(bandwidth=1.0).fit(X[:n], LABELS[:n], weight)
     assert_array_equal(model.predict(X), LABELS[n // 2])
@@ -438,7 +438,7 @@ def test_leave_one_out_of_one_row(Estimator, weight):
     ],
     ids=["1-column", "3-columns", "inf", "complex", "object", "1d", "no-rows"],
 )
-def test_queries(Estimator, queries, match):
+def test_queries_are_refused(Estimator, queries, match):
     model = Estimator().fit(X, LABELS)
     check_queries_refused(model, queries, f"(?s){match}")
 
@@ -446,7 +446,7 @@ def test_queries(Estimator, queries, match):
 @pytest.mark.parametrize(
     "make", [pd.DataFrame, pl.DataFrame] if POLARS_HAS_NAMES else [pd.DataFrame]
 )
-def test_columns_of_queries(Estimator, make):
+def test_other_columns_in_queries_are_refused(Estimator, make):
     def frame(*names):
         return make({name: X[:, number % 2] for number, name in enumerate(names)})
 
@@ -469,14 +469,14 @@ def test_columns_of_queries(Estimator, make):
     ],
     ids=["5-columns", "24-columns", "minus", "a-minus", "nan"],
 )
-def test_precomputed_queries(Estimator, queries, match):
+def test_precomputed_queries_are_refused(Estimator, queries, match):
     model = Estimator(**PRECOMPUTED).fit(DISTANCES, LABELS)
     check_queries_refused(model, queries, match)
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, 2.0, "all", np.nan, [2], True, np.True_], ids=repr)
 @pytest.mark.parametrize("sparse_output", [False, True])
-def test_top_k(Estimator, top_k, sparse_output):
+def test_top_k_is_refused(Estimator, top_k, sparse_output):
     model = Estimator().fit(X, LABELS)
     got = re.escape(repr(top_k))
     with pytest.raises(ValueError, match=rf"top_k must be None or a positive integer; got {got}"):
@@ -484,7 +484,7 @@ def test_top_k(Estimator, top_k, sparse_output):
     assert model.attention_weights(X, top_k=13).shape == (12, 12)
 
 
-# -- what a new user meets ----------------------------------------------------------------
+# -- mistakes of new users ----------------------------------------------------------------
 
 DAY = pd.date_range("2020-01-01", periods=12)
 WRONG_FITS = {
@@ -638,12 +638,12 @@ def pickled(Estimator):
 
 
 def fitted_before(Estimator):
-    """An estimator that was fitted to other rows, and its predictions."""
+    """An estimator fitted to other rows, and its predictions."""
     return pickle.loads(pickled(Estimator))
 
 
 def walk_through(model, data, match):
-    """A first fit, and one after another, fail alike and change nothing."""
+    """Fails on the first fit and on a later one, and changes nothing."""
     y = LABELS.astype(float) if isinstance(model, NadarayaWatsonRegressor) else LABELS
     given = {"X": X, "y": y, "sample_weight": None} | data
     before = state_of(model)
@@ -663,7 +663,7 @@ def walk_through(model, data, match):
 
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_FITS)
-def test_what_a_new_user_fits(Estimator, search, name):
+def test_mistaken_training_rows_are_refused(Estimator, search, name):
     changes, match = WRONG_FITS[name]
     data = {key: value for key, value in changes.items() if key in ("X", "y", "sample_weight")}
     parameters = {key: value for key, value in changes.items() if key not in data}
@@ -673,14 +673,14 @@ def test_what_a_new_user_fits(Estimator, search, name):
 
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_TARGETS)
-def test_what_a_new_user_takes_for_targets(search, name):
+def test_mistaken_targets_are_refused(search, name):
     Estimator, y, match = WRONG_TARGETS[name]
     walk_through((SEARCHES[Estimator] if search else Estimator)(), {"y": y}, match)
 
 
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_BANDWIDTHS)
-def test_what_a_new_user_takes_for_a_bandwidth(Estimator, search, name):
+def test_mistaken_bandwidths_are_refused(Estimator, search, name):
     bandwidth, match = WRONG_BANDWIDTHS[name]
     if search:
         walk_through(SEARCHES[Estimator](bandwidths=["scott", bandwidth]), {}, match)
@@ -689,7 +689,7 @@ def test_what_a_new_user_takes_for_a_bandwidth(Estimator, search, name):
 
 
 @pytest.mark.parametrize("name", WRONG_SEARCHES)
-def test_what_a_new_user_searches(Estimator, name):
+def test_mistaken_searches_are_refused(Estimator, name):
     changes, match = WRONG_SEARCHES[name]
     walk_through(SEARCHES[Estimator](**changes), {}, match)
 
@@ -706,7 +706,7 @@ def test_what_a_new_user_searches(Estimator, name):
     ],
     ids=["columns", "1d", "sparse", "dates", "text", "no-rows"],
 )
-def test_what_a_new_user_asks(Estimator, queries, match):
+def test_mistaken_queries_are_refused(Estimator, queries, match):
     for make in (Estimator, SEARCHES[Estimator]):
         model = make().fit(X, LABELS)
         before = state_of(model)
@@ -718,7 +718,7 @@ def test_what_a_new_user_asks(Estimator, queries, match):
             make().predict(queries)
 
 
-def test_a_score_of_something_else():
+def test_scores_of_another_shape_are_refused():
     for Search, scoring, what in (
         (NadarayaWatsonRegressorCV, "accuracy", "numbers"),
         (NadarayaWatsonClassifierCV, "neg_max_error", "class labels"),
@@ -731,7 +731,7 @@ def test_a_score_of_something_else():
         )
 
 
-def test_parameters_that_do_not_exist(Estimator):
+def test_unknown_parameters_are_refused(Estimator):
     for make in (Estimator, SEARCHES[Estimator]):
         with pytest.raises(TypeError, match="unexpected keyword argument 'n_neighbors'"):
             make(n_neighbors=2)
@@ -739,12 +739,12 @@ def test_parameters_that_do_not_exist(Estimator):
             make().set_params(gamma=1)
 
 
-def test_one_row_is_too_few_for_a_search(Estimator):
+def test_search_over_one_row_is_refused(Estimator):
     match = f"at least 2 rows.*got 1 sample. Pass more, or take {Estimator.__name__}"
     walk_through(SEARCHES[Estimator](), {"X": X[:1], "y": [0]}, match)
 
 
-def test_scores_of_as_many_rows(Estimator):
+def test_score_with_another_number_of_rows_is_refused(Estimator):
     model = Estimator().fit(X, LABELS)
     for rows, what in ((X, "rows of X"), (None, "training rows")):
         for wrong in ((LABELS[:5],), (LABELS, np.ones(5))):
@@ -753,7 +753,7 @@ def test_scores_of_as_many_rows(Estimator):
                 model.score(rows, *wrong)
 
 
-def test_what_a_new_user_takes_for_the_columns_of_fit(Estimator):
+def test_columns_that_fit_did_not_see_are_refused(Estimator):
     frame = pd.DataFrame(X, columns=["age", "income"]).assign(kind=list("abc") * 4)
     for make in (Estimator, SEARCHES[Estimator]):
         model = make().fit(frame, LABELS)
@@ -770,7 +770,7 @@ def test_what_a_new_user_takes_for_the_columns_of_fit(Estimator):
         assert np.isfinite(model.predict(frame.assign(kind="new"))).all()
 
 
-def test_numbers_that_are_true_or_false():
+def test_booleans_for_numbers_are_refused():
     model = NadarayaWatsonRegressor().fit(X, Y)
     for wrong in (True, False, np.True_):
         for method, name in (

@@ -1,4 +1,4 @@
-"""Confidence bands: what is resampled, and that they hold the smoothed curve."""
+"""Confidence bands: equal to refits of resamples, and they contain the smoothed curve."""
 
 import tracemalloc
 
@@ -18,7 +18,7 @@ def make_data(rng, n=50, n_outputs=None):
 
 
 def by_refits(model, X, y, Q, signs):
-    """Deviations of the curve, (n_bootstrap, n_queries), one fit for each resample."""
+    """Deviations of the curve, (n_bootstrap, n_queries), with one fit per resample."""
     residuals = y - model.predict(None)
     centre = model.predict(Q)
     resampled = [
@@ -29,7 +29,7 @@ def by_refits(model, X, y, Q, signs):
 
 
 @pytest.mark.parametrize("bandwidth", [0.5, KNearest(9)], ids=str)
-def test_bands_are_those_of_refits(kernel, bandwidth, rng):
+def test_bands_equal_those_of_refits(kernel, bandwidth, rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y)
     pointwise, simultaneous = model.predict_band(Q, 0.8, n_bootstrap=30, random_state=4)
@@ -51,7 +51,7 @@ def test_simultaneous_bands_are_never_narrower(rng):
         assert (np.ptp(simultaneous, axis=1) >= np.ptp(pointwise, axis=1)).all()
 
 
-def test_bands_of_several_outputs_are_those_of_each(rng):
+def test_bands_of_several_outputs_equal_those_of_each(rng):
     X, Y, Q = make_data(rng, n_outputs=2)
     together = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, Y).predict_band(Q, random_state=1)
     for number in range(2):
@@ -60,7 +60,7 @@ def test_bands_of_several_outputs_are_those_of_each(rng):
             np.testing.assert_allclose(band[:, :, number], expected, rtol=1e-10)
 
 
-def test_bands_left_out(rng):
+def test_bands_of_X_none(rng):
     X, y, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y)
     pointwise, _ = model.predict_band(None, 0.9, n_bootstrap=20, random_state=2)
@@ -72,7 +72,7 @@ def test_bands_left_out(rng):
     np.testing.assert_allclose(pointwise, expected, rtol=1e-10)
 
 
-def test_bands_of_rows_without_weight(rng):
+def test_rows_without_weight_do_not_change_bands(rng):
     X, y, Q = make_data(rng)
     weight = np.arange(50) % 3 * 1.0
     some = weight > 0
@@ -82,13 +82,13 @@ def test_bands_of_rows_without_weight(rng):
     np.testing.assert_allclose(*bands, rtol=1e-10)
 
 
-def test_a_constant_has_a_band_of_no_width(kernel, rng):
+def test_constant_targets_have_bands_of_zero_width(kernel, rng):
     X, _, Q = make_data(rng)
     bands = NadarayaWatsonRegressor(kernel).fit(X, np.full(50, 0.1)).predict_band(Q)
     np.testing.assert_array_equal(bands, np.full((2, 8, 2), 0.1))
 
 
-def test_bands_where_rows_stand_alone():
+def test_bands_of_isolated_rows():
     X, y = np.r_[0, 0.5, 1, 5, 9][:, None], np.r_[1, 2, 1, 4, 3.0]
     Q = [[0.5], [5], [7]]
     model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="nan").fit(X, y)
@@ -99,7 +99,7 @@ def test_bands_where_rows_stand_alone():
         model.set_params(handle_empty="error").predict_band(Q)
 
 
-def test_bands_are_drawn_alike_from_the_same_state(rng):
+def test_random_state_fixes_the_bands(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressorCV().fit(X, y)
     bands = [model.predict_band(Q, random_state=state) for state in (0, 0, 1)]
@@ -108,7 +108,7 @@ def test_bands_are_drawn_alike_from_the_same_state(rng):
 
 
 @pytest.mark.parametrize("spread", [lambda x: 0.3, lambda x: 0.6 * x], ids=["even", "growing"])
-def test_bands_hold_the_smoothed_curve(spread):
+def test_bands_contain_the_smoothed_curve(spread):
     rng = np.random.default_rng(5)
     grid = np.linspace(0.1, 0.9, 25)[:, None]
     by_place, at_once = [], []
@@ -129,14 +129,14 @@ def test_bands_hold_the_smoothed_curve(spread):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, None, "many"])
-def test_resamples_are_counted(wrong, rng):
+def test_n_bootstrap_is_validated(wrong, rng):
     X, y, Q = make_data(rng)
     with pytest.raises(ValueError, match="n_bootstrap must be a positive integer; got"):
         NadarayaWatsonRegressor().fit(X, y).predict_band(Q, n_bootstrap=wrong)
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_resamples_are_held_a_few_at_a_time(degree, rng):
+def test_resamples_are_made_in_batches(degree, rng):
     X, y, Q = make_data(rng, n=4000)
     model = NadarayaWatsonRegressor(bandwidth=0.5, degree=degree, n_jobs=1).fit(X, y)
     expected = model.predict_band(Q, n_bootstrap=200, random_state=0)
@@ -147,6 +147,6 @@ def test_resamples_are_held_a_few_at_a_time(degree, rng):
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert peak < 5e6  # a sign of every row in every resample, in float64, takes 6.4e6
+    assert peak < 5e6  # float64 signs of every row in every resample take 6.4e6
     for band, of_all in zip(got, expected):
         np.testing.assert_allclose(band, of_all, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""Rules of thumb against their formulas; what `bandwidth` may be."""
+"""Rules of thumb against their formulas; allowed values of `bandwidth`."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def resolve(bandwidth, X, weights=None, kernel=GAUSSIAN, metric="euclidean"):
     return resolve_window(bandwidth, X, weights, kernel, metric).bandwidth
 
 
-def test_rules_are_their_formulas(X):
+def test_rules_equal_their_formulas(X):
     n, d = X.shape
     assert_allclose(Scott()(X), X.std(axis=0) * n ** (-1 / (d + 4)), rtol=1e-9)
     silverman = X.std(axis=0) * (n * (d + 2) / 4) ** (-1 / (d + 4))
@@ -49,14 +49,14 @@ def test_rules_scale_and_shift_with_the_data(rule, scale, shift, rng):
 
 
 @pytest.mark.parametrize("rule", RULES.values())
-def test_a_constant_column_does_not_count(rule, X):
+def test_a_constant_column_is_ignored(rule, X):
     constant = np.insert(X, 1, 0.1, axis=1)
     assert_array_equal(rule(constant), np.insert(rule(X), 1, np.inf))
     assert_array_equal(rule(X[:1]), [np.inf] * 3)
 
 
 def quartile_range(column, copies):
-    """Between the smallest values with a quarter, and three, of the rows up to them."""
+    """The range between the smallest values that a quarter and three quarters of the rows reach."""
     rows = column.repeat(copies)
     return np.subtract(*np.quantile(rows, [0.75, 0.25], method="inverted_cdf"))
 
@@ -64,7 +64,7 @@ def quartile_range(column, copies):
 @pytest.mark.parametrize("rule", RULES.values())
 @pytest.mark.parametrize("huge", [1e5, -1e10, 1e150])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_one_huge_value_costs_nothing(rule, huge, weighted, rng):
+def test_one_huge_value_changes_no_rule(rule, huge, weighted, rng):
     X = rng.normal(size=(1001, 2))
     weights = rng.integers(1, 4, 1001) if weighted else None
     with_it = X.copy()
@@ -88,12 +88,12 @@ def test_one_huge_value_costs_nothing(rule, huge, weighted, rng):
         lambda rng: rng.lognormal(size=500),
         lambda rng: rng.standard_t(3, size=500),
         lambda rng: rng.integers(0, 2, 500) * 1.0,
-        lambda rng: np.arange(500) % 10 == 0,  # nine of ten are the same
+        lambda rng: np.arange(500) % 10 == 0,  # nine of ten values are equal
         lambda rng: np.where(np.arange(500) % 10 == 0, 1, 0.1 + rng.integers(0, 3, 500) * 2e-17),
         lambda rng: np.where(np.arange(500) == 7, 1e5, 0),
     ],
 )
-def test_other_spreads_are_standard_deviations(draw, rng):
+def test_spread_without_quartiles_is_the_standard_deviation(draw, rng):
     column = np.asarray(draw(rng), float)
     assert_allclose(Scott()(column[:, None]), column.std() * 500**-0.2, rtol=1e-9)
 
@@ -109,7 +109,7 @@ def test_rules_are_translated_by_the_second_moment(kernel, X):
             assert_allclose(got, Scott()(X) * np.sqrt(7))
 
 
-def test_translation_counts_the_columns_that_vary(X):
+def test_translation_counts_varying_columns_only(X):
     epanechnikov = KERNELS["epanechnikov"]
     constant = np.insert(X, 0, 2.0, axis=1)
     assert_array_equal(
@@ -118,8 +118,8 @@ def test_translation_counts_the_columns_that_vary(X):
     )
 
 
-def test_kernels_smooth_alike_under_a_rule(rng):
-    """Translated, kernels give nearly the same curve."""
+def test_kernels_smooth_equally_under_a_rule(rng):
+    """With translated bandwidths, kernels give nearly the same curve."""
     X = rng.uniform(-3, 3, size=(2000, 1))
     y = np.sin(2 * X[:, 0])
     Q = np.linspace(-2.5, 2.5, 50)[:, None]
@@ -128,7 +128,7 @@ def test_kernels_smooth_alike_under_a_rule(rng):
         assert_allclose(NadarayaWatsonRegressor(name).fit(X, y).predict(Q), gaussian, atol=0.06)
 
 
-def test_on_a_line_metrics_have_the_same_rule(X):
+def test_metrics_have_the_same_rule_on_a_line(X):
     line = X[:, :1]
     euclidean = resolve("scott", line)
     assert_allclose(resolve("scott", line, metric="manhattan"), euclidean[0])
@@ -137,7 +137,7 @@ def test_on_a_line_metrics_have_the_same_rule(X):
     assert resolve("scott", np.zeros((4, 4)), metric="precomputed") == np.inf
 
 
-def test_numbers_and_callables(X):
+def test_numbers_and_callables_are_bandwidths(X):
     assert_array_equal(resolve(2, X), [2.0] * 3)
     assert_array_equal(resolve([1, 0.5, np.inf], X), [1, 0.5, np.inf])
     assert_array_equal(resolve(np.float32(0.5), X), [0.5] * 3)
@@ -147,11 +147,11 @@ def test_numbers_and_callables(X):
         resolve(lambda X, w: np.ptp(X, axis=0) * w[0], X, weights), np.ptp(X, axis=0)
     )
     assert resolve(lambda X, w: 7, X, metric="cosine") == 7.0
-    # What a callable returns is for the kernel in use.
+    # The value that a callable returns is not translated to the kernel.
     assert_array_equal(resolve(lambda X, w: 1.0, X, kernel=KERNELS["boxcar"]), [1.0] * 3)
 
 
-def test_a_kernel_without_moments_takes_the_rule_as_it_is(X):
+def test_a_kernel_without_moments_uses_the_rule_untranslated(X):
     heavy = Kernel("heavy", lambda u2: 1 / (1 + u2))
     assert_array_equal(resolve("scott", X, kernel=heavy), Scott()(X))
 
@@ -177,17 +177,17 @@ def test_a_kernel_without_moments_takes_the_rule_as_it_is(X):
         lambda X, w: "scott",
     ],
 )
-def test_what_is_no_bandwidth(wrong, X):
+def test_other_values_are_refused(wrong, X):
     with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
         resolve(wrong, X)
 
 
-def test_other_metrics_take_one_number(X):
+def test_other_metrics_require_one_number(X):
     with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number, one of.*got"):
         resolve([1.0, 1.0, 1.0], X, metric="manhattan")
 
 
-def test_a_rule_sees_the_rows_that_count(rng):
+def test_a_rule_sees_rows_with_weight_only(rng):
     seen = []
 
     def rule(X, sample_weight):
@@ -202,7 +202,7 @@ def test_a_rule_sees_the_rows_that_count(rng):
 
 
 @pytest.mark.parametrize("rule", RULES.values())
-def test_what_is_missing_tells_nothing_of_the_spread(rule, X, rng):
+def test_rules_ignore_missing_values(rule, X, rng):
     weights = rng.integers(1, 4, len(X))
     X[:7, 0], X[5:9, 1] = np.nan, np.nan
     spreads = [

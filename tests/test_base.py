@@ -1,4 +1,4 @@
-"""What both estimators share: parameters, leave-one-out, metrics, empty neighbourhoods, state."""
+"""Behaviour of both estimators: parameters, leave-one-out, metrics, empty neighbourhoods, state."""
 
 import copy
 import inspect
@@ -29,7 +29,7 @@ BANDWIDTH = 0.3
 # -- parameters and attributes ------------------------------------------------------------
 
 
-def test_parameters(Estimator):
+def test_default_parameters(Estimator):
     parameters = inspect.signature(Estimator).parameters
     defaults = {
         "kernel": "gaussian",
@@ -56,7 +56,7 @@ def test_parameters(Estimator):
     assert by_position == ["kernel", "bandwidth"]
 
 
-def test_signatures(Estimator):
+def test_method_signatures(Estimator):
     signatures = {
         "fit": "(self, X, y, sample_weight=None)",
         "predict": "(self, X)",
@@ -95,7 +95,7 @@ def test_fitted_attributes(Estimator, kernel, bandwidth, data):
     assert model.get_params()["bandwidth"] is bandwidth
 
 
-def test_number_stands_for_all_columns(Estimator, kernel, data):
+def test_one_number_is_used_for_all_columns(Estimator, kernel, data):
     X, y, queries = data
     one, each = Estimator(kernel, 0.3).fit(X, y), Estimator(kernel, [0.3, 0.3]).fit(X, y)
     assert_array_equal(one.bandwidth_, [0.3, 0.3])
@@ -118,7 +118,7 @@ def test_algorithm_and_tol_do_not_change_dense_results(Estimator, kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", [0.3, np.array([0.2, 1.5])])
-def test_pooling_is_the_plain_formula(Estimator, kernel, bandwidth, data):
+def test_predictions_equal_the_plain_formula(Estimator, kernel, bandwidth, data):
     X, y, queries = data
     model = Estimator(kernel, bandwidth).fit(X, y)
     weights = attention(queries, X, kernel, bandwidth, empty="nearest")
@@ -127,7 +127,7 @@ def test_pooling_is_the_plain_formula(Estimator, kernel, bandwidth, data):
 
 
 @pytest.mark.parametrize("radius", [0.5, 30.0, 5e3, 1e7])
-def test_function_in_the_units_of_the_data(Estimator, radius, rng):
+def test_function_gets_distances_in_units_of_the_data(Estimator, radius, rng):
     X, y = radius * rng.uniform(0, 9, size=(60, 1)), rng.integers(3, size=60)
     written = Estimator(lambda distance: distance <= radius, bandwidth=1.0).fit(X, y)
     named = Estimator("boxcar", bandwidth=radius).fit(X, y)
@@ -137,7 +137,7 @@ def test_function_in_the_units_of_the_data(Estimator, radius, rng):
 
 @pytest.mark.parametrize("scale", [1e-200, 0.75, 1e200])
 @pytest.mark.parametrize("power", [2, 2.5])  # a registered kernel, and one that is not
-def test_scale_of_a_function_does_not_count(Estimator, scale, power, data):
+def test_a_constant_factor_of_a_kernel_cancels(Estimator, scale, power, data):
     X, y, queries = data
     one = Estimator(lambda u: np.maximum(0, 1 - u**power), 0.5).fit(X, y)
     scaled = Estimator(lambda u: scale * np.maximum(0, 1 - u**power), 0.5).fit(X, y)
@@ -150,7 +150,7 @@ def test_scale_of_a_function_does_not_count(Estimator, scale, power, data):
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "precomputed"])
-def test_handle_empty_in_attention_and_predict_alike(
+def test_handle_empty_in_attention_and_predict(
     Estimator, kernel, metric, handle_empty, data, sample_weight
 ):
     X, y, queries = data
@@ -180,7 +180,7 @@ def test_handle_empty_in_attention_and_predict_alike(
     assert_allclose(pooled(model, asked), weights @ values_of(model, y), **close)
 
 
-def test_nearest_rows_at_the_same_distance_share(Estimator):
+def test_nearest_rows_at_equal_distance_share_the_weight(Estimator):
     X, y = np.array([[-1.0], [1.0], [1.0], [4.0]]), np.array([0, 3, 3, 7])
     model = Estimator("epanechnikov", 0.5).fit(X, y, sample_weight=[2, 1, 1, 5])
     assert_allclose(model.attention_weights([[0.0], [9.0]]), [[0.5, 0.25, 0.25, 0], [0, 0, 0, 1]])
@@ -203,7 +203,7 @@ def test_error_names_the_first_empty_query(Estimator, n_queries, rng):
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
-def test_handle_empty_with_a_column_that_does_not_count(Estimator, handle_empty, data):
+def test_handle_empty_ignores_a_column_with_infinite_bandwidth(Estimator, handle_empty, data):
     X, y, queries = data
     model = Estimator("boxcar", [0.1, np.inf], handle_empty=handle_empty).fit(X, y)
     alone = Estimator("boxcar", 0.1, handle_empty=handle_empty).fit(X[:, :1], y)
@@ -221,7 +221,7 @@ def test_leave_one_out_equals_refits(Estimator, kernel, handle_empty, data, samp
     X, y, _ = data
     model = Estimator(kernel, 0.1, handle_empty=handle_empty).fit(X, y, sample_weight)
     expected = refit_without_each(model, X, y, sample_weight)
-    # The test is of something only if some rows have no neighbours, and others have.
+    # The test needs both rows without neighbours and rows with some.
     alone = np.isnan(expected.reshape(len(X), -1)).any(axis=1)
     assert alone.any() == (handle_empty == "nan" and kernel not in ENDLESS)
     assert not alone.all()
@@ -229,9 +229,9 @@ def test_leave_one_out_equals_refits(Estimator, kernel, handle_empty, data, samp
 
 
 @pytest.mark.parametrize("bandwidth", [[0.1, 0.4], [0.2, np.inf], [0.3, 0.0], 0.0, np.inf], ids=str)
-def test_leave_one_out_for_every_form_of_bandwidth(kernel, bandwidth, data, sample_weight):
+def test_leave_one_out_with_every_form_of_bandwidth(kernel, bandwidth, data, sample_weight):
     X, y, _ = data
-    X = X.round(1)  # for rows that are equal in a column
+    X = X.round(1)  # makes rows equal in a column
     model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, sample_weight)
     assert_allclose(model.predict(None), refit_without_each(model, X, y, sample_weight), **close)
 
@@ -244,7 +244,7 @@ def test_leave_one_out_with_handle_empty_error(Estimator, data):
     assert_allclose(pooled(model, None), refit_without_each(model, X, y), **close)
 
 
-def test_leave_one_out_keeps_rows_that_repeat(Estimator, kernel):
+def test_leave_one_out_keeps_duplicates_of_the_row(Estimator, kernel):
     X, y = np.array([[0.0], [0.0], [5.0], [7.0]]), np.array([0, 1, 0, 1])
     model = Estimator(kernel, 1e-3).fit(X, y)
     if kernel != "constant":
@@ -295,10 +295,10 @@ METRICS = {
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "tricube"])
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: getattr(metric, "__name__", metric))
-def test_any_metric_is_the_plain_formula(Estimator, kernel, metric, data, sample_weight):
+def test_any_metric_equals_the_plain_formula(Estimator, kernel, metric, data, sample_weight):
     X, y, queries = data
     if metric == "haversine":
-        queries = queries / 2  # whose latitudes must not be beyond the poles
+        queries = queries / 2  # latitudes must stay between the poles
     distances = METRICS[metric](queries, X)
     bandwidth = 0.7 * float(np.median(distances))
     model = Estimator(kernel, bandwidth, metric=metric, handle_empty="nan")
@@ -334,7 +334,7 @@ def test_precomputed_equals_euclidean(Estimator, kernel, handle_empty, data, sam
     assert_allclose(given.attention_weights_, direct.attention_weights_, **close)
 
 
-def test_rules_take_precomputed_distances_for_what_they_are(Estimator, data, sample_weight):
+def test_rules_on_precomputed_distances(Estimator, data, sample_weight):
     X, y, _ = data
     for rule in ("scott", "silverman"):
         direct = Estimator(bandwidth=rule, metric="l2").fit(X, y, sample_weight)
@@ -350,7 +350,7 @@ WIDTHS = [("scott", "euclidean"), ("silverman", "manhattan"), (0.2, "euclidean")
 
 
 @pytest.mark.parametrize(("bandwidth", "metric"), WIDTHS)
-def test_rows_without_weight_are_absent(Estimator, kernel, metric, bandwidth, data, sample_weight):
+def test_rows_without_weight_are_ignored(Estimator, kernel, metric, bandwidth, data, sample_weight):
     X, y, queries = data
     present = sample_weight > 0
     X = np.where(present[:, None], X, 1e6 * X - 1e8)
@@ -372,7 +372,7 @@ def test_weights_count_as_copies(Estimator, kernel, metric, bandwidth, data, rng
     assert_allclose(pooled(weighted, queries), pooled(repeated, queries), **close)
 
 
-def test_scale_of_the_weights_does_not_count(Estimator, kernel, data, sample_weight):
+def test_a_constant_factor_of_the_weights_cancels(Estimator, kernel, data, sample_weight):
     X, y, queries = data
     model = Estimator(kernel, 0.2)
     expected = pooled(model.fit(X, y, sample_weight), queries)
@@ -391,7 +391,7 @@ def test_weights_of_any_ratio(Estimator, kernel):
         assert not np.isnan(pooled(model, None)).any()
 
 
-def test_weights_of_1_are_no_weights(Estimator, kernel, data):
+def test_weights_of_1_equal_no_weights(Estimator, kernel, data):
     X, y, queries = data
     model = Estimator(kernel)
     expected = pooled(model.fit(X, y), queries)
@@ -432,7 +432,7 @@ def test_n_jobs_is_the_number_of_threads(rng):
         threads.add(get_ident())
         if tickets:
             tickets.pop()
-            meeting.wait(timeout=60)  # for another thread, or it breaks
+            meeting.wait(timeout=60)  # breaks unless another thread arrives
         return 1 / (1 + u) ** 2
 
     model = NadarayaWatsonRegressor(kernel, n_jobs=1).fit(X, X[:, 0])
@@ -455,7 +455,7 @@ def test_one_model_serves_many_threads(Estimator, rng):
             assert_array_equal(found, expected)
 
 
-def test_limits_of_the_threads_are_given_back(data):
+def test_thread_limits_are_restored(data):
     X, y, queries = data
 
     def limits():
@@ -477,7 +477,7 @@ def state_of(model):
     return {name: (id(value), joblib.hash(value)) for name, value in vars(model).items()}
 
 
-def test_nothing_is_written_but_by_fit(Estimator, data, sample_weight):
+def test_only_fit_changes_the_estimator(Estimator, data, sample_weight):
     X, y, queries = data
     model = Estimator("boxcar", 0.2).fit(X, y, sample_weight)
     before = state_of(model)
@@ -491,7 +491,7 @@ def test_nothing_is_written_but_by_fit(Estimator, data, sample_weight):
     assert state_of(model) == before
 
 
-def test_inputs_are_not_written_to(Estimator, kernel, data, sample_weight):
+def test_inputs_are_not_changed(Estimator, kernel, data, sample_weight):
     arrays = [*data, sample_weight, cdist(data[0], data[0])]
     before = [array.copy() for array in arrays]
     for array in arrays:
@@ -506,14 +506,14 @@ def test_inputs_are_not_written_to(Estimator, kernel, data, sample_weight):
         assert_array_equal(array, copied)
 
 
-def test_pickles_hold_the_data_and_little_else(Estimator, rng):
+def test_pickles_hold_little_but_the_data(Estimator, rng):
     X, y = rng.normal(size=(3000, 4)), rng.integers(3, size=3000)
     model = Estimator().fit(X, y)
     size = len(pickle.dumps(model))
-    # Targets are kept as they came, besides the values that are pooled.
+    # Targets are kept as given, next to the values that are averaged.
     columns = 4 + (len(model.classes_) if hasattr(model, "classes_") else 1)
     boxes = X.nbytes / 8 + len(X)  # of blocks of at least 16 rows
-    # Rows are kept as they came, and in the order of their blocks.
+    # Rows are kept as given, and in the order of their blocks.
     assert size < 2 * X.nbytes + columns * 8 * len(X) + boxes + 4000
     pooled(model, X[:100])
     _ = model.attention_weights_[0, 0]
@@ -521,7 +521,7 @@ def test_pickles_hold_the_data_and_little_else(Estimator, rng):
 
 
 class Unlucky:
-    """A rule that fails after it has been called."""
+    """A rule of thumb that fails."""
 
     def __init__(self, error):
         self.error = error
@@ -531,9 +531,9 @@ class Unlucky:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyboardInterrupt])
-def test_fit_that_fails_late_leaves_all_as_it_was(Estimator, error, data):
+def test_a_late_error_in_fit_leaves_the_estimator_unchanged(Estimator, error, data):
     X, y, queries = data
-    other = np.column_stack([X, X[:, 0]]), np.repeat([5, 8], 15)  # of other width and classes
+    other = np.column_stack([X, X[:, 0]]), np.repeat([5, 8], 15)  # other columns and classes
 
     model = Estimator("tricube", [0.3, 0.5]).fit(X, y)
     predictions = pooled(model, queries)
@@ -553,7 +553,7 @@ def test_fit_that_fails_late_leaves_all_as_it_was(Estimator, error, data):
         model.predict(X)
 
 
-def test_fit_forgets_what_was_fitted_before(Estimator, data):
+def test_fit_forgets_the_earlier_fit(Estimator, data):
     X, y, queries = data
     model = Estimator().fit(np.column_stack([X, X])[:20], y[:20] + 7)
     again, once = model.fit(X, y), Estimator().fit(X, y)
@@ -562,7 +562,7 @@ def test_fit_forgets_what_was_fitted_before(Estimator, data):
     assert again.n_features_in_ == 2
 
 
-# -- arrays of the caller's ---------------------------------------------------------------
+# -- arrays that the caller changes -------------------------------------------------------
 
 
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
@@ -597,7 +597,7 @@ def test_arrays_may_change_after_fit(regression, how, search, rng):
 
     given = answers()
     before = copy.deepcopy(given)
-    # Nor does it matter what becomes of what the estimator has given away.
+    # Arrays that the estimator has returned may change too.
     given += [model.bandwidth_, *(model.cv_results_["bandwidth"] if search else [])]
     for array in (X, y, weight, *widths, *given):
         if isinstance(array, np.ndarray):

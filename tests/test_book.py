@@ -1,7 +1,7 @@
-"""The chapter "Attention Pooling by Similarity" of *Dive into Deep Learning*, reproduced.
+"""Reproduces the chapter "Attention Pooling by Similarity" of *Dive into Deep Learning*.
 
-Its data, its four kernels and its four widths, against the plain formula. Its "Epanechikov"
-is the triangular kernel; its attention matrix is the transpose of ours.
+Compares its data, four kernels and four widths with the plain formula. The chapter's "Epanechikov"
+is the triangular kernel, and its attention matrix is the transpose of ours.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from oracles import attention, predict
 from nwkr import NadarayaWatsonRegressor
 from nwkr.kernels import KERNELS
 
-# Ours, by name, and the functions of the distance that the chapter writes.
+# Our names of kernels, and the functions of the distance that the chapter writes.
 FUNCTIONS = {
     "gaussian": lambda x: np.exp(-(x**2) / 2),
     "boxcar": lambda x: np.abs(x) < 1.0,
@@ -26,7 +26,7 @@ same = {"rtol": 1e-12, "atol": 1e-12}
 
 @pytest.fixture(params=range(3))
 def data(request):
-    """Training rows, targets, queries; three draws of them."""
+    """Training rows, targets and queries; three random draws."""
     rng = np.random.default_rng(request.param)
     x = np.sort(rng.uniform(0, 5, 40))
     y = 2 * np.sin(x) + x + rng.normal(size=40)
@@ -35,7 +35,7 @@ def data(request):
 
 @pytest.mark.parametrize("given", ["name", "function"])
 @pytest.mark.parametrize("kernel", sorted(FUNCTIONS))
-def test_kernels(kernel, given, data):
+def test_kernels_of_the_chapter(kernel, given, data):
     X, y, queries = data
     model = NadarayaWatsonRegressor(kernel if given == "name" else FUNCTIONS[kernel], bandwidth=1)
     model.fit(X, y)
@@ -47,7 +47,7 @@ def test_kernels(kernel, given, data):
 
 @pytest.mark.parametrize("given", ["bandwidth", "function"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_widths(width, given, data):
+def test_widths_of_the_chapter(width, given, data):
     X, y, queries = data
     if given == "bandwidth":
         model = NadarayaWatsonRegressor("gaussian", bandwidth=width)
@@ -70,8 +70,8 @@ def test_matrix_is_the_transpose_of_the_chapters(data):
 
 
 @pytest.mark.parametrize("scale", [1, 3.7])
-@pytest.mark.parametrize("kernel", sorted(set(FUNCTIONS) - {"boxcar"}))  # see below
-def test_function_of_a_registered_kernel_gives_exactly_what_the_name_gives(kernel, scale, data):
+@pytest.mark.parametrize("kernel", sorted(set(FUNCTIONS) - {"boxcar"}))  # the test below has boxcar
+def test_function_of_a_registered_kernel_equals_the_name(kernel, scale, data):
     X, y, queries = data
     queries = np.vstack([queries, [[-1e3], [50.0], [1e6], [1e200]]])
     for bandwidth in [*WIDTHS, 1e-6, "scott"]:
@@ -84,7 +84,7 @@ def test_function_of_a_registered_kernel_gives_exactly_what_the_name_gives(kerne
         assert_array_equal(written.attention_weights(queries), named.attention_weights(queries))
 
 
-def test_only_the_edge_tells_the_chapters_boxcar_from_ours():
+def test_boxcar_differs_from_the_chapters_at_the_edge_only():
     X, y = np.array([[0.0], [1.0], [3.0]]), np.array([0.0, 2.0, 9.0])
     ours = NadarayaWatsonRegressor("boxcar", bandwidth=1).fit(X, y)
     chapters = NadarayaWatsonRegressor(FUNCTIONS["boxcar"], bandwidth=1).fit(X, y)
@@ -92,7 +92,7 @@ def test_only_the_edge_tells_the_chapters_boxcar_from_ours():
     assert_array_equal(chapters.predict([[0.0], [0.5]]), [0.0, 1.0])
 
 
-def test_every_registered_kernel_may_be_written_as_a_function(kernel, data):
+def test_every_registered_kernel_can_be_written_as_a_function(kernel, data):
     X, y, queries = data
     named = NadarayaWatsonRegressor(kernel, 0.3).fit(X, y)
     written = NadarayaWatsonRegressor(lambda u: KERNELS[kernel](u), 0.3).fit(X, y)

@@ -1,4 +1,4 @@
-"""Kernels that are functions, of every nature, in every method, against the plain formula."""
+"""Functions of many shapes as kernels, in every method, against the plain formula."""
 
 from functools import cache
 
@@ -56,18 +56,18 @@ def data():
     return X, y, rng.integers(3, size=24), weight, Q
 
 
-def skip_what_has_no_density(function, setting):
+def skip_without_density(function, setting):
     if (function, setting) == ("ring", "adaptive"):
         pytest.skip("a ring gives some rows no density")
 
 
 def plain_attention(function, setting, Q, left_out=None, keep=slice(None), empty="nan"):
-    """(n_queries, n_train): weights by the plain formula, rows that `keep` says."""
+    """(n_queries, n_train): weights by the plain formula, of the training rows in `keep`."""
     X, _, _, weight, _ = data()
     X, weight, K = X[keep], weight[keep], FUNCTIONS[function]
     options = SETTINGS[setting]
     bandwidth, metric = options["bandwidth"], options.get("metric", "euclidean")
-    apart = np.zeros((len(Q), len(X)))  # in what has bandwidth 0
+    apart = np.zeros((len(Q), len(X)))  # squared differences in columns with bandwidth 0
     if metric != "euclidean":
         plain_names = {"manhattan": "cityblock", "precomputed": "euclidean"}
         distance = cdist(Q, X, plain_names.get(metric, metric))
@@ -100,7 +100,7 @@ def plain_attention(function, setting, Q, left_out=None, keep=slice(None), empty
         at = here & (apart[query] == 0)
         if not at.any() and empty == "nearest":
             at = here & (apart[query] == apart[query, here].min())
-        # A ratio, so that little weights stay in range.
+        # Dividing by the largest weight keeps small weights in range.
         kernel = K(u[query, at])
         attention[query, at] = weight[at] * (kernel / (kernel.max(initial=0) or 1))
         if not attention[query].any() and empty == "mean":
@@ -124,9 +124,9 @@ def asked(setting, Q, keep=slice(None)):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_methods(function, setting):
-    skip_what_has_no_density(function, setting)
-    # Each function and each setting meets each of these.
+def test_methods_equal_the_plain_formula(function, setting):
+    skip_without_density(function, setting)
+    # Each function and each setting is tested with each of these.
     number = list(FUNCTIONS).index(function) + list(SETTINGS).index(setting)
     empty = ["nearest", "mean", "nan"][number % 3]
     X, y, classes, _, Q = data()
@@ -173,7 +173,7 @@ def test_methods(function, setting):
 
 @pytest.mark.parametrize("setting", ["dense", "blocks", "infinite column", "zero column"])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_densities(function, setting):
+def test_densities_equal_the_plain_formula(function, setting):
     X, y, _, weight, Q = data()
     model = fitted(NadarayaWatsonRegressor, function, setting, "nan", y)
     scale = np.array(SETTINGS[setting]["bandwidth"])
@@ -204,7 +204,7 @@ def test_densities(function, setting):
     ],
 )
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_intervals(function, setting, method):
+def test_intervals_equal_the_plain_formula(function, setting, method):
     X, y, _, weight, Q = data()
     Q = Q[:-1]
     n, empty = len(X), "nearest"
@@ -233,8 +233,8 @@ def test_intervals(function, setting, method):
 
 @pytest.mark.parametrize("setting", ["zero column", "adaptive"])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_bands(function, setting):
-    skip_what_has_no_density(function, setting)
+def test_bands_equal_those_of_refits(function, setting):
+    skip_without_density(function, setting)
     X, y, *_, Q = data()
     left_out = plain_attention(function, setting, X, np.arange(len(X)), empty="nearest")
     plain = plain_attention(function, setting, Q, empty="nearest")
@@ -248,7 +248,7 @@ def test_bands(function, setting):
 
 @pytest.mark.parametrize("setting", ["dense", "zero column", "precomputed", "nearest"])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_searches(function, setting):
+def test_searches_equal_the_plain_formula(function, setting):
     X, y, classes, weight, Q = data()
     options = dict(SETTINGS[setting])
     bandwidths = [options.pop("bandwidth")]
@@ -272,7 +272,7 @@ def test_searches(function, setting):
 
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressorCV, NadarayaWatsonClassifierCV])
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_bandwidths_are_found(function, Estimator):
+def test_the_search_finds_bandwidths(function, Estimator):
     X, y, classes, weight, _ = data()
     model = Estimator(FUNCTIONS[function])
     model.fit(X, y if Estimator is NadarayaWatsonRegressorCV else classes, weight)
@@ -280,7 +280,7 @@ def test_bandwidths_are_found(function, Estimator):
     assert model.best_score_ == max(model.cv_results_["score"])
 
 
-def test_windows_that_are_empty_are_an_error_on_request():
+def test_handle_empty_error_raises():
     _, y, *_, Q = data()
     for function in ("table", "ring", "gamma", "least"):
         model = fitted(NadarayaWatsonRegressor, function, "dense", "error", y)
@@ -299,7 +299,7 @@ def test_gradients_are_refused():
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", None])
-def test_an_infinite_distance_is_no_weight(empty):
+def test_a_row_at_infinite_distance_has_no_weight(empty):
     X, y, _, weight, Q = data()
     E = cdist(Q, X)
     E[:4, ::2] = np.inf
@@ -322,7 +322,7 @@ def test_an_infinite_distance_is_no_weight(empty):
         assert_allclose(shown[4].sum() * np.nan_to_num(found[4]), shown[4] @ y, **close)
 
 
-def test_adaptive_widths_need_a_density():
+def test_adaptive_widths_require_a_positive_density():
     X, y, *_ = data()
     model = NadarayaWatsonRegressor(FUNCTIONS["ring"], Adaptive(1e-3))
     with pytest.raises(ValueError, match=r"Adaptive.*density.*kernel='<lambda>'.*no weight"):

@@ -1,4 +1,4 @@
-"""Classes with a trend: the formula and its limits, the trend, weights, and what has to hold."""
+"""Classes with a trend: the formula, its limits, the trend, weights, and robustness."""
 
 import pickle
 
@@ -31,7 +31,7 @@ def fitted(X, y, *args, sample_weight=None, **params):
 
 @pytest.fixture(params=[2, 3], ids=["two classes", "three classes"])
 def data(request, rng):
-    """Rows in columns of unlike scale, labels with a trend and a bend, queries far and near."""
+    """Rows in columns of unlike scale, labels with a trend and a bend, queries near and far."""
     X = rng.normal(size=(N, 2)) * [1, 10] + [0, 30]
     bend = X[:, 0] + np.abs(X[:, 1] - 30) / 8
     y = np.digitize(bend + 0.5 * rng.normal(size=N), [1.5] if request.param == 2 else [0.5, 1.8])
@@ -45,7 +45,7 @@ def from_logits(logits):
 
 
 def by_the_formula(model, X, queries, *, kernel, bandwidth, ridge, weights=None):
-    """Probabilities at queries, or for None at the rows left out, by one system for each logit."""
+    """Probabilities at queries, or of rows left out for None, from one linear system per logit."""
     trend, counts = model._trend, np.ones(len(X)) if weights is None else weights
     bandwidth = np.broadcast_to(np.asarray(bandwidth, float), X.shape[1])
     logits = trend.logits(X if queries is None else queries).copy()
@@ -75,7 +75,7 @@ def by_the_formula(model, X, queries, *, kernel, bandwidth, ridge, weights=None)
 
 @pytest.mark.parametrize("bandwidth", [1.5, [0.8, 12.0], [0.8, np.inf]], ids=str)
 @pytest.mark.parametrize("ridge", [1.0, 0.3, np.inf])
-def test_probabilities_are_those_of_one_newton_step(kernel, bandwidth, ridge, data):
+def test_probabilities_are_one_newton_step_from_the_trend(kernel, bandwidth, ridge, data):
     X, y, queries = data
     model = fitted(X, y, kernel, bandwidth, ridge=ridge)
     terms = {"kernel": kernel, "bandwidth": bandwidth, "ridge": ridge}
@@ -86,7 +86,7 @@ def test_probabilities_are_those_of_one_newton_step(kernel, bandwidth, ridge, da
         assert_array_equal(model.predict(Q), model.classes_[probabilities.argmax(axis=1)])
 
 
-def test_without_a_ridge_slopes_that_rows_do_not_tell_are_0(rng):
+def test_undetermined_slopes_are_0_without_a_ridge(rng):
     X = np.column_stack([rng.normal(size=N), np.ones(N)])
     X[:, 1] += X[:, 0]
     y = (X[:, 0] + rng.normal(size=N) > 0).astype(int)
@@ -96,22 +96,21 @@ def test_without_a_ridge_slopes_that_rows_do_not_tell_are_0(rng):
 
 
 @pytest.mark.parametrize("bandwidth", [KNearest(9), Adaptive()], ids=str)
-def test_widths_that_vary(bandwidth, data):
+def test_varying_widths_give_probabilities(bandwidth, data):
     X, y, queries = data
     Z = X / [1, 10]
     model = fitted(Z, y, bandwidth=bandwidth, ridge=np.inf)
     weights = model.attention_weights(queries / [1, 10])
-    total = 1 / np.square(weights).sum(axis=1)  # so that weights are sums of rows but for a factor
+    total = 1 / np.square(weights).sum(axis=1)  # weights are sums over rows up to a factor
     probabilities = model.predict_proba(queries / [1, 10])
     assert np.isfinite(probabilities).all()
     assert (total > 1).any()
-    # Where all rows have the same residual and curvature, the step has the sign of the residuals.
     assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
 @pytest.mark.parametrize("ridge", [1.0, np.inf])
-def test_all_ways_of_pooling_agree(algorithm, ridge, rng):
+def test_all_algorithms_agree(algorithm, ridge, rng):
     X = rng.normal(size=(3_000, 2)) + np.array([5, -3])
     y = (np.sin(3 * X[:, 0]) + X[:, 1] + 3 > rng.logistic(size=3_000)).astype(int)
     kernel = "gaussian" if algorithm == "lattice" else "biweight"
@@ -124,8 +123,8 @@ def test_all_ways_of_pooling_agree(algorithm, ridge, rng):
     assert_allclose(rough.predict_proba(X), dense.predict_proba(X), atol=1e-3)
 
 
-def test_windows_that_are_narrow_and_far_from_the_centre(rng):
-    # Moments about the common centre would have lost all digits there.
+def test_narrow_windows_far_from_the_centre_are_exact(rng):
+    # Moments about the common centre would lose all digits there.
     X = np.vstack([rng.normal(size=(N, 1)), 1e7 + 1e-3 * rng.normal(size=(N, 1))])
     y = (np.vstack([X[:N], (X[N:] - 1e7) * 1e3]).ravel() > rng.normal(size=2 * N)).astype(int)
     queries = np.vstack([X[:3] + 0.1, X[N : N + 5] + 1e-4])
@@ -164,7 +163,7 @@ def test_gradient_of_the_trend_alone(data):
 
 @pytest.mark.parametrize("ridge", [1.0, 0.0, np.inf])
 @pytest.mark.parametrize("kernel", ["gaussian", "biweight"])
-def test_slopes_of_the_loss_by_bandwidth(kernel, ridge, data):
+def test_slopes_of_the_loss_by_bandwidth_equal_differences(kernel, ridge, data):
     X, y, _ = data
     model = fitted(X, y, kernel, [0.8, 12.0], ridge=ridge)
     attention = model._without_window(X, np.arange(N))
@@ -188,7 +187,7 @@ def test_slopes_of_the_loss_by_bandwidth(kernel, ridge, data):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "biweight"])
-def test_contributions_add_up_to_the_logits(kernel, data):
+def test_contributions_sum_to_the_logits(kernel, data):
     X, y, queries = data
     X = pd.DataFrame(X, columns=["a", "b"], index=[f"row {number}" for number in range(N)])
     queries = pd.DataFrame(queries, columns=["a", "b"])
@@ -231,7 +230,7 @@ def test_infinite_bandwidth_is_logistic_regression(kernel, data):
 
 
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
-def test_far_away_the_trend_speaks(kernel, data):
+def test_far_queries_get_the_trend(kernel, data):
     X, y, _ = data
     model = fitted(X, y, kernel, [0.7, 7.0])
     far = np.array([[40.0, 30.0], [0.0, 900.0], [-1e9, 1e9]])
@@ -240,7 +239,7 @@ def test_far_away_the_trend_speaks(kernel, data):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("ridge", [0.0, 1.0])
-def test_no_query_is_too_far_away(ridge, data):
+def test_extremely_far_queries_get_the_trend(ridge, data):
     X, y, _ = data
     far = np.array([[1e200, -1e200], [0.0, 1e170], [-1e250, 0.0]])
     model = fitted(X, y, "gaussian", 0.7, ridge=ridge)
@@ -249,7 +248,7 @@ def test_no_query_is_too_far_away(ridge, data):
     sane(fitted(X, y, "gaussian", [0.7, np.inf], ridge=ridge), far)
 
 
-def test_step_finds_what_the_trend_cannot(rng):
+def test_the_step_corrects_the_trend(rng):
     X = rng.uniform(-3, 3, size=(600, 1))
     truth = expit(3 * np.cos(2 * X[:, 0]))
     y = (rng.uniform(size=600) < truth).astype(int)
@@ -258,8 +257,8 @@ def test_step_finds_what_the_trend_cannot(rng):
     assert np.abs(model.predict_proba(X)[:, 1] - truth).mean() < 0.5 * np.abs(trend - truth).mean()
 
 
-def test_leave_one_out_is_no_better_than_new_rows():
-    # Of labels that nothing foretells, each row's own label must not leak into its prediction.
+def test_leave_one_out_loss_is_no_lower_than_that_of_new_rows():
+    # The labels are noise, so a lower loss would show that a row's own label leaks.
     losses = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -274,7 +273,7 @@ def test_leave_one_out_is_no_better_than_new_rows():
 # -- empty neighbourhoods -----------------------------------------------------------------
 
 
-def test_where_no_row_has_weight(data):
+def test_handle_empty(data):
     X, y, _ = data
     far = np.array([X[0], [50.0, 30.0]])
     for handle_empty in ("nearest", "mean"):
@@ -289,13 +288,13 @@ def test_where_no_row_has_weight(data):
         model.predict_proba(far)
 
 
-def test_a_trend_needs_columns(data):
+def test_a_trend_requires_the_euclidean_metric(data):
     X, y, _ = data
     with pytest.raises(ValueError, match="degree=1 needs metric='euclidean'"):
         fitted(X, y, metric="manhattan")
 
 
-def test_a_trend_has_seen_all_other_rows(data):
+def test_a_trend_cannot_leave_out_groups_or_time(data):
     X, y, _ = data
     with pytest.raises(ValueError, match="cannot be combined with groups, gap or one_sided"):
         fitted(X, y, one_sided=0)
@@ -323,7 +322,7 @@ def test_trend_without_each_row_is_one_newton_step_away(heavy, data, rng):
     assert_allclose(trend.curvature, expected * (1 - expected), atol=1e-6)
 
 
-def test_trend_without_each_row_is_nearly_that_of_a_refit(data):
+def test_trend_without_each_row_is_close_to_a_refit(data):
     X, y, _ = data
     model = fitted(X, y)
     scaler, regression = model.trend_
@@ -338,14 +337,14 @@ def test_trend_without_each_row_is_nearly_that_of_a_refit(data):
     assert np.abs(without - refits).max() < 0.2 * np.abs(with_itself - refits).max()
 
 
-def test_many_coefficients_are_taken_class_by_class(data):
+def test_many_coefficients_are_updated_class_by_class(data):
     X, y, _ = data
     classes, codes = np.unique(y, return_inverse=True)
     exact, rough = (
         Trend.of(X, np.arange(2), codes, np.ones(N), classes, most_together=most)
         for most in (2_000, 1)
     )
-    # On the side of caution: the class of a row itself is less probable.
+    # The approximation is cautious: it makes a row's own class less probable.
     found, limit = (from_logits(t.logits_without) for t in (rough, exact))
     assert log_loss(y, found) >= log_loss(y, limit) - 1e-9
     assert np.abs(found - limit).max() < 0.2
@@ -354,7 +353,7 @@ def test_many_coefficients_are_taken_class_by_class(data):
 # -- weights ------------------------------------------------------------------------------
 
 
-def test_weights_are_copies(data, rng):
+def test_weights_count_as_copies(data, rng):
     X, y, queries = data
     weights = rng.integers(0, 4, N)
     copies = np.repeat(np.arange(N), weights)
@@ -363,7 +362,7 @@ def test_weights_are_copies(data, rng):
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1 / N, 0.5])
-def test_weights_that_share_something_out_have_no_scale(factor, data, rng):
+def test_a_factor_of_small_weights_cancels(factor, data, rng):
     X, y, queries = data
     weights = rng.uniform(0.2, 1, N)
     model = fitted(X, y, sample_weight=weights)
@@ -372,14 +371,14 @@ def test_weights_that_share_something_out_have_no_scale(factor, data, rng):
     assert_allclose(scaled.predict_proba(None), model.predict_proba(None), rtol=1e-6)
 
 
-def test_class_weights_are_weights_of_rows(data):
+def test_class_weights_multiply_row_weights(data):
     X, y, queries = data
     classed = fitted(X, y, bandwidth=3.0, class_weight={0: 2.0, 1: 0.5})
     weighted = fitted(X, y, bandwidth=3.0, sample_weight=np.array([2.0, 0.5, 1.0])[y])
     assert_allclose(classed.predict_proba(queries), weighted.predict_proba(queries), rtol=1e-6)
 
 
-def test_classes_and_rows_without_weight_are_absent(data):
+def test_classes_and_rows_without_weight_are_ignored(data):
     X, y, queries = data
     weights = (y != 1).astype(float)
     model = fitted(X, y, sample_weight=weights)
@@ -392,7 +391,7 @@ def test_classes_and_rows_without_weight_are_absent(data):
         assert_allclose(found[rows], expected, rtol=1e-6, atol=1e-9)
 
 
-# -- what has to hold ---------------------------------------------------------------------
+# -- robustness ---------------------------------------------------------------------------
 
 
 def sane(model, *queries):
@@ -443,14 +442,14 @@ ATTACKS = {name: (X, y) for name, X, y in attacks(np.random.default_rng(3))}
     ],
 )
 @pytest.mark.parametrize("name", ATTACKS)
-def test_no_data_make_it_warn_or_fail(name, kernel, bandwidth, ridge):
+def test_hostile_data_cause_no_warning_and_no_error(name, kernel, bandwidth, ridge):
     X, y = ATTACKS[name]
     sane(fitted(X, y, kernel, bandwidth, ridge=ridge), X[:9], X[:9] * 1.3 + 0.1, 1e3 * X[:4])
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("factor", [1e-200, 1e-160, 1e160])
-def test_units_of_the_columns_do_not_matter(factor, rng):
+def test_units_of_the_columns_cancel(factor, rng):
     X = np.column_stack([rng.normal(size=(60, 2)), np.full(60, 0.1)])
     y, weights = np.arange(60) % 3, rng.uniform(0.1, 5, size=60)
     expected = NadarayaWatsonClassifier(degree=1).fit(X, y, sample_weight=weights)
@@ -461,7 +460,7 @@ def test_units_of_the_columns_do_not_matter(factor, rng):
     assert_allclose(model.predict_proba(None), expected.predict_proba(None), rtol=1e-8)
 
 
-def test_many_classes(rng):
+def test_a_hundred_classes(rng):
     X = rng.normal(size=(400, 2))
     y = np.arange(400) % 100
     sane(fitted(X, y), X[:20] + 0.1)
@@ -476,14 +475,14 @@ def test_labels_of_any_kind(data):
     assert_array_equal(named.trend_.classes_, named.classes_)
 
 
-def test_order_of_rows_does_not_matter(data, rng):
+def test_order_of_rows_is_irrelevant(data, rng):
     X, y, queries = data
     order = rng.permutation(N)
     shuffled = fitted(X[order], y[order])
     assert_allclose(shuffled.predict_proba(queries), fitted(X, y).predict_proba(queries), rtol=1e-6)
 
 
-def test_pickles_and_batches(data):
+def test_pickles_and_batches_predict_the_same(data):
     X, y, queries = data
     model = fitted(X, y, bandwidth=1.5)
     assert_array_equal(
@@ -500,8 +499,8 @@ def test_degree_0_has_no_trend(data):
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_so_many_rows_that_the_penalty_is_nothing(algorithm, rng):
-    """Rows in one column only have slopes in the other, which nothing but the penalty tells."""
+def test_huge_counts_make_the_penalty_vanish(algorithm, rng):
+    """With columns that are functions of one another, only the penalty determines the slopes."""
     x, y = np.round(rng.normal(size=(60, 1)), 1), rng.integers(0, 3, 60)
     X = np.column_stack([x, 2 * x, x**2])
     options = {"bandwidth": 0.3, "degree": 1, "algorithm": algorithm}

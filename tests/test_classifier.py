@@ -1,4 +1,4 @@
-"""What is particular to classification."""
+"""Behaviour of the classifier alone."""
 
 import pickle
 import tracemalloc
@@ -38,11 +38,11 @@ def fitted(X, y, *args, sample_weight=None, **params):
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean"])
-def test_probabilities_are_the_classes_shares_of_the_weights(kernel, handle_empty, data):
+def test_probabilities_are_the_class_shares_of_the_weights(kernel, handle_empty, data):
     X, y, queries = data
     queries = np.vstack([queries, [[20.0, 0.0]]])
     model = fitted(X, y, kernel, 0.5, handle_empty=handle_empty)
-    # A Gaussian never ends: far away it takes the nearest row.
+    # A Gaussian is endless: a far query takes the nearest row.
     empty = handle_empty if np.isfinite(KERNELS[kernel].support) else "nearest"
     for Q, weights in (
         (queries, attention(queries, X, kernel, 0.5, empty=empty)),
@@ -57,7 +57,7 @@ def test_probabilities_are_the_classes_shares_of_the_weights(kernel, handle_empt
         assert_array_equal(model.predict(Q), probabilities.argmax(axis=1))
 
 
-def test_log_probabilities(kernel, data):
+def test_log_probabilities_are_logs_of_probabilities(kernel, data):
     X, y, queries = data
     model = fitted(X, y, kernel, 0.5)
     for Q in (queries, None):
@@ -70,7 +70,7 @@ def test_log_probability_of_0_is_minus_infinity():
     assert_array_equal(model.predict_log_proba([[0.1], [1.2]]), [[0, -np.inf], [-np.inf, 0]])
 
 
-def test_first_of_equally_probable_classes():
+def test_ties_go_to_the_first_class():
     model = fitted([[0.0], [2.0], [9.0]], ["b", "a", "c"], "gaussian", 1.0)
     assert_array_equal(model.predict([[1.0]]), ["a"])
 
@@ -87,7 +87,7 @@ def test_first_of_equally_probable_classes():
         ("cosine", "cosine"),
     ],
 )
-def test_bayes_rule_with_a_density_for_each_class(kernel, name, weighted, data, rng):
+def test_bayes_rule_with_a_density_per_class_agrees(kernel, name, weighted, data, rng):
     X, y, queries = data
     weight = rng.uniform(0.1, 2, size=40) if weighted else np.ones(40)
     joint = np.empty((len(queries), 3))
@@ -102,7 +102,7 @@ def test_bayes_rule_with_a_density_for_each_class(kernel, name, weighted, data, 
     posterior = joint[reached] / joint[reached].sum(axis=1, keepdims=True)
     model = fitted(X, y, kernel, 1.3, sample_weight=weight)
     assert_allclose(model.predict_proba(queries[reached]), posterior, rtol=1e-9, atol=1e-12)
-    # Classes may be equally probable, up to rounding.
+    # Classes may be equally probable up to rounding.
     chosen = posterior[np.arange(len(posterior)), model.predict(queries[reached])]
     assert_allclose(chosen, posterior.max(axis=1), rtol=1e-9)
 
@@ -135,14 +135,14 @@ def test_labels_of_any_kind(kernel, labels, data):
         assert_array_equal(predicted, model.classes_[model.predict_proba(Q).argmax(axis=1)])
 
 
-def test_two_classes_of_bool(data):
+def test_two_boolean_classes(data):
     X, y, queries = data
     model = fitted(X, y > 0)
     assert_array_equal(model.classes_, [False, True])
     assert model.predict(queries).dtype == bool
 
 
-def test_one_class(kernel, data):
+def test_one_class_has_probability_1(kernel, data):
     X, _, queries = data
     queries = np.vstack([queries, 1e3 * queries])
     for handle_empty in ("nearest", "mean"):
@@ -172,14 +172,14 @@ def test_class_without_weight_has_probability_0(kernel, data):
     "class_weight", ["balanced", {0: 1, 1: 2.5, 2: 10}, {2: 3}, {0: 0}, {0: 1e-12, 1: 1, 2: 1e12}]
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_class_weights_multiply_the_rows_weights(kernel, class_weight, weighted, data, rng):
+def test_class_weights_multiply_row_weights(kernel, class_weight, weighted, data, rng):
     X, y, queries = data
     weight = rng.integers(0, 4, size=40).astype(float) if weighted else np.ones(40)
     of_rows = compute_sample_weight(class_weight, y)
     if class_weight == "balanced":
         totals = np.array([weight[y == label].sum() for label in (0, 1, 2)])
         of_rows = 1 / totals[y]
-    # With a number for bandwidth: a rule sees the rows' own weights.
+    # The bandwidth is a number, because a rule uses the row weights alone.
     model = fitted(X, y, kernel, 0.5, sample_weight=weight, class_weight=class_weight)
     expected = fitted(X, y, kernel, 0.5, sample_weight=weight * of_rows)
     for Q in (queries, None):
@@ -196,7 +196,7 @@ def test_balanced_gives_each_class_the_same_total(kernel, data, rng):
 
 @pytest.mark.parametrize("bandwidth", ["scott", 0.5])
 @pytest.mark.parametrize("class_weight", ["balanced", {1: 4.0}])
-def test_class_weights_with_weights_or_copies(kernel, class_weight, bandwidth, data, rng):
+def test_class_weights_with_sample_weights_or_copies(kernel, class_weight, bandwidth, data, rng):
     X, y, queries = data
     times = rng.integers(0, 4, size=40)
     weighted = fitted(X, y, kernel, bandwidth, sample_weight=times, class_weight=class_weight)
@@ -210,7 +210,7 @@ def test_class_weights_with_weights_or_copies(kernel, class_weight, bandwidth, d
     assert_allclose(weighted.predict_proba(queries), repeated.predict_proba(queries), **close)
 
 
-def test_class_weights_by_the_label(data):
+def test_class_weights_by_label(data):
     X, y, queries = data
     names = np.array(["x", "y", "z"])[y]
     by_name = fitted(X, names, class_weight={"y": 2, "z": 5})
@@ -221,7 +221,7 @@ def test_class_weights_by_the_label(data):
 # -- empty neighbourhoods -----------------------------------------------------------------
 
 
-def test_empty_neighbourhoods(data):
+def test_handle_empty(data):
     X, y, _ = data
     far = np.array([[50.0, 60.0], [-70.0, -70.0]])
     nearest = [np.linalg.norm(X - query, axis=1).argmin() for query in far]
@@ -237,7 +237,7 @@ def test_empty_neighbourhoods(data):
     assert_array_equal(model.predict(far), [2, 2])
 
 
-def test_no_label_stands_for_nan(data):
+def test_nan_requires_an_outlier_label(data):
     X, y, _ = data
     model = fitted(X, y, "biweight", 0.5, handle_empty="nan")
     queries = np.vstack([X[:3], [[50.0, 60.0]]])
@@ -248,7 +248,7 @@ def test_no_label_stands_for_nan(data):
     assert_array_equal(model.predict(queries[:3]), model.predict_proba(X[:3]).argmax(axis=1))
 
 
-@pytest.mark.filterwarnings("ignore:Outlier label:UserWarning")  # of scikit-learn's
+@pytest.mark.filterwarnings("ignore:Outlier label:UserWarning")  # of scikit-learn
 @pytest.mark.parametrize(
     ("labels", "outlier"),
     [
@@ -261,7 +261,7 @@ def test_no_label_stands_for_nan(data):
     ],
     ids=repr,
 )
-def test_label_of_outliers(labels, outlier, data):
+def test_outlier_label(labels, outlier, data):
     X, y, _ = data
     queries = np.vstack([X[:5], [[50.0, 60.0]]])
     model = fitted(X, labels[y], "biweight", 0.5, handle_empty="nan", outlier_label=outlier)
@@ -272,14 +272,14 @@ def test_label_of_outliers(labels, outlier, data):
     assert predicted.dtype == model.predict(queries[:5]).dtype
     assert_array_equal(predicted[:5], labels[model.predict_proba(queries[:5]).argmax(axis=1)])
     assert np.isnan(model.predict_proba(queries)[-1]).all()
-    if np.append(labels, outlier).dtype == labels.dtype:  # as scikit-learn wants it
+    if np.append(labels, outlier).dtype == labels.dtype:  # scikit-learn requires this
         assert radius.fit(X, labels[y]).predict(queries[-1:]) == predicted[-1]
-    # Where each query gets something, there are no outliers.
+    # With other settings every query gets a prediction, so there are no outliers.
     model = fitted(X, labels[y], "biweight", 0.5, outlier_label=outlier)
     assert model.predict(queries)[-1] in labels
 
 
-def test_most_frequent_class_for_outliers(data):
+def test_outlier_label_most_frequent(data):
     X, y, _ = data
     far = [[50.0, 60.0]]
     params = {"handle_empty": "nan", "outlier_label": "most_frequent"}
@@ -292,13 +292,13 @@ def test_most_frequent_class_for_outliers(data):
 
 
 @pytest.mark.parametrize("outlier", ["none", [1], np.array([1, 2])], ids=str)
-def test_label_of_outliers_of_another_kind(outlier, data):
+def test_outlier_label_of_another_kind_is_refused(outlier, data):
     X, y, _ = data
     with pytest.raises(ValueError, match="outlier_label must be one label of the same kind"):
         fitted(X, y, outlier_label=outlier)
 
 
-def test_error_for_empty_neighbourhoods(data):
+def test_handle_empty_error_raises(data):
     X, y, _ = data
     model = fitted(X, y, "biweight", 0.5, handle_empty="error")
     for method in (model.predict, model.predict_proba, model.predict_log_proba):
@@ -310,7 +310,7 @@ def test_error_for_empty_neighbourhoods(data):
 # -- score --------------------------------------------------------------------------------
 
 
-def test_score(kernel, data, rng):
+def test_score_is_the_accuracy(kernel, data, rng):
     X, y, queries = data
     names, weight = np.array(["x", "y", "z"])[y], rng.uniform(size=40)
     model = fitted(X, names, kernel, 0.5)
@@ -347,7 +347,7 @@ def test_many_classes_get_their_shares_of_the_weights(handle_empty, algorithm, k
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_a_search_among_many_classes_is_that_of_few(per_feature, rng):
+def test_a_search_over_many_classes_equals_that_over_few(per_feature, rng):
     X, y = of_many_classes(rng)
     options = {"bandwidths": [0.2, 0.4, 0.9], "per_feature": per_feature}
     found = NadarayaWatsonClassifierCV(**options).fit(X, y)
@@ -360,7 +360,7 @@ def test_a_search_among_many_classes_is_that_of_few(per_feature, rng):
     assert_allclose(found.bandwidth_, expected.bandwidth_, rtol=1e-3)
 
 
-def test_a_search_among_many_classes_holds_few_of_its_predictions(rng):
+def test_a_search_over_many_classes_stores_few_predictions(rng):
     X, y = of_many_classes(rng, n=3000, n_classes=500)
     model = NadarayaWatsonClassifierCV(bandwidths=[0.1 * 1.2**k for k in range(12)], n_jobs=1)
     model.fit(X[:2000], y[:2000])
@@ -371,5 +371,5 @@ def test_a_search_among_many_classes_holds_few_of_its_predictions(rng):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 12 * 3000 * 500 * 8  # twelve bandwidths alone give as many
-    assert len(pickle.dumps(model)) < 3000 * 500  # a byte for each probability
+    assert peak < 12 * 3000 * 500 * 8  # twelve bandwidths alone give this many
+    assert len(pickle.dumps(model)) < 3000 * 500  # one byte per probability

@@ -1,4 +1,4 @@
-"""Categories, levels in an order and cycles are columns of distance; frames come as they are."""
+"""Distances between categories, ordered levels and cycles; data frames as input."""
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ def few(bandwidth, X=FEW, asked=ASKED, **parameters):
     return NadarayaWatsonRegressor(bandwidth=bandwidth, **parameters).fit(X, FEW_Y).predict(asked)
 
 
-def test_the_kernels_of_li_and_racine():
+def test_li_and_racine_kernels_equal_np():
     expected = [1.905520191936, 3.293553725597]
     assert_allclose(few(LI_RACINE), expected, rtol=1e-11)
     assert_allclose(few(dict(zip("xuo", LI_RACINE))), expected, rtol=1e-11)
@@ -68,29 +68,29 @@ def test_the_kernels_of_li_and_racine():
     assert_allclose(few(LI_RACINE, X, asked, **columns), expected, rtol=1e-11)
 
 
-def test_the_kernel_of_aitchison_and_aitken_is_another_bandwidth():
+def test_aitchison_aitken_kernel_is_another_bandwidth():
     bandwidth = [LI_RACINE[0], OF_AITCHISON_AITKEN, LI_RACINE[2]]
     assert_allclose(few(bandwidth), [1.769170557383, 3.249100380367], rtol=1e-11)
 
 
-def test_a_number_and_a_category_beside_statsmodels():
-    # Of statsmodels 0.15.0, "lc", bw=[0.7, 0.477988531245981] with the kernel of Aitchison, Aitken.
+def test_a_number_and_a_category_equal_statsmodels():
+    # From statsmodels 0.15.0: "lc", bw=[0.7, 0.477988531245981] with the Aitchison-Aitken kernel.
     found = few([0.7, 0.8], FEW[["x", "u"]], ASKED[["x", "u"]])
     assert_allclose(found, [1.6606445080425785, 3.0338048382449796], rtol=1e-12)
 
 
-def test_the_kernel_of_wang_and_van_ryzin_is_two_columns():
+def test_wang_van_ryzin_kernel_is_two_columns():
     X, asked = (frame.assign(once_more=frame["o"].astype(str)) for frame in (FEW, ASKED))
     bandwidth = [LI_RACINE[0], OF_AITCHISON_AITKEN, LI_RACINE[2], OF_WANG_VAN_RYZIN]
     assert_allclose(few(bandwidth, X, asked), [2.063046841243, 3.186476117349], rtol=1e-7)
 
 
-def test_places_of_ordered_levels():
+def test_ordered_levels_equal_np():
     bandwidth = [LI_RACINE[0], LI_RACINE[2]]
     X, asked = FEW[["x"]].assign(o=[1, 2, 5, 2, 1]), ASKED[["x"]].assign(o=[2, 1])
     expected = [2.46693044789, 3.814078067881]
     assert_allclose(few(bandwidth, X, asked, ordered_features=["o"]), expected, rtol=1e-11)
-    for number in (True, False):  # of numbers that are declared levels, and of words
+    for number in (True, False):  # numbers declared as levels, and words
 
         def declared(levels, number=number):
             words = np.array([1, 2, 5] if number else ["a", "b", "z"])
@@ -101,11 +101,11 @@ def test_places_of_ordered_levels():
         expected = [2.437308219965, 3.447179384232]
 
 
-# -- beside a plain formula over pairs -------------------------------------------------------
+# -- a plain formula over pairs of rows ------------------------------------------------------
 
 
 def mixed(n, seed):
-    """Rows with a number, a category, levels in order and an hour, as numbers."""
+    """Rows with a number, a category, an ordered level and an hour, as numbers."""
     random = np.random.default_rng(seed)
     return np.column_stack(
         [
@@ -142,7 +142,7 @@ def naive(kernel="gaussian", bandwidth=BANDWIDTH, queries=QUERIES, rows=ROWS):
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_weights_over_pairs(kernel, algorithm):
+def test_weights_equal_the_formula_over_pairs(kernel, algorithm):
     bandwidth = BANDWIDTH if np.isinf(KERNELS[kernel].support) else 3 * BANDWIDTH
     model = NadarayaWatsonRegressor(kernel, bandwidth, algorithm=algorithm, **HOURS)
     model.fit(as_frame(ROWS), Y)
@@ -163,7 +163,7 @@ def test_bandwidths_0_and_inf(which, width):
     assert_allclose(model.predict(as_frame(asked)), expected, rtol=1e-10)
 
 
-def test_leaving_out_is_fitting_without():
+def test_leave_one_out_equals_refits():
     for parameters in ({}, {"degree": 1}, {"kernel": "epanechnikov", "bandwidth": 3 * BANDWIDTH}):
         model = NadarayaWatsonRegressor(**{"bandwidth": BANDWIDTH, **HOURS, **parameters})
         frame = as_frame(ROWS)
@@ -171,14 +171,14 @@ def test_leaving_out_is_fitting_without():
         assert_allclose(model.fit(frame, Y).predict(None), refits, rtol=1e-9)
 
 
-def test_classes():
+def test_classes_equal_the_formula_over_pairs():
     labels = np.where(Y > 1, "up", "down")
     model = NadarayaWatsonClassifier(bandwidth=BANDWIDTH, **HOURS).fit(as_frame(ROWS), labels)
     expected = naive() @ (labels[:, None] == model.classes_)
     assert_allclose(model.predict_proba(as_frame(QUERIES)), expected, rtol=1e-10)
 
 
-def test_the_distance_to_the_nearest_rows():
+def test_nearest_rows_are_those_of_the_mixed_distance():
     for degree in (0, 1):
         model = NadarayaWatsonRegressor("tricube", KNearest(20), degree=degree, **HOURS)
         model.fit(as_frame(ROWS), Y)
@@ -192,7 +192,7 @@ def test_the_distance_to_the_nearest_rows():
 # -- rules of thumb ------------------------------------------------------------------------
 
 
-def test_rules_of_thumb():
+def test_rules_of_thumb_by_kind_of_column():
     frame = as_frame(ROWS)
     model = NadarayaWatsonRegressor(**HOURS).fit(frame, Y)
     n, d = len(ROWS), 2  # numbers: x and the hour
@@ -203,7 +203,7 @@ def test_rules_of_thumb():
     bandwidth = NadarayaWatsonRegressor(**HOURS).fit(one_kind, Y).bandwidth_
     assert np.isinf(bandwidth[1])
     assert np.isfinite(bandwidth[[0, 2, 3]]).all()
-    # Hours about midnight spread no farther than they do about noon.
+    # Hours around midnight spread as much as hours around noon.
     about = {}
     for middle in (0, 12):
         hours = (np.random.default_rng(0).normal(middle, 1, n)) % 24
@@ -212,7 +212,7 @@ def test_rules_of_thumb():
     assert_allclose(about[0], about[12], rtol=1e-10)
 
 
-def test_bandwidths_by_name():
+def test_bandwidths_by_column_name():
     frame = as_frame(ROWS)
     by_rule = NadarayaWatsonRegressor(**HOURS).fit(frame, Y).bandwidth_
     model = NadarayaWatsonRegressor(bandwidth={"hour": 2, "kind": 0.5}, **HOURS).fit(frame, Y)
@@ -229,7 +229,7 @@ def test_bandwidths_by_name():
             NadarayaWatsonRegressor(bandwidth=bandwidth, **HOURS).fit(frame, Y)
 
 
-def test_functions_see_features():
+def test_a_callable_bandwidth_gets_features():
     seen = []
 
     def bandwidth(X, sample_weight):
@@ -246,7 +246,7 @@ def test_functions_see_features():
 
 
 def test_lines_have_slopes_in_categories():
-    """Where nothing is local they are a ridge regression on one-hot columns."""
+    """With infinite bandwidths, the line is a ridge regression on one-hot columns."""
     frame, asked = as_frame(ROWS)[["x", "kind"]], as_frame(QUERIES)[["x", "kind"]]
     frame, asked = (f.assign(size=r[:, 2]) for f, r in ((frame, ROWS), (asked, QUERIES)))
     lines = {"degree": 1, "ridge": 2.0, "bandwidth": np.inf, "ordered_features": ["size"]}
@@ -260,8 +260,8 @@ def test_lines_have_slopes_in_categories():
     assert_allclose(model.predict(asked), peer.predict(design(asked)), rtol=1e-10)
 
 
-def test_lines_over_pairs():
-    """Each window is a ridge regression, weighted."""
+def test_lines_equal_weighted_ridge():
+    """The line at each query is a weighted ridge regression."""
     frame, asked = as_frame(ROWS), as_frame(QUERIES)
     model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, degree=1, **HOURS).fit(frame, Y)
 
@@ -289,7 +289,7 @@ def test_lines_over_pairs():
 # -- the search ------------------------------------------------------------------------------
 
 
-def test_the_search_takes_a_frame_as_it_is():
+def test_the_search_takes_a_frame():
     frame = as_frame(mixed(150, 2))
     rows = mixed(150, 2)
     y = np.sin(2 * rows[:, 0]) + (rows[:, 1] == 2) + rows[:, 2] / 3
@@ -304,8 +304,8 @@ def test_the_search_takes_a_frame_as_it_is():
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_slopes_of_the_search(degree):
-    """Those by the bandwidths of features are differences of the criterion."""
+def test_slopes_of_the_search_equal_differences(degree):
+    """Slopes by each feature's bandwidth equal differences of the criterion."""
     from nwkr._objective import by_criterion
     from nwkr._window import FixedWindow
 
@@ -329,7 +329,7 @@ def test_slopes_of_the_search(degree):
         assert_allclose(found[feature], (ends[0] - ends[1]) / 2e-5, rtol=1e-5, atol=1e-8)
 
 
-def test_folds_see_the_same_features():
+def test_folds_have_the_same_features():
     rows = mixed(80, 3)
     frame, y = as_frame(rows), rows[:, 0] + (rows[:, 1] == 1)
     candidates = [0.5 * BANDWIDTH, {"kind": 0.4, "x": 0.3}, 2 * BANDWIDTH]
@@ -351,17 +351,17 @@ def test_folds_see_the_same_features():
             assert_allclose(np.take(model.cv_results_["score"], place), -errors.mean())
 
 
-# -- what may come -----------------------------------------------------------------------------
+# -- input -------------------------------------------------------------------------------------
 
 
-def test_levels_that_fit_has_not_seen():
+def test_unseen_levels():
     frame = as_frame(ROWS)
     asked = as_frame(QUERIES).assign(kind="zebra")
     rows = QUERIES.copy()
     rows[:, 1] = 99
     model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(frame, Y)
     assert_allclose(model.predict(asked), naive(queries=rows) @ Y, rtol=1e-10)
-    # All categories are as far: the nearest are those of the other columns, all that tie.
+    # All categories are equally far: the nearest rows are those in the other columns, with ties.
     few = pd.DataFrame({"kind": list("aabc")})
     model = NadarayaWatsonRegressor("boxcar", 0.5).fit(few, [1, 3, 5, 8])
     assert_allclose(model.predict(pd.DataFrame({"kind": ["a", "zebra"]})), [2, 17 / 4])
@@ -410,7 +410,7 @@ def test_a_missing_category_is_a_category():
     ],
     ids=["category", "string", "object", "polars Categorical", "polars String"],
 )
-def test_all_that_words_come_in(make):
+def test_all_types_of_text(make):
     words, y, asked = list("abacb"), [1, 2, 3, 4, 5], ["c", "a", "zebra"]
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(make(words), y)
     numbers = mixed_distances([[3], [1], [9]], [[1], [2], [1], [3], [2]], ["category"], [0.5])
@@ -418,7 +418,7 @@ def test_all_that_words_come_in(make):
     assert_allclose(model.predict(make(asked)), weights @ y / weights.sum(axis=1), rtol=1e-12)
 
 
-def test_words_in_arrow():
+def test_text_in_arrow():
     pa = pytest.importorskip("pyarrow")
     for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
 
@@ -435,7 +435,7 @@ def test_words_in_arrow():
         )
 
 
-def test_which_columns_are_categories():
+def test_categorical_columns_are_recognised():
     frame = as_frame(ROWS)[["x", "kind"]].assign(flag=ROWS[:, 2] > 0, number=ROWS[:, 2])
     expected = None
     for given in ([1, 3], ["kind", "number"], [False, True, False, True], np.array([1, 3])):
@@ -463,7 +463,7 @@ def test_which_columns_are_categories():
         NadarayaWatsonRegressor(ordered_features=["kind"]).fit(frame, Y)
 
 
-def test_columns_that_change():
+def test_changed_columns_are_refused():
     frame = as_frame(ROWS)
     model = NadarayaWatsonRegressor(**HOURS).fit(frame, Y)
     for asked, match in (
@@ -487,7 +487,7 @@ def test_columns_that_change():
         model.predict(ROWS[:, :3])
 
 
-def test_what_takes_numbers_only():
+def test_options_for_numbers_only_refuse_categories():
     frame = as_frame(ROWS)
     match = r"takes numbers only; got .* in columns \['kind', 'size', 'hour'\].*OneHotEncoder"
     for parameters in ({"metric": "cosine"}, {"bandwidth": Adaptive()}):
@@ -495,8 +495,8 @@ def test_what_takes_numbers_only():
             NadarayaWatsonRegressor(**parameters, **HOURS).fit(frame, Y)
 
 
-def test_numbers_take_the_path_they_took():
-    """A frame of numbers makes no columns, and gives the bits of its array."""
+def test_a_frame_of_numbers_equals_its_array():
+    """The engine gets no more columns, and predictions are bit for bit those of the array."""
     X = ROWS[:, [0, 3]]
     frame = pd.DataFrame(X, columns=["a", "b"])
     model = NadarayaWatsonRegressor().fit(frame, Y)
@@ -504,7 +504,7 @@ def test_numbers_take_the_path_they_took():
     assert_array_equal(model.predict(frame), NadarayaWatsonRegressor().fit(X, Y).predict(X))
 
 
-def test_a_copy_knows_its_categories():
+def test_copies_keep_the_categories():
     import pickle
 
     frame = as_frame(ROWS)
@@ -518,7 +518,7 @@ def test_a_copy_knows_its_categories():
 
 
 def with_gaps(rows, seed, share=0.2):
-    """Rows without some of their numbers and hours."""
+    """Rows with some numbers and hours missing."""
     rows, random = rows.copy(), np.random.default_rng(seed)
     for column in (0, 3):
         rows[random.random(len(rows)) < share, column] = np.nan
@@ -534,7 +534,7 @@ def chord(hours):
 
 
 def gappy_distances(queries=ASKED_GAPPY, rows=GAPPY, bandwidth=BANDWIDTH):
-    """A missing number is as far from one that is there as two training rows on the average."""
+    """Distances where a missing number is as far from a present one as two rows are on average."""
     there = [rows[~np.isnan(rows[:, column])] for column in (0, 3)]
     gaps = 2 * there[0][:, 0].var(), 2 * chord(there[1][:, 3]).var(axis=0).sum()
     squares = np.zeros((len(queries), len(rows)))
@@ -552,14 +552,14 @@ def gappy_distances(queries=ASKED_GAPPY, rows=GAPPY, bandwidth=BANDWIDTH):
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential"])
-def test_missing_numbers_over_pairs(name, algorithm):
+def test_missing_numbers_equal_the_formula_over_pairs(name, algorithm):
     bandwidth = BANDWIDTH if np.isinf(KERNELS[name].support) else 3 * BANDWIDTH
     model = NadarayaWatsonRegressor(name, bandwidth, algorithm=algorithm, **HOURS)
     model.fit(as_frame(GAPPY), Y)
     weights = PROFILES[name](gappy_distances(bandwidth=bandwidth))
     expected = weights / weights.sum(axis=1, keepdims=True)
     assert_allclose(model.attention_weights(as_frame(ASKED_GAPPY)), expected, rtol=1e-8, atol=1e-12)
-    # Missing in the query alone, it is as far from all, which the Gaussian does not see.
+    # A number missing in the query alone is equally far from all rows, which cancels.
     model.fit(as_frame(ROWS), Y)
     asked = as_frame(QUERIES).assign(x=np.nan)
     if name == "gaussian":
@@ -568,8 +568,8 @@ def test_missing_numbers_over_pairs(name, algorithm):
         assert_allclose(model.predict(asked), expected, rtol=1e-10)
 
 
-def test_lines_with_missing_numbers():
-    """Where nothing is local: ridge on numbers filled in by their means, and indicators."""
+def test_lines_with_missing_numbers_equal_ridge():
+    """With infinite bandwidths: ridge on numbers imputed by their means, and indicators."""
     X = GAPPY[:, [0, 3]]
     model = NadarayaWatsonRegressor(bandwidth=np.inf, degree=1, ridge=2.0).fit(X, Y)
 
@@ -587,7 +587,7 @@ def test_lines_with_missing_numbers():
 
 
 def test_leaving_out_rows_with_missing_numbers():
-    # Its distance stays that of all training rows.
+    # The distance of a missing number is still that of all training rows.
     model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(as_frame(GAPPY), Y)
     weights = np.exp(-(gappy_distances(GAPPY) ** 2) / 2)
     np.fill_diagonal(weights, 0)
@@ -607,7 +607,7 @@ def test_leaving_out_rows_with_missing_numbers():
     ],
     ids=["Int64", "Float64", "NaN", "None", "NA", "polars Int64", "polars Float64"],
 )
-def test_all_that_missing_numbers_come_in(column):
+def test_all_types_of_missing_numbers(column):
     make = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
     plain = np.column_stack([[1, 2, np.nan, 4, np.nan, 6], np.arange(6)])
     frame, y = make({"b": column, "a": np.arange(6)}), np.arange(6.0)
@@ -616,7 +616,7 @@ def test_all_that_missing_numbers_come_in(column):
         assert_allclose(Estimator().fit(frame, y).predict(frame), expected, rtol=1e-12)
 
 
-def test_masks_and_flags():
+def test_masked_arrays_and_nullable_booleans():
     mask = np.array([[0, 0], [0, 1], [1, 0], [0, 0]], bool)
     values = np.arange(8.0).reshape(4, 2)
     expected = NadarayaWatsonRegressor().fit(np.where(mask, np.nan, values), np.arange(4.0))
@@ -634,7 +634,7 @@ def test_masks_and_flags():
         assert_allclose(model.predict(frame), expected, rtol=1e-12)
 
 
-def test_columns_that_say_nothing():
+def test_constant_columns_are_switched_off():
     frame = as_frame(ROWS)
     expected = NadarayaWatsonRegressorCV(**HOURS).fit(frame, Y)
     nothing = np.array([None] * 60, dtype=object)
@@ -645,7 +645,7 @@ def test_columns_that_say_nothing():
         assert_allclose(model.predict(asked), expected.predict(as_frame(QUERIES)), rtol=1e-6)
 
 
-def test_the_search_makes_use_of_what_is_missing():
+def test_the_search_uses_missingness():
     random = np.random.default_rng(7)
     X = random.normal(size=(200, 2))
     X[random.random(X.shape) < 0.3] = np.nan
@@ -653,7 +653,7 @@ def test_the_search_makes_use_of_what_is_missing():
     assert NadarayaWatsonRegressorCV().fit(X, y).score(None, y) > 0.95
 
 
-def test_batches_of_rows_with_gaps():
+def test_partial_fit_with_missing_numbers():
     X, y = GAPPY[:, [0, 3]], Y
     batches = NadarayaWatsonRegressor(bandwidth=1.0, degree=1)
     batches.partial_fit(X[:20], y[:20]).partial_fit(X[20:], y[20:])
@@ -682,7 +682,7 @@ def test_a_density_sums_to_1_over_all_cells():
     assert_allclose(total, 1, rtol=1e-6)
 
 
-def test_what_has_no_density():
+def test_density_with_categories_needs_a_gaussian_and_no_gaps():
     frame = as_frame(ROWS)
     for parameters in ({"kernel": "epanechnikov"}, {"bandwidth": KNearest(5)}):
         model = NadarayaWatsonRegressor(**parameters, **HOURS).fit(frame, Y)
@@ -699,7 +699,7 @@ def test_what_has_no_density():
         model.score_samples(np.where(np.arange(4) == 0, np.nan, ROWS))
 
 
-# -- what is shown -----------------------------------------------------------------------------
+# -- displays and explanations -----------------------------------------------------------------
 
 
 def test_explanations_show_categories():
@@ -740,12 +740,12 @@ def test_explanations_of_a_trend_are_by_feature():
     assert_allclose(1 / (1 + np.exp(-logits)), probability, rtol=1e-9)
     assert np.isfinite(model.predict_proba(as_frame(ASKED_GAPPY))).all()
     left_out = cross_val_predict(model, frame, labels, cv=LeaveOneOut(), method="predict_proba")
-    assert np.abs(model.predict_proba(None) - left_out).max() < 0.1  # the trend's are a step away
+    assert np.abs(model.predict_proba(None) - left_out).max() < 0.1  # approximate for the trend
 
 
 @pytest.mark.parametrize("degree", [0, 1])
 @pytest.mark.parametrize("name", ["gaussian", "tricube"])
-def test_slopes_are_of_numbers_and_cycles(name, degree):
+def test_gradients_are_of_numbers_and_cycles(name, degree):
     frame, asked = as_frame(ROWS), as_frame(QUERIES)
     model = NadarayaWatsonRegressor(name, 3 * BANDWIDTH, degree=degree, **HOURS).fit(frame, Y)
     slopes = model.gradient(asked)
@@ -760,7 +760,7 @@ def test_slopes_are_of_numbers_and_cycles(name, degree):
     assert_array_equal(np.isnan(gappy[:, 0]), np.isnan(ASKED_GAPPY[:, 0]))
 
 
-def test_displays():
+def test_displays_draw_categories():
     from nwkr.displays import AttentionDisplay, ExplanationDisplay, PredictionDisplay
 
     frame, labels = as_frame(GAPPY), np.where(Y > 1, "up", "down")
@@ -792,8 +792,8 @@ def test_displays():
     ExplanationDisplay.from_estimator(model, frame[:1])
 
 
-def test_all_that_an_estimator_can_do():
-    """Nothing to prepare: a frame goes in, with categories, gaps and hours."""
+def test_all_methods_take_a_frame():
+    """A frame with categories, missing values and hours needs no preparation."""
     frame, asked = as_frame(GAPPY), as_frame(ASKED_GAPPY)
     for degree in (0, 1):
         model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, degree=degree, **HOURS).fit(frame, Y)
@@ -809,7 +809,7 @@ def test_all_that_an_estimator_can_do():
         assert np.isfinite(model.predict_cdf(asked, [0.0, 1.0])).all()
 
 
-def test_searches_pipelines_and_scores():
+def test_searches_pipelines_and_scores_take_a_frame():
     frame = as_frame(GAPPY)
     grid = GridSearchCV(
         NadarayaWatsonRegressor(**HOURS), {"bandwidth": ["scott", {"kind": 0.3}, 1.0]}
@@ -852,8 +852,8 @@ def test_many_levels_take_one_column():
     )
 
 
-def test_kinds_of_columns_that_surprise():
-    """Categories of dates and of intervals, bytes, float32, and weights that are copies."""
+def test_unusual_column_types():
+    """Categories of dates and of intervals, bytes, float32, and weights as copies."""
     frame = as_frame(ROWS)[["x"]].astype("float32")
     days = pd.Categorical(pd.date_range("2020", periods=3).repeat(20))
     sizes = pd.cut(frame["x"], 3)
@@ -862,7 +862,7 @@ def test_kinds_of_columns_that_surprise():
         codes = pd.factorize(column)[0].astype(str)
         found = NadarayaWatsonRegressor(bandwidth=0.5).fit(frame.assign(k=column), Y)
         expected = NadarayaWatsonRegressor(bandwidth=0.5, categorical_features=["k"])
-        if column is sizes:  # which is ordered
+        if column is sizes:  # ordered
             codes = pd.Categorical(column).codes
             expected.set_params(categorical_features=None, ordered_features=["k"])
         expected.fit(frame.assign(k=codes), Y)
@@ -881,7 +881,7 @@ def test_kinds_of_columns_that_surprise():
         assert_allclose(by_weight.predict(gappy), by_copies.predict(gappy), rtol=1e-8)
 
 
-def test_an_infinite_number_is_named_beside_gaps_and_words():
+def test_error_names_the_column_with_an_infinite_number():
     frame = pd.DataFrame(
         {"gap": [1.0, np.nan, 2.0], "word": ["a", "b", "a"], "huge": [1.0, 2.0, 3.0]}
     )
@@ -893,7 +893,7 @@ def test_an_infinite_number_is_named_beside_gaps_and_words():
 
 
 @pytest.mark.parametrize("columns", [["x"], ["k", "x"]])
-def test_columns_of_another_frame_are_named(columns):
+def test_error_names_the_columns_of_another_frame(columns):
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "k": ["a", "b", "a"]})
     model = NadarayaWatsonRegressor().fit(frame, [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match=r"^X must have the columns of fit, in their order: "):

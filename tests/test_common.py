@@ -1,4 +1,4 @@
-"""scikit-learn's own checks: those of its suite, and those beside it that apply."""
+"""scikit-learn's common checks, and its further checks that apply."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ def expected_failures(estimator):
     return {"check_estimators_nan_inf": "an infinite distance is one of a pair that does not count"}
 
 
-# The number of features changes from check to check, so arrays come from rules only.
+# The number of features differs between checks, so only rules can give arrays.
 
 
 def fifth_of_range(X, sample_weight):
-    """A bandwidth per feature which is the same for weights and for repetitions."""
+    """One bandwidth per feature that is the same for weights and for copies."""
     extent = np.ptp(X, axis=0)
     return np.where(extent > 0, extent / 5, 1)
 
@@ -53,14 +53,14 @@ def _poor(tags):
 
 
 class MeanRegressor(NadarayaWatsonRegressor):
-    """Of a bandwidth so wide that it is not meant to learn, and so tagged."""
+    """Its bandwidth is so wide that it cannot learn; its tags say so."""
 
     def __sklearn_tags__(self):
         return _poor(super().__sklearn_tags__())
 
 
 class MeanClassifier(NadarayaWatsonClassifier):
-    """Of a bandwidth so wide that it is not meant to learn, and so tagged."""
+    """Its bandwidth is so wide that it cannot learn; its tags say so."""
 
     def __sklearn_tags__(self):
         return _poor(super().__sklearn_tags__())
@@ -76,7 +76,7 @@ INSTANCES = [
     NadarayaWatsonRegressor(bandwidth=without_last_feature),
     NadarayaWatsonRegressor(bandwidth=0.0),
     MeanRegressor(bandwidth=1e6),
-    # Of compact support, with queries that nothing reaches; so wide for "nan" that all are reached.
+    # Compact kernels. With "mean", some queries are empty; with "nan", the window reaches all.
     NadarayaWatsonRegressor("epanechnikov", half_of_range, handle_empty="mean"),
     NadarayaWatsonRegressor("epanechnikov", 4.0, handle_empty="nan"),
     NadarayaWatsonRegressor(metric="manhattan"),
@@ -85,11 +85,11 @@ INSTANCES = [
     NadarayaWatsonClassifier(),
     NadarayaWatsonClassifier(matern),
     NadarayaWatsonClassifier("triangular", "silverman"),
-    # A class with nearly all of the class weight is expected to win nearly all queries, which
-    # it cannot where they take their nearest rows: the boxcar needs to reach further.
+    # Checks expect a class with nearly all class weight to win nearly all queries. Queries with an
+    # empty window take their nearest rows instead, so the boxcar needs a wide window.
     NadarayaWatsonClassifier("boxcar", half_of_range),
     NadarayaWatsonClassifier("epanechnikov", half_of_range),
-    # So wide that no query of the checks is empty: "error" would raise.
+    # The window reaches every query of the checks, so that "error" does not raise.
     NadarayaWatsonClassifier("epanechnikov", 60.0, handle_empty="error"),
     MeanClassifier(bandwidth=np.inf),
     NadarayaWatsonClassifier("biweight", metric="manhattan"),
@@ -102,7 +102,7 @@ INSTANCES = [
 
 
 @suite_of(INSTANCES, expected_failures)
-def test_suite(estimator, check):
+def test_common_checks(estimator, check):
     check(estimator)
 
 
@@ -121,12 +121,12 @@ def test_suite(estimator, check):
     ids=without_address,
 )
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
-def test_checks_beside_the_suite(Estimator, params, check):
+def test_further_checks(Estimator, params, check):
     check(Estimator.__name__, Estimator(**params))
 
 
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
-def test_classifier_checks_beside_the_suite(kernel):
+def test_further_checks_of_classifiers(kernel):
     X, y = make_blobs([200, 20], centers=[[0, 0], [2, 2]], cluster_std=1.0, random_state=0)
     train, test = np.arange(len(X)) % 2 == 0, np.arange(len(X)) % 2 == 1
     classifier = NadarayaWatsonClassifier(kernel, bandwidth=3.0)
@@ -148,7 +148,7 @@ def test_tags(Estimator):
     assert not tags.input_tags.pairwise
     assert not tags.input_tags.sparse
     assert tags.input_tags.allow_nan
-    assert not tags.input_tags.categorical  # which would have checks round X to whole numbers
+    assert not tags.input_tags.categorical  # otherwise checks round X to integers
     assert not Estimator(metric="manhattan").__sklearn_tags__().input_tags.allow_nan
     assert tags.target_tags.multi_output == (Estimator is NadarayaWatsonRegressor)
     precomputed = Estimator(metric="precomputed").__sklearn_tags__().input_tags

@@ -1,4 +1,4 @@
-"""Spread, quantiles and CDF of predictions, against the weights of plain formulas."""
+"""Spread, quantiles and CDF of predictions, against weights from plain formulas."""
 
 import pickle
 import tracemalloc
@@ -22,7 +22,7 @@ QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 
 
 def bins_of(n_keys):
-    """Sizes with which quantiles are looked for in bins of so many keys, whatever that costs."""
+    """Sizes that make quantiles search bins of `n_keys` keys, whatever the cost."""
     return Sizes(keys_per_bin=n_keys, least_queries_in_bins=0, least_pairs_in_bins=0)
 
 
@@ -33,7 +33,7 @@ def make_data(rng, n=60, n_outputs=None):
 
 
 def left_out_weights(X, kernel, bandwidth, weight):
-    """Of the training rows, those without weight being no keys but queries all the same."""
+    """Leave-one-out weights of the training rows; rows with sample weight 0 are queries only."""
     weights, present = np.zeros((len(X), len(X))), weight > 0
     keys, options = X[present], {"sample_weight": weight[present], "empty": "nearest"}
     weights[:, present] = attention(X, keys, kernel, bandwidth, **options)
@@ -48,8 +48,8 @@ def weighted_std(weights, y):
 
 
 def weighted_quantiles(weights, y, quantiles):
-    """The smallest value with which the sum of weights reaches each quantile."""
-    quantiles = np.clip(quantiles, 1e-12, 1 - 1e-12)  # less is rounding
+    """The smallest value at which the sum of weights reaches each quantile."""
+    quantiles = np.clip(quantiles, 1e-12, 1 - 1e-12)  # smaller is rounding
     found = []
     for row in weights:
         present = row > 0
@@ -63,7 +63,7 @@ def weighted_quantiles(weights, y, quantiles):
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
-def test_std_is_that_of_the_weights(kernel, empty, rng):
+def test_std_equals_that_of_the_weights(kernel, empty, rng):
     X, y, Q, weight = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, [0.3, 0.5], handle_empty=empty).fit(X, y, weight)
     mean, std = model.predict(Q, return_std=True)
@@ -72,7 +72,7 @@ def test_std_is_that_of_the_weights(kernel, empty, rng):
     np.testing.assert_allclose(std, weighted_std(weights, y), rtol=1e-9, atol=1e-14)
 
 
-def test_std_left_out(kernel, rng):
+def test_std_of_X_none_leaves_each_row_out(kernel, rng):
     X, y, _, weight = make_data(rng)
     weight[::7] = 0
     model = NadarayaWatsonRegressor(kernel, 0.4).fit(X, y, weight)
@@ -92,7 +92,7 @@ def test_std_of_several_outputs(rng):
 
 
 @pytest.mark.parametrize("offset", [0, 1e9, -3e15])
-def test_std_does_not_cancel(offset, rng):
+def test_std_of_shifted_targets_keeps_its_digits(offset, rng):
     X, _, Q, _ = make_data(rng)
     y = rng.integers(0, 3, len(X)) + offset
     std = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y).predict(Q, return_std=True)[1]
@@ -107,18 +107,18 @@ def test_std_of_a_constant_is_zero(kernel, rng):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_std_of_a_window_that_is_tiny_beside_the_range(dtype):
+def test_std_in_a_window_of_nearly_equal_targets(dtype):
     X = np.r_[np.arange(10.0), np.arange(10.0) + 1000][:, None].astype(dtype)
     y = np.r_[1 + 1e-9 * np.arange(10), np.full(10, -1e3 / 3)]
     model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, y)
     std = model.predict(np.array([[4.5], [1004]], dtype), return_std=True)[1]
     expected = weighted_std(attention([[4.5]], X, "gaussian", 3.0), 1e9 * (y - 1)) / 1e9
-    # The targets themselves have no more digits beside each other.
+    # The targets have no more digits than this.
     np.testing.assert_allclose(std[0], expected[0], rtol=1e-5)
     assert std[1] == 0
 
 
-def test_std_with_a_width_for_each_query(rng):
+def test_std_with_a_width_per_query(rng):
     X, y, Q, _ = make_data(rng)
     distances = cdist(Q, X)
     weights = attention_by_distance(distances, nearest_widths(distances, 7)[:, None], "biweight")
@@ -127,7 +127,7 @@ def test_std_with_a_width_for_each_query(rng):
     np.testing.assert_allclose(std, weighted_std(weights, y), rtol=1e-9)
 
 
-def test_std_is_that_of_the_chosen_bandwidth(rng):
+def test_std_uses_the_chosen_bandwidth(rng):
     X, y, Q, _ = make_data(rng)
     chosen = NadarayaWatsonRegressorCV().fit(X, y)
     plain = NadarayaWatsonRegressor(bandwidth=chosen.bandwidth_).fit(X, y)
@@ -140,7 +140,7 @@ def test_std_is_that_of_the_chosen_bandwidth(rng):
 
 @pytest.mark.parametrize("n_keys", [3, 1000])
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
-def test_quantiles_are_those_of_the_weights(kernel, n_keys, empty, rng):
+def test_quantiles_equal_those_of_the_weights(kernel, n_keys, empty, rng):
     X, y, Q, weight = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, [0.3, 0.5], handle_empty=empty).fit(X, y, weight)
     model._sizes = bins_of(n_keys)
@@ -153,7 +153,7 @@ def test_quantiles_are_those_of_the_weights(kernel, n_keys, empty, rng):
 
 
 @pytest.mark.skipif(np.__version__ < "2", reason="numpy.quantile had no weights")
-def test_the_oracle_is_that_of_numpy(rng):
+def test_the_oracle_equals_numpy(rng):
     X, y, Q, _ = make_data(rng)
     weights = attention(Q, X, "gaussian", 0.5)
     shares = np.clip(QUANTILES, 1e-12, 1 - 1e-12)
@@ -163,8 +163,8 @@ def test_the_oracle_is_that_of_numpy(rng):
 
 @pytest.mark.skipif(np.__version__ < "2", reason="numpy.quantile had no weights")
 @pytest.mark.parametrize("n_keys", [3, 1000])
-def test_ends_of_a_grid_have_weight(kernel, n_keys, rng):
-    """Keys at the very edge of a window have no weight, but for rounding."""
+def test_keys_on_the_edge_have_the_exact_weight(kernel, n_keys, rng):
+    """Rounding must give keys at the very edge of a window no weight."""
     if kernel == "boxcar":
         pytest.skip("has all of it at the edge")
     X, Q = rng.integers(0, 21, (300, 1)), rng.integers(0, 21, (60, 1))
@@ -172,14 +172,14 @@ def test_ends_of_a_grid_have_weight(kernel, n_keys, rng):
     model = NadarayaWatsonRegressor(kernel, 0.3).fit(X / 10, y)
     model._sizes = bins_of(n_keys)
     found = model.predict_quantiles(Q / 10, [0, 1])
-    weights = attention(Q, X, kernel, 3)  # of whole numbers, so that nothing is rounded
+    weights = attention(Q, X, kernel, 3)  # integers avoid rounding
     ends = [1e-12, 1 - 1e-12] if np.isinf(KERNELS[kernel].support) else [0, 1]
     expected = [np.quantile(y, ends, method="inverted_cdf", weights=row) for row in weights]
     np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("n_keys", [3, 1000])
-def test_quantiles_left_out(kernel, n_keys, rng):
+def test_quantiles_of_X_none_leave_each_row_out(kernel, n_keys, rng):
     X, y, _, weight = make_data(rng)
     weight[::7] = 0
     model = NadarayaWatsonRegressor(kernel, 0.4).fit(X, y, weight)
@@ -215,7 +215,7 @@ def test_quantiles_of_many_rows_and_outputs(rng):
         np.testing.assert_array_equal(found[:, :, number], expected)
 
 
-def test_quantiles_that_sums_reach_but_for_rounding():
+def test_quantiles_tolerate_rounding_in_sums_of_weights():
     y = np.arange(1.0, 11)
     model = NadarayaWatsonRegressor("constant").fit(np.zeros((10, 1)), y)
     shares = np.arange(1, 11) / 10
@@ -224,7 +224,7 @@ def test_quantiles_that_sums_reach_but_for_rounding():
         np.testing.assert_array_equal(model.predict_quantiles([[0]], shares), [y])
 
 
-def test_weights_are_copies_to_quantiles(rng):
+def test_quantiles_count_weights_as_copies(rng):
     X, y, Q, _ = make_data(rng)
     count = rng.integers(0, 4, len(X))
     weighted = NadarayaWatsonRegressor("boxcar", 0.8).fit(X, y, count)
@@ -235,13 +235,13 @@ def test_weights_are_copies_to_quantiles(rng):
     )
 
 
-def test_quantiles_never_decrease(rng):
+def test_quantiles_increase(rng):
     X, y, Q, _ = make_data(rng, n=500)
     found = NadarayaWatsonRegressor().fit(X, y).predict_quantiles(Q, np.linspace(0, 1, 101))
     assert (np.diff(found, axis=1) >= 0).all()
 
 
-def test_one_quantile_is_a_list_of_one(rng):
+def test_one_quantile_gives_one_column(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor().fit(X, y)
     np.testing.assert_array_equal(
@@ -249,7 +249,7 @@ def test_one_quantile_is_a_list_of_one(rng):
     )
 
 
-def test_numbers_of_one_type_or_the_other_give_the_same_quantiles(rng):
+def test_quantiles_are_the_same_for_all_number_types(rng):
     X, y, Q, _ = make_data(rng)
     X, Q = X.astype("float32"), Q.astype("float32")
     narrow = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y).predict_quantiles(Q)
@@ -258,14 +258,14 @@ def test_numbers_of_one_type_or_the_other_give_the_same_quantiles(rng):
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, [0.5, np.nan], [], [[0.5]], "median", None])
-def test_quantiles_must_be_from_0_to_1(wrong, rng):
+def test_quantiles_outside_0_to_1_are_refused(wrong, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor().fit(X, y)
     with pytest.raises(ValueError, match=r"quantiles must be .* from 0 to 1; got"):
         model.predict_quantiles(Q, wrong)
 
 
-def test_quantiles_of_an_empty_window_are_an_error_on_request(rng):
+def test_quantiles_of_an_empty_window_raise_with_handle_empty_error(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor("boxcar", 1e-3, handle_empty="error").fit(X, y)
     for method in (model.predict_quantiles, lambda Q: model.predict_cdf(Q, 0)):
@@ -288,7 +288,7 @@ def test_cdf_is_the_share_of_the_weights(kernel, rng):
     assert (np.diff(found[:, np.argsort(thresholds)], axis=1) >= 0).all()
 
 
-def test_cdf_of_several_outputs_left_out(rng):
+def test_cdf_of_several_outputs_leaves_each_row_out(rng):
     X, y, _, _ = make_data(rng, n_outputs=3)
     found = NadarayaWatsonRegressor(bandwidth=0.6).fit(X, y).predict_cdf(None, [4, 5])
     weights = attention(X, X, "gaussian", 0.6, leave_self_out=True)
@@ -308,7 +308,7 @@ def test_cdf_and_quantiles_are_inverse(rng):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, [[1.0]], [], "high"])
-def test_thresholds_must_be_numbers(wrong, rng):
+def test_thresholds_are_validated(wrong, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor().fit(X, y)
     with pytest.raises(ValueError, match="thresholds must be a number or a list of numbers; got"):
@@ -333,12 +333,12 @@ METHODS = {
 
 @pytest.mark.parametrize("bandwidth", [0.5, 1e-3])
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_holds_all_pairs(method, bandwidth, rng):
+def test_methods_hold_no_full_matrix(method, bandwidth, rng):
     n = 2000
     X, Q = rng.standard_normal((2, n, 2))
     model = NadarayaWatsonRegressor(bandwidth=bandwidth, n_jobs=1).fit(X, X[:, 0])
     METHODS[method](model, Q[:10])
-    model.predict(Q)  # without AVX-512 a first large call compiles
+    model.predict(Q)  # without AVX-512, the first large call compiles
     tracemalloc.start()
     METHODS[method](model, Q)
     peak = tracemalloc.get_traced_memory()[1]
@@ -360,7 +360,7 @@ def test_nothing_holds_all_pairs(method, bandwidth, rng):
     ids=str,
 )
 @pytest.mark.parametrize("method", METHODS)
-def test_the_way_of_pooling_does_not_matter(method, kernel, bandwidth, rng):
+def test_blocks_agree_with_dense(method, kernel, bandwidth, rng):
     if method == "gradient" and (kernel == "boxcar" or isinstance(bandwidth, KNearest)):
         return
     n = 300 if isinstance(bandwidth, KNearest) else 500
@@ -377,7 +377,7 @@ def test_the_way_of_pooling_does_not_matter(method, kernel, bandwidth, rng):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_lattice_does_not_matter(method, rng):
+def test_lattice_agrees_with_dense(method, rng):
     X, Q = rng.standard_normal((700, 2)), rng.standard_normal((200, 2))
     y = rng.standard_normal(700)
     expected, found = (
@@ -391,7 +391,7 @@ def test_the_lattice_does_not_matter(method, rng):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_threads_do_not_matter(method, rng):
+def test_n_jobs_does_not_change_results(method, rng):
     X, Q = rng.standard_normal((2, 1500, 2))
     model = NadarayaWatsonRegressor("biweight", 0.3, n_jobs=1).fit(X, X[:, 0])
     alone = METHODS[method](model, Q)
@@ -400,7 +400,7 @@ def test_threads_do_not_matter(method, rng):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_predictions_leave_everything_as_it_was(method, rng):
+def test_methods_change_nothing(method, rng):
     X, Q = rng.standard_normal((2, 200, 2))
     y = rng.standard_normal(200)
     model = NadarayaWatsonRegressor("biweight", 0.3).fit(X, y)
@@ -412,19 +412,19 @@ def test_predictions_leave_everything_as_it_was(method, rng):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_unfitted_models_say_so(method):
+def test_methods_before_fit_are_refused(method):
     with pytest.raises(NotFittedError):
         METHODS[method](NadarayaWatsonRegressor(), [[0.0]])
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_lists_integers_and_one_query_will_do(method):
+def test_methods_take_lists_integers_and_one_query(method):
     model = NadarayaWatsonRegressor(bandwidth=2.0).fit([[i] for i in range(20)], list(range(20)))
     found = np.asarray(METHODS[method](model, [[7]]), float)
     assert np.isfinite(found).all()
 
 
-def test_a_classifier_has_none_of_these():
+def test_a_classifier_lacks_these_methods():
     for name in ("predict_quantiles", "predict_cdf", "predict_interval", "predict_band"):
         assert not hasattr(NadarayaWatsonClassifier, name)
         assert hasattr(NadarayaWatsonRegressorCV, name)
@@ -445,7 +445,7 @@ def test_quantiles_of_one_query_take_the_memory_of_its_weights(bandwidth, rng):
     assert peak < 20 * y.nbytes
 
 
-def test_quantiles_of_many_outputs_take_one_pass_over_the_weights(rng):
+def test_quantiles_of_many_outputs_make_one_pass_over_the_weights(rng):
     X, Y, Q = rng.uniform(size=(300, 2)), rng.standard_normal((300, 40)), rng.uniform(size=(80, 2))
     n_calls = []
 

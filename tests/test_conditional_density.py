@@ -22,7 +22,7 @@ def make_data(rng, n=60, n_outputs=None):
 
 
 def drawn(weights, y, n_samples, seed):
-    """Targets, by the inverse of the cumulated weights."""
+    """Targets drawn by the inverse of the cumulated weights."""
     at = np.random.RandomState(seed).random_sample((len(weights), n_samples))
     sums = weights.cumsum(axis=1)
     return np.array([y[s.searchsorted(a * s[-1], "right")] for s, a in zip(sums, at)])
@@ -41,16 +41,16 @@ def test_draws_are_targets_by_weight(kernel, empty, rng):
     np.testing.assert_array_equal(samples, drawn(weights, y, 40, 3))
 
 
-def test_draws_are_distributed_as_the_cdf_says(rng):
+def test_draws_follow_the_cdf(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y)
     samples, thresholds = model.sample(Q, 4000, random_state=0), [4, 5, 6]
     shares = [(samples <= threshold).mean(axis=1) for threshold in thresholds]
-    # Five standard deviations of a share, at most.
+    # five standard deviations of a share
     np.testing.assert_allclose(np.transpose(shares), model.predict_cdf(Q, thresholds), atol=0.04)
 
 
-def test_draws_left_out(rng):
+def test_draws_of_X_none_leave_each_row_out(rng):
     X, y, _, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.01).fit(X, y)
     assert (model.sample(None, 5, random_state=0) != y[:, None]).all()
@@ -59,14 +59,14 @@ def test_draws_left_out(rng):
     np.testing.assert_array_equal(model.sample(None, 5, random_state=0), drawn(weights, y, 5, 0))
 
 
-def test_outputs_of_a_draw_are_of_one_row(rng):
+def test_outputs_of_a_draw_come_from_one_row(rng):
     X, y, Q, _ = make_data(rng, n_outputs=3)
     samples = NadarayaWatsonRegressor().fit(X, y).sample(Q, 7)
     assert samples.shape == (15, 7, 3)
     assert (samples[:, :, None] == y).all(axis=3).any(axis=2).all()
 
 
-def test_draws_about_lines_are_moved_along_them(rng):
+def test_draws_about_lines_are_shifted_along_them(rng):
     X, y, Q, _ = make_data(rng, n_outputs=2)
     model = NadarayaWatsonRegressor(bandwidth=0.8, degree=1).fit(X, y)
     weights, slopes = model.attention_weights(Q), model.local_slopes(Q)
@@ -76,7 +76,7 @@ def test_draws_about_lines_are_moved_along_them(rng):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_the_way_and_threads_do_not_matter(degree, rng):
+def test_algorithm_and_n_jobs_do_not_change_results(degree, rng):
     X, y, Q, _ = make_data(rng, n=3000)
     models = [
         NadarayaWatsonRegressor(bandwidth=0.2, degree=degree, algorithm=way, n_jobs=n_jobs)
@@ -89,7 +89,7 @@ def test_the_way_and_threads_do_not_matter(degree, rng):
         np.testing.assert_array_equal(getattr(threads, method)(Q, *options), found)
 
 
-def test_weights_are_copies(rng):
+def test_weights_count_as_copies(rng):
     X, y, Q, _ = make_data(rng)
     counts = rng.integers(1, 4, len(y))
     weighted = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y, counts)
@@ -99,7 +99,7 @@ def test_weights_are_copies(rng):
     np.testing.assert_allclose(weighted.predict_density(Q, GRID), expected, rtol=1e-9, atol=1e-300)
 
 
-def test_draws_after_a_search_or_with_widths_that_vary(rng):
+def test_draws_after_a_search_or_with_varying_widths(rng):
     X, y, Q, _ = make_data(rng)
     for model in (NadarayaWatsonRegressorCV(), NadarayaWatsonRegressor(bandwidth=KNearest(7))):
         model.fit(X, y)
@@ -109,7 +109,7 @@ def test_draws_after_a_search_or_with_widths_that_vary(rng):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.0, True, "2", None])
-def test_n_samples_is_a_positive_integer(wrong, rng):
+def test_n_samples_must_be_a_positive_integer(wrong, rng):
     X, y, Q, _ = make_data(rng)
     with pytest.raises(ValueError, match=r"n_samples must be a positive integer; got"):
         NadarayaWatsonRegressor().fit(X, y).sample(Q, wrong)
@@ -119,7 +119,7 @@ def test_n_samples_is_a_positive_integer(wrong, rng):
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean"])
-def test_density_is_that_of_scipy_with_the_weights(kernel, empty, rng):
+def test_density_equals_scipy_with_the_weights(kernel, empty, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, [0.6, 0.7], handle_empty=empty).fit(X, y)
     density = model.predict_density(Q, GRID)
@@ -132,7 +132,7 @@ def test_density_is_that_of_scipy_with_the_weights(kernel, empty, rng):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_density_of_a_given_bandwidth(degree, rng):
+def test_density_with_a_given_bandwidth(degree, rng):
     X, y, Q, weight = make_data(rng, n_outputs=2)
     model = NadarayaWatsonRegressor(bandwidth=0.6, degree=degree).fit(X, y, weight)
     weights = attention(Q, X, "gaussian", 0.6, weight)
@@ -142,7 +142,7 @@ def test_density_of_a_given_bandwidth(degree, rng):
     np.testing.assert_allclose(model.predict_density(Q, GRID, 0.4), expected, rtol=1e-7)
 
 
-def test_density_left_out(rng):
+def test_density_of_X_none_leaves_each_row_out(rng):
     X, y, _, _ = make_data(rng)
     weights = attention(X, X, "gaussian", 0.5, leave_self_out=True)
     expected = [gaussian_kde(y, weights=w)(GRID) for w in weights]
@@ -168,14 +168,14 @@ def test_density_has_the_units_of_y(rng):
         np.testing.assert_allclose(unit * other, one, rtol=1e-9, atol=1e-300)
 
 
-def test_equal_targets_in_a_window_take_the_spread_of_all():
+def test_equal_targets_in_a_window_use_the_spread_of_all():
     X, y = [[0], [0], [9], [9]], np.array([1.0, 1, 3, 5])
     model = NadarayaWatsonRegressor("boxcar", 1.0).fit(X, y)
     expected = norm.pdf([0, 1, 2], 1, y.std() * 2**-0.2)
     np.testing.assert_allclose(model.predict_density([[0]], [0, 1, 2])[0], expected, rtol=1e-12)
 
 
-def test_constant_targets_have_a_density_of_a_given_bandwidth_only():
+def test_constant_targets_need_a_given_bandwidth():
     model = NadarayaWatsonRegressor().fit([[0], [1], [2]], [3, 3, 3])
     expected = norm.pdf([2, 3], 3, 0.5)
     np.testing.assert_allclose(model.predict_density([[1]], [2, 3], 0.5)[0], expected, rtol=1e-12)
@@ -184,14 +184,14 @@ def test_constant_targets_have_a_density_of_a_given_bandwidth_only():
 
 
 @pytest.mark.parametrize("wrong", [0, -1, np.nan, np.inf, "silverman", None, True, [1.0]])
-def test_bandwidth_of_the_target(wrong, rng):
+def test_target_bandwidth_is_validated(wrong, rng):
     X, y, Q, _ = make_data(rng)
     with pytest.raises(ValueError, match=r"bandwidth must be 'scott' or a positive number"):
         NadarayaWatsonRegressor().fit(X, y).predict_density(Q, GRID, wrong)
 
 
 @pytest.mark.parametrize("wrong", [[], [[1, 2]], "a", [np.nan]])
-def test_grid_must_be_numbers(wrong, rng):
+def test_grid_is_validated(wrong, rng):
     X, y, Q, _ = make_data(rng)
     with pytest.raises(ValueError, match=r"y_grid must be a number or a list of numbers"):
         NadarayaWatsonRegressor().fit(X, y).predict_density(Q, wrong)
@@ -201,7 +201,7 @@ def test_grid_must_be_numbers(wrong, rng):
 
 
 @pytest.mark.parametrize("method", ["sample", "predict_density"])
-def test_queries_without_weight(method):
+def test_empty_neighbourhoods(method):
     X, y, Q, options = [[0], [1]], [3, 4], [[0.2], [7]], (1,)
     model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="nan").fit(X, y)
     np.testing.assert_array_equal(
@@ -213,7 +213,7 @@ def test_queries_without_weight(method):
 
 
 @pytest.mark.parametrize("method", ["sample", "predict_density"])
-def test_a_model_must_be_a_fitted_regressor(method):
+def test_an_unfitted_model_or_a_classifier_is_refused(method):
     with pytest.raises(NotFittedError):
         getattr(NadarayaWatsonRegressor(), method)([[0]], 1)
     assert not hasattr(NadarayaWatsonClassifier(), method)
@@ -221,7 +221,7 @@ def test_a_model_must_be_a_fitted_regressor(method):
 
 @pytest.mark.parametrize("method", ["sample", "predict_density"])
 @pytest.mark.parametrize("degree", [0, 1])
-def test_nothing_holds_all_pairs(method, degree, rng):
+def test_methods_hold_no_full_matrix(method, degree, rng):
     X, y, Q = rng.standard_normal((3000, 2)), rng.standard_normal(3000), np.zeros((3000, 2))
     model = NadarayaWatsonRegressor(bandwidth=0.2, degree=degree, n_jobs=1).fit(X, y)
     tracemalloc.start()

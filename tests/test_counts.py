@@ -1,4 +1,4 @@
-"""How many rows weights are: copies where they are whole, and the same at any scale below."""
+"""Sample weights as counts of rows: whole weights are copies; smaller weights have no scale."""
 
 import numpy as np
 import pytest
@@ -25,19 +25,19 @@ def test_whole_weights_are_copies(rng):
 
 
 @pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e-3, 0.02, 1 / 50])
-def test_weights_that_share_something_out(scale, rng):
+def test_weights_below_1_have_no_scale(scale, rng):
     assert_allclose(count_rows(np.full(50, scale)), 50, rtol=1e-12)
     uneven = rng.uniform(0.5, 1.5, 50)
     effective = uneven.sum() ** 2 / (uneven**2).sum()
     assert_allclose(count_rows(uneven * scale), effective, rtol=1e-12)
     counts = as_counts(uneven * scale)
     assert_allclose(counts.sum(), count_rows(uneven * scale), rtol=1e-12)
-    # One row among many that hardly count.
+    # One row among many with hardly any weight.
     assert_allclose(count_rows(np.r_[1, np.full(10, 1e-200)]), 1)
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e307, np.finfo(float).max])
-def test_weights_that_overflow_when_added_up(scale):
+def test_weights_whose_sum_overflows(scale):
     weights = np.array([1.0, 0.5, 1.0, 0.25]) * scale
     assert 1e300 < count_rows(weights) < np.inf
     counts = as_counts(weights)
@@ -46,7 +46,7 @@ def test_weights_that_overflow_when_added_up(scale):
 
 
 @pytest.mark.parametrize("rule", RULES.values())
-def test_rules_count_rows(rule, data):
+def test_rules_count_the_effective_rows(rule, data):
     X = data[0]
     for scale in (1e-300, 1 / 60, 0.5):
         assert_allclose(rule(X, np.full(60, scale)), rule(X), rtol=1e-12)
@@ -58,7 +58,7 @@ def test_rules_count_rows(rule, data):
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS, ids=str)
 @pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e-3, 1 / 60])
-def test_small_weights_all_alike_do_not_matter(scale, bandwidth, data):
+def test_equal_small_weights_equal_no_weights(scale, bandwidth, data):
     X, y, Q = data
     plain = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, y)
     weighted = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, y, np.full(60, scale))
@@ -71,7 +71,7 @@ def test_small_weights_all_alike_do_not_matter(scale, bandwidth, data):
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS, ids=str)
 @pytest.mark.parametrize("scale", [1e-305, 1e-300, 1e300, 1e307])
-def test_weights_of_any_scale(scale, bandwidth, data):
+def test_weights_of_any_scale_give_finite_results(scale, bandwidth, data):
     X, y, Q = data
     weights = np.linspace(1, 2, 60) * scale
     model = NadarayaWatsonRegressor(bandwidth=bandwidth).fit(X, y, weights)
@@ -84,8 +84,8 @@ def test_weights_of_any_scale(scale, bandwidth, data):
         assert_allclose(model.fit(X, labels, weights).predict_proba(Q), one, rtol=1e-9)
 
 
-def test_intervals_of_uneven_weights_count_the_effective_rows(data):
-    """Of 60 rows with weights of 12 the extremes are not known to 95 percent, nor are they."""
+def test_intervals_with_uneven_weights_count_the_effective_rows(data):
+    """Twelve of 60 rows have nearly all weight, and 12 rows cannot give a 95 percent interval."""
     X, y, Q = data
     weights = np.r_[np.full(12, 1.0), np.full(48, 1e-9)]
     model = NadarayaWatsonRegressor(bandwidth=np.inf)
@@ -95,12 +95,12 @@ def test_intervals_of_uneven_weights_count_the_effective_rows(data):
         assert np.isfinite(few.predict_interval(Q, 0.9)).all()
 
 
-def test_the_nearest_of_uneven_weights(data):
-    """The share of all weight that is `k` of the effective number of rows, or everything."""
+def test_nearest_rows_with_uneven_weights(data):
+    """`k` is counted in effective rows; if they are fewer than `k`, all rows are within."""
     X, y, _ = data
     weights = np.full(60, 1e-6)
     weights[:4] = [1, 2, 1, 2]
-    weights /= weights.sum()  # 3.6 rows
+    weights /= weights.sum()  # 3.6 effective rows
     model = NadarayaWatsonRegressor("boxcar", KNearest(2)).fit(X, y, weights)
     seen = model.attention_weights(X) > 0
     distances = np.linalg.norm(X[:, None] - X, axis=2)
@@ -115,7 +115,7 @@ def test_the_nearest_of_uneven_weights(data):
         NadarayaWatsonRegressor("boxcar", KNearest(61)).fit(X, y, weights)
 
 
-def test_weights_beyond_all_proportion_are_none(data):
+def test_negligible_weights_equal_weights_of_0(data):
     X, y, Q = data
     weights = np.ones(60)
     weights[::3] = 1e-295
@@ -129,8 +129,8 @@ def test_weights_beyond_all_proportion_are_none(data):
 
 
 @pytest.mark.parametrize("bandwidth", ["scott", Adaptive(), KNearest(20)], ids=str)
-def test_ensembles(bandwidth, data):
-    """Boosting passes weights that sum to 1, and makes them uneven."""
+def test_ensembles_pass_weights(bandwidth, data):
+    """Boosting passes uneven weights that sum to 1."""
     X, y, Q = data
     model = NadarayaWatsonRegressor(bandwidth=bandwidth)
     for ensemble in (AdaBoostRegressor, BaggingRegressor):
@@ -140,7 +140,7 @@ def test_ensembles(bandwidth, data):
         NadarayaWatsonClassifier(bandwidth=bandwidth), n_estimators=4, random_state=0
     ).fit(X, y > 0)
     plain = NadarayaWatsonClassifier(bandwidth=bandwidth).fit(X, y > 0)
-    # The first stage is the plain estimator, whatever the weights sum to.
+    # The first stage equals the plain estimator, at any scale of the weights.
     assert_allclose(
         boosted.estimators_[0].predict_proba(Q), plain.predict_proba(Q), rtol=1e-9, atol=1e-12
     )

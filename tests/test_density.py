@@ -1,4 +1,4 @@
-"""How many rows a prediction rests on and how densely they lie, against plain formulas."""
+"""Effective sample size and density of the rows at a query, against plain formulas."""
 
 import re
 
@@ -20,7 +20,7 @@ from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
-# What scikit-learn calls them.
+# scikit-learn's names of kernels.
 THEIRS = {
     "gaussian": "gaussian",
     "exponential": "exponential",
@@ -50,7 +50,7 @@ def integral(kernel, d):
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
-def test_sample_size_is_that_of_the_weights(kernel, empty, rng):
+def test_sample_size_equals_that_of_the_weights(kernel, empty, rng):
     X, y, Q, weight = make_data(rng)
     Q[0] = 20
     model = NadarayaWatsonRegressor(kernel, [0.3, 0.5], handle_empty=empty).fit(X, y, weight)
@@ -61,7 +61,7 @@ def test_sample_size_is_that_of_the_weights(kernel, empty, rng):
     np.testing.assert_allclose(model.effective_sample_size(Q), expected, rtol=1e-9)
 
 
-def test_sample_size_left_out(kernel, rng):
+def test_sample_size_of_X_none_leaves_each_row_out(kernel, rng):
     X, y, _, _ = make_data(rng)
     weights = attention(X, X, kernel, 0.6, leave_self_out=True, empty="nearest")
     sizes = NadarayaWatsonRegressor(kernel, 0.6).fit(X, y).effective_sample_size(None)
@@ -79,8 +79,8 @@ def test_sample_size_with_other_metrics_and_widths(rng):
     )
 
 
-def test_sample_size_where_the_exact_columns_are_apart(rng):
-    # Weights among those that stand in for what nothing equals.
+def test_sample_size_without_an_exact_match(rng):
+    # Weights among the nearest rows in the exact column.
     X, y, Q, _ = make_data(rng)
     X[:, 1] = rng.integers(0, 2, len(X))
     for kernel in KERNELS:
@@ -91,7 +91,7 @@ def test_sample_size_where_the_exact_columns_are_apart(rng):
         )
 
 
-def test_sample_size_from_one_to_all():
+def test_sample_size_is_between_1_and_n():
     model = NadarayaWatsonRegressor("boxcar", 1.0).fit(np.r_[0, 0, 0, 0, 9.0][:, None], range(5))
     np.testing.assert_allclose(model.effective_sample_size([[0], [9], [30]]), [4, 1, 1])
 
@@ -104,7 +104,7 @@ def test_sample_size_of_a_classifier_and_a_search(rng):
         np.testing.assert_allclose(model.effective_sample_size(Q), expected, rtol=1e-10)
 
 
-def test_sample_size_of_nothing_is_an_error_on_request(rng):
+def test_sample_size_of_an_empty_window_raises_with_handle_empty_error(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor("boxcar", 1e-3, handle_empty="error").fit(X, y)
     with pytest.raises(ValueError, match="handle_empty='error'"):
@@ -114,16 +114,16 @@ def test_sample_size_of_nothing_is_an_error_on_request(rng):
 # -- the density ---------------------------------------------------------------------------
 
 
-# The integral of scikit-learn's cosine is right on a line only.
+# scikit-learn's integral of the cosine kernel is right in one dimension only.
 @pytest.mark.parametrize(
     ("name", "d"), [(n, d) for n in sorted(THEIRS) for d in (1, 2, 4) if n != "cosine" or d == 1]
 )
-def test_density_is_that_of_scikit_learn(name, d, rng):
+def test_density_equals_scikit_learns(name, d, rng):
     X, y, Q, weight = make_data(rng, d=d)
     theirs = KernelDensity(bandwidth=0.9, kernel=THEIRS[name]).fit(X, sample_weight=weight)
     ours = NadarayaWatsonRegressor(name, 0.9).fit(X, y, weight)
     expected = theirs.score_samples(Q)
-    # Theirs is a very small number where ours is 0.
+    # Where our density is 0, scikit-learn's is a very small number.
     inside = expected > -100
     found = ours.score_samples(Q)
     assert inside.any()
@@ -133,7 +133,7 @@ def test_density_is_that_of_scikit_learn(name, d, rng):
 
 @pytest.mark.parametrize("kernel", WITH_INTEGRAL)
 @pytest.mark.parametrize("handle_empty", ["nearest", "error"])
-def test_density_with_a_bandwidth_for_each_column(kernel, handle_empty, rng):
+def test_density_with_a_bandwidth_per_column(kernel, handle_empty, rng):
     X, y, Q, weight = make_data(rng, d=3)
     bandwidth = [0.7, np.inf, 1.3]
     model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty=handle_empty).fit(X, y, weight)
@@ -143,7 +143,7 @@ def test_density_with_a_bandwidth_for_each_column(kernel, handle_empty, rng):
 
 
 @pytest.mark.parametrize("kernel", WITH_INTEGRAL)
-def test_density_left_out(kernel, rng):
+def test_density_of_X_none_leaves_each_row_out(kernel, rng):
     X, y, _, weight = make_data(rng)
     weight[3] = 0
     kernels = PROFILES[kernel](scaled_distances(X, X, 0.8))
@@ -153,7 +153,7 @@ def test_density_left_out(kernel, rng):
     np.testing.assert_allclose(found, log(density), rtol=1e-9, atol=1e-9)
 
 
-def test_density_where_nothing_is_near():
+def test_density_far_from_all_rows():
     X = np.arange(10.0)[:, None]
     far = NadarayaWatsonRegressor(bandwidth=0.1).fit(X, X[:, 0]).score_samples([[20.0]])
     expected = -((11 / 0.1) ** 2) / 2 - np.log(0.1 * np.sqrt(2 * np.pi) * 10)
@@ -171,7 +171,7 @@ def test_density_integrates_to_one(kernel):
         assert density.sum() * 1e-3 == pytest.approx(1, abs=2e-3)
 
 
-def test_density_with_exact_columns_is_by_their_share(rng):
+def test_density_with_exact_columns_is_a_share_in_them(rng):
     X, y, Q, _ = make_data(rng)
     X[:, 1], Q[:, 1] = rng.integers(0, 2, 40), rng.integers(0, 3, 12)
     same = Q[:, 1, None] == X[:, 1]
@@ -192,7 +192,7 @@ def test_density_in_no_dimension_is_a_share(rng):
 
 
 @pytest.mark.parametrize("kernel", WITH_INTEGRAL)
-def test_density_with_a_width_for_each_query(kernel, rng):
+def test_density_with_a_width_per_query(kernel, rng):
     X, y, Q, _ = make_data(rng)
     distances = cdist(Q, X)
     width = nearest_widths(distances, 6)[:, None]
@@ -203,13 +203,13 @@ def test_density_with_a_width_for_each_query(kernel, rng):
     np.testing.assert_allclose(found, log(density), rtol=1e-9, atol=1e-9)
 
 
-def test_density_with_a_width_of_nothing_is_infinite():
+def test_density_with_zero_width_is_infinite():
     model = NadarayaWatsonRegressor(bandwidth=KNearest(2)).fit([[0.0], [0], [1]], [0, 1, 2])
     assert model.score_samples([[0.0]]) == np.inf
 
 
 @pytest.mark.parametrize("kernel", WITH_INTEGRAL)
-def test_density_with_a_width_for_each_row(kernel, rng):
+def test_density_with_a_width_per_row(kernel, rng):
     X, y, Q, weight = make_data(rng)
     factors = adaptive_factors(X, kernel, 0.9, 0.5, weight)
     kernels = PROFILES[kernel](scaled_distances(Q, X, 0.9) / factors)
@@ -236,7 +236,7 @@ def test_density_of_a_classifier_is_that_of_all_rows(rng):
         ({"kernel": "constant"}, r"a kernel with a finite integral; kernel='constant' has none"),
     ],
 )
-def test_where_there_is_no_density_there_is_no_method(Estimator, parameters, reason, rng):
+def test_methods_without_a_density_are_absent(Estimator, parameters, reason, rng):
     X, y, _, _ = make_data(rng)
     model = Estimator(**parameters).fit(X, y > 0)
     assert not hasattr(model, "score_samples")
@@ -245,7 +245,7 @@ def test_where_there_is_no_density_there_is_no_method(Estimator, parameters, rea
     assert re.search(reason, str(error.value.__cause__))
 
 
-def test_density_needs_a_function_with_an_integral(rng):
+def test_density_requires_a_function_with_an_integral(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(lambda u: 1 / (1 + u), 1.0).fit(X, y)
     with pytest.raises(ValueError, match="a finite integral; kernel='<lambda>' has none"):

@@ -1,4 +1,4 @@
-"""Displays: their artists hold the numbers that they are to show."""
+"""Displays: the artists that they draw hold the expected numbers."""
 
 import inspect
 import subprocess
@@ -81,10 +81,10 @@ def draw_explanation(data, ax=None):
 DRAW = [draw_kernels, draw_attention, draw_prediction, draw_bandwidth, draw_explanation]
 
 
-# -- the manner of displays -------------------------------------------------------------------
+# -- all displays -----------------------------------------------------------------------------
 
 
-def test_every_display_is_drawn_here(data):
+def test_all_displays_are_tested(data):
     assert {type(draw(data)).__name__ for draw in DRAW} == set(displays.__all__)
 
 
@@ -94,7 +94,7 @@ def test_matplotlib_is_loaded_on_use():
 
 
 @pytest.mark.parametrize("draw", DRAW)
-def test_without_matplotlib_the_extra_is_named(draw, data, monkeypatch):
+def test_error_without_matplotlib_names_the_extra(draw, data, monkeypatch):
     display = draw(data)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     needed = r'needs matplotlib: pip install "nwkr\[plot\]"'
@@ -105,7 +105,7 @@ def test_without_matplotlib_the_extra_is_named(draw, data, monkeypatch):
 
 
 @pytest.mark.parametrize("draw", DRAW)
-def test_a_display_draws_on_the_axes_that_are_given(draw, data):
+def test_a_display_draws_on_the_given_axes(draw, data):
     figure, ax = plt.subplots()
     display = draw(data, ax)
     assert display.ax_ is ax
@@ -115,7 +115,7 @@ def test_a_display_draws_on_the_axes_that_are_given(draw, data):
 
 
 @pytest.mark.parametrize("draw", DRAW)
-def test_a_display_holds_data_and_can_be_drawn_again(draw, data):
+def test_a_display_stores_data_and_can_be_drawn_again(draw, data):
     display = draw(data)
     stored = {name: getattr(display, name) for name in inspect.signature(type(display)).parameters}
     again = type(display)(**stored)
@@ -137,7 +137,7 @@ def test_unknown_keywords_are_refused(draw, data):
 # -- kernels ----------------------------------------------------------------------------------
 
 
-def test_a_line_is_the_profile(kernel):
+def test_each_line_is_the_profile(kernel):
     display = KernelDisplay.from_kernels(kernel, line_kwargs={"lw": 5})
     (line,) = display.lines_
     u, weights = line.get_data()
@@ -155,7 +155,7 @@ def test_equal_std_draws_a_density_of_standard_deviation_1(kernel):
     assert variance == pytest.approx(1, rel=0.01)
 
 
-def test_all_kernels_can_be_told_apart():
+def test_all_kernels_look_different():
     display = KernelDisplay.from_kernels()
     assert [line.get_label() for line in display.lines_] == list(KERNELS)
     looks = {(line.get_color(), line.get_linestyle()) for line in display.lines_}
@@ -163,7 +163,7 @@ def test_all_kernels_can_be_told_apart():
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == list(KERNELS)
 
 
-def test_kernels_without_a_standard_deviation():
+def test_equal_std_needs_a_finite_standard_deviation():
     everything_else = KernelDisplay.from_kernels(equal_std=True)
     assert everything_else.names == [name for name in KERNELS if name != "constant"]
     with pytest.raises(ValueError, match=r"finite standard deviation .* 'constant'"):
@@ -184,7 +184,7 @@ def test_kernels_may_be_functions_and_objects():
     assert KernelDisplay.from_kernels(half).names == ["half"]
 
 
-def test_bad_kernels():
+def test_bad_kernels_are_refused():
     with pytest.raises(ValueError, match="kernel must be"):
         KernelDisplay.from_kernels("gausian")
     for distance in (0, -1, np.inf, np.nan):
@@ -196,7 +196,7 @@ def test_bad_kernels():
 
 
 @pytest.mark.parametrize("sort_by", ["height", 1, np.int64(1)])
-def test_the_image_is_the_attention_sorted(data, model, sort_by):
+def test_the_image_is_the_sorted_attention(data, model, sort_by):
     X, queries = data[0].to_numpy(), data[0][::3] + 0.1
     display = AttentionDisplay.from_estimator(model, queries, sort_by=sort_by)
     expected = oracles.attention(queries, X, "gaussian", [10, 5, 20])
@@ -206,7 +206,7 @@ def test_the_image_is_the_attention_sorted(data, model, sort_by):
     assert display.ax_.get_ylabel() == "query, by height"
 
 
-def test_rows_are_sorted_by_what_tells_them_apart_most(data, model):
+def test_rows_are_sorted_by_the_first_principal_component(data, model):
     X = data[0].to_numpy() / [10, 5, 20]  # in units of the bandwidth
     queries = data[0][::4] + 0.1
     display = AttentionDisplay.from_estimator(model, queries)
@@ -220,12 +220,12 @@ def test_rows_are_sorted_by_what_tells_them_apart_most(data, model):
     shown = np.asarray(display.image_.get_array())
     rows, cols = np.argsort(display.query_values), np.argsort(display.key_values)
     np.testing.assert_array_equal(shown, display.weights[rows][:, cols])
-    along = shown @ np.arange(30)  # where a query looks, from the left
+    along = shown @ np.arange(30)  # the mean place of each query's weight, from the left
     assert np.corrcoef(along, np.arange(len(along)))[0, 1] > 0.9
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_column_without_a_number_sorts_nothing(data, model):
+def test_a_column_without_a_number_is_ignored_in_sorting(data, model):
     X, y = data
     gap = X.assign(nothing=np.nan)
     bandwidth = [10, 5, 20, 1]
@@ -251,7 +251,7 @@ def test_a_column_without_a_number_sorts_nothing(data, model):
     ],
     ids=str,
 )
-def test_whatever_the_window_rows_can_be_sorted(data, params):
+def test_rows_can_be_sorted_for_every_bandwidth(data, params):
     X, y = data
     X = X.mask(X > 30) if "metric" not in params and "bandwidth" not in params else X
     model = NadarayaWatsonRegressor(**params).fit(X, y)
@@ -261,7 +261,7 @@ def test_whatever_the_window_rows_can_be_sorted(data, params):
         assert np.isfinite(display.query_values).all()
 
 
-def test_categories_are_told_apart_and_named(data):
+def test_categories_are_sorted_and_named(data):
     X, y = data
     kind = pd.Categorical(["cat", "dog", "eel"] * 10)
     X = X[["age"]].assign(kind=kind)
@@ -279,7 +279,7 @@ def test_categories_are_told_apart_and_named(data):
     assert [text.get_text() for text in display.ax_.yaxis.get_ticklabels()] == ["unknown"]
 
 
-def test_a_single_feature_is_what_rows_are_sorted_by(data):
+def test_rows_are_sorted_by_a_single_feature(data):
     X, y = data[0][["age"]], data[1]
     display = AttentionDisplay.from_estimator(NadarayaWatsonRegressor().fit(X, y), X[:1])
     assert display.ax_.get_xlabel() == "training row, by age"
@@ -291,14 +291,14 @@ def test_a_single_feature_is_what_rows_are_sorted_by(data):
     assert AttentionDisplay.from_estimator(pipe).ax_.get_ylabel() == "query, by age"
 
 
-def test_unsorted_rows_stay_where_they_are(data, model):
+def test_unsorted_rows_keep_their_order(data, model):
     display = AttentionDisplay.from_estimator(model, data[0][:4], sort_by=None)
     expected = oracles.attention(data[0][:4], data[0], "gaussian", [10, 5, 20])
     np.testing.assert_allclose(display.image_.get_array(), expected, atol=1e-12)
     assert display.ax_.get_xlabel() == "training row"
 
 
-def test_no_queries_are_the_training_rows_left_out(data, model):
+def test_X_none_shows_the_leave_one_out_attention(data, model):
     display = AttentionDisplay.from_estimator(model, sort_by="age")
     shown = display.image_.get_array()
     order = np.argsort(data[0]["age"].to_numpy())
@@ -307,7 +307,7 @@ def test_no_queries_are_the_training_rows_left_out(data, model):
     np.testing.assert_allclose(shown, model.attention_weights()[np.ix_(order, order)])
 
 
-def test_ticks_say_what_the_feature_is(data, model):
+def test_ticks_show_values_of_the_feature(data, model):
     display = AttentionDisplay.from_estimator(model, data[0][:7], sort_by="weight")
     ascending = np.sort(data[0]["weight"])
     written = display.ax_.xaxis.get_major_formatter()
@@ -316,7 +316,7 @@ def test_ticks_say_what_the_feature_is(data, model):
     assert written(-1) == written(30) == ""
 
 
-def test_behind_a_pipeline_and_a_search(data):
+def test_attention_of_a_pipeline_and_a_search(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
     search = GridSearchCV(pipe, {"nadarayawatsonregressor__bandwidth": [0.5, 1]}, cv=2).fit(X, y)
@@ -332,7 +332,7 @@ def test_behind_a_pipeline_and_a_search(data):
     assert AttentionDisplay.from_estimator(alone, X[:5].to_numpy(), sort_by=2).feature_name == "x2"
 
 
-def test_few_large_weights_do_not_darken_the_rest():
+def test_few_large_weights_do_not_set_the_colour_scale():
     weights = np.full((40, 10), 0.1)
     weights[0] = np.eye(10)[0]
     display = AttentionDisplay(weights=weights).plot()
@@ -362,7 +362,7 @@ def test_many_rows_share_cells_that_show_the_largest_weight():
     assert few.colorbar_.ax.get_ylabel() == "attention weight"
 
 
-def test_a_norm_takes_the_place_of_the_limits():
+def test_a_norm_replaces_the_limits():
     norm = PowerNorm(0.5, 0, 0.3)
     display = AttentionDisplay(weights=np.eye(3)).plot(image_kwargs={"norm": norm})
     assert display.image_.norm is norm
@@ -380,7 +380,7 @@ def test_rows_without_weight_are_left_blank(data):
     assert nothing.image_.norm.vmax == 1
 
 
-def test_bad_sorting(data, model):
+def test_bad_sort_by_is_refused(data, model):
     for sort_by in ("size", 3, -4, 1.0):
         with pytest.raises(ValueError, match=r"sort_by must name a feature of \['age', "):
             AttentionDisplay.from_estimator(model, sort_by=sort_by)
@@ -421,7 +421,7 @@ def test_losses_are_drawn_as_losses(data):
         (lambda y, p: -np.abs(y - p).max(), None, 1, "<lambda>, leave-one-out"),
     ],
 )
-def test_scores_are_named(data, scoring, cv, sign, name):
+def test_the_axis_names_the_score(data, scoring, cv, sign, name):
     model = NadarayaWatsonRegressorCV(scoring=scoring, cv=cv, bandwidths=[2, 8, 32]).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     finite = np.isfinite(model.cv_results_["score"])
@@ -432,7 +432,7 @@ def test_scores_are_named(data, scoring, cv, sign, name):
     assert (display.dof_axis_ is None) == (cv is not None)
 
 
-def test_classifiers_have_the_log_loss(data):
+def test_classifiers_show_the_log_loss(data):
     X, y = data
     model = NadarayaWatsonClassifierCV().fit(X, y > 0)
     display = BandwidthDisplay.from_estimator(make_pipeline(model))
@@ -440,7 +440,7 @@ def test_classifiers_have_the_log_loss(data):
     assert display.ax_.get_xlabel() == "bandwidth (geometric mean of features)"
 
 
-def test_degrees_of_freedom_stand_above_their_bandwidths(data):
+def test_degrees_of_freedom_are_above_their_bandwidths(data):
     X, y = data
     model = NadarayaWatsonRegressorCV(bandwidths=[8, 2, 4]).fit(X[["age"]], y)
     display = BandwidthDisplay.from_estimator(model)
@@ -455,7 +455,7 @@ def test_degrees_of_freedom_stand_above_their_bandwidths(data):
     assert display.dof_axis_.get_xlabel() == "effective degrees of freedom"
 
 
-def test_a_projection_is_called_so(rng):
+def test_a_chosen_projection_is_named(rng):
     X = rng.normal(size=(150, 2))
     model = nwkr.NadarayaWatsonRegressorCV(degrees=[0], n_components=1)
     model.fit(X, np.sin(3 * (X[:, 0] + X[:, 1])))
@@ -464,13 +464,13 @@ def test_a_projection_is_called_so(rng):
     assert AttentionDisplay.from_estimator(model, X[:3]).weights.shape == (3, 150)
 
 
-def test_a_trend_alone_has_no_bandwidth():
+def test_a_chosen_trend_without_bandwidth_is_named():
     X, y = load_iris(return_X_y=True)
     display = BandwidthDisplay.from_estimator(nwkr.NadarayaWatsonClassifierCV().fit(X, y))
     assert display.best_.get_label() == "chosen: trend alone"
 
 
-def test_a_bandwidth_for_each_feature_stands_apart(data):
+def test_bandwidths_per_feature_are_drawn_as_a_diamond(data):
     model = NadarayaWatsonRegressorCV(per_feature=True).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     tried = model.cv_results_["bandwidth"]
@@ -503,7 +503,7 @@ def test_means_and_lines_have_a_line_each(data):
     assert set(ticks) <= set(display.lines_[model.degree_].get_xdata())
 
 
-def test_degrees_share_the_places_of_bandwidths_that_are_no_numbers(data):
+def test_degrees_share_ticks_of_bandwidths_that_are_not_numbers(data):
     bandwidths = ["scott", 0.5, KNearest(5)]
     model = nwkr.NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
@@ -513,14 +513,14 @@ def test_degrees_share_the_places_of_bandwidths_that_are_no_numbers(data):
     assert display.refined_ == []
 
 
-def test_what_was_given_is_not_what_was_found(data):
+def test_given_candidates_and_refined_ones_are_drawn_apart(data):
     model = nwkr.NadarayaWatsonRegressorCV(bandwidths=[3, 9], per_feature=True).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     assert [len(line.get_xdata()) for line in display.lines_] == [2, 2]
     assert [len(line.get_xdata()) for line in display.refined_] == [1, 1]
 
 
-def test_all_features_switched_off_stand_at_the_end():
+def test_infinite_bandwidths_are_drawn_at_the_end():
     display = BandwidthDisplay(
         bandwidths=[1.0, 2.0, np.array([np.inf, np.inf])],
         scores=[3.0, 2.0, 1.0],
@@ -532,7 +532,7 @@ def test_all_features_switched_off_stand_at_the_end():
     np.testing.assert_allclose(display.refined_[0].get_xydata(), [[4, 1]])
 
 
-def test_one_bandwidth_for_all_features_is_just_that(data):
+def test_given_numbers_are_drawn_as_a_line(data):
     display = BandwidthDisplay.from_estimator(
         NadarayaWatsonRegressorCV(bandwidths=[3, 9]).fit(*data)
     )
@@ -540,7 +540,7 @@ def test_one_bandwidth_for_all_features_is_just_that(data):
     assert display.ax_.get_xlabel() == "bandwidth"
 
 
-def test_numbers_of_neighbours(data):
+def test_numbers_of_neighbours_are_drawn_as_a_line(data):
     bandwidths = [KNearest(k) for k in (2, 5, 12)]
     display = BandwidthDisplay.from_estimator(
         NadarayaWatsonRegressorCV("tricube", bandwidths).fit(*data)
@@ -549,7 +549,7 @@ def test_numbers_of_neighbours(data):
     assert display.ax_.get_xlabel() == "k, the number of nearest rows"
 
 
-def test_all_else_stands_side_by_side(data):
+def test_mixed_candidates_are_drawn_side_by_side(data):
     bandwidths = [Adaptive(10.0, 0.5), 0, "scott", np.inf, KNearest(5)]
     model = NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
@@ -560,7 +560,7 @@ def test_all_else_stands_side_by_side(data):
     assert display.ax_.get_xscale() == "linear"
 
 
-def test_what_has_no_score_is_not_drawn():
+def test_candidates_without_a_score_are_not_drawn():
     display = BandwidthDisplay(
         bandwidths=[1.0, 2.0, 3.0, 4.0],
         scores=[np.nan, np.inf, 5.0, 4.0],
@@ -571,7 +571,7 @@ def test_what_has_no_score_is_not_drawn():
     np.testing.assert_allclose(display.dof_axis_.get_xticks(), [3, 4])
 
 
-def test_what_is_very_bad_is_out_of_sight():
+def test_very_bad_scores_are_outside_the_axes():
     scores = [1e6, 1.2, 1.1, 1.0, 1.1]
     display = BandwidthDisplay(bandwidths=[1, 2, 3, 4, 5], scores=scores, best=3).plot()
     low, high = display.ax_.get_ylim()
@@ -609,7 +609,7 @@ def test_no_legend_covers_a_score(shape):
     assert names == ["mean", "line", "one for each feature", display.best_.get_label()]
 
 
-def test_bad_searches(data, model):
+def test_bad_searches_are_refused(data, model):
     for estimator in (model, NadarayaWatsonRegressorCV(), make_pipeline(StandardScaler())):
         with pytest.raises(
             ValueError, match="estimator must be a fitted NadarayaWatsonRegressorCV"
@@ -620,7 +620,7 @@ def test_bad_searches(data, model):
 # -- predictions ------------------------------------------------------------------------------
 
 
-def test_a_curve_with_all_around_it(data):
+def test_a_curve_with_points_band_and_truth(data):
     X, y = data[0][["age"]], data[1]
     model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, y)
     ends = {}
@@ -658,7 +658,7 @@ def test_the_legend_covers_no_point(rng):
     assert display.ax_.get_window_extent().count_contains(points) == 500
 
 
-def test_bands_are_what_the_estimator_says(data):
+def test_bands_equal_those_of_the_estimator(data):
     X, y = data[0][["age"]], data[1]
     model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, y)
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=0.3)).fit(X, y)
@@ -683,7 +683,7 @@ def test_bands_are_what_the_estimator_says(data):
         assert names == ["± 1 standard deviation", "quantiles, 80%", "interval, 80%"]
 
 
-def test_one_of_several_outputs(data):
+def test_target_selects_one_of_several_outputs(data):
     X, y = data[0][["age"]], data[1]
     both = pd.DataFrame({"speed": y, "power": -y})
     model = NadarayaWatsonRegressor(bandwidth=3.0).fit(X, both)
@@ -720,7 +720,7 @@ def test_two_features_make_a_surface(data):
     assert display.points_[0].norm is display.surface_.norm
     assert display.colorbar_.ax.get_ylabel() == "speed"
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("age", "weight")
-    # Higher where the ages are: the surface is not drawn on its side.
+    # The surface is higher at high ages, so the axes are not swapped.
     inside = display.surface_.get_paths()[-2].get_extents()
     assert inside.x0 > np.median(X["age"])
     assert display.plot(colorbar=False).colorbar_ is None
@@ -743,7 +743,7 @@ def test_other_features_are_held_at_their_median(data, model):
 
 @pytest.fixture
 def classes(rng):
-    """Rows of two features, and three classes that each have a corner."""
+    """Rows of two features, and three classes with a corner each."""
     X = np.concatenate([rng.normal(size=(20, 2)) + corner for corner in ([0, 0], [4, 0], [0, 4])])
     return X, np.repeat(["blue", "orange", "green"], 20)
 
@@ -767,7 +767,7 @@ def test_probability_of_one_class(classes):
     assert [len(points.get_offsets()) for points in display.points_] == [20, 20, 20]
 
 
-def test_all_of_three_classes_over_one_feature(classes):
+def test_three_classes_over_one_feature(classes):
     X, y = classes[0][:, [1]], classes[1]
     model = NadarayaWatsonClassifier(bandwidth=0.7).fit(X, y)
     display = PredictionDisplay.from_estimator(model, X, y)
@@ -782,7 +782,7 @@ def test_all_of_three_classes_over_one_feature(classes):
     assert display.ax_.get_ylabel() == "probability"
 
 
-def test_all_of_three_classes_over_two_features(classes):
+def test_three_classes_over_two_features(classes):
     X, y = classes
     model = NadarayaWatsonClassifier(bandwidth=0.5).fit(X, y)
     display = PredictionDisplay.from_estimator(model, X, y, grid_resolution=120)
@@ -792,7 +792,7 @@ def test_all_of_three_classes_over_two_features(classes):
     image = display.surface_.get_array()
     colors = [to_rgb(points.get_facecolor()[0, :3]) for points in display.points_]
     for corner, color in zip([image[0, 0], image[-1, 0], image[0, -1]], colors):
-        # Paler than the points, and nearest to those of its class.
+        # The colour is paler than the points, and nearest to that of its class.
         distances = [np.linalg.norm(1 - (1 - np.array(c)) * 0.6 - corner) for c in colors]
         assert np.argmin(distances) == colors.index(color)
     marks = {points.get_paths()[0].vertices.tobytes() for points in display.points_}
@@ -803,7 +803,7 @@ def test_all_of_three_classes_over_two_features(classes):
         np.testing.assert_allclose(first, second, atol=0.05)
 
 
-def test_what_is_the_same_everywhere_is_drawn(classes):
+def test_constant_predictions_are_drawn(classes):
     X = classes[0]
     level = NadarayaWatsonRegressor().fit(X, np.full(60, 7.0))
     display = PredictionDisplay.from_estimator(level, X, np.full(60, 7.0), grid_resolution=9)
@@ -813,7 +813,7 @@ def test_what_is_the_same_everywhere_is_drawn(classes):
     assert display.boundaries_ == []
 
 
-def test_what_is_unknown_is_left_blank(classes):
+def test_unknown_predictions_are_left_blank(classes):
     X = classes[0]
     model = NadarayaWatsonRegressor("boxcar", 0.3, handle_empty="nan").fit(X, X[:, 0])
     display = PredictionDisplay.from_estimator(model, X, X[:, 0], grid_resolution=30)
@@ -827,7 +827,7 @@ def test_what_is_unknown_is_left_blank(classes):
     assert np.ma.getmaskarray(image).any(axis=2).sum() == unknown.sum()
 
 
-def test_frames_of_polars(data):
+def test_polars_frames_are_drawn(data):
     X, y = pl.DataFrame(data[0]), data[1]
     model = NadarayaWatsonRegressor(bandwidth=10.0).fit(X, y)
     display = PredictionDisplay.from_estimator(model, X, y, features="age")
@@ -836,7 +836,7 @@ def test_frames_of_polars(data):
     assert len(ExplanationDisplay.from_estimator(model, X[:1], top_k=4).rows) == 4
 
 
-def test_any_estimator_will_do(data):
+def test_other_estimators_are_drawn(data):
     from sklearn.linear_model import LinearRegression
 
     X, y = data
@@ -845,7 +845,7 @@ def test_any_estimator_will_do(data):
     assert np.ptp(np.diff(display.prediction)) < 1e-12
 
 
-def test_bad_predictions(data, classes):
+def test_bad_parameters_of_predictions_are_refused(data, classes):
     X, y = data
     model = NadarayaWatsonRegressor().fit(X, y)
     draw = PredictionDisplay.from_estimator
@@ -896,7 +896,7 @@ def test_bars_are_the_largest_weights(data, model):
     assert f"{weights[largest].sum():.0%}" in title
 
 
-def test_bars_have_the_colours_of_classes(classes):
+def test_bars_have_the_colours_of_their_classes(classes):
     X, y = classes
     model = NadarayaWatsonClassifier(bandwidth=2.0).fit(X, y)
     display = ExplanationDisplay.from_estimator(model, [[2.0, 1.0]], top_k=12)
@@ -914,7 +914,7 @@ def test_bars_have_the_colours_of_classes(classes):
     assert f"prediction: {model.predict([[2.0, 1.0]])[0]} (" in display.ax_.get_title("left")
 
 
-def test_weights_of_lines_are_called_effective(data):
+def test_weights_of_lines_are_named_effective(data):
     X, y = data[0], data[1]
     for degree, name in ((0, "attention weight"), (1, "effective weight")):
         model = NadarayaWatsonRegressor(degree=degree).fit(X, y)
@@ -953,7 +953,7 @@ def test_a_logit_is_explained_in_parts(classes, named):
 
 @pytest.mark.parametrize("top_k", [1, 12, 30])
 @pytest.mark.parametrize("given", [False, True])
-def test_what_stands_beside_bars_does_not_overlap(data, top_k, given):
+def test_labels_beside_bars_do_not_overlap(data, top_k, given):
     X, y = data
     X = X.set_axis(
         [f"row {number}, which has a rather long name of its own" for number in range(30)]
@@ -975,7 +975,7 @@ def test_what_stands_beside_bars_does_not_overlap(data, top_k, given):
     assert len(display.ax_.get_yticklabels()[0].get_text()) == 40
 
 
-def test_explanation_behind_a_pipeline(data):
+def test_explanation_of_a_pipeline(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=1.0)).fit(X, y)
     display = ExplanationDisplay.from_estimator(pipe, X[:1], top_k=3, bar_kwargs={"color": "red"})
@@ -985,7 +985,7 @@ def test_explanation_behind_a_pipeline(data):
     assert {bar.get_facecolor() for bar in display.bars_} == {(1, 0, 0, 1)}
 
 
-def test_bad_explanations(data, model):
+def test_bad_explanations_are_refused(data, model):
     X, y = data
     shapes = [(None, "None"), (X[:2], r"shape \(2, 3\)"), (X.iloc[0], r"shape \(3,\)")]
     for rows, came in shapes:

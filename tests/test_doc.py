@@ -1,4 +1,4 @@
-"""The documentation: its code runs, its lists are complete, its version is the package's."""
+"""The documentation: its code runs, its lists are complete, and its version is the package's."""
 
 import doctest
 import re
@@ -25,7 +25,7 @@ PAGES = [page for page in WRITTEN if ">>>" in read(page)]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_code_gives_what_is_shown(page):
+def test_code_gives_the_output_shown(page):
     if "import torch" in read(page):
         pytest.importorskip("torch")
         if not HAS_NAMESPACES:
@@ -53,7 +53,7 @@ def test_the_table_of_kernels_is_the_registry():
     assert rows == list(kernels.KERNELS)
 
 
-def test_the_kernel_that_is_shown_is_in_the_source():
+def test_the_kernel_shown_is_in_the_source():
     page, source = read("adding_a_kernel.rst"), read("../nwkr/kernels.py")
     profiles = read("../nwkr/_profiles.py")
     functions = re.findall(r":pyobject: (\w+)", page)
@@ -64,7 +64,7 @@ def test_the_kernel_that_is_shown_is_in_the_source():
     assert all(source.count(line) == 1 for line in lines)
 
 
-def test_the_api_page_lists_what_is_public():
+def test_the_api_page_lists_all_public_names():
     listed = re.findall(r"^   ((?:kernels\.|bandwidths\.|displays\.)?\w+)$", read("api.rst"), re.M)
     estimators = {name for name in nwkr.__all__ if name.startswith("NadarayaWatson")}
     of_kernels = {f"kernels.{name}" for name in kernels.__all__}

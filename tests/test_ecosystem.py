@@ -1,4 +1,4 @@
-"""At work among scikit-learn's tools, and with every kind of table and store."""
+"""Use with scikit-learn's tools, and with all kinds of tables and storage."""
 
 import pickle
 
@@ -44,7 +44,7 @@ BOTH = (NadarayaWatsonRegressor, NadarayaWatsonClassifier)
 
 @pytest.fixture
 def data(rng):
-    """Training rows, targets for a regressor, labels for a classifier, weights, queries."""
+    """Training rows, targets for a regressor, labels for a classifier, weights and queries."""
     X = rng.normal(size=(60, 2)) * [1.0, 20.0]
     y = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=60)
     return X, y, np.digitize(y, [-0.5, 0.5]), rng.uniform(size=60), 2 * X[:15] + 0.1
@@ -57,7 +57,7 @@ def pooled(model, X):
 # -- search -------------------------------------------------------------------------------
 
 
-def test_pipeline(Estimator, data):
+def test_pipeline_passes_weights(Estimator, data):
     X, y, labels, weight, queries = data
     targets = y if Estimator is NadarayaWatsonRegressor else labels
     pipeline = Pipeline([("scale", StandardScaler()), ("pool", Estimator(bandwidth=0.4))])
@@ -88,7 +88,7 @@ def test_grid_search(Estimator, data):
     by_hand = Estimator(**best)
     assert_allclose(search.best_score_, cross_val_score(by_hand, X, targets, cv=3).mean())
     assert_array_equal(search.predict(X), by_hand.fit(X, targets).predict(X))
-    # Only the first column matters, and the array says so.
+    # Only the first column matters, and the chosen array says so.
     assert (
         search.best_score_
         > scores[[p["bandwidth"] is np.inf for p in search.cv_results_["params"]]].max()
@@ -237,7 +237,7 @@ def test_permutation_importance(Estimator, data):
     found = permutation_importance(
         model, X, targets, n_repeats=3, random_state=0, sample_weight=weight
     )
-    assert_array_equal(found.importances[1], 0)  # the column that does not count
+    assert_array_equal(found.importances[1], 0)  # the irrelevant column
     assert (found.importances[0] > 0.1).all()
 
 
@@ -271,7 +271,7 @@ def test_metadata_routing(Estimator, data):
             scaler.transform(X), targets, sample_weight=weight
         )
 
-        # Around the model alone: scikit-learn 1.6 cannot ask a pipeline's score for weights.
+        # scikit-learn 1.6 cannot pass weights to the score of a pipeline
         search = GridSearchCV(model, {"bandwidth": [0.3, 1.0]}, cv=KFold(3))
         search.fit(X, targets, sample_weight=weight)
         for bandwidth, score in zip((0.3, 1.0), search.cv_results_["mean_test_score"]):
@@ -286,12 +286,12 @@ def test_metadata_routing(Estimator, data):
 
 
 def scaled_erfc(u):
-    """A kernel that pickles by its name."""
+    """A kernel that pickles by name."""
     return erfc(u / 2)
 
 
 def half_spread(X, sample_weight):
-    """A rule that pickles by its name."""
+    """A rule that pickles by name."""
     return X.std(axis=0) / 2
 
 
@@ -315,7 +315,7 @@ def test_clone(Estimator, params, data):
         assert getattr(model, name) is value
     model.fit(X, labels)
     for name, value in params.items():
-        assert getattr(model, name) is value  # fit rewrites no parameter
+        assert getattr(model, name) is value  # fit changes no parameter
     again = clone(model)
     assert not hasattr(again, "bandwidth_")
     assert_array_equal(pooled(again.fit(X, labels), X), pooled(model, X))
@@ -384,7 +384,7 @@ TABLES = {
 
 @pytest.mark.parametrize("kernel", ["gaussian", "boxcar"])
 @pytest.mark.parametrize("table", TABLES)
-def test_tables(Estimator, kernel, table, data):
+def test_tables_equal_arrays(Estimator, kernel, table, data):
     X, y, labels, weight, queries = data
     targets = y if Estimator is NadarayaWatsonRegressor else labels
     frame, column = TABLES[table]
@@ -445,14 +445,14 @@ def test_float32(Estimator, kernel, dtypes, data):
         assert model.bandwidth_.dtype == np.float64
         for Q in (queries, None):
             found = pooled(model, Q if Q is None else Q.astype(dtypes[1]))
-            # Targets that are no real numbers hold no more digits than the rows.
+            # Integer and float32 targets hold no more digits than the rows.
             short = dtypes[0] == "f4" and targets is labels
             assert found.dtype == (np.float32 if short else np.float64)
-            # On the edge of the boxcar a last digit may decide.
+            # On the edge of the boxcar, the last digit may decide.
             assert_allclose(found, pooled(expected, Q), rtol=1e-3, atol=2e-4)
 
 
-def test_integer_rows(Estimator, kernel, rng):
+def test_integer_rows_equal_floats(Estimator, kernel, rng):
     X, labels = rng.integers(-5, 5, size=(40, 2)), rng.integers(3, size=40)
     for dtype in (np.int64, np.int8, np.uint8, bool):
         given = np.abs(X).astype(dtype)
@@ -461,10 +461,10 @@ def test_integer_rows(Estimator, kernel, rng):
         assert_array_equal(pooled(model, given), pooled(expected, given.astype(float)))
 
 
-# -- real data ----------------------------------------------------------------------------
+# -- accuracy -----------------------------------------------------------------------------
 
 
-def test_learns(data):
+def test_scores_beat_the_baseline(data):
     X, y, labels, *_ = data
     regressor = NadarayaWatsonRegressor(bandwidth=[0.15, np.inf])
     found = cross_val_predict(regressor, X, y, cv=5)

@@ -1,4 +1,4 @@
-"""The rows behind predictions, and their slopes."""
+"""Explanations of predictions by training rows, and slopes of predictions."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def make_data(rng, n=30, n_outputs=None):
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
-def test_rows_are_those_of_the_largest_weights(kernel, handle_empty, rng):
+def test_rows_have_the_largest_weights(kernel, handle_empty, rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, 0.8, handle_empty=handle_empty).fit(X, y)
     table = model.explain(Q, top_k=4)
@@ -43,7 +43,7 @@ def test_rows_are_those_of_the_largest_weights(kernel, handle_empty, rng):
     assert table["query"].is_monotonic_increasing
 
 
-def test_of_equal_weights_the_first_rows_come_first():
+def test_ties_are_in_the_order_of_rows():
     model = NadarayaWatsonRegressor("boxcar", 5.0).fit([[i % 3] for i in range(30)], range(30))
     assert model.explain([[0], [1]], top_k=4)["row"].tolist() == [0, 1, 2, 3] * 2
 
@@ -57,7 +57,7 @@ def test_contributions_of_all_rows_sum_to_the_prediction(kernel, rng):
         np.testing.assert_allclose(sums, model.predict(Q), rtol=1e-10)
 
 
-def test_rows_left_out(rng):
+def test_explanations_of_X_none_leave_each_row_out(rng):
     X, y, _ = make_data(rng)
     weight = np.arange(30) % 4 * 1.0
     table = NadarayaWatsonRegressor().fit(X, y, weight).explain(None, top_k=None)
@@ -80,7 +80,7 @@ def test_contributions_of_a_class_sum_to_its_probability(estimator, rng):
     np.testing.assert_allclose(sums, model.predict_proba(Q), rtol=1e-10)
 
 
-def test_names_survive(rng):
+def test_names_are_kept(rng):
     X, y, Q = make_data(rng, n_outputs=2)
     days = pd.date_range("2020-01-01", periods=30)
     X = pd.DataFrame(X, index=days, columns=["a", "b", "c"])
@@ -103,7 +103,7 @@ def test_names_survive(rng):
     np.testing.assert_array_equal(again["output"], [0, 0, 1, 1] * 7)
 
 
-def test_values_are_the_targets_to_the_last_digit(rng):
+def test_values_are_the_targets_bit_for_bit(rng):
     X, y, Q = make_data(rng)
     y = y.round(1) + 0.1
     table = NadarayaWatsonRegressor().fit(X, y).explain(Q)
@@ -111,13 +111,13 @@ def test_values_are_the_targets_to_the_last_digit(rng):
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.5, "all"])
-def test_a_number_of_rows_is_positive(wrong, rng):
+def test_top_k_must_be_a_positive_integer(wrong, rng):
     X, y, Q = make_data(rng)
     with pytest.raises(ValueError, match="top_k must be None or a positive integer; got"):
         NadarayaWatsonRegressor().fit(X, y).explain(Q, top_k=wrong)
 
 
-def test_few_rows_are_listed_whole(rng):
+def test_few_rows_are_all_listed(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor().fit(X[:3], y[:3])
     table = model.explain(Q)  # five by default, at most
@@ -126,7 +126,7 @@ def test_few_rows_are_listed_whole(rng):
     np.testing.assert_allclose(sums, model.predict(Q), rtol=1e-12)
 
 
-def test_nothing_cannot_be_explained(rng):
+def test_a_query_without_weight_has_no_explanation(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor("boxcar", 1e-3, handle_empty="nan").fit(X, y)
     assert len(model.explain(Q)) == 0
@@ -138,7 +138,7 @@ def test_nothing_cannot_be_explained(rng):
 
 
 def differences(predict, Q):
-    """Central differences of the sixth order, (n_queries, n_features, n_values), of one call."""
+    """Central differences of sixth order, (n_queries, n_features, n_values), from one call."""
     (n_queries, n_features), step = np.shape(Q), 1e-4
     reach, factors = np.array([3, 2, 1, -1, -2, -3]), np.array([1, -9, 45, -45, 9, -1]) / 60
     steps = step * reach[:, None] * np.eye(n_features)[:, None]
@@ -154,7 +154,7 @@ def differences(predict, Q):
 )
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_are_those_of_the_predictions(kernel, bandwidth, handle_empty, rng):
+def test_slopes_equal_differences_of_predictions(kernel, bandwidth, handle_empty, rng):
     X, y, Q = make_data(rng, n_outputs=2)
     Q = np.vstack([Q[:4], [[30, 1, 1]]])
     model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty=handle_empty)
@@ -165,7 +165,7 @@ def test_slopes_are_those_of_the_predictions(kernel, bandwidth, handle_empty, rn
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_of_probabilities(kernel, rng):
+def test_slopes_of_probabilities_equal_differences(kernel, rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonClassifier(kernel, 1.5).fit(X, np.digitize(y, [-0.5, 0.5]))
     slopes = model.gradient(Q)
@@ -175,7 +175,7 @@ def test_slopes_of_probabilities(kernel, rng):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_left_out(kernel, rng):
+def test_slopes_of_X_none_leave_each_row_out(kernel, rng):
     X, y, _ = make_data(rng)
     slopes = NadarayaWatsonRegressor(kernel, 1.5).fit(X, y).gradient(None)
     for number in range(30):
@@ -184,7 +184,7 @@ def test_slopes_left_out(kernel, rng):
         np.testing.assert_allclose(slopes[number], alone.gradient(X[[number]])[0], atol=1e-10)
 
 
-def test_slopes_where_columns_match_exactly(rng):
+def test_slopes_with_exact_columns(rng):
     X, y, Q = make_data(rng)
     X[:, 1], Q[:, 1] = rng.integers(0, 2, 30), [0, 1, 0, 1, 0, 1, 7]
     for kernel in DIFFERENTIABLE:
@@ -196,18 +196,18 @@ def test_slopes_where_columns_match_exactly(rng):
 
 @pytest.mark.parametrize("place", [0.3, 30.0, 1e4])
 @pytest.mark.parametrize("name", ["gaussian", "exponential"])
-def test_slopes_far_from_everything(name, place):
-    # Two rows: the weights follow the logistic function of the difference of distances.
+def test_slopes_far_from_all_rows(name, place):
+    # With two rows, the weights follow the logistic function of the difference of distances.
     X, y = np.array([[0.0], [1.0]]), np.array([0.0, 1.0])
     found = NadarayaWatsonRegressor(name, 0.5).fit(X, y).gradient([[-place]])
     if name == "gaussian":
         odds = np.exp((place**2 - (place + 1) ** 2) / 2 / 0.25)
         np.testing.assert_allclose(found, [[odds / (1 + odds) ** 2 / 0.25]], rtol=1e-9)
-    else:  # the difference is the same all along
+    else:  # here the difference is constant
         np.testing.assert_allclose(found, 0, atol=1e-9)
 
 
-def test_slopes_do_not_cancel_far_from_the_centre(rng):
+def test_slopes_of_shifted_rows_keep_their_digits(rng):
     X, y, Q = make_data(rng)
     Q, away = np.vstack([Q, X[:3]]), np.array([1e6, 0, 0])
     both = np.vstack([X, X + away])
@@ -225,14 +225,14 @@ def test_slopes_of_a_constant_are_zero(rng):
         assert (slopes == 0).all()
 
 
-def test_slopes_of_float32(rng):
+def test_slopes_of_float32_are_float32(rng):
     X, y, Q = (array.astype("float32") for array in make_data(rng))
     narrow = NadarayaWatsonRegressor("biweight", 1.5).fit(X, y).gradient(Q)
     wide = NadarayaWatsonRegressor("biweight", 1.5).fit(X.astype(float), y).gradient(Q)
     np.testing.assert_allclose(narrow, wide, rtol=1e-12, atol=1e-12)
 
 
-def test_slopes_of_the_plain_formula(rng):
+def test_slopes_equal_the_plain_formula(rng):
     X, y, Q = make_data(rng)
     weights = attention(Q, X, "gaussian", [0.5, 1.0, 2.0])
     residuals = y - (weights @ y)[:, None]
@@ -246,7 +246,7 @@ def test_slopes_of_the_plain_formula(rng):
         np.testing.assert_allclose(model.fit(X, y).gradient(Q), expected, rtol=1e-9)
 
 
-def test_slopes_of_a_kernel_of_ones_own(rng):
+def test_slopes_of_a_custom_kernel(rng):
     X, y, Q = make_data(rng)
     kernel = Kernel("cauchy", lambda u2: 1 / (1 + u2), derivative=lambda u2: -1 / (1 + u2) ** 2)
     model = NadarayaWatsonRegressor(kernel).fit(X, y)
@@ -255,13 +255,13 @@ def test_slopes_of_a_kernel_of_ones_own(rng):
 
 
 @pytest.mark.parametrize("kernel", ["boxcar", lambda u: 1 / (1 + u)], ids=["boxcar", "function"])
-def test_slopes_need_a_derivative(kernel, rng):
+def test_slopes_require_a_derivative(kernel, rng):
     X, y, Q = make_data(rng)
     with pytest.raises(ValueError, match="gradient needs a kernel with a derivative; kernel="):
         NadarayaWatsonRegressor(kernel).fit(X, y).gradient(Q)
 
 
-def test_slopes_need_columns_and_a_fixed_bandwidth(rng):
+def test_slopes_require_columns_and_a_fixed_bandwidth(rng):
     X, y, Q = make_data(rng)
     with pytest.raises(ValueError, match="gradient needs metric='euclidean'; got metric='cosine'"):
         NadarayaWatsonRegressor(metric="cosine").fit(X, y).gradient(Q)
@@ -274,7 +274,7 @@ def test_slopes_need_columns_and_a_fixed_bandwidth(rng):
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan", "error"])
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_slopes_where_no_column_has_one(kernel, handle_empty, algorithm, rng):
+def test_slopes_are_0_where_all_columns_are_exact_or_off(kernel, handle_empty, algorithm, rng):
     X, y, _ = make_data(rng, n_outputs=2)
     options = {"handle_empty": handle_empty, "algorithm": algorithm}
     wide = NadarayaWatsonRegressor(kernel, np.inf, **options).fit(X, y)
@@ -294,10 +294,10 @@ def test_slopes_where_no_column_has_one(kernel, handle_empty, algorithm, rng):
         np.testing.assert_array_equal(exact.gradient(apart), np.full((4, 3, 3), stands_in))
 
 
-# -- behind other steps --------------------------------------------------------------------
+# -- models in pipelines -------------------------------------------------------------------
 
 
-def test_methods_behind_the_steps_of_a_pipeline(rng):
+def test_methods_of_the_last_step_of_a_pipeline(rng):
     X, y, Q = make_data(rng)
     pipe = make_pipeline(StandardScaler(), PCA(2), NadarayaWatsonRegressor()).fit(X, y)
     model, before = pipe[-1], pipe[:-1].transform(Q)
@@ -307,12 +307,12 @@ def test_methods_behind_the_steps_of_a_pipeline(rng):
     assert model.predict_interval(before).shape == (7, 2)
     sums = model.explain(before, top_k=None).groupby("query")["contribution"].sum()
     np.testing.assert_allclose(sums, pipe.predict(Q), rtol=1e-10)
-    # The slope by the columns of X is that by those of the last step, times what came before.
+    # The slope by the columns of X is that by the scaled columns, divided by the scale.
     whole = model.gradient(before) @ (pipe[1].components_ / pipe[0].scale_)
     np.testing.assert_allclose(whole, differences(pipe.predict, Q)[:, :, 0], atol=1e-7)
 
 
-def test_names_go_through_a_pipeline(rng):
+def test_names_pass_through_a_pipeline(rng):
     X, y, _ = make_data(rng)
     days = pd.date_range("2020-01-01", periods=30)
     X = pd.DataFrame(X, index=days, columns=["a", "b", "c"])

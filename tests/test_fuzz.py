@@ -1,15 +1,15 @@
-"""Problems of the fuzz that failed once."""
+"""Random problems that failed in an earlier version."""
 
 import mpmath
 import pytest
 from fuzz import check
 
-# Lines without any row, beside one row, beside a far one and out of range; the k-th row under the
-# cosine, and rows of the same direction.
+# These problems have lines without any row, beside one row, beside a far row and out of range, the
+# k-th nearest row under the cosine kernel, and rows of the same direction.
 SEEDS = [23, 45, 459, 1630, 2002, 405, 571]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_failed_once(seed):
+def test_problems_that_once_failed(seed):
     with mpmath.workdps(50):
         assert check(seed, {}) == ""

@@ -1,4 +1,4 @@
-"""Prediction intervals: exactly those of n fits, and they cover what they say."""
+"""Prediction intervals: equal to those of n fits, and they reach their coverage."""
 
 from functools import cache
 
@@ -24,7 +24,7 @@ def make_data(rng, n=24, n_outputs=None):
 
 
 def without_each(model, X, y, weight=None):
-    """Estimators that are fitted without one row each."""
+    """Estimators fitted without one row each."""
     n = len(X)
     weight = np.ones(n) if weight is None else weight
     others = [np.arange(n) != i for i in range(n)]
@@ -56,7 +56,7 @@ def by_refits(model, X, y, Q, coverage, weight=None, scaled=False, models=None):
 
 
 def order_statistic(numbers, counts, coverage):
-    """The ceil(coverage (n + 1))-th smallest, counted by weight; NaN is the largest."""
+    """The ceil(coverage (n + 1))-th smallest number, counted by weight; NaN is the largest."""
     numbers = np.where(np.isnan(numbers), np.inf, numbers)
     counted, wanted = 0, coverage * (counts.sum() + 1) * (1 - 1e-12)
     for number in np.argsort(numbers):
@@ -68,7 +68,7 @@ def order_statistic(numbers, counts, coverage):
 
 @pytest.mark.parametrize(
     ("bandwidth", "handle_empty"),
-    # The wide windows are never empty.
+    # Wide windows are never empty.
     [
         (0.3, "nearest"),
         (0.3, "mean"),
@@ -78,7 +78,7 @@ def order_statistic(numbers, counts, coverage):
     ],
     ids=str,
 )
-def test_intervals_are_those_of_n_fits(kernel, bandwidth, handle_empty, rng):
+def test_intervals_equal_those_of_n_fits(kernel, bandwidth, handle_empty, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(kernel, bandwidth, handle_empty=handle_empty).fit(X, y)
     models = without_each(model, X, y)
@@ -91,7 +91,7 @@ def test_intervals_are_those_of_n_fits(kernel, bandwidth, handle_empty, rng):
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
 @pytest.mark.parametrize("bandwidth", [0.5, KNearest(6)], ids=str)
 @pytest.mark.parametrize("name", ["gaussian", "boxcar", "biweight"])
-def test_weighted_intervals_are_those_of_n_fits(name, bandwidth, method, rng):
+def test_weighted_intervals_equal_those_of_n_fits(name, bandwidth, method, rng):
     X, y, Q, weight = make_data(rng)
     model = NadarayaWatsonRegressor(name, bandwidth).fit(X, y, weight)
     expected = by_refits(model, X, y, Q, 0.75, weight, scaled=method == "scaled")
@@ -99,7 +99,7 @@ def test_weighted_intervals_are_those_of_n_fits(name, bandwidth, method, rng):
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_rows_without_weight_are_absent(rng):
+def test_rows_without_weight_are_ignored(rng):
     X, y, Q, weight = make_data(rng)
     weight[::5] = 0
     present = weight > 0
@@ -108,7 +108,7 @@ def test_rows_without_weight_are_absent(rng):
     np.testing.assert_allclose(whole.predict_interval(Q), part.predict_interval(Q), rtol=1e-12)
 
 
-def test_weights_all_alike_count_as_rows(rng):
+def test_equal_weights_count_as_rows(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5)
     by_twos = model.fit(X, y, np.full(24, 2.0)).predict_interval(Q, 0.9)
@@ -117,7 +117,7 @@ def test_weights_all_alike_count_as_rows(rng):
 
 @pytest.mark.parametrize("metric", ["cityblock", "precomputed"])
 @pytest.mark.parametrize("bandwidth", [0.7, KNearest(5)], ids=str)
-def test_intervals_under_other_metrics(metric, bandwidth, rng):
+def test_intervals_with_other_metrics(metric, bandwidth, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor("tricube", bandwidth, metric="cityblock").fit(X, y)
     expected = by_refits(model, X, y, Q, 0.8)
@@ -128,7 +128,7 @@ def test_intervals_under_other_metrics(metric, bandwidth, rng):
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled", "quantile"])
-def test_intervals_of_several_outputs_are_those_of_each(method, rng):
+def test_intervals_of_several_outputs_equal_those_of_each(method, rng):
     X, Y, Q, _ = make_data(rng, n_outputs=3)
     together = NadarayaWatsonRegressor(bandwidth=0.7).fit(X, Y).predict_interval(Q, 0.8, method)
     assert together.shape == (7, 2, 3)
@@ -139,7 +139,8 @@ def test_intervals_of_several_outputs_are_those_of_each(method, rng):
 
 
 def test_duplicates_share_a_window(rng):
-    # A sole pair of rows in the window: half the weight each, or with one gone all of it.
+    # A pair of rows alone in the window: half the weight each, or all of it with the other left
+    # out.
     X, y = np.r_[0, 0, 5, 5, 9.0][:, None], np.r_[1, 3, 4, 8, 2.0]
     model = NadarayaWatsonRegressor("boxcar", 1.0).fit(X, y)
     found = model.predict_interval([[0.0], [5], [9]], 0.5)
@@ -155,14 +156,14 @@ def test_quantile_intervals_are_conditional_quantiles(rng):
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
-def test_where_nothing_is_known_intervals_are_not(method, rng):
+def test_empty_neighbourhoods_have_no_intervals(method, rng):
     X, y, _, _ = make_data(rng)
     model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="nan").fit(X, y)
     assert np.isnan(model.predict_interval([[50.0, 0.0]], method=method)).all()
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
-def test_too_few_rows_give_no_bounds(method, rng):
+def test_too_few_rows_give_infinite_intervals(method, rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor()
     assert np.isinf(model.fit(X[:8], y[:8]).predict_interval(Q, 0.9, method)).all()
@@ -172,8 +173,8 @@ def test_too_few_rows_give_no_bounds(method, rng):
 
 
 @pytest.mark.parametrize("counts", [np.ones(99), np.repeat([1.0, 2.0], [51, 24])], ids=["1", "2"])
-def test_rounding_does_not_ask_for_one_row_more(counts):
-    """0.55 times 100 is a little more than 55 in floats."""
+def test_rounding_of_the_coverage_requires_no_further_row(counts):
+    """In floats, 0.55 times 100 is a little more than 55."""
     reach = np.arange(1.0, len(counts) + 1)[None]
     lower, upper = jackknife_limits(np.zeros_like(reach), reach, counts, 0.55)
     expected = 1 + np.searchsorted(counts.cumsum(), 55)
@@ -181,7 +182,7 @@ def test_rounding_does_not_ask_for_one_row_more(counts):
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
-def test_a_constant_has_an_interval_of_no_width(kernel, method, rng):
+def test_a_constant_has_intervals_of_zero_width(kernel, method, rng):
     X, _, Q, _ = make_data(rng)
     found = (
         NadarayaWatsonRegressor(kernel).fit(X, np.full(24, 0.1)).predict_interval(Q, 0.9, method)
@@ -189,7 +190,7 @@ def test_a_constant_has_an_interval_of_no_width(kernel, method, rng):
     np.testing.assert_array_equal(found, np.full((7, 2), 0.1))
 
 
-def test_intervals_move_and_stretch_with_the_targets(rng):
+def test_intervals_shift_and_scale_with_the_targets(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.7)
     for method in ("jackknife+", "scaled"):
@@ -198,14 +199,14 @@ def test_intervals_move_and_stretch_with_the_targets(rng):
         np.testing.assert_allclose((moved - 1e6) * 1e3, found, atol=1e-6)
 
 
-def test_intervals_of_a_search_are_those_of_its_bandwidth(rng):
+def test_intervals_of_a_search_use_its_bandwidth(rng):
     X, y, Q, _ = make_data(rng)
     chosen = NadarayaWatsonRegressorCV().fit(X, y)
     plain = NadarayaWatsonRegressor(bandwidth=chosen.bandwidth_).fit(X, y)
     np.testing.assert_array_equal(chosen.predict_interval(Q), plain.predict_interval(Q))
 
 
-def test_threads_and_blocks_do_not_matter(rng):
+def test_threads_and_blocks_do_not_change_intervals(rng):
     X, y = rng.standard_normal((300, 2)), rng.standard_normal(300)
     model = NadarayaWatsonRegressor("epanechnikov", 0.3, n_jobs=1).fit(X, y)
     Q = rng.standard_normal((200, 2))
@@ -220,7 +221,7 @@ def test_threads_and_blocks_do_not_matter(rng):
 
 @cache
 def simulated_coverage(method, noise, n_sets=200, n=100):
-    """Mean share of new targets that intervals of coverage 0.9 hold, by thirds of the range."""
+    """Mean share of new targets within intervals of coverage 0.9, by thirds of the range."""
     rng = np.random.default_rng(7)
     held = np.empty((n_sets, 3))
     for number in range(n_sets):
@@ -243,11 +244,11 @@ def growing(x):
 
 @pytest.mark.parametrize("noise", [even, growing])
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
-def test_coverage_is_what_was_asked_for(method, noise):
+def test_coverage_is_reached(method, noise):
     assert 0.88 <= simulated_coverage(method, noise).mean() <= 0.94
 
 
-def test_only_scaled_intervals_cover_alike_everywhere():
+def test_only_scaled_intervals_cover_equally_everywhere():
     plain, scaled = (simulated_coverage(method, growing) for method in ("jackknife+", "scaled"))
     assert plain[0] > 0.97
     assert plain[2] < 0.8
@@ -255,7 +256,7 @@ def test_only_scaled_intervals_cover_alike_everywhere():
     assert (scaled < 0.93).all()
 
 
-# -- what is refused -----------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrong", [0, 1, -0.5, 90, np.nan, "0.9", None, True])
@@ -267,25 +268,25 @@ def test_coverage_must_be_a_probability(wrong, rng):
             method(Q, coverage=wrong)
 
 
-def test_methods_have_names(rng):
+def test_unknown_methods_are_refused(rng):
     X, y, Q, _ = make_data(rng)
     with pytest.raises(ValueError, match=r"method must be one of \['jackknife\+', .*; got 'cv\+'"):
         NadarayaWatsonRegressor().fit(X, y).predict_interval(Q, method="cv+")
 
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled"])
-def test_training_rows_are_no_new_rows(method, rng):
+def test_X_none_is_refused(method, rng):
     X, y, _, _ = make_data(rng)
     with pytest.raises(ValueError, match="X must be rows for method="):
         NadarayaWatsonRegressor().fit(X, y).predict_interval(None, method=method)
 
 
-def test_one_row_cannot_be_left_out():
+def test_one_row_is_refused():
     with pytest.raises(ValueError, match="got 1 sample"):
         NadarayaWatsonRegressor().fit([[0.0]], [1]).predict_interval([[0.0]])
 
 
-def test_windows_that_leaving_out_empties_are_an_error_on_request():
+def test_a_window_that_leaving_out_empties_raises_with_handle_empty_error():
     X, y = np.r_[0, 0.1, 5, 5.1][:, None], np.arange(4.0)
     model = NadarayaWatsonRegressor("boxcar", 1.0, handle_empty="error").fit(X, y)
     with pytest.raises(ValueError, match="No training row has weight for 1 of 2 queries"):
@@ -297,8 +298,8 @@ def test_windows_that_leaving_out_empties_are_an_error_on_request():
         alone.predict_interval([[0.0]])
 
 
-def test_the_oracle_is_the_plain_formula(rng):
-    # Without the library: the fit without a row is the formula over all others.
+def test_the_oracle_equals_the_plain_formula(rng):
+    # Without the library: a fit without a row is the formula over all others.
     X, y, Q, _ = make_data(rng)
     n, rows = len(X), np.arange(len(X))
     for kernel in KERNELS:

@@ -1,4 +1,4 @@
-"""Every registered kernel against its formula, its constants against quadrature."""
+"""Every registered kernel against its formula; its constants against quadrature."""
 
 import copy
 import pickle
@@ -19,11 +19,11 @@ def test_the_formulas_cover_the_registry():
     assert sorted(PROFILES) == sorted(KERNELS)
 
 
-def test_weights_are_the_formula(kernel):
+def test_weights_equal_the_formula(kernel):
     assert_allclose(KERNELS[kernel](U), PROFILES[kernel](U), rtol=1e-13, atol=1e-15)
 
 
-def test_weights_are_those_of_attention(kernel):
+def test_weights_equal_those_of_attention(kernel):
     weights = KERNELS[kernel](U)
     assert weights[0] == 1
     assert np.all(weights >= 0)
@@ -40,7 +40,7 @@ def test_support_is_exact(kernel):
         assert KERNELS[kernel](outside) == 0
 
 
-def test_log_profile_is_the_logarithm(kernel):
+def test_log_profile_is_the_logarithm_of_the_profile(kernel):
     log_profile = KERNELS[kernel].log_profile
     if KERNELS[kernel].support < inf:
         assert log_profile is None
@@ -48,7 +48,7 @@ def test_log_profile_is_the_logarithm(kernel):
         assert_allclose(log_profile(U**2), np.log(PROFILES[kernel](U)), atol=1e-12)
 
 
-def test_log_slope_says_that_logarithms_are_linear(kernel):
+def test_log_slope_is_the_slope_of_a_linear_logarithm(kernel):
     slope = KERNELS[kernel].log_slope
     linear = kernel in ("gaussian", "constant")
     assert (slope is not None) == linear
@@ -56,12 +56,12 @@ def test_log_slope_says_that_logarithms_are_linear(kernel):
         assert_allclose(KERNELS[kernel](U), np.exp(slope * U**2))
 
 
-def test_smooth_kernels_take_an_error_of_rounding(kernel):
-    """What `smooth` promises, and that no kernel claims less than it could."""
+def test_smooth_is_true_for_exactly_the_smooth_kernels(kernel):
+    """A kernel is smooth if, and only if, rounding of its argument changes it by rounding alone."""
     error = 1e-12
     inner = U[U <= 1] ** 2
     profile = KERNELS[kernel].profile
-    with np.errstate(invalid="ignore"):  # of roots below 0
+    with np.errstate(invalid="ignore"):  # roots below 0 give NaN
         changes = [profile(inner + e) - profile(inner.copy()) for e in (error, -error)]
     assert KERNELS[kernel].smooth == bool(np.all(np.abs(changes) < 10 * error))
 
@@ -71,7 +71,7 @@ def radial_moment(kernel, p):
     return quad(lambda u: u**p * PROFILES[kernel](np.float64(u)), 0, upper, epsabs=0, limit=200)[0]
 
 
-def test_derivatives_are_those_of_the_profiles(kernel):
+def test_derivatives_equal_those_of_the_profiles(kernel):
     derivative = KERNELS[kernel].derivative
     if kernel in ("boxcar", "constant"):
         assert derivative is None
@@ -83,7 +83,7 @@ def test_derivatives_are_those_of_the_profiles(kernel):
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 10])
-def test_constants_of_the_density(kernel, n_features):
+def test_constants_equal_those_of_the_density(kernel, n_features):
     kernel_ = KERNELS[kernel]
     if kernel == "constant":
         assert kernel_.std(n_features) == kernel_.log_normalizer(n_features) == inf
@@ -95,7 +95,7 @@ def test_constants_of_the_density(kernel, n_features):
     assert_allclose(kernel_.std(n_features), sqrt(variance), rtol=1e-8)
 
 
-def test_constants_that_books_print():
+def test_constants_equal_those_in_books():
     assert_allclose(KERNELS["gaussian"].log_normalizer(3), 1.5 * np.log(2 * pi))
     variances = {
         "gaussian": 1,
@@ -112,7 +112,7 @@ def test_constants_that_books_print():
         assert_allclose(KERNELS[name].std(1) ** 2, variance, rtol=1e-10)
 
 
-def test_a_kernel_without_a_formula_for_its_moments_integrates():
+def test_moments_without_a_formula_are_integrated():
     for name in ("gaussian", "exponential", "epanechnikov"):
         known = KERNELS[name]
         plain = Kernel(name, known.profile, known.support)
@@ -121,7 +121,7 @@ def test_a_kernel_without_a_formula_for_its_moments_integrates():
     assert Kernel("heavy", lambda u2: 1 / (1 + u2)).std(1) == inf
 
 
-def test_call_takes_any_shape_and_leaves_its_argument(kernel):
+def test_call_takes_any_shape_and_keeps_its_argument(kernel):
     u = np.array([[0.2, -0.7], [1.0, 3.0]])
     before = u.copy()
     weights = KERNELS[kernel](u)
@@ -138,20 +138,20 @@ def test_float32_profiles_stay_float32(kernel):
     assert_allclose(weights, PROFILES[kernel](np.sqrt(u2.astype(float))), atol=1e-6)
 
 
-def test_get_kernel_knows_names_and_kernels(kernel):
+def test_get_kernel_takes_names_and_kernels(kernel):
     assert get_kernel(kernel) is KERNELS[kernel]
     assert get_kernel(KERNELS[kernel]) is KERNELS[kernel]
     assert pickle.loads(pickle.dumps(KERNELS[kernel])) is KERNELS[kernel]
     assert copy.deepcopy(KERNELS[kernel]) is KERNELS[kernel]
 
 
-def test_a_kernel_of_ones_own_can_be_pickled():
+def test_a_custom_kernel_can_be_pickled():
     kernel = Kernel("squared", np.square, 2.0)
     assert pickle.loads(pickle.dumps(kernel)) == kernel
 
 
 @pytest.mark.parametrize("factor", [1, 3, 1 / sqrt(2 * pi)])
-def test_a_function_that_is_a_registered_kernel_gives_it(kernel, factor):
+def test_a_formula_of_a_registered_kernel_gives_this_kernel(kernel, factor):
     found = get_kernel(lambda u: factor * PROFILES[kernel](u))
     if kernel == "cosine":  # its formula has no normal form
         assert found.name == "<lambda>"
@@ -170,24 +170,24 @@ def test_a_function_that_is_a_registered_kernel_gives_it(kernel, factor):
         lambda u: np.exp(-(u**2) / 2 * (1 + 1e-12)),
         lambda u: np.where(u == 0.3, 0.7, np.maximum(0, 1 - u)),
         lambda u: np.exp(-np.minimum(u, 1e9)),
-        lambda u: np.exp(-np.asarray(u)),  # for all that is known
+        lambda u: np.exp(-np.asarray(u)),  # the formula is hidden from the symbol
     ],
 )
-def test_a_function_that_is_nearly_a_registered_kernel_is_not_taken_for_it(function):
+def test_a_formula_close_to_a_registered_kernel_stays_a_function(function):
     kernel = get_kernel(function)
     assert kernel not in KERNELS.values()
     u = np.array([0.0, 0.3, 1.0, 1 + 1e-9, 1.004, 30.0, 95.0, 1e5])
     assert_allclose(kernel(u), function(u), rtol=1e-15)
 
 
-def test_a_function_that_does_otherwise_with_a_symbol_is_not_taken_for_it():
+def test_a_function_that_treats_a_symbol_differently_stays_a_function():
     def function(u):
         return np.exp(-u) if isinstance(u, np.ndarray) else np.exp(-(u**2) / 2)
 
     assert get_kernel(function)(2.0) == np.exp(-2)
 
 
-def test_a_function_that_is_not_keeps_its_own_way():
+def test_other_functions_are_evaluated_as_they_are():
     def boxcar(u):
         return np.abs(u) < 1
 
@@ -218,12 +218,12 @@ def test_a_function_that_is_not_keeps_its_own_way():
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_function_is_checked(function, error, message):
+def test_bad_functions_are_refused(function, error, message):
     with pytest.raises(error, match=message):
         get_kernel(function)
 
 
-def test_no_kernel_is_asked_about_what_is_infinitely_far():
+def test_kernels_are_not_evaluated_at_infinity():
     def asked(u2):
         assert np.isfinite(u2).all()
         return np.exp(-u2)
@@ -235,35 +235,35 @@ def test_no_kernel_is_asked_about_what_is_infinitely_far():
     assert kernel(inf) == 0
     of_function = get_kernel(lambda u: asked(np.array(u) ** 2))
     assert_array_equal(of_function(u), [1, np.exp(-1), 0])
-    # What is merely far is asked about.
+    # Large finite distances are evaluated.
     assert KERNELS["constant"](1e200) == 1
 
 
 @pytest.mark.parametrize("exponent", [1, 2, 3, 10])
-def test_a_function_that_has_ended_is_not_asked_where_its_powers_overflow(exponent):
+def test_powers_may_overflow_where_the_weight_is_0(exponent):
     kernel = get_kernel(lambda u: (1 + u) ** exponent * np.exp(-u))
     assert_array_equal(kernel([1e3, 1e60, 1e154, 1e300]), 0)
     heavy = get_kernel(lambda u: (1 + u) ** -0.5)
     assert_allclose(heavy([1e60, 1e100]), [1e-30, 1e-50])
 
 
-def test_weights_may_be_changed_whatever_a_function_returns():
+def test_weights_are_copies_of_what_a_function_returns():
     kernel = get_kernel(lambda u: np.broadcast_to(1.0, u.shape))
     kernel.profile(np.ones((2, 2)))[0] = 0
 
 
-def test_a_function_is_checked_wherever_it_is_evaluated():
+def test_a_function_is_checked_at_every_evaluation():
     kernel = get_kernel(lambda u: np.where(u == 0.123456, -1.0, 1 / (1 + u)))
     with pytest.raises(ValueError, match="non-negative"):
         kernel([0.123456])
 
 
 @pytest.mark.parametrize("wrong", ["epan", "Gaussian", ""])
-def test_unknown_names(wrong):
+def test_unknown_names_are_refused(wrong):
     with pytest.raises(ValueError, match=rf"kernel must be .*'gaussian'.* got '{wrong}'"):
         get_kernel(wrong)
 
 
-def test_what_is_no_kernel():
+def test_other_objects_are_refused():
     with pytest.raises(TypeError, match=r"kernel must be .* got 3"):
         get_kernel(3)

@@ -1,4 +1,4 @@
-"""Leave-one-out for many bandwidths at once: against formulas, predict(None) and n refits."""
+"""Leave-one-out for many bandwidths at once, against formulas, predict(None) and n refits."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ LADDERS = {
     "widths": [KNearest(1), KNearest(4), Adaptive(), Adaptive(0.5, 0.9)],
     "all kinds": ["scott", 0.7, KNearest(3), [0.5, 1.0], Adaptive(), [1.0, 2.0], np.inf, 1.4],
 }
-# What is the same whether a row is left out or not.
+# Quantities that are the same whether a row is left out or not.
 ALIKE = [[b for b in ladder if not isinstance(b, KNearest)] for ladder in LADDERS.values()]
 METRICS = ["euclidean", "manhattan", "cosine", "precomputed"]
 
 
 @pytest.fixture
 def data(rng):
-    """Rows of which some repeat each other, in one column many do; targets; weights."""
+    """Rows, some repeated, many equal in one column; targets; weights."""
     X = np.column_stack([rng.integers(0, 4, 30) / 2, rng.normal(size=30)])
     X[[3, 7]] = X[12]
     return X, rng.normal(size=(30, 2)), rng.uniform(0.2, 3, 30)
@@ -38,7 +38,7 @@ def data(rng):
 
 @pytest.fixture
 def few(rng):
-    """Few enough rows to refit without each; some without weight."""
+    """Few rows, so that each can be left out by a refit; some without weight."""
     X = np.column_stack([rng.integers(0, 3, 7) / 2, rng.normal(size=7)])
     X[4] = X[6]
     targets = {
@@ -75,7 +75,7 @@ def fits_of(bandwidths, X, y, weights, kernel, metric="euclidean", empty="neares
 
 
 @pytest.mark.parametrize("ladder", LADDERS)
-def test_every_bandwidth_gives_what_predict_gives(ladder, kernel, data):
+def test_every_bandwidth_gives_the_result_of_predict(ladder, kernel, data):
     X, y, weights = data
     for empty in ("nearest", "mean", None):
         fits = fits_of(LADDERS[ladder], *data, kernel, empty=empty)
@@ -92,7 +92,7 @@ def test_every_bandwidth_gives_the_formula(ladder, kernel, data):
         fits = fits_of(LADDERS[ladder], X, y, weights, kernel, empty=empty)
         for bandwidth, fit in zip(LADDERS[ladder], fits):
             if kernel in ("gaussian", "exponential") and np.min(bandwidth) < 0.01:
-                continue  # where the plain formula underflows
+                continue  # the plain formula underflows
             expected = attention(X, X, kernel, bandwidth, weights, True, empty or "nan") @ y
             assert_allclose(fit.predictions, expected, rtol=1e-10, atol=1e-10)
 
@@ -109,12 +109,12 @@ def test_every_bandwidth_gives_the_formula(ladder, kernel, data):
         ("classes", "mean", True),
     ],
 )
-def test_every_bandwidth_gives_what_refits_give(target, empty, weighted, kernel, few):
+def test_every_bandwidth_gives_the_result_of_refits(target, empty, weighted, kernel, few):
     X, targets, weights = few
     y, weights = targets[target], weights if weighted else None
     Estimator = NadarayaWatsonClassifier if target == "classes" else NadarayaWatsonRegressor
     values = np.eye(2)[y] if target == "classes" else y.reshape(len(y), -1)
-    # A row without weight is absent, here and in the refits.
+    # A row without weight is ignored here and in the refits.
     counted = np.ones(len(X), bool) if weights is None else weights > 0
     of_counted = None if weights is None else weights[counted]
     bandwidths = [0.15, [0.5, 0.7], [0.0, 0.5], 0.0]
@@ -127,7 +127,7 @@ def test_every_bandwidth_gives_what_refits_give(target, empty, weighted, kernel,
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "cosine"])
-def test_metrics_give_what_refits_give(metric, kernel, few):
+def test_other_metrics_give_the_result_of_refits(metric, kernel, few):
     X, targets, weights = few
     X, y = X[weights > 0] + 2, targets["one"][weights > 0]
     weights = weights[weights > 0]
@@ -140,7 +140,7 @@ def test_metrics_give_what_refits_give(metric, kernel, few):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_metrics(metric, kernel, data):
+def test_other_metrics_give_the_formula(metric, kernel, data):
     X, y, weights = data
     X = X + np.array([1.0, 2.0])
     D = pairwise_distances(X, metric="euclidean" if metric == "precomputed" else metric)
@@ -156,7 +156,7 @@ def test_metrics(metric, kernel, data):
 
 
 @pytest.mark.parametrize("ladder", LADDERS)
-def test_some_rows_are_predicted_as_among_all(ladder, kernel, data):
+def test_a_subset_of_rows_gives_the_same_predictions(ladder, kernel, data):
     rows = np.array([2, 3, 7, 11, 12, 29])
     every = fits_of(LADDERS[ladder], *data, kernel)
     for whole, some in zip(every, fits_of(LADDERS[ladder], *data, kernel, rows=rows)):
@@ -165,7 +165,7 @@ def test_some_rows_are_predicted_as_among_all(ladder, kernel, data):
 
 
 @pytest.mark.parametrize("ladder", ["sqrt 2", "all kinds"])
-def test_the_number_of_threads_does_not_count(ladder, kernel, data):
+def test_n_jobs_does_not_change_results(ladder, kernel, data):
     sizes = Sizes(queries_per_tile=8)
     alone, together = (
         fits_of(LADDERS[ladder], *data, kernel, n_jobs=n_jobs, sizes=sizes) for n_jobs in (1, 3)
@@ -176,12 +176,12 @@ def test_the_number_of_threads_does_not_count(ladder, kernel, data):
 
 
 def test_a_class_with_one_row(kernel, rng):
-    """Without that row nothing speaks for its class."""
+    """With this row left out, its class has no row."""
     X, codes = rng.normal(size=(12, 2)), np.r_[np.arange(11) % 2, 2]
     for fit in fits_of([0.2, 0.5, 2.0, 0.0], X, np.eye(3)[codes], None, kernel):
         assert_array_equal(fit.predictions[11, 2], 0)
         assert_allclose(fit.predictions.sum(axis=1), 1)
-        # To all others it is a neighbour.
+        # The row is a neighbour of all others.
         assert np.isfinite(fit.predictions).all()
 
 
@@ -192,7 +192,7 @@ def test_two_rows_predict_each_other(kernel):
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1e8])
-def test_the_scale_of_the_columns_does_not_count(scale, kernel, data):
+def test_scale_of_the_columns_cancels(scale, kernel, data):
     X, y, weights = data
     ladder = np.array([0.13 * 2 ** (j / 2) for j in range(8)])
     for fit, scaled in zip(
@@ -202,7 +202,7 @@ def test_the_scale_of_the_columns_does_not_count(scale, kernel, data):
         assert_allclose(scaled.predictions, fit.predictions, rtol=1e-9, atol=1e-9)
 
 
-def test_float32(kernel, rng):
+def test_float32_rows_agree(kernel, rng):
     X = rng.normal(size=(60, 2)).astype(np.float32)
     y = rng.normal(size=60)
     ladder = [0.3 * 2 ** (j / 2) for j in range(5)]
@@ -211,7 +211,7 @@ def test_float32(kernel, rng):
         assert_allclose(fit.predictions.ravel(), expected, atol=1e-4)
 
 
-# -- the share of a row in its own prediction -----------------------------------------------
+# -- each row's weight in its own prediction ------------------------------------------------
 
 
 @pytest.mark.parametrize("ladder", ALIKE, ids=list(LADDERS))
@@ -225,7 +225,7 @@ def test_leverages_are_the_diagonal_of_the_smoother(ladder, kernel, data):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
-def test_leverages_for_metrics(metric, kernel, data):
+def test_leverages_with_other_metrics(metric, kernel, data):
     X, y, weights = data
     keys = pairwise_distances(X) if metric == "precomputed" else X
     for bandwidth, fit in zip([0.1, 0.9], fits_of([0.1, 0.9], keys, y, weights, kernel, metric)):
@@ -234,7 +234,7 @@ def test_leverages_for_metrics(metric, kernel, data):
 
 
 @pytest.mark.parametrize("ladder", ALIKE, ids=list(LADDERS))
-def test_with_itself_is_what_predict_gives_for_the_training_rows(ladder, kernel, data):
+def test_fitted_values_are_predictions_of_the_training_rows(ladder, kernel, data):
     X, y, weights = data
     fits = (fits_of(ladder, *data, kernel, empty=empty) for empty in ("nearest", "mean", None))
     for bandwidth, *each in zip(ladder, *fits):
@@ -245,8 +245,8 @@ def test_with_itself_is_what_predict_gives_for_the_training_rows(ladder, kernel,
 
 
 @pytest.mark.parametrize("k", [1, 4])
-def test_with_itself_a_row_is_one_of_its_nearest(k, kernel, data):
-    """Left out, a row does not count for its own width; in its own prediction it does."""
+def test_fitted_values_count_a_row_among_its_own_nearest(k, kernel, data):
+    """In its own prediction, a row counts among its k nearest; left out, it does not."""
     X, y, weights = data
     (fit,) = fits_of([KNearest(k)], *data, kernel)
     model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
@@ -258,7 +258,7 @@ def test_with_itself_a_row_is_one_of_its_nearest(k, kernel, data):
 
 
 @pytest.mark.parametrize("empty", ["nearest", None])
-def test_the_empty_are_counted(empty, kernel, data):
+def test_empty_rows_are_counted(empty, kernel, data):
     X, y, weights = data
     ladder = [*LADDERS["sqrt 2"], 1e-3, 1e-9, 0.0, np.inf, [0.0, 0.2], [0.0, np.inf]]
     for bandwidth, fit in zip(ladder, fits_of(ladder, X, y, weights, kernel, empty=empty)):
@@ -286,8 +286,8 @@ def _has_weight(differences, widths, support):
     return u2 <= support**2
 
 
-def test_errors_and_nan_are_told_apart_from_stand_ins(kernel, data):
-    """handle_empty="error" raises exactly where a fit without stand-ins has NaN."""
+def test_error_and_nan_apply_to_rows_without_weight_only(kernel, data):
+    """With handle_empty="error" a fit raises if, and only if, handle_empty="nan" gives NaN."""
     X, y, weights = data
     for bandwidth, fit in zip(
         [0.02, 0.3, 5.0], fits_of([0.02, 0.3, 5.0], *data, kernel, empty=None)

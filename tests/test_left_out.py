@@ -1,4 +1,4 @@
-"""Groups, gaps and the past: training rows predicted without more than themselves."""
+"""Groups, gaps and the past: training rows are predicted without more rows than themselves."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ LEFT_OUT = ["groups", "past", "rows", "column", "past and gap"]
 
 
 def make_data(rng, n=N):
-    """Rows in no order of time, some of them at the same time."""
+    """Rows in random order of time; some times are equal."""
     X = rng.standard_normal((n, 2))
     X[:, 1] = np.round(X[:, 1], 1)
     y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.standard_normal(n)
@@ -31,7 +31,7 @@ def make_data(rng, n=N):
 
 
 def options_of(kind, groups):
-    """Parameters of a search, and what `fit` is told besides."""
+    """Parameters of a search, and further arguments of `fit`."""
     return {
         "groups": ({}, {"groups": groups}),
         "rows": ({"gap": 4}, {}),
@@ -42,8 +42,8 @@ def options_of(kind, groups):
 
 
 def kept(kind, X, groups):
-    """Which rows each row is predicted from, (n, n)."""
-    apart = X[:, [1]].T - X[:, [1]]  # of a column from a row
+    """The rows that each row is predicted from, as a mask (n, n)."""
+    apart = X[:, [1]].T - X[:, [1]]  # a column of the other row minus that of the row
     number = np.arange(len(X))
     return {
         "groups": groups[:, None] != groups,
@@ -55,7 +55,7 @@ def kept(kind, X, groups):
 
 
 def refitted(model, X, y, keep, weight=None):
-    """What each row is predicted to be by a fit to the rows that are kept for it."""
+    """Predictions of each row by a fit to the rows kept for it."""
     found = np.full(len(X), np.nan)
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for number in np.flatnonzero(keep.any(axis=1)):
@@ -73,7 +73,7 @@ def refitted(model, X, y, keep, weight=None):
     ],
 )
 @pytest.mark.parametrize("degree", [0, 1])
-def test_each_row_as_refits_predict_it(kernel, kind, degree, rng):
+def test_predictions_equal_those_of_refits(kernel, kind, degree, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     keep = kept(kind, X, groups)
@@ -109,7 +109,7 @@ def test_rows_without_weight_and_empty_windows(kind, empty, weighted, rng):
 
 
 @pytest.mark.parametrize("kind", LEFT_OUT)
-def test_classes(kind, rng):
+def test_probabilities_equal_those_of_refits(kind, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     labels = np.array(["a", "b", "c"])[np.digitize(y, [-0.7, 0.7])]
@@ -139,7 +139,7 @@ def test_classes(kind, rng):
         ("precomputed", "rows"),
     ],
 )
-def test_other_metrics(kind, metric, rng):
+def test_other_metrics_equal_refits(kind, metric, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     rows = np.abs(X[:, None] - X).sum(axis=2) if metric == "precomputed" else X
@@ -152,7 +152,7 @@ def test_other_metrics(kind, metric, rng):
 
 @pytest.mark.parametrize("kind", LEFT_OUT)
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
-def test_the_nearest_of_those_that_count(kind, metric, rng):
+def test_nearest_rows_are_counted_among_the_kept(kind, metric, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     model = NadarayaWatsonRegressorCV("boxcar", [KNearest(5)], degrees=[0], metric=metric, **params)
@@ -171,7 +171,7 @@ def test_the_nearest_of_those_that_count(kind, metric, rng):
 
 @pytest.mark.parametrize("kind", ["groups", "past and gap"])
 @pytest.mark.parametrize("degree", [0, 1])
-def test_bandwidths_by_feature_follow_the_same_loss(kind, degree, rng):
+def test_bandwidths_per_feature_minimise_the_same_loss(kind, degree, rng):
     X, y, groups = make_data(rng, 80)
     X = np.column_stack([X, rng.standard_normal(80)])
     params, fit = options_of(kind, rng.integers(0, 20, 80))
@@ -185,11 +185,11 @@ def test_bandwidths_by_feature_follow_the_same_loss(kind, degree, rng):
     np.testing.assert_allclose(model.best_score_, expected, rtol=1e-8)
     common = NadarayaWatsonRegressorCV(degrees=[degree], per_feature=False, **params)
     assert model.best_score_ > common.fit(X, y, **fit).best_score_
-    assert model.bandwidth_[2] > 2 * model.bandwidth_[0]  # it has nothing to do with y
+    assert model.bandwidth_[2] > 2 * model.bandwidth_[0]  # y does not depend on it
 
 
 @pytest.mark.parametrize("kind", ["groups", "past"])
-def test_many_rows_of_which_some_are_predicted(kind, rng):
+def test_a_subsample_of_many_rows(kind, rng):
     X = rng.standard_normal((3000, 2))
     y, groups = X[:, 0] + rng.standard_normal(3000), rng.integers(0, 500, 3000)
     params, fit = options_of(kind, groups)
@@ -205,7 +205,7 @@ def test_many_rows_of_which_some_are_predicted(kind, rng):
     np.testing.assert_allclose(*(model.predict(None) for model in both), rtol=1e-8, atol=1e-9)
 
 
-# -- what they are for ---------------------------------------------------------------------
+# -- the purpose ---------------------------------------------------------------------------
 
 
 def series(rng, n=500, phi=0.6):
@@ -217,18 +217,18 @@ def series(rng, n=500, phi=0.6):
     return t[:, None], 3 * np.sin(4 * np.pi * t / n), noise * np.sqrt(1 - phi**2)
 
 
-def test_a_gap_keeps_correlated_noise_from_being_fitted(rng):
+def test_a_gap_prevents_fitting_correlated_noise(rng):
     X, truth, noise = series(rng)
     y = truth + noise
     plain, model = NadarayaWatsonRegressorCV().fit(X, y), NadarayaWatsonRegressorCV(gap=5).fit(X, y)
-    # Without a gap neighbours tell the noise, and the curve goes through all rows.
+    # Without a gap, neighbours predict the noise, and the curve passes through all rows.
     assert plain.bandwidth_[0] < 1.5
     assert model.bandwidth_[0] > 4
     errors = [mean_squared_error(truth, fit.predict(X)) for fit in (plain, model)]
     assert errors[1] < errors[0] / 2
 
 
-def test_groups_keep_copies_from_being_fitted(rng):
+def test_groups_prevent_fitting_copies(rng):
     x = rng.uniform(0, 6, 60).repeat(4)
     y = np.sin(x) + (0.5 * rng.standard_normal(60)).repeat(4)
     groups = np.arange(60).repeat(4)
@@ -239,11 +239,11 @@ def test_groups_keep_copies_from_being_fitted(rng):
     assert errors[1] < errors[0] / 2
 
 
-# -- what a fitted model leaves out ---------------------------------------------------------
+# -- the fitted model -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", LEFT_OUT)
-def test_scores_and_weights_leave_out_the_same(kind, rng):
+def test_scores_and_weights_leave_out_the_same_rows(kind, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     model = NadarayaWatsonRegressorCV(bandwidths=[0.5], degrees=[0], **params).fit(X, y, **fit)
@@ -265,7 +265,7 @@ def test_scores_and_weights_leave_out_the_same(kind, rng):
 
 
 @pytest.mark.parametrize("kind", LEFT_OUT)
-def test_scores_of_classes_leave_out_the_same(kind, rng):
+def test_scores_of_classes_leave_out_the_same_rows(kind, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     model = NadarayaWatsonClassifierCV(bandwidths=[0.5], **params).fit(X, y > 0, **fit)
@@ -276,7 +276,7 @@ def test_scores_of_classes_leave_out_the_same(kind, rng):
 
 
 @pytest.mark.parametrize("kind", LEFT_OUT)
-def test_intervals_are_of_residuals_left_out(kind, rng):
+def test_intervals_use_residuals_left_out(kind, rng):
     X, y, groups = make_data(rng)
     params, fit = options_of(kind, groups)
     model = NadarayaWatsonRegressorCV(bandwidths=[0.5], degrees=[0], **params).fit(X, y, **fit)
@@ -296,7 +296,7 @@ def test_intervals_are_of_residuals_left_out(kind, rng):
 # -- the interface --------------------------------------------------------------------------
 
 
-def test_a_gap_reaches_as_far_as_it_says(rng):
+def test_a_gap_of_k_leaves_out_times_within_k(rng):
     number = np.arange(40)
     X, y = number[:, None] * 0.1, rng.standard_normal(40)
     model = NadarayaWatsonRegressorCV("boxcar", [1.05], degrees=[0], gap=(0, 0.3)).fit(X, y)
@@ -305,7 +305,7 @@ def test_a_gap_reaches_as_far_as_it_says(rng):
     np.testing.assert_array_equal(weights > 0, (apart > 3) & (apart <= 10))
 
 
-def test_columns_have_names_and_groups_any_labels(rng):
+def test_columns_by_name_and_groups_of_any_labels(rng):
     X, y, groups = make_data(rng)
     frame = pd.DataFrame(X, columns=["x", "time"])
     for name, gap in (("time", ("time", 0.25)), (1, [1, 0.25])):
@@ -359,7 +359,7 @@ def test_groups_are_routed_or_passed_on(rng):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_groups_are_those_of_splits(weighted, rng):
+def test_groups_equal_those_of_cv_splits(weighted, rng):
     X, y, groups = make_data(rng)
     weight = rng.integers(0, 3, N) if weighted else None
     model = NadarayaWatsonRegressorCV(bandwidths=[0.3, 0.6], cv=GroupKFold(3))
@@ -403,12 +403,12 @@ def test_groups_are_those_of_splits(weighted, rng):
         ({}, {"groups": np.append(np.arange(N - 1.0), np.nan)}, "got a missing one at row 23"),
     ],
 )
-def test_what_is_refused(params, fit, words, rng):
+def test_bad_combinations_are_refused(params, fit, words, rng):
     X, y, _ = make_data(rng)
     with pytest.raises(ValueError, match=words):
         NadarayaWatsonRegressorCV(**params).fit(X, y, **fit)
 
 
-def test_distances_have_no_columns():
+def test_precomputed_distances_have_no_time_column():
     with pytest.raises(ValueError, match="one_sided, and gap with a column, need rows of features"):
         NadarayaWatsonRegressor(metric="precomputed", one_sided=0).fit(np.zeros((3, 3)), [1, 2, 3])

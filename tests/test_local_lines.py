@@ -1,4 +1,4 @@
-"""Local lines: the formula and its limits, and every method of the estimator that fits them."""
+"""Local lines: the formula, its limits, and every method of an estimator that fits them."""
 
 import pickle
 
@@ -26,7 +26,7 @@ DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.deriv
 
 @pytest.fixture
 def data(rng):
-    """Rows in three columns of unlike scale, two targets, weights that are counts, queries."""
+    """Rows in three columns of unlike scale, two targets, integer weights, and queries."""
     X = rng.normal(size=(60, 3)) * [1, 10, 0.2] + [0, 30, 1]
     X[:, 2] = np.round(X[:, 2], 1)
     y = np.column_stack([X[:, 0] + np.sin(X[:, 1] / 5), rng.normal(size=60)])
@@ -39,7 +39,7 @@ def line(*args, **params):
 
 
 def refits(model, X, y, weights):
-    """Each row's prediction by a model that is fitted without it."""
+    """Predictions of each row by a model fitted without it."""
     kept = [np.arange(len(X)) != row for row in range(len(X))]
     return np.array(
         [
@@ -53,7 +53,7 @@ def refits(model, X, y, weights):
 
 
 @pytest.mark.parametrize("bandwidth", ["one", "exact"])
-def test_what_is_pooled_for_lines(bandwidth, data):
+def test_pooled_moments_equal_the_formula(bandwidth, data):
     X, y, weights, _ = data
     model = line(bandwidth=BANDWIDTHS[bandwidth]).fit(X, y, weights)
     lines, n_slopes = model._lines, 3 if bandwidth == "one" else 2
@@ -71,7 +71,7 @@ def test_what_is_pooled_for_lines(bandwidth, data):
 
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS)
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_predictions_are_those_of_the_linear_system(kernel, bandwidth, algorithm, data):
+def test_predictions_equal_the_linear_system(kernel, bandwidth, algorithm, data):
     X, y, weights, queries = data
     bandwidth = BANDWIDTHS[bandwidth]
     model = line(kernel, bandwidth, ridge=0.7, algorithm=algorithm).fit(X, y, weights)
@@ -83,7 +83,7 @@ def test_predictions_are_those_of_the_linear_system(kernel, bandwidth, algorithm
         assert_allclose(got, counts @ y, rtol=1e-10, atol=1e-10)
 
 
-def test_the_lattice_agrees(rng):
+def test_lattice_agrees_with_dense(rng):
     X = rng.normal(size=(500, 2))
     y = np.sin(2 * X[:, 0]) + X[:, 1]
     dense = line(bandwidth=0.3, algorithm="dense").fit(X, y)
@@ -94,7 +94,7 @@ def test_the_lattice_agrees(rng):
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-6])
-def test_a_tolerance_is_that_of_the_prediction(tol, rng):
+def test_tol_bounds_the_error_of_predictions(tol, rng):
     X = rng.normal(size=(2000, 2))
     y = np.sin(2 * X[:, 0]) + X[:, 1]
     exactly = line(bandwidth=0.3, algorithm="dense").fit(X, y).predict(X)
@@ -117,7 +117,7 @@ def test_nearest_widths_are_bandwidths_of_the_queries(name, data):
 # -- limits -------------------------------------------------------------------------------
 
 
-def test_endless_ridge_is_the_mean(kernel, data):
+def test_infinite_ridge_gives_the_mean(kernel, data):
     X, y, weights, queries = data
     expected = NadarayaWatsonRegressor(kernel, 8.0).fit(X, y, weights).predict(queries)
     endless = line(kernel, 8.0, ridge=np.inf).fit(X, y, weights).predict(queries)
@@ -127,7 +127,7 @@ def test_endless_ridge_is_the_mean(kernel, data):
 
 
 @pytest.mark.parametrize("ridge", [0.5, 3.0])
-def test_endless_bandwidths_are_ridge_regression(kernel, ridge, data):
+def test_infinite_bandwidths_give_ridge_regression(kernel, ridge, data):
     X, y, weights, queries = data
     model = line(kernel, np.inf, ridge=ridge).fit(X, y, weights)
     fit_weights = {"standardscaler__sample_weight": weights, "ridge__sample_weight": weights}
@@ -135,30 +135,30 @@ def test_endless_bandwidths_are_ridge_regression(kernel, ridge, data):
     assert_allclose(model.predict(queries), peer.predict(queries), rtol=1e-10, atol=1e-10)
 
 
-def test_endless_bandwidths_without_ridge_are_least_squares(kernel, data):
+def test_infinite_bandwidths_without_ridge_give_least_squares(kernel, data):
     X, y, weights, queries = data
     model = line(kernel, np.inf, ridge=0.0).fit(X, y, weights)
     peer = LinearRegression().fit(X, y, weights)
     assert_allclose(model.predict(queries), peer.predict(queries), rtol=1e-9, atol=1e-9)
 
 
-def test_one_endless_bandwidth_is_a_linear_column(rng):
-    """y is bent in the first column and linear in the second, however far."""
+def test_one_infinite_bandwidth_makes_a_linear_column(rng):
+    """y is curved in the first column and linear in the second, at any distance."""
     X = rng.uniform(-1, 1, size=(300, 2))
     y = np.sin(3 * X[:, 0]) + 5 * X[:, 1]
     model = line(bandwidth=[0.05, np.inf], ridge=0.0).fit(X, y)
     assert_allclose(model.predict([[0.3, 40.0]]), np.sin(0.9) + 200, rtol=2e-3)
 
 
-def test_far_away_a_line_gives_the_value_of_the_nearest_row():
+def test_far_queries_get_the_value_of_the_nearest_row():
     X, y = np.linspace(0, 1, 60)[:, None], np.sin(9 * np.linspace(0, 1, 60)) + 0.5
     model = line(bandwidth=0.05).fit(X, y)
     assert_allclose(model.predict([[-5.0], [6.0], [1e6]]), [y[0], y[-1], y[-1]], atol=1e-3)
     assert abs(line(bandwidth=0.05, ridge=0.0).fit(X, y).predict([[-5.0]])[0]) > 5
 
 
-def test_predictions_are_never_absurd(kernel, rng):
-    """No further from the mean than the spread of y allows, whatever the window holds."""
+def test_predictions_are_bounded(kernel, rng):
+    """Predictions are at most ten times as large as the targets, in any window."""
     X, y = rng.uniform(size=(60, 2)), rng.normal(size=60)
     queries = rng.uniform(-1, 2, size=(80, 2))
     got = line(kernel, 0.1).fit(X, y).predict(queries)
@@ -166,7 +166,7 @@ def test_predictions_are_never_absurd(kernel, rng):
 
 
 def test_golden_numbers_of_r_np():
-    """np 0.60-20, regtype "ll", Gaussian, bandwidth 0.9."""
+    """From np 0.60-20: regtype "ll", Gaussian kernel, bandwidth 0.9."""
     X, y = np.array([0.0, 1, 2, 3, 5])[:, None], [1, 3, 2, 5, 4]
     model = line(bandwidth=0.9, ridge=0.0).fit(X, y)
     queries = [[0.5], [2.2], [4.0]]
@@ -198,7 +198,7 @@ CARS = np.array([
     ],
 )  # fmt: skip
 def test_golden_numbers_of_locfit(name, bandwidth, expected):
-    """locfit 1.5-9.7, degree 1, the braking distances of R's cars."""
+    """From locfit 1.5-9.7: degree 1, braking distances of R's cars."""
     X, y = CARS[:, :1], CARS[:, 1]
     model = line(name, bandwidth, ridge=0.0).fit(X, y)
     rows = np.array([1, 5, 10, 20, 30, 40, 50]) - 1
@@ -212,7 +212,7 @@ def test_golden_numbers_of_locfit(name, bandwidth, expected):
         assert_allclose(np.mean((y - model.predict(None)) ** 2), 247.110228380491, rtol=1e-9)
 
 
-def test_leave_one_out_of_r_np():
+def test_leave_one_out_equals_r_np():
     X, y = CARS[:, :1], CARS[:, 1]
     model = line(bandwidth=4.922891709, ridge=0.0).fit(X, y)
     assert_allclose(np.mean((y - model.predict(None)) ** 2), 242.74559954, rtol=1e-8)
@@ -221,18 +221,18 @@ def test_leave_one_out_of_r_np():
 # -- invariances --------------------------------------------------------------------------
 
 
-def test_scales_and_shifts_do_not_matter(kernel, data):
+def test_scales_and_shifts_cancel(kernel, data):
     X, y, weights, queries = data
     scale, shift = np.array([3.0, 1e-7, 1e5]), np.array([10.0, 1e-6, -1e5])
     bandwidth = np.array([0.8, 15.0, 0.2])
     plain = line(kernel, bandwidth).fit(X, y, weights).predict(queries)
     moved = line(kernel, bandwidth * scale).fit(X * scale + shift, y, weights)
-    # The edge of a window is somewhere else by rounding.
+    # Rounding moves the edge of a window.
     tolerance = 1e-7 if KERNELS[kernel].support == 1 else 1e-9
     assert_allclose(moved.predict(queries * scale + shift), plain, rtol=0, atol=tolerance)
 
 
-def test_a_weight_of_k_is_k_copies(kernel, data):
+def test_a_weight_of_k_equals_k_copies(kernel, data):
     X, y, weights, queries = data
     repeated = np.repeat(np.arange(60), weights.astype(int))
     weighted = line(kernel, 8.0).fit(X, y, weights)
@@ -248,7 +248,7 @@ def test_predictions_are_affine_in_the_targets(kernel, data):
     assert_array_equal(line(kernel, 8.0).fit(X, np.full(60, 0.1)).predict(queries), 0.1)
 
 
-def test_outputs_are_fitted_alone(kernel, data):
+def test_outputs_are_fitted_separately(kernel, data):
     X, y, weights, queries = data
     both = line(kernel, 8.0).fit(X, y, weights).predict(queries)
     for output in range(2):
@@ -263,12 +263,12 @@ def test_float32_rows_are_fitted_in_float64(kernel, data):
     assert_allclose(got, line(kernel, 8.0).fit(*doubled).predict(queries.astype(float)), rtol=1e-9)
 
 
-def test_moments_keep_their_digits_far_from_the_centre():
-    """Windows a millionth of the data wide: y is a line there, and a line is what is found."""
+def test_narrow_windows_far_from_the_centre_keep_their_digits():
+    """In windows a millionth of the data wide, y is a line, and the fit finds this line."""
     X = np.concatenate([np.linspace(0, 1e-5, 50), [1.0, 2.0, 50.0]])[:, None]
     y = 3e5 * X[:, 0]
     got = line(bandwidth=1e-6, ridge=0.0).fit(X, y).predict(X[:50] + 1e-8)
-    # Targets are kept in units of their range, 1.5e7, which has that many digits.
+    # Targets are stored in units of their range, 1.5e7, which limits their digits.
     assert_allclose(got, 3e5 * (X[:50, 0] + 1e-8), rtol=1e-6, atol=1e-8)
 
 
@@ -288,12 +288,12 @@ def test_collinear_and_constant_columns(ridge, rng):
 @pytest.mark.parametrize(
     "kernel", ["constant", lambda u: 1 / (1 + np.log1p(u))], ids=["constant", "log"]
 )
-def test_bandwidths_that_are_nothing_beside_windows_without_an_end(kernel, rng):
-    """Two columns alike are one with half the penalty, however small that is."""
+def test_tiny_bandwidths_with_an_endless_kernel(kernel, rng):
+    """Two equal columns are one with half the penalty, at any bandwidth."""
     x, y = rng.normal(size=(30, 1)), rng.normal(size=30)
     for bandwidth in (1e-5, 1e-8):
         one = line(kernel, bandwidth, ridge=0.5).fit(x, y)
-        # Both columns together are as far as one with a smaller bandwidth.
+        # Both columns together give the distances of one with a smaller bandwidth.
         two = line(kernel, bandwidth * np.sqrt(2)).fit(np.hstack([x, x]), y)
         asked = x[:5] + 0.1
         pair = np.hstack([asked, asked])
@@ -305,8 +305,8 @@ def test_bandwidths_that_are_nothing_beside_windows_without_an_end(kernel, rng):
         assert_allclose(two.predict_interval(pair), one.predict_interval(asked), rtol=1e-7)
 
 
-def test_effective_weights_beside_a_row_that_weighs_all(rng):
-    """The sum is 1, however steep the line to the query is."""
+def test_effective_weights_with_one_dominant_row(rng):
+    """The sum of effective weights is 1, however steep the line."""
     X = rng.normal(size=(2, 4))
     model = line(bandwidth=1e5, ridge=0.01).fit(X, [1.0, -0.3], [1e9, 1.0])
     queries = X + 0.1 * rng.normal(size=(2, 4))
@@ -316,7 +316,7 @@ def test_effective_weights_beside_a_row_that_weighs_all(rng):
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1.0, np.inf])
-def test_one_row_and_two(ridge, kernel):
+def test_one_row_and_two_rows(ridge, kernel):
     assert_allclose(line(kernel, 1.0, ridge=ridge).fit([[1.0]], [5.0]).predict([[1.5], [9]]), 5)
     model = line(kernel, 1.0, ridge=ridge).fit([[0.0], [1.0]], [5.0, 7.0])
     assert np.isfinite(model.predict([[0.5], [-30.0]])).all()
@@ -327,7 +327,7 @@ def test_one_row_and_two(ridge, kernel):
 
 
 @pytest.mark.parametrize("bandwidth", [*BANDWIDTHS, "nearest"])
-def test_leave_one_out_is_n_refits(kernel, bandwidth, data):
+def test_leave_one_out_equals_refits(kernel, bandwidth, data):
     X, y, weights, _ = data
     X, y, weights = X[:25], y[:25], weights[:25]
     bandwidth = KNearest(12) if bandwidth == "nearest" else BANDWIDTHS[bandwidth]
@@ -338,8 +338,8 @@ def test_leave_one_out_is_n_refits(kernel, bandwidth, data):
 
 
 @pytest.mark.parametrize("scale", [1e-149, 1.0, 1e100])
-def test_leaving_out_a_row_that_makes_the_variance(scale, data):
-    """Of the other rows alone, and whatever the units."""
+def test_leaving_out_the_row_that_makes_the_variance(scale, data):
+    """The spread of columns is that of the other rows, in any units."""
     X, y, weights, _ = (part[:20] for part in data)
     X = X[:, :2] + 0.0
     X[3] = 1e9
@@ -350,10 +350,10 @@ def test_leaving_out_a_row_that_makes_the_variance(scale, data):
         assert_allclose(model.predict(None), expected, rtol=1e-6, atol=1e-8)
 
 
-def test_leaving_out_a_row_that_has_nearly_all_the_weight():
+def test_leaving_out_a_row_with_nearly_all_the_weight():
     X, y, weights = np.array([[-0.5], [1.5], [0.0]]), [-3.0, -1.0, 2.0], np.array([6e-3, 40, 1.7e8])
     model = line("epanechnikov", 10.0, ridge=10.0).fit(X, y, weights)
-    # Refitted to the other two; the mass of the third does not count.
+    # The expected values come from a fit to the other two; the weight of the third cancels.
     refit = line("epanechnikov", 10.0, ridge=10.0).fit(X[:2], y[:2], weights[:2])
     assert_allclose(model.predict(None)[2], refit.predict(X[2:])[0], rtol=1e-12)
 
@@ -364,29 +364,29 @@ def test_leaving_out_one_of_two_rows():
     assert_allclose(model.predict(None), [2.0, 1.0], rtol=1e-12)
 
 
-def test_so_many_rows_that_the_penalty_is_nothing(data):
+def test_huge_counts_make_the_penalty_vanish(data):
     X, y, weights, queries = data
-    X = np.column_stack([X, X[:, 0]])  # of which there is no one line
+    X = np.column_stack([X, X[:, 0]])  # a duplicate column, which makes the least squares singular
     queries = np.column_stack([queries, queries[:, 0]])
     few = line(bandwidth=[2.0, 20.0, 0.5, 2.0], ridge=0.0).fit(X, y, weights)
     many = line(bandwidth=[2.0, 20.0, 0.5, 2.0]).fit(X, y, 1e30 * weights)
     assert_allclose(many.predict(queries), few.predict(queries), rtol=1e-8, atol=1e-8)
 
 
-def test_squares_of_rows_times_weights_may_be_out_of_range(data):
+def test_squares_times_weights_may_leave_the_range_of_floats(data):
     X, y, weights, queries = data
-    # Beside so many rows the penalty is nothing.
+    # With so many rows, the penalty is negligible.
     huge = line(bandwidth=5e140).fit(1e140 * X, y, 1e200 * weights)
     plain = line(bandwidth=5.0, ridge=0.0).fit(X, y, weights)
     assert_allclose(huge.predict(1e140 * queries), plain.predict(queries), rtol=1e-9)
-    # Rows count as at least their effective number.
+    # Rows count at least as their effective number.
     tiny = line(bandwidth=5e-150).fit(1e-150 * X, y, 1e-200 * weights)
     plain = line(bandwidth=5.0).fit(X, y, 1e-3 * weights)
     assert_allclose(tiny.predict(1e-150 * queries), plain.predict(queries), rtol=1e-9)
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_queries_that_reach_no_row_have_no_line(algorithm, data):
+def test_queries_that_no_row_reaches(algorithm, data):
     X, y, weights, queries = data
     model = line("boxcar", [1.0, 10.0, 0.2], handle_empty="nan", algorithm=algorithm)
     model.fit(X, y, weights)
@@ -397,7 +397,7 @@ def test_queries_that_reach_no_row_have_no_line(algorithm, data):
         model.set_params(handle_empty="error").fit(X, y, weights).predict(far)
 
 
-def test_a_row_that_alone_varies_leaves_a_constant_column():
+def test_leaving_out_the_only_row_that_varies():
     X = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 8.0]])
     y = np.array([0.0, 1.0, 4.0, 9.0])
     model = line(bandwidth=[2.0, np.inf]).fit(X, y)
@@ -408,7 +408,7 @@ def test_a_row_that_alone_varies_leaves_a_constant_column():
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
-def test_empty_windows_get_what_constants_get(handle_empty, data):
+def test_empty_windows_get_the_mean_as_with_degree_0(handle_empty, data):
     X, y, weights, _ = data
     far = np.array([[100.0, 0, 0], [0, 0, 99]])
     models = [
@@ -422,7 +422,7 @@ def test_empty_windows_get_what_constants_get(handle_empty, data):
     assert_allclose(fitted.gradient(far), constant.gradient(far))
 
 
-def test_empty_windows_are_an_error_on_request(data):
+def test_empty_windows_raise_with_handle_empty_error(data):
     X, y, _, _ = data
     model = line("biweight", 0.5, handle_empty="error").fit(X, y)
     for method in ("predict", "local_slopes", "standard_error", "explain", "gradient"):
@@ -442,7 +442,7 @@ def fitted(request, data):
     return model, np.array([counts for counts, _ in lines]), [s for _, s in lines], a
 
 
-def test_effective_weights_make_the_predictions(fitted, data):
+def test_effective_weights_give_the_predictions(fitted, data):
     _, y, _, queries = data
     model, counts, _, a = fitted
     got = model.effective_weights(queries)
@@ -457,19 +457,19 @@ def test_effective_weights_make_the_predictions(fitted, data):
     assert_allclose(np.abs(largest).max(axis=1), np.abs(counts).max(axis=1))
 
 
-def test_slopes_are_those_of_the_linear_system(fitted, data):
+def test_slopes_equal_the_linear_system(fitted, data):
     model, _, slopes, _ = fitted
     assert_allclose(model.local_slopes(data[3]), slopes, rtol=1e-8, atol=1e-10)
 
 
-def test_constants_have_no_slopes_to_tell(data):
+def test_constant_columns_have_slope_0(data):
     X, y, _, queries = data
     with pytest.raises(ValueError, match=r"local_slopes needs degree=1.*got degree=0"):
         NadarayaWatsonRegressor().fit(X, y).local_slopes(queries)
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_gradients_are_differences(name, data):
+def test_gradients_equal_differences(name, data):
     X, y, weights, _ = data
     X = X[:, :2] * [1, 0.1]
     model = line(name, [1.1, 1.3]).fit(X, y, weights)
@@ -489,7 +489,7 @@ def test_gradient_of_a_linear_column_is_its_slope(rng):
     assert_array_equal(model.gradient(X)[:, 1], model.local_slopes(X)[:, 1])
 
 
-def test_std_is_that_of_the_residuals(fitted, data):
+def test_std_equals_that_of_the_residuals(fitted, data):
     X, y, _, queries = data
     model, counts, slopes, a = fitted
     mean, std = model.predict(queries, return_std=True)
@@ -508,7 +508,7 @@ def test_std_is_0_on_a_line():
     assert_allclose(model.predict(X, return_std=True)[1], 0, atol=1e-12)
 
 
-def test_quantiles_and_cdf_are_of_targets_moved_along_the_line(fitted, data):
+def test_quantiles_and_cdf_are_of_shifted_targets(fitted, data):
     X, y, _, queries = data
     model, counts, slopes, a = fitted
     wanted = [0.0, 0.11, 0.53, 0.89, 1.0]
@@ -528,13 +528,13 @@ def test_quantiles_and_cdf_are_of_targets_moved_along_the_line(fitted, data):
     assert (np.diff(quantiles, axis=1) >= 0).all()
 
 
-def test_sample_size_is_by_effective_weights(fitted, data):
+def test_sample_size_uses_effective_weights(fitted, data):
     model, counts, _, _ = fitted
     got = model.effective_sample_size(data[3])
     assert_allclose(got, 1 / (counts**2).sum(axis=1), rtol=1e-8)
 
 
-def test_standard_errors_are_hc3(fitted, data):
+def test_standard_errors_equal_hc3(fitted, data):
     X, y, weights, queries = data
     model, counts, _, _ = fitted
     residuals = y - refits(model, X, y, weights)
@@ -546,8 +546,8 @@ def test_standard_errors_are_hc3(fitted, data):
     assert_allclose(constant.standard_error(queries), expected, rtol=1e-7)
 
 
-def test_standard_errors_are_the_spread_of_fits(rng):
-    """Over many draws of the noise, which is larger on the right."""
+def test_standard_errors_equal_the_spread_over_simulated_fits(rng):
+    """The noise is larger on the right."""
     X = np.sort(rng.uniform(size=(150, 1)), axis=0)
     noise, queries = 0.1 + 0.4 * X[:, 0], np.array([[0.2], [0.8]])
     draws = np.sin(4 * X) + noise[:, None] * rng.normal(size=(150, 400))
@@ -557,7 +557,7 @@ def test_standard_errors_are_the_spread_of_fits(rng):
     assert_allclose(estimate, spread, rtol=0.12)
 
 
-def test_explanations_add_up(fitted, data):
+def test_contributions_sum_to_the_prediction(fitted, data):
     queries = data[3]
     model, counts, _, _ = fitted
     table = model.explain(queries, top_k=None)
@@ -571,7 +571,7 @@ def test_explanations_add_up(fitted, data):
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov"])
 @pytest.mark.parametrize("bandwidth", [1.2, 0.4])
-def test_intervals_are_those_of_the_jackknife(name, bandwidth, rng):
+def test_intervals_equal_the_jackknife(name, bandwidth, rng):
     X, y = rng.normal(size=(30, 2)), rng.normal(size=30)
     queries = 0.8 * rng.normal(size=(6, 2))
     model = line(name, bandwidth, ridge=0.8).fit(X, y)
@@ -586,7 +586,7 @@ def test_intervals_are_those_of_the_jackknife(name, bandwidth, rng):
                 nearest = scaled_distances(query[None], X[kept], 1.0)[0].argmin()
                 fits[row, left] = y[kept][nearest]
                 continue
-            # The spread of columns, which the penalty is measured in, is that of all rows.
+            # The penalty is measured in the spread of columns over all rows.
             counts, _ = local_line(
                 X[kept], y[kept], query, name, bandwidth, 0.8, spread_of=(X, np.ones(30))
             )
@@ -600,7 +600,7 @@ def test_intervals_are_those_of_the_jackknife(name, bandwidth, rng):
 
 @pytest.mark.parametrize("method", ["jackknife+", "scaled", "quantile"])
 @pytest.mark.parametrize("bandwidth", [0.3, KNearest(40), Adaptive(0.3)])
-def test_intervals_cover(method, bandwidth, rng):
+def test_intervals_reach_their_coverage(method, bandwidth, rng):
     X = rng.uniform(-1, 1, size=(1200, 1))
     y = 3 * X[:, 0] + np.sin(4 * X[:, 0]) + 0.3 * rng.normal(size=1200)
     n_train = 300
@@ -610,7 +610,7 @@ def test_intervals_cover(method, bandwidth, rng):
     assert 0.84 < covered < 0.96
 
 
-def test_bands_are_fits_of_resampled_residuals(data):
+def test_bands_equal_fits_to_resampled_residuals(data):
     X, y, weights, queries = data
     model = line(bandwidth=[1.5, 20.0, 0.5]).fit(X, y, weights)
     pointwise, simultaneous = model.predict_band(queries, 0.9, n_bootstrap=30, random_state=3)
@@ -624,7 +624,7 @@ def test_bands_are_fits_of_resampled_residuals(data):
     assert (np.ptp(simultaneous, axis=1) >= np.ptp(pointwise, axis=1) * (1 - 1e-9)).all()
 
 
-def test_density_does_not_depend_on_what_is_fitted(data):
+def test_density_does_not_depend_on_the_degree(data):
     X, y, weights, queries = data
     models = [NadarayaWatsonRegressor(bandwidth=3.0, degree=d).fit(X, y, weights) for d in (0, 1)]
     assert_array_equal(*(model.score_samples(queries) for model in models))
@@ -643,7 +643,7 @@ def test_density_does_not_depend_on_what_is_fitted(data):
         ({"ridge": "1"}, "ridge"),
     ],
 )
-def test_parameters_are_checked(params, message, data):
+def test_parameters_are_validated(params, message, data):
     X, y, _, _ = data
     model = NadarayaWatsonRegressor(**{"degree": 1} | params)
     with pytest.raises(ValueError, match=f"The '{message}' parameter"):
@@ -651,12 +651,12 @@ def test_parameters_are_checked(params, message, data):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "cosine", "precomputed"])
-def test_lines_need_columns(metric):
+def test_lines_require_the_euclidean_metric(metric):
     with pytest.raises(ValueError, match=rf"degree=1 needs metric='euclidean'.*{metric}"):
         line(bandwidth=1.0, metric=metric).fit(np.eye(3), [1.0, 2.0, 3.0])
 
 
-def test_pickles_and_copies_predict_alike(data):
+def test_pickles_and_copies_predict_the_same(data):
     X, y, weights, queries = data
     model = line(bandwidth=2.0, ridge=0.3).fit(X, y, weights)
     loaded = pickle.loads(pickle.dumps(model))
@@ -665,7 +665,7 @@ def test_pickles_and_copies_predict_alike(data):
     assert_array_equal(again.predict(queries), model.predict(queries))
 
 
-def test_results_do_not_depend_on_the_number_of_threads(rng):
+def test_n_jobs_does_not_change_results(rng):
     X = rng.normal(size=(1500, 2))
     y = np.sin(X[:, 0])
     for algorithm in ("dense", "blocks", "lattice"):

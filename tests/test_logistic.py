@@ -1,4 +1,4 @@
-"""A logistic regression seen from its rows, beside differences and scikit-learn's optimum."""
+"""Derivatives and parts of a logistic regression, against differences and scikit-learn."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from nwkr._logistic import Link, LogisticRows, inverse_of
 
 @pytest.fixture(params=[2, 3])
 def rows(request, rng):
-    """Columns, classes and weights, and a link of all classes but one."""
+    """Columns, classes, weights, and a link for all classes except one."""
     codes = rng.integers(0, request.param, 40) + 1
     Z = rng.normal(size=(40, 2)) + 0.5 * codes[:, None]
     link = Link(np.arange(1, request.param + 1), request.param + 1)
@@ -24,7 +24,7 @@ def seen(rows, coefficients, some=slice(None)):
     return LogisticRows(Z[some], link.truth(codes[some]), weights[some], logits[some], link)
 
 
-def test_derivatives_are_those_of_the_loss(rows, rng):
+def test_derivatives_equal_differences_of_the_loss(rows, rng):
     coefficients = rng.normal(size=3 * rows[3].n_logits)
     there = seen(rows, coefficients)
     gradient = approx_fprime(coefficients, lambda at: seen(rows, at).loss, 1e-6)
@@ -37,7 +37,7 @@ def test_derivatives_are_those_of_the_loss(rows, rng):
         np.testing.assert_allclose(there.curvature(together=False), blocks, rtol=1e-12)
 
 
-def test_parts_of_the_rows_add_up(rows, rng):
+def test_parts_of_the_rows_sum_to_the_whole(rows, rng):
     coefficients = rng.normal(size=3 * rows[3].n_logits)
     whole = seen(rows, coefficients)
     parts = [seen(rows, coefficients, some) for some in (slice(0, 13), slice(13, None))]
@@ -58,7 +58,7 @@ def test_parts_of_the_rows_add_up(rows, rng):
     )
 
 
-def test_a_step_of_newton_stays_at_the_optimum(rows):
+def test_a_newton_step_stays_at_the_optimum(rows):
     Z, codes, weights, _ = rows
     model = LogisticRegression(C=0.5, tol=1e-10).fit(Z, codes, sample_weight=weights)
     optimum = np.column_stack([model.intercept_, model.coef_])

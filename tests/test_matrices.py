@@ -1,4 +1,4 @@
-"""Matrices from blocks of rows: what they hold, in what order, and how much memory that takes."""
+"""Matrices built from blocks of rows: contents, order and memory."""
 
 import tracemalloc
 
@@ -9,13 +9,13 @@ from nwkr._matrices import DenseMatrix, SparseMatrix
 
 
 def blocks_of(rng, matrix, size):
-    """The rows in blocks in no order, of the columns that are not 0 and in no order either."""
+    """The rows, in blocks in random order; each block has its nonzero columns in random order."""
     for rows in np.array_split(rng.permutation(len(matrix)), len(matrix) // size):
         cols = rng.permutation(np.flatnonzero(matrix[rows].any(axis=0)))
         yield rows, cols, matrix[np.ix_(rows, cols)]
 
 
-def test_they_hold_what_was_put(rng):
+def test_matrices_hold_the_blocks(rng):
     expected = rng.uniform(size=(23, 31)) * (rng.uniform(size=(23, 31)) < 0.2)
     expected[7], expected[8] = 0, np.nan
     for matrix in DenseMatrix(expected.shape), SparseMatrix(expected.shape):
@@ -30,7 +30,7 @@ def test_they_hold_what_was_put(rng):
         assert_array_equal(finished, expected)
 
 
-def test_entries_are_hardly_held_twice(rng):
+def test_entries_are_stored_once(rng):
     weights = rng.uniform(0.5, 1, size=(10, 4000))
     matrix = SparseMatrix((500, 4000))
     tracemalloc.start()

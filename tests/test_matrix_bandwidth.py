@@ -1,4 +1,4 @@
-"""A matrix of bandwidths, against plain formulas over pairs and against rows that are mapped."""
+"""Bandwidth matrices, against plain formulas over pairs and against mapped rows."""
 
 import pickle
 
@@ -39,23 +39,23 @@ def y(X, rng):
 
 
 def distances(Q, X, matrix=H):
-    """(n_queries, n_train), pair by pair, with the inverse of the matrix."""
+    """(n_queries, n_train): distances of pairs by the inverse of the matrix."""
     apart = np.asarray(Q)[:, None, :] - np.asarray(X)[None, :, :]
     return np.sqrt(np.einsum("qki,ij,qkj->qk", apart, np.linalg.inv(matrix), apart))
 
 
 def mapped(X, matrix=H):
-    """Rows in which the matrix is the identity."""
+    """The rows mapped so that the matrix becomes the identity."""
     return np.linalg.solve(np.linalg.cholesky(matrix), np.asarray(X).T).T
 
 
 def slopes_back(slopes, matrix=H):
-    """Slopes in the rows, from those in mapped rows."""
+    """Slopes by the original rows, from slopes by the mapped rows."""
     return slopes @ np.linalg.inv(np.linalg.cholesky(matrix))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_distances_are_those_of_the_formula(kernel, weighted, X, y, rng):
+def test_distances_equal_the_formula(kernel, weighted, X, y, rng):
     Q = rng.normal(size=(20, 3))
     weight = rng.uniform(0.5, 2, len(X)) if weighted else None
     model = NadarayaWatsonRegressor(kernel, H).fit(X, y, weight)
@@ -67,7 +67,7 @@ def test_distances_are_those_of_the_formula(kernel, weighted, X, y, rng):
     assert_array_equal(model.bandwidth_, H)
 
 
-def test_it_is_the_mahalanobis_distance(kernel, X, y, rng):
+def test_distances_equal_mahalanobis(kernel, X, y, rng):
     Q = rng.normal(size=(20, 3))
     by_metric = NadarayaWatsonRegressor(
         kernel, 1.0, metric="mahalanobis", metric_params={"VI": np.linalg.inv(H)}
@@ -79,7 +79,7 @@ def test_it_is_the_mahalanobis_distance(kernel, X, y, rng):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_a_diagonal_is_one_bandwidth_for_each_feature(degree, kernel, X, y, rng):
+def test_a_diagonal_matrix_equals_one_bandwidth_per_feature(degree, kernel, X, y, rng):
     Q, b = rng.normal(size=(20, 3)), np.array([0.8, 1.1, 1.7])
     for Estimator, targets, method in (
         (NadarayaWatsonRegressor, y, "predict"),
@@ -95,14 +95,14 @@ def test_a_diagonal_is_one_bandwidth_for_each_feature(degree, kernel, X, y, rng)
 
 
 def projection(matrix=H):
-    """One whose distances are those of the matrix."""
+    """A projection that gives the distances of the matrix."""
     return np.linalg.inv(np.linalg.cholesky(matrix))
 
 
 @pytest.mark.parametrize("ridge", [0.5, 2.0])
 @pytest.mark.parametrize("kernel", ["gaussian", "tricube"])
-def test_lines_are_those_of_the_formula(ridge, kernel, X, y, rng):
-    """Slopes in each feature are measured by the bandwidth along it."""
+def test_lines_equal_the_formula(ridge, kernel, X, y, rng):
+    """The bandwidth of a feature's slope is that along the feature."""
     Q, matrix = rng.normal(size=(15, 3)), 4 * H
     model = NadarayaWatsonRegressor(kernel, matrix, degree=1, ridge=ridge).fit(X, y)
     terms = {"kernel": kernel, "ridge": ridge, "projection": projection(matrix)}
@@ -118,14 +118,14 @@ def test_lines_are_those_of_the_formula(ridge, kernel, X, y, rng):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_the_order_of_the_features_does_not_matter(degree, X, y):
+def test_order_of_features_is_irrelevant(degree, X, y):
     turned = [2, 0, 1]
     model = NadarayaWatsonRegressor(bandwidth=H, degree=degree).fit(X, y)
     other = NadarayaWatsonRegressor(bandwidth=H[np.ix_(turned, turned)], degree=degree)
     assert_allclose(other.fit(X[:, turned], y).predict(None), model.predict(None), rtol=1e-9)
 
 
-def test_lines_without_a_ridge_are_least_squares(X, y):
+def test_lines_without_a_ridge_equal_least_squares(X, y):
     query, matrix = X[3] + 0.1, 4 * H
     weights = np.sqrt(PROFILES["gaussian"](distances(query[None], X, matrix))[0])
     design = np.column_stack([np.ones(len(X)), X - query])
@@ -135,8 +135,8 @@ def test_lines_without_a_ridge_are_least_squares(X, y):
     assert_allclose(model.local_slopes(query[None])[0], line[1:], rtol=1e-8)
 
 
-def test_classes_with_a_trend_are_those_of_the_formula(X, y, rng):
-    """The trend is in the features themselves, and so are the slopes of the step."""
+def test_classes_with_a_trend_equal_the_formula(X, y, rng):
+    """The trend and the slopes of the step are in the original features."""
     Q, labels = rng.normal(size=(15, 3)), np.where(y > 0, "above", "below")
     model = NadarayaWatsonClassifier(bandwidth=H, degree=1).fit(X, labels)
     plain = NadarayaWatsonClassifier(bandwidth=np.inf, degree=1).fit(X, labels)
@@ -156,7 +156,7 @@ def test_classes_with_a_trend_are_those_of_the_formula(X, y, rng):
 
 @pytest.mark.parametrize("degree", [0, 1])
 @pytest.mark.parametrize("kernel", ["gaussian", "biweight"])
-def test_gradients_are_derivatives(degree, kernel, X, y):
+def test_gradients_equal_differences(degree, kernel, X, y):
     two = np.column_stack([y, X[:, 0] ** 2])
     model = NadarayaWatsonRegressor(kernel, 4 * H, degree=degree).fit(X, two)
     for query in X[:5] + 0.05:
@@ -167,15 +167,15 @@ def test_gradients_are_derivatives(degree, kernel, X, y):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_leaving_one_out_is_fitting_without_it(degree, X, y):
-    """Without a ridge, whose unit is the spread of the rows, in as many units as there are."""
+def test_leave_one_out_equals_refits(degree, X, y):
+    """Without a ridge, because each refit measures the ridge in its own spread of the rows."""
     model = NadarayaWatsonRegressor(bandwidth=4 * H, degree=degree, ridge=0.0).fit(X, y)
     assert_allclose(model.predict(None), refit_without_each(model, X, y), rtol=1e-8)
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
 @pytest.mark.parametrize("degree", [0, 1])
-def test_engines_agree(algorithm, degree, rng):
+def test_algorithms_agree(algorithm, degree, rng):
     matrix = np.array([[0.3, 0.2], [0.2, 0.3]])
     X, Q = (rng.normal(size=(n, 2)) @ [[1, 0.8], [0, 0.6]] for n in (3000, 50))
     y = X[:, 0] * X[:, 1]
@@ -188,7 +188,7 @@ def test_engines_agree(algorithm, degree, rng):
 
 
 def test_rows_far_from_zero_keep_their_digits(X, y):
-    shift, X = 2.0**20, np.round(X * 2**16) / 2**16  # so that no digit is lost in the shift itself
+    shift, X = 2.0**20, np.round(X * 2**16) / 2**16  # the shift itself loses no digits
     model = NadarayaWatsonRegressor(bandwidth=H, degree=1).fit(X, y)
     far = NadarayaWatsonRegressor(bandwidth=H, degree=1).fit(X + shift, y)
     assert_allclose(far.predict(X + shift), model.predict(X), rtol=1e-11)
@@ -202,13 +202,13 @@ def test_rows_of_any_scale(scale, X, y):
     assert_allclose(scaled.predict(X * scale), model.predict(X), rtol=1e-9)
 
 
-def test_a_row_is_mapped_alike_among_others(X, y):
+def test_a_row_is_mapped_the_same_in_any_batch(X, y):
     model = NadarayaWatsonRegressor("boxcar", H * 1e-40, handle_empty="error").fit(X, y)
     for number in range(len(X)):
         assert_allclose(model.predict(X[number, None]), y[number, None], rtol=1e-14)
 
 
-def test_densities_integrate_over_the_rows_own_space(kernel, X, y, rng):
+def test_densities_integrate_to_one(kernel, X, y, rng):
     if kernel == "constant":
         pytest.skip("it has no density")
     Q = rng.normal(size=(10, 3))
@@ -231,15 +231,15 @@ def test_rules_give_the_covariance(rule, factor, kernel, X, y, rng):
     assert_allclose(np.sqrt(np.diag(rule(covariance=True)(X))), rule()(X), rtol=1e-9)
 
 
-def test_a_rule_does_not_change_with_coordinates(X, y):
-    """Whatever coordinates the rows have, predictions are the same."""
+def test_rules_are_equivariant_to_rotations(X, y):
+    """Predictions are the same in all coordinates."""
     other = X @ [[2, 1, 0], [-1, 3, 0.5], [0, 0, 0.1]] + 7
     model = NadarayaWatsonRegressor(bandwidth=Scott(covariance=True))
     expected = model.fit(X, y).predict(X)
     assert_allclose(model.fit(other, y).predict(other), expected, rtol=1e-9)
 
 
-def test_a_rule_of_ones_own(X, y):
+def test_a_custom_rule(X, y):
     class Half(RuleOfThumb):
         covariance = True
 
@@ -250,7 +250,7 @@ def test_a_rule_of_ones_own(X, y):
     assert_allclose(model.bandwidth_, np.cov(X.T, bias=True) / 4, rtol=1e-9)
 
 
-def test_what_else_serves_it(X, y):
+def test_other_methods_and_searches(X, y):
     frame = pd.DataFrame(X, columns=list("abc"))
     model = NadarayaWatsonRegressor(bandwidth=H.tolist()).fit(frame, y)
     shown = model.explain(frame[:4], top_k=3, features=["b"])
@@ -264,7 +264,7 @@ def test_what_else_serves_it(X, y):
     assert_array_equal(refitted.predict(frame), expected.predict(frame))
 
 
-def test_a_column_may_put_rows_in_order(X, y):
+def test_one_sided_with_a_matrix(X, y):
     model = NadarayaWatsonRegressor(bandwidth=H, one_sided=1).fit(X, y)
     for query in X[X[:, 1] > 0][:5]:
         before = X[:, 1] <= query[1]
@@ -293,12 +293,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("matrix", "words"), BAD, ids=range(len(BAD)))
-def test_other_matrices_are_refused(matrix, words, X, y):
+def test_bad_matrices_are_refused(matrix, words, X, y):
     with pytest.raises(ValueError, match=words):
         NadarayaWatsonRegressor(bandwidth=matrix).fit(X, y)
 
 
-def test_columns_without_an_inverse_are_named(X, y):
+def test_error_names_the_columns_without_an_inverse(X, y):
     frame = pd.DataFrame(X, columns=list("abc"))
     model = NadarayaWatsonRegressor(bandwidth=Scott(covariance=True))
     with pytest.raises(ValueError, match=r"constant: 'd'. Leave them out"):
@@ -309,7 +309,7 @@ def test_columns_without_an_inverse_are_named(X, y):
 
 
 @pytest.mark.parametrize("bandwidth", [H, Scott(covariance=True)], ids=["matrix", "rule"])
-def test_where_it_is_not_for_is_said(bandwidth, X, y):
+def test_unsupported_combinations_are_refused(bandwidth, X, y):
     def refused(words, X=X, y=y, Estimator=NadarayaWatsonRegressor, **parameters):
         parameters = {"bandwidth": bandwidth} | parameters
         with pytest.raises(ValueError, match=words):

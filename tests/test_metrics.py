@@ -1,4 +1,4 @@
-"""Metrics: what they take, that rows in float32 serve, that pairs are measured once."""
+"""Metrics: their parameters, float32 rows, infinite distances, and the number of calls."""
 
 import pickle
 
@@ -44,19 +44,19 @@ WITH_PARAMS = {
 
 
 def slanted(a, b, slope=1.0):
-    """No metric: it is not symmetric."""
+    """Asymmetric, so not a metric."""
     return abs(a[0] - b[0]) + max(0.0, slope * (b[1] - a[1]))
 
 
 @pytest.fixture
 def data(rng):
-    """Rows whose numbers float32 holds, targets that serve all estimators, queries."""
+    """Rows that float32 holds exactly, targets for all estimators, and queries."""
     X, queries = (rng.integers(-16, 16, (n, 2)) / 16 for n in (30, 12))
     return X + 1 / 32, rng.permutation(np.repeat([0, 1, 2], 10)), queries + 1 / 64
 
 
 def everything_of(model, queries, distances=None):
-    """What all methods give, by name; from rows, or from their distances."""
+    """Results of all methods, by name; from rows, or from their distances."""
     given = queries if distances is None else distances
     yield "attention_weights", model.attention_weights(given)
     yield "left out", model.attention_weights(None)
@@ -82,7 +82,7 @@ def assert_alike(found, expected, **tolerance):
             assert_allclose(one, other, err_msg=name, **tolerance)
 
 
-def test_float32_gives_what_float64_gives_in_the_small():
+def test_float32_rows_equal_float64_for_few_rows():
     X = np.eye(3, dtype=np.float32)
     model = NadarayaWatsonRegressor(metric="cosine", bandwidth=0.3).fit(X, [1, 2, 3])
     assert_allclose(model.predict(X), [1.01150878, 2, 2.98849122])
@@ -90,11 +90,11 @@ def test_float32_gives_what_float64_gives_in_the_small():
 
 @pytest.mark.parametrize("metric", [*REAL, *WITH_PARAMS, slanted])
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifierCV])
-def test_float32_gives_what_float64_gives(Estimator, metric, data):
+def test_float32_rows_equal_float64(Estimator, metric, data):
     X, y, queries = data
     params = {"metric": metric, "metric_params": WITH_PARAMS.get(metric)}
     params |= {"bandwidths": [0.3, 0.5]} if "CV" in Estimator.__name__ else {"bandwidth": 0.4}
-    if metric == "correlation":  # of rows that have more than two numbers
+    if metric == "correlation":  # these rows have more than two numbers
         X, queries = (np.column_stack([Q, Q**2]) for Q in (X, queries))
     labels = "Classifier" in Estimator.__name__
     y = y if labels else y.astype(float)
@@ -102,14 +102,14 @@ def test_float32_gives_what_float64_gives(Estimator, metric, data):
     single = Estimator(**params).fit(X.astype(np.float32), y)
     assert single.bandwidth_ == exact.bandwidth_
     found = everything_of(single, queries.astype(np.float32))
-    # Results for rows in float32 with labels are rounded to float32, once.
+    # Probabilities of float32 rows are rounded to float32, once.
     tolerance = {"rtol": 2.0**-24, "atol": 2.0**-149} if labels else {"rtol": 1e-9}
     assert_alike(found, everything_of(exact, queries), **tolerance)
 
 
 @pytest.mark.parametrize("metric", WITH_PARAMS)
 @pytest.mark.parametrize("Estimator", ALL)
-def test_parameters_of_metrics(Estimator, metric, data):
+def test_parameters_of_named_metrics(Estimator, metric, data):
     X, y, queries = data
     params = WITH_PARAMS[metric]
     model = clone(Estimator(metric=metric, metric_params=params)).fit(X, y)
@@ -123,7 +123,7 @@ def test_parameters_of_metrics(Estimator, metric, data):
 
 
 @pytest.mark.parametrize("Estimator", ALL)
-def test_parameters_of_a_function(Estimator, data):
+def test_parameters_of_a_callable_metric(Estimator, data):
     X, y, queries = data
     model = Estimator(metric=slanted, metric_params={"slope": 3.0}).fit(X, y)
     D, D_queries = (pairwise_distances(Q, X.copy(), slanted, slope=3.0) for Q in (X, queries))
@@ -144,7 +144,7 @@ def test_parameters_of_a_function(Estimator, data):
     ids=without_address,
 )
 @pytest.mark.parametrize("Estimator", ALL)
-def test_parameters_that_a_metric_does_not_have(Estimator, params, match, data):
+def test_unknown_parameters_of_a_metric_are_refused(Estimator, params, match, data):
     X, y, _ = data
     X = np.abs(X) if params.get("metric") == "precomputed" else X
     model = Estimator(**params)
@@ -153,7 +153,7 @@ def test_parameters_that_a_metric_does_not_have(Estimator, params, match, data):
     assert not hasattr(model, "bandwidth_")
 
 
-def test_no_parameters_are_as_good_as_none(data):
+def test_empty_metric_params_equal_none(data):
     X, y, queries = data
     model = NadarayaWatsonRegressor(metric_params={}).fit(X, y)
     assert_array_equal(model.predict(queries), NadarayaWatsonRegressor().fit(X, y).predict(queries))
@@ -164,15 +164,15 @@ def test_no_parameters_are_as_good_as_none(data):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bandwidth", [0.4, KNearest(3), "scott", np.inf])
-def test_only_the_past_counts(kernel, bandwidth, rng):
+def test_a_metric_can_restrict_to_the_past(kernel, bandwidth, rng):
     time, y = np.sort(rng.uniform(0, 5, 40)), rng.normal(size=40)
     D = time[:, None] - time
-    D[D < 0] = np.inf  # the present counts, as a row's own past
+    D[D < 0] = np.inf  # the present is in a row's own past
     model = NadarayaWatsonRegressor(kernel, bandwidth, metric="precomputed").fit(D, y)
     widths = model.bandwidth_
     if isinstance(bandwidth, KNearest):
         widths = np.sort(D, axis=1)[:, 2:3]
-        widths[:2, 0] = [0, time[1] - time[0]]  # fewer than three there are
+        widths[:2, 0] = [0, time[1] - time[0]]  # there are fewer than three rows
     if isinstance(bandwidth, str):
         squares = np.where(np.isfinite(D), D, 0) ** 2
         spread = np.sqrt(squares.sum() / np.isfinite(D).sum() / 2)
@@ -189,14 +189,14 @@ def test_only_the_past_counts(kernel, bandwidth, rng):
     weights /= weights.sum(axis=1, keepdims=True)
     assert_allclose(model.attention_weights(D), weights, rtol=1e-9, atol=1e-12)
     assert_allclose(model.predict(D), weights @ y, rtol=1e-9)
-    # Among others, the first has no past; it is not made up.
+    # The first row has no past, so its prediction is empty.
     predictions = model.predict(None) if bandwidth != KNearest(3) else np.r_[np.nan, y[1:]]
     assert np.isnan(predictions[0])
     assert np.isfinite(predictions[1:]).all()
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "nan", "mean", "error"])
-def test_queries_that_no_row_counts_for(handle_empty, kernel, data):
+def test_queries_at_infinite_distance_from_all_rows(handle_empty, kernel, data):
     X, y, _ = data
     D = cdist(X, X)
     queries = D[:3].copy()
@@ -219,7 +219,7 @@ def test_queries_that_no_row_counts_for(handle_empty, kernel, data):
             classes.predict(queries)
 
 
-def test_a_search_over_the_past(rng):
+def test_a_search_with_a_metric_of_the_past(rng):
     time = np.sort(rng.uniform(0, 5, 60))
     y = np.sin(2 * time) + rng.normal(0, 0.1, 60)
     D = time[:, None] - time
@@ -246,7 +246,7 @@ def test_a_search_over_the_past(rng):
     ],
 )
 @pytest.mark.parametrize("Estimator", ALL)
-def test_what_is_no_distance(Estimator, bad, match, data):
+def test_negative_and_missing_distances_are_refused(Estimator, bad, match, data):
     X, y, _ = data
     D = cdist(X, X)
     model = Estimator(metric="precomputed").fit(D, y)
@@ -260,7 +260,7 @@ def test_what_is_no_distance(Estimator, bad, match, data):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
 @pytest.mark.parametrize("bandwidth", [1e-160, KNearest(1)])
-def test_the_nearest_row_takes_all_where_squares_overflow(kernel, bandwidth, scale, rng):
+def test_the_nearest_row_has_all_weight_where_squares_overflow(kernel, bandwidth, scale, rng):
     X, y, queries = rng.normal(size=(30, 1)) * scale, rng.normal(size=30), rng.normal(size=(9, 1))
     queries = queries * scale
     if isinstance(bandwidth, float):
@@ -295,10 +295,10 @@ def test_squares_of_distances_keep_the_digits_of_shifted_rows(rng):
     assert_allclose(model.predict(X), y)
 
 
-# -- what a metric takes ---------------------------------------------------------------------
+# -- input of metrics ------------------------------------------------------------------------
 
 
-def test_haversine(rng):
+def test_haversine_equals_the_formula(rng):
     places = np.radians(np.column_stack([rng.uniform(-90, 90, 40), rng.uniform(-180, 360, 40)]))
     y = rng.normal(size=40)
     model = NadarayaWatsonRegressor(bandwidth=0.2, metric="haversine").fit(places, y)
@@ -310,7 +310,7 @@ def test_haversine(rng):
 
 @pytest.mark.parametrize("wrong", ["degrees", "order"])
 @pytest.mark.parametrize("Estimator", ALL)
-def test_haversine_in_degrees_or_the_wrong_order(Estimator, wrong, rng):
+def test_haversine_refuses_degrees_and_swapped_columns(Estimator, wrong, rng):
     places = np.array([[52.5, 13.4], [48.1, 11.6], [53.6, 10.0], [-33.9, 151.2]])
     y = [0, 1, 0, 1]
     model = Estimator(metric="haversine")
@@ -343,7 +343,7 @@ def test_boolean_metrics_do_not_warn(Estimator, metric, rng):
     assert_alike(everything_of(model, queries), everything_of(given, queries, D_queries), rtol=1e-9)
 
 
-def test_boolean_metrics_warn_of_other_numbers(rng):
+def test_boolean_metrics_warn_about_other_numbers(rng):
     X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
     with pytest.warns(DataConversionWarning, match="metric='jaccard' only dist.*0 and 1") as caught:
         model = NadarayaWatsonRegressor(metric="jaccard", bandwidth=1.0).fit(X, y)
@@ -359,8 +359,8 @@ def test_boolean_metrics_warn_of_other_numbers(rng):
     [{"metric": "precomputed"}, {"metric": "manhattan", "metric_params": None}, {"metric": 3}],
     ids=str,
 )
-def test_what_was_fitted_is_what_predicts(Estimator, changed, data):
-    """As in scikit-learn's estimators, other parameters take another fit."""
+def test_parameters_changed_after_fit_have_no_effect(Estimator, changed, data):
+    """As in scikit-learn, changed parameters require another fit."""
     X, y, queries = data
     params = {"p": 3}
     model = Estimator(metric="minkowski", metric_params=params).fit(X, y)
@@ -374,8 +374,8 @@ def test_what_was_fitted_is_what_predicts(Estimator, changed, data):
 
 
 @pytest.mark.parametrize("metric", ["braycurtis", "cosine", "sqeuclidean", slanted])
-def test_nearest_rows_under_what_is_no_metric(metric, rng):
-    """A tree would take the triangle inequality for granted."""
+def test_nearest_rows_without_the_triangle_inequality(metric, rng):
+    """A tree would assume the triangle inequality."""
     X, queries = rng.uniform(0, 1, (300, 3)) ** 4, rng.uniform(0, 1, (200, 3)) ** 4
     y = rng.normal(size=300)
     model = NadarayaWatsonRegressor("boxcar", KNearest(7), metric=metric).fit(X, y)
@@ -387,7 +387,7 @@ def test_nearest_rows_under_what_is_no_metric(metric, rng):
         assert_allclose(model.predict(queries), peer.predict(queries))
 
 
-# -- how often a metric is called ------------------------------------------------------------
+# -- number of calls of a metric -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_search_measures_each_pair_once(Search, params, data):
 
 
 @pytest.mark.parametrize("cv", [None, 3])
-def test_bandwidths_that_are_functions_see_rows(cv, data):
+def test_callable_bandwidths_get_rows(cv, data):
     X, y, _ = data
     seen = []
 
@@ -448,8 +448,8 @@ def test_a_prediction_measures_each_pair_once(kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", [0.8, "scott", KNearest(12)], ids=str)
-def test_rows_that_miss_numbers(bandwidth, rng):
-    """Under the metric that is made for them; pairs that have nothing in common do not count."""
+def test_nan_euclidean_takes_missing_numbers(bandwidth, rng):
+    """Pairs without a common column have no weight."""
     X, Q = rng.normal(size=(120, 3)), rng.normal(size=(15, 3))
     for rows in (X, Q):
         rows[rng.random(rows.shape) < 0.2] = np.nan
@@ -465,7 +465,7 @@ def test_rows_that_miss_numbers(bandwidth, rng):
     assert (labels.predict(X) == (y > 0)).mean() > 0.5
 
 
-def test_a_search_over_rows_that_miss_numbers(rng):
+def test_a_search_with_nan_euclidean(rng):
     X, y = rng.normal(size=(90, 3)), rng.normal(size=90)
     X[:, :2][rng.random((90, 2)) < 0.1] = np.nan
     model = NadarayaWatsonRegressorCV(metric="nan_euclidean").fit(X, y)
@@ -474,7 +474,7 @@ def test_a_search_over_rows_that_miss_numbers(rng):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "haversine", "precomputed"])
-def test_other_metrics_refuse_missing_values(metric):
+def test_other_metrics_refuse_missing_numbers(metric):
     X = np.array([[0.0, 1.0], [1.0, np.nan]])
     with pytest.raises(ValueError, match=r"missing|NaN"):
         NadarayaWatsonRegressor(metric=metric).fit(X, [0, 1])

@@ -1,4 +1,4 @@
-"""Arrays of other namespaces in, theirs out: what NumPy gives, where X is."""
+"""Arrays of other namespaces go in and come out, with the numbers that NumPy gives."""
 
 import copy
 import inspect
@@ -48,16 +48,16 @@ CLASSIFIERS = {
 
 @pytest.fixture(autouse=True)
 def dispatched(request):
-    """As scikit-learn is told to dispatch, but where a test is of what it does otherwise."""
+    """Runs a test with scikit-learn's array API dispatch, unless the test switches it off."""
     dispatches = "arrays" in request.fixturenames
     if dispatches:
-        request.getfixturevalue("arrays")  # or the test is skipped
+        request.getfixturevalue("arrays")  # skips the test if there are none
     with dispatching(dispatches):
         yield
 
 
 def dispatching(dispatches=True):
-    """As scikit-learn is told to dispatch, or not to."""
+    """With array API dispatch on or off."""
     if dispatches and not HAS_NAMESPACES:
         pytest.skip("this scikit-learn dispatches to no namespace as it is used here")
     return config_context(array_api_dispatch=dispatches)
@@ -74,14 +74,14 @@ def data(rng):
 
 
 def there(arrays, *numpy, dtype="float64"):
-    """NumPy arrays, as those of another namespace; numbers in a type."""
+    """NumPy arrays as arrays of another namespace, in a given type."""
     types = [dtype if array.dtype.kind == "f" else "int64" for array in numpy]
     found = [arrays.take(array.astype(its_type)) for array, its_type in zip(numpy, types)]
     return found[0] if len(found) == 1 else found
 
 
 def assert_there(got, expected, arrays, dtype="float64", atol=1e-10):
-    """The numbers of NumPy, in arrays of the namespace, on its device, in a type."""
+    """The numbers of NumPy, as arrays of the namespace, on its device, in the given type."""
     assert library_of(got) == arrays.library
     assert got.device == arrays.device
     if expected.dtype.kind == "f":
@@ -89,11 +89,11 @@ def assert_there(got, expected, arrays, dtype="float64", atol=1e-10):
     assert_allclose(arrays.numpy(got), expected, rtol=0, atol=atol)
 
 
-# -- what NumPy gives ---------------------------------------------------------------------
+# -- results equal those of NumPy ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
-def test_regression(name, arrays, data):
+def test_regression_equals_numpy(name, arrays, data):
     X, y, _, weights, queries = data
     here = clone(REGRESSORS[name]).fit(X, y, weights)
     model = clone(REGRESSORS[name]).fit(*there(arrays, X, y, weights))
@@ -111,12 +111,12 @@ def test_regression(name, arrays, data):
     if isinstance(here.bandwidth_, np.ndarray):
         assert_there(model.bandwidth_, here.bandwidth_, arrays, atol=1e-9)
     assert model.algorithm_ == "dense"
-    if name != "compact":  # which leaves some without a prediction
+    if name != "compact":  # leaves some queries without a prediction
         assert model.score(*there(arrays, X, y)) == pytest.approx(here.score(X, y))
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_classification(name, arrays, data):
+def test_classification_equals_numpy(name, arrays, data):
     X, _, labels, weights, queries = data
     here = clone(CLASSIFIERS[name]).fit(X, labels, weights)
     model = clone(CLASSIFIERS[name]).fit(*there(arrays, X, labels, weights))
@@ -141,7 +141,7 @@ def test_classification(name, arrays, data):
         "standard_error",
     ],
 )
-def test_all_else_that_follows_X(method, arrays, data):
+def test_other_methods_follow_X(method, arrays, data):
     X, y, _, _, queries = data
     here = NadarayaWatsonRegressor(degree=1).fit(X, y)
     model = NadarayaWatsonRegressor(degree=1).fit(*there(arrays, X, y))
@@ -149,14 +149,14 @@ def test_all_else_that_follows_X(method, arrays, data):
     assert_there(found, getattr(here, method)(queries), arrays, atol=1e-8)
 
 
-def test_the_kernels(kernel, arrays, data):
+def test_kernels_equal_numpy(kernel, arrays, data):
     X, y, _, _, queries = data
     here = NadarayaWatsonRegressor(kernel).fit(X, y)
     model = NadarayaWatsonRegressor(kernel).fit(*there(arrays, X, y))
     assert_there(model.predict(there(arrays, queries)), here.predict(queries), arrays)
 
 
-def test_several_outputs(arrays, data):
+def test_several_outputs_equal_numpy(arrays, data):
     X, y, _, _, queries = data
     y = np.column_stack([y, y**2])
     here = NadarayaWatsonRegressor().fit(X, y)
@@ -164,7 +164,7 @@ def test_several_outputs(arrays, data):
     assert_there(model.predict(there(arrays, queries)), here.predict(queries), arrays)
 
 
-def test_float32(arrays, data):
+def test_float32_gives_float32(arrays, data):
     X, y, labels, _, queries = data
     here = NadarayaWatsonRegressor().fit(X, y)
     for targets in (there(arrays, y, dtype="float32"), there(arrays, y), y):  # X decides
@@ -190,8 +190,8 @@ def test_queries_of_another_type(arrays, data):
     assert_there(found, here.predict(whole), arrays)
 
 
-def test_everything_follows_X(arrays, data):
-    """Targets and weights come as they are, from wherever they are."""
+def test_targets_and_weights_may_be_of_any_namespace(arrays, data):
+    """X decides the namespace and the device of the results."""
     X, y, labels, weights, queries = data
     here = NadarayaWatsonRegressor().fit(X, y, weights)
     mixed = (y, weights), (y.tolist(), there(arrays, weights)), (there(arrays, y), weights)
@@ -209,8 +209,8 @@ def test_everything_follows_X(arrays, data):
 
 
 @pytest.mark.parametrize("params", [{}, {"gap": 2}, {"one_sided": 0}])
-def test_what_is_pooled_in_numpy(params, arrays, data):
-    """Rows that miss numbers, and that leave out more than themselves."""
+def test_options_that_pool_in_numpy_return_arrays_of_X(params, arrays, data):
+    """Rows with missing numbers, and rows that leave out more than themselves."""
     X, y, *_ = data
     X[::7, 1] = np.nan
     groups = np.arange(60) // 5
@@ -222,7 +222,7 @@ def test_what_is_pooled_in_numpy(params, arrays, data):
     assert_there(model.predict(there(arrays, X)), here.predict(X), arrays)
 
 
-def test_batches(arrays, data):
+def test_partial_fit_of_arrays(arrays, data):
     X, y, *_, queries = data
     model = NadarayaWatsonRegressor(bandwidth=0.5)
     for rows in (slice(0, 20), slice(20, 60)):
@@ -244,15 +244,15 @@ def test_bandwidths_may_be_arrays(arrays, data):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("model", [REGRESSORS["means"], REGRESSORS["lines"], CLASSIFIERS["means"]])
 def test_the_check_of_values(model, dtype, arrays):
-    """The suite of scikit-learn looks at namespaces and types alone."""
+    """scikit-learn's common checks test namespaces and types only."""
     device = "device1" if arrays.library == "array_api_strict" else "cpu"
     options = {"check_values": True, "check_sample_weight": True}
-    with dispatching(False):  # the check dispatches by itself
+    with dispatching(False):  # the check itself dispatches
         check_array_api_input("", model, arrays.library, device, dtype, **options)
 
 
 @pytest.mark.parametrize("model", [REGRESSORS["lines"], CLASSIFIERS["trend"]])
-def test_methods_that_take_rows_follow_these_or_refuse(model, data):
+def test_methods_return_arrays_of_X_or_refuse(model, data):
     X, _, labels, *_ = data
     model = clone(model).fit(X, labels)
     with_rows = {
@@ -264,10 +264,10 @@ def test_methods_that_take_rows_follow_these_or_refuse(model, data):
         assert with_rows[name].endswith("_namespaces.py"), name
 
 
-# -- around an estimator ------------------------------------------------------------------
+# -- tools around an estimator ------------------------------------------------------------
 
 
-def test_copies(arrays, data):
+def test_copies_and_pickles(arrays, data):
     X, y, *_, queries = data
     model = NadarayaWatsonRegressor().fit(*there(arrays, X, y))
     expected, Q = arrays.numpy(model.predict(there(arrays, queries))), there(arrays, queries)
@@ -277,7 +277,7 @@ def test_copies(arrays, data):
         clone(model).predict(Q)
 
 
-def test_a_failed_fit_leaves_an_estimator_as_it_was(arrays, data):
+def test_a_failed_fit_leaves_the_estimator_unchanged(arrays, data):
     X, y, *_, queries = data
     model = NadarayaWatsonRegressor().fit(*there(arrays, X, y))
     Q = there(arrays, queries)
@@ -291,8 +291,8 @@ def test_a_failed_fit_leaves_an_estimator_as_it_was(arrays, data):
     assert_there(model.predict(Q), expected, arrays, atol=0)
 
 
-def test_a_pipeline_and_a_grid(data):
-    """Of tensors: array_api_strict does not take the indices of scikit-learn's folds."""
+def test_a_pipeline_and_a_grid_of_tensors(data):
+    """array_api_strict does not take the indices of scikit-learn's folds."""
     torch = pytest.importorskip("torch")
     X, y, *_, queries = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
@@ -310,7 +310,7 @@ def test_a_pipeline_and_a_grid(data):
 
 
 def book(torch):
-    """The kernels of the chapter on attention pooling, as it writes them."""
+    """The kernels of the chapter on attention pooling, as the chapter writes them."""
     return {
         "gaussian": lambda x: torch.exp(-(x**2) / 2),
         "boxcar": lambda x: torch.abs(x) < 1.0,
@@ -321,8 +321,8 @@ def book(torch):
 
 @pytest.mark.parametrize("name", ["gaussian", "boxcar", "constant", "triangular"])
 @pytest.mark.parametrize("dispatch", [True, False])
-def test_the_kernels_of_the_book(name, dispatch, data):
-    """In PyTorch, whether tensors are dispatched or not."""
+def test_kernels_of_the_book_in_torch(name, dispatch, data):
+    """With array API dispatch and without."""
     torch = pytest.importorskip("torch")
     X, y, *_, queries = data
     function = book(torch)[name]
@@ -332,7 +332,7 @@ def test_the_kernels_of_the_book(name, dispatch, data):
         found = model.predict(torch.tensor(queries))
     assert isinstance(found, torch.Tensor if dispatch else np.ndarray)
     assert_allclose(np.asarray(found), expected, rtol=0, atol=1e-10)
-    # The book's boxcar is open, which no registered kernel is.
+    # The book's boxcar is open; the registered one is closed.
     assert (model.kernel_ is KERNELS[name]) == (name != "boxcar")
 
 
@@ -340,7 +340,7 @@ def matern(xp):
     return lambda u: (1 + u) * xp.exp(-u)
 
 
-def test_functions_of_the_namespace_stay_in_it(arrays, data):
+def test_functions_of_the_namespace_get_its_arrays(arrays, data):
     X, y, *_, queries = data
     met = []
 
@@ -352,11 +352,11 @@ def test_functions_of_the_namespace_stay_in_it(arrays, data):
     model = NadarayaWatsonRegressor(function).fit(*there(arrays, X, y))
     assert_there(model.predict(there(arrays, queries)), here.predict(queries), arrays)
     assert_there(model.attention_weights(None), here.attention_weights(None), arrays)
-    assert set(met) == {None, arrays.library}  # None for the symbol that tells formulas
+    assert set(met) == {None, arrays.library}  # None: the symbol that identifies formulas
     assert model.kernel_.name == "function"
 
 
-def test_functions_of_numpy_are_given_numpy(arrays, data):
+def test_functions_of_numpy_get_numpy_arrays(arrays, data):
     X, y, *_, queries = data
     here = NadarayaWatsonRegressor(matern(np)).fit(X, y)
     model = NadarayaWatsonRegressor(matern(np)).fit(*there(arrays, X, y))
@@ -371,7 +371,7 @@ def test_functions_of_numpy_are_given_numpy(arrays, data):
         (lambda u, xp: xp.where(u > 3e4, -1.0, xp.exp(-u)), "finite, non-negative"),
     ],
 )
-def test_functions_that_give_no_weights(function, words, arrays, data):
+def test_functions_that_return_no_weights_are_refused(function, words, arrays, data):
     X, y, *_, queries = data
     kernel = lambda u: function(u, arrays.xp)
     with pytest.raises(ValueError, match=words):
@@ -380,11 +380,11 @@ def test_functions_that_give_no_weights(function, words, arrays, data):
         )
 
 
-# -- what is refused, by name -------------------------------------------------------------
+# -- refusals -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
-def test_algorithms_of_numpy(algorithm, arrays, data):
+def test_other_algorithms_are_refused(algorithm, arrays, data):
     X, y, *_ = data
     words = f"algorithm='{algorithm}' needs NumPy arrays.*got X of {arrays.library}.*'dense'"
     with pytest.raises(ValueError, match=words):
@@ -392,7 +392,7 @@ def test_algorithms_of_numpy(algorithm, arrays, data):
 
 
 @pytest.mark.parametrize("columns", [{"categorical_features": [0]}, {"periodic_features": {1: 7}}])
-def test_columns_of_numpy(columns, arrays, data):
+def test_special_columns_are_refused(columns, arrays, data):
     X, y, *_ = data
     model = NadarayaWatsonRegressor(**columns)
     words = f"X as an array of {arrays.library} takes numbers only; got .* in column"
@@ -412,7 +412,7 @@ def test_columns_of_numpy(columns, arrays, data):
         ("explain", ()),
     ],
 )
-def test_methods_of_numpy(method, arguments, arrays, data):
+def test_unsupported_methods_are_refused(method, arguments, arrays, data):
     X, y, *_, queries = data
     model = NadarayaWatsonRegressor().fit(*there(arrays, X, y))
     words = f"{method} needs NumPy arrays.*those of {arrays.library}.*array_api_dispatch=False"
@@ -423,14 +423,14 @@ def test_methods_of_numpy(method, arguments, arrays, data):
         getattr(model, method)(queries, *arguments)
 
 
-def test_sparse_weights(arrays, data):
+def test_sparse_weights_are_refused(arrays, data):
     X, y, *_ = data
     model = NadarayaWatsonRegressor().fit(*there(arrays, X, y))
     with pytest.raises(ValueError, match="sparse_output=True needs NumPy arrays"):
         model.attention_weights(sparse_output=True)
 
 
-def test_queries_from_elsewhere(arrays, data):
+def test_queries_of_another_namespace_are_refused(arrays, data):
     X, y, *_, queries = data
     model = NadarayaWatsonRegressor().fit(*there(arrays, X, y))
     for rows in (queries, queries.tolist()):
@@ -447,7 +447,7 @@ def test_queries_from_elsewhere(arrays, data):
             model.predict(arrays.xp.asarray(queries))
 
 
-def test_what_numpy_refuses_is_refused(arrays, data):
+def test_bad_input_is_refused_as_in_numpy(arrays, data):
     X, y, *_ = data
     bad = X.copy()
     bad[3, 1] = np.inf
@@ -474,7 +474,7 @@ def torch():
 
 @pytest.mark.parametrize("dispatch", [True, False])
 @pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
-def test_gradients_do_not_go_through(name, dispatch, torch, data):
+def test_results_carry_no_gradient(name, dispatch, torch, data):
     X, y, _, weights, _ = data
     given = {"X": torch.tensor(X), "y": torch.tensor(y), "sample_weight": torch.tensor(weights)}
     given[name].requires_grad_()
@@ -506,7 +506,7 @@ def test_types_of_tensors(dtype, dispatch, torch, data):
         assert_allclose(found, expected, atol=1e-4)
 
 
-def test_tensors_that_are_laid_out_otherwise(torch, data):
+def test_tensors_of_other_layouts(torch, data):
     X, y, *_, queries = data
     expected = NadarayaWatsonRegressor().fit(X, y).predict(queries)
     with dispatching():
@@ -519,14 +519,14 @@ def test_tensors_that_are_laid_out_otherwise(torch, data):
 
 
 @pytest.mark.parametrize("dispatch", [True, False])
-def test_tensors_without_numbers(dispatch, torch):
+def test_tensors_without_numbers_are_refused(dispatch, torch):
     with dispatching(dispatch):
         with pytest.raises(ValueError, match="X must hold numbers that NumPy can read"):
             NadarayaWatsonRegressor().fit(torch.zeros(5, 2, device="meta"), torch.zeros(5))
 
 
-def test_results_are_their_own(torch, data):
-    """They may be changed, and what was given may be, too."""
+def test_results_share_no_memory(torch, data):
+    """Results and inputs may be changed afterwards."""
     X, y, *_ = data
     with dispatching():
         given = torch.tensor(X)
@@ -539,8 +539,8 @@ def test_results_are_their_own(torch, data):
         assert torch.equal(model.predict(None), expected)
 
 
-def test_tensors_without_dispatch(torch, data):
-    """As arrays of NumPy, of which they are taken for."""
+def test_tensors_without_dispatch_are_numpy_arrays(torch, data):
+    """Without dispatch, tensors are converted to NumPy."""
     X, y, labels, weights, queries = data
     given = [torch.tensor(array) for array in (X, y, weights)]
     model = NadarayaWatsonRegressor().fit(*given)
@@ -553,7 +553,7 @@ def test_tensors_without_dispatch(torch, data):
     assert isinstance(model.predict_proba(torch.tensor(queries)), np.ndarray)
 
 
-def test_fitted_with_dispatch_and_asked_without(torch, data):
+def test_fit_with_dispatch_and_predict_without(torch, data):
     X, y, *_, queries = data
     with dispatching():
         model = NadarayaWatsonRegressor().fit(torch.tensor(X), torch.tensor(y))
@@ -562,8 +562,8 @@ def test_fitted_with_dispatch_and_asked_without(torch, data):
     assert_allclose(found, NadarayaWatsonRegressor().fit(X, y).predict(queries))
 
 
-def test_estimators_move(arrays, data):
-    """With scikit-learn's own tool, which its messages name."""
+def test_estimators_move_between_namespaces(arrays, data):
+    """With scikit-learn's own function, which our messages name."""
     from sklearn.utils._array_api import move_estimator_to
 
     X, y, *_, queries = data
@@ -574,11 +574,11 @@ def test_estimators_move(arrays, data):
     assert_there(moved.bandwidth_, model.bandwidth_, arrays)
 
 
-def test_what_is_switched_on_comes_back_after_several_threads(torch, data):
+def test_dispatch_settings_apply_in_all_threads(torch, data):
     X, y, *_ = data
     product = torch.backends.cuda.matmul
     before = product.fp32_precision
-    function = lambda u: (1 + u) * torch.exp(-u)  # asked from several threads, in rows
+    function = lambda u: (1 + u) * torch.exp(-u)  # called from several threads, in blocks of rows
     try:
         product.fp32_precision = "tf32"
         with dispatching():
@@ -593,15 +593,15 @@ def test_what_is_switched_on_comes_back_after_several_threads(torch, data):
 
 
 def weights_of(model, X):
-    with dispatching(False):  # which is told by thread
+    with dispatching(False):  # a setting of each thread
         return model.attention_weights(X)
 
 
-# -- there and back -----------------------------------------------------------------------
+# -- conversions --------------------------------------------------------------------------
 
 
 class Foreign:
-    """An array of a library that is not dispatched to, as those of JAX."""
+    """An array of a library that scikit-learn does not dispatch to, such as JAX."""
 
     def __init__(self, array):
         self.array = array
@@ -621,7 +621,7 @@ class Foreign:
 
 
 @pytest.mark.parametrize("dispatch", [True, False])
-def test_arrays_of_other_libraries_are_taken_as_numpy_takes_them(dispatch, data):
+def test_arrays_of_other_libraries_equal_numpy(dispatch, data):
     X, y, *_, queries = data
     expected = NadarayaWatsonRegressor().fit(X, y).predict(queries)
     with dispatching(dispatch):
@@ -629,7 +629,7 @@ def test_arrays_of_other_libraries_are_taken_as_numpy_takes_them(dispatch, data)
         assert_array_equal(model.predict(Foreign(queries)), expected)
 
 
-def test_arrays_are_not_changed_on_their_way(arrays):
+def test_arrays_are_not_changed(arrays):
     array = np.arange(6.0).reshape(2, 3)
     array.flags.writeable = False
     for given in (array, array[:, ::-1], np.asfortranarray(array), array[:0]):

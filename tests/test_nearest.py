@@ -1,4 +1,4 @@
-"""The k-th nearest row lies at the edge of its window, wherever rows are."""
+"""The k-th nearest row lies on the edge of its window, for any rows."""
 
 import pickle
 
@@ -26,7 +26,7 @@ DRAWS = {
     "lognormal": lambda rng, shape: np.exp(2 * rng.normal(size=shape)),
     "cauchy": lambda rng, shape: rng.standard_cauchy(shape),
     "shifted": lambda rng, shape: 1e6 + rng.normal(size=shape),
-    # Of which the outlier itself sees all others as far as each other, but for rounding.
+    # The outlier sees all other rows at the same distance, up to rounding.
     "beside an outlier": lambda rng, shape: np.concatenate(
         [np.full((1, shape[1]), 1e12), rng.normal(size=(shape[0] - 1, shape[1]))]
     ),
@@ -43,20 +43,20 @@ def widths_of(near, queries, k, leave_out=None):
     return widths_of_near(near, min(k + 1, len(near)), queries, wanted, leave_out)
 
 
-# -- the same rows as scikit-learn's neighbours -----------------------------------------------
+# -- equal to scikit-learn's neighbours -------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])
 @pytest.mark.parametrize("n_features", [1, 2, 8, 20])
 @pytest.mark.parametrize("draw", DRAWS)
-def test_a_boxcar_is_the_neighbours_regressor(draw, n_features, dtype, rng):
+def test_a_boxcar_equals_the_neighbours_regressor(draw, n_features, dtype, rng):
     if draw == "shifted" and dtype == np.float32:
         pytest.skip("such rows are on a grid of 1/16, full of ties")
     X, Q = (DRAWS[draw](rng, (300, n_features)).astype(dtype) for _ in range(2))
     Q = Q[1:]
     y = rng.normal(size=(300, 2))
     model = NadarayaWatsonRegressor("boxcar", KNearest(10)).fit(X, y)
-    # In float64, as scikit-learn would round float32.
+    # In float64, because scikit-learn would round float32.
     other = KNeighborsRegressor(10, algorithm="kd_tree").fit(X.astype(float), y)
     assert_allclose(model.predict(Q), other.predict(Q.astype(float)), rtol=1e-9, atol=1e-12)
     others = y[other.kneighbors(return_distance=False)].mean(axis=1)
@@ -64,7 +64,7 @@ def test_a_boxcar_is_the_neighbours_regressor(draw, n_features, dtype, rng):
 
 
 @pytest.mark.parametrize("draw", DRAWS)
-def test_a_boxcar_is_the_neighbours_classifier(draw, rng):
+def test_a_boxcar_equals_the_neighbours_classifier(draw, rng):
     X, Q = (DRAWS[draw](rng, (300, 1)) for _ in range(2))
     y = rng.integers(0, 3, 300)
     ours = NadarayaWatsonClassifier("boxcar", KNearest(7)).fit(X, y).predict_proba(Q)
@@ -73,7 +73,7 @@ def test_a_boxcar_is_the_neighbours_classifier(draw, rng):
 
 
 @pytest.mark.parametrize("n_features", [1, 3])
-def test_so_it_is_in_blocks(n_features, rng):
+def test_blocks_equal_the_neighbours_regressor(n_features, rng):
     X, Q = rng.standard_cauchy((20_000, n_features)), rng.standard_cauchy((300, n_features))
     y = rng.normal(size=20_000)
     model = NadarayaWatsonRegressor("boxcar", KNearest(10)).fit(X, y)
@@ -84,7 +84,7 @@ def test_so_it_is_in_blocks(n_features, rng):
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("draw", DRAWS)
-def test_where_the_nearest_is_at_the_edge_it_stands_in(draw, algorithm, rng):
+def test_a_nearest_row_on_the_edge_gets_the_weight(draw, algorithm, rng):
     X, Q = (DRAWS[draw](rng, (300, 1)) for _ in range(2))
     y = rng.normal(size=300)
     for kernel in ("epanechnikov", "triangular", "tricube"):
@@ -97,7 +97,7 @@ def test_where_the_nearest_is_at_the_edge_it_stands_in(draw, algorithm, rng):
 
 @pytest.mark.parametrize("shift", [0, 1e6, -(2.0**40)])
 @pytest.mark.parametrize("n_features", [1, 2, 3, 17])
-def test_rows_that_tie_count_wherever_the_grid_is(n_features, shift, rng):
+def test_ties_count_on_any_shifted_grid(n_features, shift, rng):
     X = rng.integers(0, 5, (200, n_features)) + shift
     y = rng.normal(size=200)
     model = NadarayaWatsonRegressor("boxcar", KNearest(6)).fit(X, y)
@@ -115,7 +115,7 @@ def test_rows_that_tie_count_wherever_the_grid_is(n_features, shift, rng):
 @pytest.mark.parametrize("outlier", [1e6, 1e14, 1e100])
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("k", [5, 300])
-def test_an_outlier_is_no_ones_unit(k, algorithm, outlier, kernel, rng):
+def test_an_outlier_does_not_change_other_predictions(k, algorithm, outlier, kernel, rng):
     X, y = rng.normal(size=(1_000, 1)), rng.normal(size=1_000)
     X[0] = outlier
     Q = np.append(rng.normal(size=(100, 1)), [[outlier]], axis=0)
@@ -125,14 +125,14 @@ def test_an_outlier_is_no_ones_unit(k, algorithm, outlier, kernel, rng):
         u = np.minimum(D / nearest_widths(D, k)[:, None], 1e10)
     expected = attention_by_distance(u, 1.0, kernel, 1.0, None, "nearest") @ y
     found = model.predict(Q)
-    # The outlier sees all others as far as each other, but for rounding.
+    # The outlier sees all other rows at the same distance, up to rounding.
     assert_allclose(found[:-1], expected[:-1], rtol=1e-9, atol=1e-9)
     assert np.isfinite(found[-1])
 
 
 @pytest.mark.parametrize("outlier", [1e6, 1e14])
 def test_an_outlier_costs_moments_no_digits(outlier, rng):
-    """Windows so wide that blocks of rows are added without looking at them."""
+    """Windows are so wide that whole blocks of rows are added at once."""
     X, y = rng.normal(size=(4_000, 1)), rng.normal(size=4_000)
     X[0] = outlier
     Q = rng.normal(size=(100, 1))
@@ -147,9 +147,9 @@ def test_an_outlier_costs_moments_no_digits(outlier, rng):
 
 @pytest.mark.parametrize("n_features", [1, 2, 15, 16, 40])
 @pytest.mark.parametrize("draw", DRAWS)
-def test_widths_are_distances_by_the_plain_formula(draw, n_features, rng):
+def test_widths_equal_distances_by_the_plain_formula(draw, n_features, rng):
     X, Q = (DRAWS[draw](rng, (200, n_features)) for _ in range(2))
-    # Processors that fuse products and sums may round each square once less.
+    # Processors with fused multiply-add may round each square once less.
     rtol = n_features * np.finfo(float).eps
     near, D = near_rows(X), cdist(Q, X)
     for k in (1, 4, 200):
@@ -167,15 +167,15 @@ def test_rows_and_queries_at_any_scale(scale, n_features, rng):
     expected = np.sort(cdist(Q, X), axis=1)[:, 3]
     near = near_rows(X * scale)
     assert_allclose(widths_of(near, Q * scale, 4), expected * scale, rtol=1e-12)
-    far = np.full((1, n_features), 1e305)  # whatever the rows are
+    far = np.full((1, n_features), 1e305)  # beyond the range of all rows
     assert_allclose(widths_of(near_rows(X), far, 4), 1e305 * np.sqrt(n_features), rtol=1e-12)
 
 
 @pytest.mark.parametrize("huge", [1e100, -1e200, 1e300, -1.7e308])
 @pytest.mark.parametrize("n_features", [1, 20])
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_beside_a_huge_row(algorithm, n_features, huge, kernel, rng):
-    """What is that far has no part in anything but its own prediction."""
+def test_one_huge_row_affects_only_its_own_prediction(algorithm, n_features, huge, kernel, rng):
+    """A row that far affects its own prediction only."""
     if kernel == "constant":
         pytest.skip("no row is far")
     X, Q, y = rng.normal(size=(60, n_features)), rng.normal(size=(9, n_features)), np.arange(60.0)
@@ -188,8 +188,8 @@ def test_beside_a_huge_row(algorithm, n_features, huge, kernel, rng):
     assert 1 <= found[0] <= 59
 
 
-def test_rows_are_found_through_their_rounding(rng):
-    """In many columns, far from all that is near: a product proposes, and has few digits."""
+def test_nearest_rows_are_exact_despite_rounding(rng):
+    """With many columns far from zero, candidates come from a product, which loses digits."""
     X = rng.normal(size=(400, 30)) * 1e-6
     X[:200] += 1e4
     X[0] = 1e9
@@ -238,8 +238,8 @@ def rows_of_kinds(rng, n_rows, share, shift=0.0, ties=False):
 @pytest.mark.parametrize("shift", [0.0, 1e6])
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("by_blocks", [False, True])
-def test_nearest_rows_of_kinds(shares, shift, ties, by_blocks, rng):
-    """Their window reaches to the k-th, with all that tie with it."""
+def test_nearest_rows_with_missing_values_and_labels(shares, shift, ties, by_blocks, rng):
+    """The window reaches to the k-th row and includes its ties."""
     queries, keys = (
         rows_of_kinds(rng, n_rows, share, shift, ties) for n_rows, share in zip((60, 300), shares)
     )
@@ -264,7 +264,7 @@ def test_nearest_rows_of_kinds(shares, shift, ties, by_blocks, rng):
         assert_allclose(pooled, weights @ values, rtol=1e-9, atol=1e-12)
 
 
-def test_a_tree_serves_kinds_whose_numbers_are_all_there(rng):
+def test_a_tree_serves_labels_without_missing_numbers(rng):
     keys, queries = rng.normal(size=(2, 200, 3))
     kinds = Kinds(KINDS.gap, np.zeros(3, bool))
     near = NearRows(keys, np.ones(len(keys)), kinds)

@@ -1,4 +1,4 @@
-"""Data that are no real numbers are refused by column, wherever they come from."""
+"""Data that are not real numbers are refused, with the column named."""
 
 import datetime as dt
 import re
@@ -70,17 +70,17 @@ DATED = {
 
 
 @pytest.mark.parametrize("name", DATED)
-def test_dates_in_a_column_of_a_frame(name):
+def test_dates_in_a_frame_are_refused(name):
     column, what, advice = DATED[name]
     frame = pd.DataFrame({"length": NUMBERS, "when": column})
     match = rf"X must be real numbers; got {what} in column 'when'.*{advice}"
     refused_as_rows(frame, match)
-    # A frame of nothing else is all integers to NumPy.
+    # NumPy sees a frame of dates only as integers.
     refused_by_fit(NadarayaWatsonRegressor, match, X=frame[["when"]])
 
 
 @pytest.mark.parametrize("name", DATED)
-def test_dates_as_targets_or_weights(name):
+def test_dates_as_targets_or_weights_are_refused(name):
     column, what, advice = DATED[name]
     for Estimator in REGRESSORS:
         for data in (column, pd.Series(column), list(column)):
@@ -93,7 +93,7 @@ def test_dates_as_targets_or_weights(name):
 
 @pytest.mark.parametrize("unit", ["D", "s", "ns"])
 @pytest.mark.parametrize(("kind", "what"), [("M8", "dates"), ("m8", "durations")])
-def test_dates_in_arrays(kind, what, unit):
+def test_dates_in_arrays_are_refused(kind, what, unit):
     array = X.astype("int64").astype(f"{kind}[{unit}]")
     refused_as_rows(array, rf"X must be real numbers; got {what} in columns \[0, 1\]")
     one = np.column_stack([NUMBERS.astype(object), np.array(DATES, dtype=object)])
@@ -111,14 +111,14 @@ def test_dates_in_arrays(kind, what, unit):
     ],
     ids=["date", "datetime", "duration", "time"],
 )
-def test_dates_in_polars(column, what, advice):
+def test_dates_in_polars_are_refused(column, what, advice):
     frame = pl.DataFrame({"length": NUMBERS, "when": column})
     refused_as_rows(frame, rf"X must be real numbers; got {what} in column 'when'.*{advice}")
     for y in (frame["when"], frame[["when"]]):
         refused_by_fit(NadarayaWatsonRegressor, f"y must .* {what}.*{advice}", y=y)
 
 
-def test_dates_in_pyarrow():
+def test_dates_in_pyarrow_are_refused():
     pa = pytest.importorskip("pyarrow")
     for kind, values, what in (
         (pa.timestamp("ns"), DAYS, "dates"),
@@ -146,8 +146,8 @@ def assert_same_predictions(data):
     assert_allclose(got, NadarayaWatsonRegressor().fit(X, NUMBERS).predict(X), rtol=1e-12)
 
 
-def test_the_conversions_do_what_they_say():
-    """Each is read from the message and run."""
+def test_the_advised_conversions_work():
+    """Each conversion is read from the message and run."""
     column = {name: pd.Series(DATED[name][0]) for name in ("ns", "s", "period", "timedelta")}
     column |= {name: DATED[name][0] for name in ("date", "datetime", "timedeltas")}
     column["days"] = np.array(DATES, "M8[D]")
@@ -165,7 +165,7 @@ def test_the_conversions_do_what_they_say():
 
 
 def test_dates_may_be_labels():
-    """As they may be to classifiers of scikit-learn, in arrays of dates, whatever the unit."""
+    """As in scikit-learn's classifiers, for dates of any unit."""
     for unit in ("D", "ns"):
         labels = np.array(["2020-01-01", "2020-05-01"], f"M8[{unit}]")[LABELS]
         model = NadarayaWatsonClassifier(bandwidth=0).fit(X, labels)
@@ -194,7 +194,7 @@ def test_dates_may_be_labels():
     ],
     ids=["Int64", "Float64", "boolean", "NaN", "None", "NA", "masked", "polars"],
 )
-def test_missing_values(column):
+def test_missing_values_are_refused(column):
     make = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
     words = "must have no missing values; 2 values are"
     frame, match = make({"a": NUMBERS, "b": column}), rf"^X {words} .* in column 'b'.*SimpleImputer"
@@ -204,7 +204,7 @@ def test_missing_values(column):
         refused_by_fit(Estimator, rf"^sample_weight {words} .* a weight", sample_weight=column)
 
 
-def test_missing_labels():
+def test_missing_labels_are_refused():
     text = np.array(["a", "b", None, "a", "b", "a"], dtype=object)
     for labels in (text, list(text), pd.Series(text, dtype="string"), pd.Categorical(text)):
         for Estimator in CLASSIFIERS:
@@ -212,7 +212,7 @@ def test_missing_labels():
     refused_by_fit(NadarayaWatsonClassifier, "^y must have no missing values", y=pl.Series([*text]))
 
 
-def test_masked_values_do_not_come_back():
+def test_masked_values_are_missing():
     mask = NUMBERS == 3
     masked = np.ma.array(np.where(mask, 999, NUMBERS), mask=mask)
     words = "must have no missing values; 1 value is"
@@ -228,7 +228,7 @@ def test_masked_values_do_not_come_back():
 
 
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
-def test_masked_values_are_not_judged(Estimator):
+def test_scores_refuse_masked_values(Estimator):
     model = Estimator().fit(X, NUMBERS.astype(int))
     masked = np.ma.array(NUMBERS.astype(int), mask=NUMBERS == 3)
     for rows in (X, None):
@@ -238,13 +238,13 @@ def test_masked_values_are_not_judged(Estimator):
             model.score(rows, NUMBERS.astype(int), masked)
 
 
-def test_a_mask_that_hides_nothing():
+def test_an_empty_mask_is_ignored():
     assert_same_predictions(np.ma.array(X))
     assert_same_predictions(np.ma.array(X, mask=np.zeros_like(X)))
     assert_same_predictions([np.ma.array(row) for row in X])
 
 
-def test_infinity():
+def test_infinity_is_refused():
     frame = pd.DataFrame({"a": NUMBERS, "b": np.where(NUMBERS == 2, np.inf, 1)})
     refused_as_rows(frame, "^X must be finite; it contains infinity .* in column 'b'")
     refused_by_fit(NadarayaWatsonRegressor, "^y must be finite", y=frame["b"])
@@ -257,7 +257,7 @@ def test_infinity():
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_text(make):
+def test_text_is_refused(make):
     frame = make({"a": NUMBERS, "b": list("abcdef"), "c": list("123456")})
     words = "must be real numbers; got text in"
     match = rf"^X {words} columns \['b', 'c'\].*astype\(float\).*categorical_features"
@@ -272,7 +272,7 @@ def test_text(make):
     refused_as_rows([[1, "a"]] * N, "^X must be real numbers; got text in column 1")
 
 
-def test_complex_numbers():
+def test_complex_numbers_are_refused():
     match = "X must be real numbers; got complex numbers in column"
     refused_as_rows(X + 0j, match)
     refused_as_rows((X + 0j).astype("complex64").astype(object), match)
@@ -280,24 +280,24 @@ def test_complex_numbers():
 
 
 @pytest.mark.parametrize("data", [sparse.csr_array(X), sparse.coo_matrix(X)], ids=["csr", "coo"])
-def test_sparse(data):
+def test_sparse_data_are_refused(data):
     advice = r"must be dense; .*OneHotEncoder\(sparse_output=False\).*{}\.toarray\(\)"
     refused_as_rows(data, "X " + advice.format("X"))
     refused_by_fit(NadarayaWatsonRegressor, "^y " + advice.format("y"), y=data)
     refused_by_fit(NadarayaWatsonClassifier, "^y " + advice.format("y"), y=data)
 
 
-def test_many_columns():
+def test_messages_shorten_many_columns():
     match = r"in columns \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9\] and 990 more\."
     refused_by_fit(NadarayaWatsonRegressor, match, X=np.full((N, 1000), "a"))
 
 
-def test_sparse_columns():
+def test_sparse_columns_are_refused():
     a, b = (pd.arrays.SparseArray(column) for column in X.T)
     refused_as_rows(pd.DataFrame({"a": a, "b": b}), r"X must be dense; .*X\.sparse\.to_dense\(\)")
 
 
-def test_what_is_numbers_all_the_same():
+def test_other_numeric_types_are_taken():
     assert_same_predictions(X.tolist())
     assert_same_predictions(tuple(map(tuple, X)))
     assert_same_predictions(X.astype(object))

@@ -1,4 +1,4 @@
-"""Predictions in the corners of floating point, against the formula in many digits."""
+"""Predictions at the limits of floating point, against the formula in many digits."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_far_queries(kernel, distance, data):
     Q, X, y = data
     Q = Q + distance * np.array([1.0, -0.3])
     expected = predict_extended(Q, X, y, kernel, 0.7)
-    # Distances to all rows agree in so many digits that float64 has few left for the rest.
+    # Distances to all rows share so many digits that float64 has few left for their differences.
     assert_allclose(predicted(Q, X, y, kernel, 0.7), expected, rtol=max(1e-9, 1e-14 * distance))
 
 
@@ -67,7 +67,7 @@ def test_shifts(kernel, shift, data):
     assert_allclose(predicted(Q, X, y, kernel, 0.5), expected, rtol=1e-9)
 
 
-def test_one_far_row_does_not_spoil_the_others(kernel, data):
+def test_one_far_row_does_not_change_the_others(kernel, data):
     Q, X, y = data
     X = np.vstack([X, [[1e6, -1e6]]])
     y = np.append(y, 100.0)
@@ -75,8 +75,8 @@ def test_one_far_row_does_not_spoil_the_others(kernel, data):
     assert_allclose(predicted(Q, X, y, kernel, 0.4), expected, rtol=1e-9)
 
 
-def test_edges_of_the_support_on_a_lattice(kernel):
-    """Distances that are exactly the bandwidth, and queries with nothing else."""
+def test_rows_on_the_edge_of_the_window(kernel):
+    """Distances equal to the bandwidth, and queries without other rows."""
     X = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
     y = np.sin(np.arange(len(X)))
     Q = np.vstack([X, X[:8] + 0.5, [[9.0, 2.0]]])
@@ -86,7 +86,7 @@ def test_edges_of_the_support_on_a_lattice(kernel):
 
 
 @pytest.mark.parametrize("spacing", [1e-3, 1e-6, 1e-9])
-def test_clusters_much_narrower_than_their_distance(kernel, spacing, rng):
+def test_narrow_clusters_far_apart(kernel, spacing, rng):
     centres = rng.normal(size=(5, 2)).repeat(6, axis=0)
     X = centres + spacing * rng.normal(size=centres.shape)
     y = rng.normal(size=len(X))
@@ -95,7 +95,7 @@ def test_clusters_much_narrower_than_their_distance(kernel, spacing, rng):
     assert_allclose(predicted(Q, X, y, kernel, spacing), expected, rtol=1e-9)
 
 
-def test_float32_agrees_with_the_formula_on_the_same_numbers(kernel, rng):
+def test_float32_equals_the_formula_on_the_same_numbers(kernel, rng):
     X = rng.normal(size=(300, 3)).astype(np.float32)
     y, Q = rng.normal(size=300), rng.normal(size=(50, 3)).astype(np.float32)
     got = predicted(Q, X, y, kernel, 0.8)
@@ -112,7 +112,7 @@ def test_float32_far_queries(kernel, shift, rng):
     assert_allclose(predicted(Q, X, y, kernel, 0.5), expected, rtol=1e-6)
 
 
-def test_float32_beyond_its_squares(kernel, rng):
+def test_float32_rows_whose_squares_overflow(kernel, rng):
     X = (rng.normal(size=(30, 2)) * 1e30).astype(np.float32)
     y = rng.normal(size=30)
     for bandwidth in (3e29, 1e20):
@@ -135,16 +135,16 @@ def test_constant_columns_have_no_effect(kernel, data):
     assert_array_equal(predicted(Q, X, y, kernel, "scott"), plain)
 
 
-def test_one_sample(kernel):
+def test_one_training_row(kernel):
     Q = [[1.0], [-3.0], [1e300]]
     for bandwidth in ("scott", 0.5, 0.0, np.inf):
         assert_array_equal(predicted(Q, [[1.0]], [7.3], kernel, bandwidth), [7.3] * 3)
 
 
-def test_bandwidth_zero_means_exact_matches(kernel):
+def test_bandwidth_zero_takes_exact_matches(kernel):
     X, y = [[0.0], [1.0], [1.0], [5.0]], [1.0, 2.0, 4.0, 8.0]
     Q = [[1.0], [0.0], [4.0], [3.0]]
-    # 4 is nearest to 5, and 3 as near to 5 as to the two rows at 1.
+    # 4 is nearest to 5, and 3 is as near to 5 as to the two rows at 1.
     assert_allclose(predicted(Q, X, y, kernel, 0.0), [3.0, 1.0, 8.0, 14 / 3])
     assert_allclose(predicted(Q, X, y, kernel, 0.0, handle_empty="nan"), [3.0, 1.0, np.nan, np.nan])
     assert_allclose(predicted(Q, X, y, kernel, 0.0, handle_empty="mean"), [3.0, 1.0, 3.75, 3.75])
@@ -154,8 +154,8 @@ def test_bandwidth_zero_means_exact_matches(kernel):
 @pytest.mark.parametrize("bandwidth", [1e-160, 5e-324, [1e-300, 0.5]])
 @pytest.mark.parametrize("degree", [0, 1])
 @pytest.mark.filterwarnings("error")
-def test_bandwidths_that_are_zero_beside_the_numbers(bandwidth, degree, dtype, rng):
-    """As with 0, in predictions and gradients."""
+def test_negligible_bandwidths_equal_zero(bandwidth, degree, dtype, rng):
+    """Predictions and gradients are those of bandwidth 0."""
     X = np.column_stack([rng.integers(1, 4, 40), rng.normal(size=40)]).astype(dtype)
     y = rng.normal(size=40)
     zero = np.where(np.asarray(bandwidth) < 1e-150, 0, bandwidth)
@@ -177,7 +177,7 @@ def test_bandwidth_zero_in_one_column(kernel, rng):
         Q = np.column_stack([np.full(5, category), rng.normal(size=5)])
         expected = predict_extended(Q[:, 1:], X[same, 1:], y[same], kernel, 0.5)
         assert_allclose(predicted(Q, X, y, kernel, [0.0, 0.5]), expected, rtol=1e-9)
-    # Nothing has 9: among the nearest, which have 2, the other column decides.
+    # No row has 9: among the nearest, which have 2, the other column decides.
     Q[:, 0] = 9
     assert_allclose(predicted(Q, X, y, kernel, [0.0, 0.5]), expected, rtol=1e-9)
 
@@ -190,7 +190,7 @@ def test_bandwidth_inf_switches_a_column_off(kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", [1e-9, 1e-3, 0.3, 1e9])
-def test_metric_and_precomputed_in_the_corners(kernel, bandwidth, data):
+def test_other_metrics_with_extreme_bandwidths(kernel, bandwidth, data):
     Q, X, y = data
     expected = predict_extended(Q[:, :1], X[:, :1], y, kernel, bandwidth)
     X, Q = X[:, :1], Q[:, :1]
@@ -223,7 +223,7 @@ def test_constant_target_is_reproduced_exactly(kernel, y, rng):
 
 
 @pytest.mark.parametrize("total", [1e-200, 1.0, 1e200])
-def test_the_scale_of_the_weights_does_not_count(kernel, total, data, rng):
+def test_scale_of_the_weights_cancels(kernel, total, data, rng):
     Q, X, y = data
     w = rng.uniform(size=len(y))
     model = NadarayaWatsonRegressor(kernel, 0.6).fit(X, y, total * w)
@@ -254,20 +254,20 @@ numbers = st.one_of(
     st.sampled_from(sorted(set(PROFILES) & set(KERNELS))),
     st.sampled_from([0.25, 1.0, 8.0]),
 )
-def test_any_data(X, Q, name, bandwidth):
-    # Where a window ends within rounding, its edge is tested on a lattice above.
+def test_any_rows_and_queries(X, Q, name, bandwidth):
+    # Windows that end within rounding of a row are tested on a grid above.
     assume(name != "boxcar" or not np.any(np.isclose(scaled_distances(Q, X, bandwidth), 1)))
     y = np.cos(np.arange(len(X)))
     expected = predict_extended(Q, X, y, name, bandwidth)
     got = predicted(Q, X, y, name, bandwidth)
     assert np.all((y.min() - 1e-12 <= got) & (got <= y.max() + 1e-12))
-    # Far from all rows, distances agree in so many digits that float64 has no more.
+    # Far from all rows, distances share so many digits that float64 has no more.
     farthest = np.abs(Q[:, None] - X[None]).max() / bandwidth
     assert_allclose(got, expected, rtol=1e-9, atol=1e-9 + 1e-14 * farthest)
 
 
 @pytest.mark.parametrize("scale", [1e-310, 1e-170, 1e-30, 1e30, 1e170, 1e307])
-def test_the_nearest_are_found_at_any_scale(scale, rng):
+def test_nearest_rows_at_any_scale(scale, rng):
     X, y, queries = rng.normal(size=(40, 2)), rng.normal(size=40), rng.normal(size=(30, 2))
     for bandwidth in (0, 1e-200 * scale):
         model = NadarayaWatsonRegressor("epanechnikov", bandwidth).fit(scale * X, y)

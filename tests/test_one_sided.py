@@ -1,4 +1,4 @@
-"""Only the past: each query by itself, with a fit to the rows that are no later."""
+"""Past rows only: each query is compared with a fit to the rows that are no later."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ METHODS = {
 
 
 def make_data(rng, n=50, n_queries=12):
-    """Times that repeat, among rows and between rows and queries; some queries come before all."""
+    """Times that repeat among rows and queries; some queries come before all rows."""
     X, Q = rng.standard_normal((n, 2)), rng.standard_normal((n_queries, 2))
     X[:, 0], Q[:, 0] = np.round(X[:, 0], 1), np.round(Q[:, 0], 1)
     Q[0, 0] = X[:, 0].min() - 1
@@ -28,7 +28,7 @@ def make_data(rng, n=50, n_queries=12):
 
 
 def one_by_one(model, X, y, Q, method="predict", *args):
-    """What a method gives for each query, of a fit to the rows that are no later; NaN if none."""
+    """Results of a method for each query, from a fit to the rows no later; NaN without rows."""
     found = []
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for query in Q:
@@ -46,7 +46,7 @@ def one_by_one(model, X, y, Q, method="predict", *args):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_predictions_are_those_of_the_past(kernel, degree, rng):
+def test_predictions_equal_fits_to_the_past(kernel, degree, rng):
     X, y, Q = make_data(rng)
     options = {"kernel": kernel, "bandwidth": [0.9, 0.6], "degree": degree}
     expected = one_by_one(NadarayaWatsonRegressor(**options), X, y, Q)
@@ -57,7 +57,7 @@ def test_predictions_are_those_of_the_past(kernel, degree, rng):
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
-def test_windows_that_the_past_is_not_in(empty, rng):
+def test_empty_windows_in_the_past(empty, rng):
     X, y, Q = make_data(rng)
     options = {"kernel": "epanechnikov", "bandwidth": 0.5, "handle_empty": empty}
     expected = one_by_one(NadarayaWatsonRegressor(**options), X, y, Q)
@@ -65,7 +65,7 @@ def test_windows_that_the_past_is_not_in(empty, rng):
     np.testing.assert_allclose(model.predict(Q), expected, rtol=1e-9)
 
 
-def test_no_past_is_an_error_on_request(rng):
+def test_no_past_raises_with_handle_empty_error(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(one_sided=0, handle_empty="error").fit(X, y)
     with pytest.raises(ValueError, match="No training row has weight for 1 of 12 queries"):
@@ -73,16 +73,16 @@ def test_no_past_is_an_error_on_request(rng):
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-def test_whatever_is_asked(method, rng):
+def test_methods_equal_fits_to_the_past(method, rng):
     X, y, Q = make_data(rng)
-    Q = Q[1:]  # of which all have a past
+    Q = Q[1:]  # the others have a past
     expected = one_by_one(NadarayaWatsonRegressor(bandwidth=0.7), X, y, Q, method, *METHODS[method])
     model = NadarayaWatsonRegressor(bandwidth=0.7, one_sided=0).fit(X, y)
     found = getattr(model, method)(Q, *METHODS[method])
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
 
 
-def test_classes_of_the_past(rng):
+def test_probabilities_equal_fits_to_the_past(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonClassifier(bandwidth=0.5, one_sided=0).fit(X, y > 0)
     plain = NadarayaWatsonRegressor(bandwidth=0.5)
@@ -94,7 +94,7 @@ def test_classes_of_the_past(rng):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan"])
-def test_the_nearest_of_the_past(metric, rng):
+def test_nearest_rows_in_the_past(metric, rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor("boxcar", KNearest(4), metric=metric, one_sided=0).fit(X, y)
     expected = []
@@ -107,11 +107,11 @@ def test_the_nearest_of_the_past(metric, rng):
     np.testing.assert_allclose(model.predict(Q), expected, rtol=1e-9)
 
 
-def test_a_row_counts_at_its_own_time_unless_it_is_left_out(rng):
+def test_a_row_sees_itself_unless_it_is_left_out(rng):
     X, y = np.arange(5.0)[:, None], rng.standard_normal(5)
     model = NadarayaWatsonRegressor("boxcar", 0.5, one_sided=0).fit(X, y)
     np.testing.assert_allclose(model.predict(X), y)
-    np.testing.assert_allclose(model.predict(None)[1:], y[:-1])  # the nearest before it
+    np.testing.assert_allclose(model.predict(None)[1:], y[:-1])  # the nearest row before
     assert np.isnan(model.predict(None)[0])
     np.testing.assert_allclose(np.diag(model.attention_weights_), 1)
     assert not np.triu(model.set_params(kernel="constant").fit(X, y).attention_weights(None)).any()
@@ -119,7 +119,7 @@ def test_a_row_counts_at_its_own_time_unless_it_is_left_out(rng):
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov"])
 @pytest.mark.parametrize("degree", [0, 1])
-def test_many_rows(name, degree, rng):
+def test_many_rows_agree_with_dense(name, degree, rng):
     X = rng.uniform(size=(4000, 2))
     y = X.sum(axis=1) + rng.standard_normal(4000)
     Q = X[rng.permutation(4000)[:500]] + [0, 0.01]
@@ -130,7 +130,7 @@ def test_many_rows(name, degree, rng):
     np.testing.assert_allclose(blocks.predict(None), dense.predict(None), rtol=1e-8, atol=1e-9)
 
 
-def test_places_on_a_sphere(rng):
+def test_one_sided_on_a_sphere(rng):
     X = np.column_stack([rng.uniform(-1.5, 1.5, 2000), rng.uniform(-3, 3, 2000)])
     options = {"metric": "haversine", "bandwidth": 0.2, "one_sided": 1}
     dense, blocks = (
@@ -141,7 +141,7 @@ def test_places_on_a_sphere(rng):
         np.testing.assert_allclose(blocks.predict(Q), dense.predict(Q), rtol=1e-9, atol=1e-10)
 
 
-def test_rows_in_batches(rng):
+def test_one_sided_partial_fit(rng):
     X, y, Q = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5, one_sided=0)
     for part in np.split(np.argsort(X[:, 0]), [20, 40]):
@@ -160,7 +160,7 @@ def test_later_rows_change_nothing(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_a_time_is_not_missing(rng):
+def test_a_missing_time_is_refused(rng):
     X, y, Q = make_data(rng)
     Q[3, 0] = X[2, 0] = np.nan
     with pytest.raises(ValueError, match="Column 0 puts the rows in order; it must not miss"):

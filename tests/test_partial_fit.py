@@ -1,4 +1,4 @@
-"""Rows that come in batches: the same estimator as of all rows at once, to the bit."""
+"""Rows in batches give the same estimator as all rows at once, bit for bit."""
 
 import pickle
 
@@ -39,7 +39,7 @@ def assert_same(one, other, Q):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_regressor_is_that_of_all_rows(kernel, weighted, rng):
+def test_regressor_equals_fit_to_all_rows(kernel, weighted, rng):
     X, y, Q, weight = make_data(rng)
     weight = weight if weighted else None
     model = in_batches(NadarayaWatsonRegressor(kernel, [0.5, 0.7]), X, y, weight)
@@ -49,7 +49,7 @@ def test_regressor_is_that_of_all_rows(kernel, weighted, rng):
 
 
 @pytest.mark.parametrize("params", [{"class_weight": "balanced"}, {"class_weight": {"a": 3}}, {}])
-def test_classifier_is_that_of_all_rows(params, rng):
+def test_classifier_equals_fit_to_all_rows(params, rng):
     X, _, Q, weight = make_data(rng)
     y = np.array(CLASSES)[rng.integers(0, 3, len(X))]
     model = NadarayaWatsonClassifier(bandwidth=0.5, **params)
@@ -69,14 +69,14 @@ def test_classifier_is_that_of_all_rows(params, rng):
     ],
     ids=str,
 )
-def test_whatever_the_parameters(params, rng):
+def test_all_parameters_equal_fit_to_all_rows(params, rng):
     X, y, Q, _ = make_data(rng, n=1500, n_outputs=2)
     params = {"bandwidth": 0.5} | params
     model = in_batches(NadarayaWatsonRegressor(**params), X, y, sizes=(700, 710))
     assert_same(model, NadarayaWatsonRegressor(**params).fit(X, y), Q)
 
 
-def test_numbers_of_both_types(rng):
+def test_batches_of_both_float_types(rng):
     X, y, _, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5).partial_fit(X[:30].astype(np.float32), y[:30])
     assert model.partial_fit(X[30:], y[30:])._X.dtype == float
@@ -93,14 +93,14 @@ def test_frames_keep_their_names(rng):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_numbers_that_are_missing_from_some_batches(degree, rng):
+def test_missing_numbers_in_some_batches(degree, rng):
     X, y, Q, _ = make_data(rng)
-    X[50:60, 0] = X[75:, 1] = np.nan  # from none of the first batch
+    X[50:60, 0] = X[75:, 1] = np.nan  # the first batch is complete
     model = in_batches(NadarayaWatsonRegressor(bandwidth=0.5, degree=degree), X, y)
     assert_same(model, NadarayaWatsonRegressor(bandwidth=0.5, degree=degree).fit(X, y), Q)
 
 
-def test_goes_on_from_a_fit_or_a_pickle(rng):
+def test_partial_fit_continues_from_fit_or_a_pickle(rng):
     X, y, Q, _ = make_data(rng)
     model = pickle.loads(pickle.dumps(NadarayaWatsonRegressor(bandwidth=0.5).fit(X[:40], y[:40])))
     model.partial_fit(X[40:], y[40:])
@@ -110,7 +110,7 @@ def test_goes_on_from_a_fit_or_a_pickle(rng):
     assert_same(classifier, NadarayaWatsonClassifier(bandwidth=0.5).fit(X, y > 0), Q)
 
 
-def test_what_was_kept_is_made_anew(rng):
+def test_cached_results_are_renewed(rng):
     X, y, Q, _ = make_data(rng)
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X[:40], y[:40])
     model.predict_interval(Q)
@@ -119,7 +119,7 @@ def test_what_was_kept_is_made_anew(rng):
     np.testing.assert_array_equal(model.predict_interval(Q), expected)
 
 
-def test_a_class_without_rows_has_no_probability(rng):
+def test_a_class_without_rows_has_probability_0(rng):
     X, _, Q, _ = make_data(rng)
     model = NadarayaWatsonClassifier(bandwidth=0.5, class_weight="balanced")
     model.partial_fit(X, np.where(X[:, 0] > 0, "a", "c"), classes=CLASSES)
@@ -128,14 +128,14 @@ def test_a_class_without_rows_has_no_probability(rng):
     np.testing.assert_allclose(model.predict_proba(Q).sum(axis=1), 1)
 
 
-# -- what is refused -----------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "bandwidth", ["scott", "silverman", Scott(), KNearest(3), Adaptive(1.0), lambda X, w: 1.0]
 )
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
-def test_bandwidths_that_follow_the_rows(Estimator, bandwidth):
+def test_bandwidths_from_the_rows_are_refused(Estimator, bandwidth):
     model = Estimator(bandwidth=bandwidth)
     assert not hasattr(model, "partial_fit")
     with pytest.raises(AttributeError) as error:
@@ -144,17 +144,17 @@ def test_bandwidths_that_follow_the_rows(Estimator, bandwidth):
 
 
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressorCV, NadarayaWatsonClassifierCV])
-def test_a_search_takes_all_rows(Estimator):
+def test_searches_lack_partial_fit(Estimator):
     with pytest.raises(AttributeError) as error:
         Estimator().partial_fit([[0]], [0])
     assert f"{Estimator.__name__} searches for one on all rows" in str(error.value.__cause__)
 
 
-def test_given_distances():
+def test_precomputed_distances_are_refused():
     assert not hasattr(NadarayaWatsonRegressor(bandwidth=1, metric="precomputed"), "partial_fit")
 
 
-def test_classes_have_to_be_known(rng):
+def test_classes_are_required_in_the_first_batch(rng):
     X, y = [[0], [1]], ["a", "b"]
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         NadarayaWatsonClassifier(bandwidth=1).partial_fit(X, y)

@@ -1,4 +1,4 @@
-"""The last step of a pipeline, and the rows that it sees."""
+"""`last_step` of pipelines and searches, and the rows that it gets."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +38,7 @@ def data(rng):
     return 100 + 5 * rng.normal(size=(30, 2)), rng.normal(size=30)
 
 
-def test_its_methods_speak_of_what_the_pipeline_predicts(data):
+def test_methods_of_the_last_step_agree_with_the_pipeline(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor()).fit(X, y)
     model, rows = last_step(pipe, X[:4])
@@ -46,7 +46,7 @@ def test_its_methods_speak_of_what_the_pipeline_predicts(data):
     assert np.allclose(model.attention_weights(rows) @ y, pipe.predict(X[:4]), rtol=1e-12)
 
 
-def test_none_stands_for_the_training_rows(data):
+def test_X_none_stands_for_the_training_rows(data):
     X, y = data
     model, rows = last_step(make_pipeline(StandardScaler(), NadarayaWatsonRegressor()).fit(X, y))
     assert rows is None
@@ -96,7 +96,7 @@ def log_targets(regressor):
     ids=["pipeline", "nested", "nested-alone", "search", "search-within"],
 )
 @pytest.mark.parametrize("Model", [NadarayaWatsonRegressor, NadarayaWatsonRegressorCV])
-def test_whatever_is_nested(nest, Model, table):
+def test_nested_pipelines_and_searches(nest, Model, table):
     X, y = table
     whole = nest(Model()).fit(X, y)
     model, rows = last_step(whole, X[:6])
@@ -141,7 +141,7 @@ def test_classifiers_with_a_threshold_and_frozen_ones(around, within, table):
     assert AttentionDisplay.from_estimator(whole, X[:6]).weights.shape == (6, 40)
 
 
-def test_scores_without_a_row_are_those_of_refits_but_for_the_steps_before(data):
+def test_scores_of_X_none_equal_refits_of_the_last_step(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor(bandwidth=0.5)).fit(X, y)
     model, rows = last_step(pipe)
@@ -150,7 +150,7 @@ def test_scores_without_a_row_are_those_of_refits_but_for_the_steps_before(data)
 
 
 @pytest.mark.parametrize("around", [False, True])
-def test_targets_that_are_transformed(around, table):
+def test_transformed_targets(around, table):
     X, y = table
     whole = (
         log_targets(make_pipeline(ENCODE, NadarayaWatsonRegressor()))
@@ -174,7 +174,7 @@ def test_targets_that_are_transformed(around, table):
         PredictionDisplay.from_estimator(whole, X, y, features="size", band="std")
 
 
-def test_targets_that_are_turned_round(data):
+def test_decreasing_transformations_of_targets(data):
     X, y = data
     whole = TransformedTargetRegressor(
         NadarayaWatsonRegressor(), func=np.negative, inverse_func=np.negative
@@ -190,7 +190,7 @@ def test_targets_that_are_turned_round(data):
     assert np.abs(bands[0] - bands[1]).max() < np.ptp(y)
 
 
-def test_what_is_not_fitted_or_of_nwkr_is_named(data):
+def test_error_names_other_and_unfitted_estimators(data):
     X, y = data
     pipe = make_pipeline(StandardScaler(), NadarayaWatsonRegressor())
     grid = {"nadarayawatsonregressor__tol": [0.0]}

@@ -1,4 +1,4 @@
-"""Projections that the search learns, against plain formulas over pairs and differences."""
+"""Learned projections, against plain formulas over pairs and differences."""
 
 import pickle
 
@@ -37,7 +37,7 @@ def data(rng):
 
 @pytest.fixture
 def index(rng):
-    """Rows whose target follows one direction, which is none of the features'."""
+    """Rows whose target depends on one direction, which is no feature's."""
     X = rng.normal(size=(150, 4))
     along = X @ [0.5, -0.5, 0.5, 0.5]
     return X, np.sin(2.5 * along) + 0.1 * rng.normal(size=150)
@@ -67,8 +67,8 @@ def slopes_by_differences(function, projection):
 
 @pytest.mark.parametrize("form", [MEANS, LINES], ids=["means", "lines"])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_are_differences(kernel, form, data):
-    """Of leave-one-out, AICc and GCV, by each number of the projection."""
+def test_slopes_equal_differences(kernel, form, data):
+    """Slopes of leave-one-out, AICc and GCV by each number of the projection."""
     X, y, weights = data
     rows, shares = leave_one_out(X, y, kernel, weights), weights / weights.sum()
 
@@ -89,8 +89,8 @@ def test_slopes_are_differences(kernel, form, data):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_are_sums_over_pairs(kernel, data):
-    """The plain formula of Weinberger and Tesauro, with the kernel's own derivative."""
+def test_slopes_equal_sums_over_pairs(kernel, data):
+    """The plain formula of Weinberger and Tesauro, with the derivative of the kernel."""
     X, y, _ = data
     fit = fit_at(leave_one_out(X, y, kernel), P)
     got = fit.slopes(2 * (fit.predictions - y))
@@ -110,7 +110,7 @@ def test_slopes_are_sums_over_pairs(kernel, data):
 
 
 @pytest.mark.parametrize("ridge", [np.inf, 0.7])
-def test_slopes_of_classes_with_a_trend_are_differences(ridge, data):
+def test_slopes_of_classes_with_a_trend_equal_differences(ridge, data):
     X, y, _ = data
     codes = np.digitize(y[:, 0], [-0.4, 0.4])
     trend = Trend.of(X, np.arange(3), codes, np.ones(40), np.arange(3))
@@ -126,7 +126,7 @@ def test_slopes_of_classes_with_a_trend_are_differences(ridge, data):
 
 @pytest.mark.parametrize("far", [0.0, 300.0])
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_slopes_of_rows_that_are_far_from_all_others(kernel, far, data):
+def test_slopes_of_isolated_rows(kernel, far, data):
     X, y, _ = data
     X[:2] += far * np.array([1.0, 0.5, -1.0])
     rows = leave_one_out(X, y, kernel)
@@ -141,7 +141,7 @@ def test_slopes_of_rows_that_are_far_from_all_others(kernel, far, data):
 
 
 @pytest.mark.parametrize("form", [MEANS, LINES], ids=["means", "lines"])
-def test_a_diagonal_projection_is_one_bandwidth_for_each_feature(form, data):
+def test_a_diagonal_projection_equals_one_bandwidth_per_feature(form, data):
     X, y, weights = data
     bandwidth = np.array([0.8, 2.1, 1.4])
     rows = leave_one_out(X, y, weights=weights)
@@ -155,8 +155,8 @@ def test_a_diagonal_projection_is_one_bandwidth_for_each_feature(form, data):
 
 
 @pytest.mark.parametrize("form", [MEANS, Form(1, 0.0)], ids=["means", "lines"])
-def test_turned_rows_with_a_turned_projection_are_the_same(form, data, rng):
-    """Lines without a ridge, which is measured in units of the features."""
+def test_rotated_rows_with_a_rotated_projection_are_equal(form, data, rng):
+    """Lines are without a ridge, because the ridge is measured in units of the features."""
     X, y, _ = data
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     fit, turned = (
@@ -170,7 +170,7 @@ def test_turned_rows_with_a_turned_projection_are_the_same(form, data, rng):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "biweight"])
-def test_slopes_of_blocks_and_of_all_pairs_agree(kernel, rng):
+def test_slopes_of_blocks_equal_dense(kernel, rng):
     from nwkr._pooling import in_blocks
 
     keys, others = rng.normal(size=(2000, 2)), rng.normal(size=(2000, 3))
@@ -206,8 +206,8 @@ def test_principal_axes_keep_distances(rng):
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.3])
-def test_the_descent_ends_at_the_least_penalised_loss(shrinkage, rng):
-    """Of a quadratic, whose least is known."""
+def test_the_descent_finds_the_least_penalised_loss(shrinkage, rng):
+    """The loss is quadratic, so its minimum is known."""
     aim, bandwidth = rng.normal(size=(2, 2)), np.array([0.5, 2.0])
 
     def objective(projection):
@@ -221,11 +221,11 @@ def test_the_descent_ends_at_the_least_penalised_loss(shrinkage, rng):
     assert_allclose(found.T @ found, expected.T @ expected, atol=1e-3)
 
 
-# -- what is fitted -----------------------------------------------------------------------
+# -- fitted models ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_predictions_are_those_of_the_formula(degree, index, rng):
+def test_predictions_equal_the_formula(degree, index, rng):
     X, y = index
     Q = rng.normal(size=(20, 4))
     model = NadarayaWatsonRegressorCV(degrees=(degree,), n_components="all").fit(X, y)
@@ -258,7 +258,7 @@ def test_one_component_is_the_direction_of_the_target(index, rng):
     assert abs(direction @ [0.5, -0.5, 0.5, 0.5]) > 0.99
 
 
-def test_it_finds_what_turning_has_hidden(rng):
+def test_a_projection_undoes_a_rotation(rng):
     X, y = make_friedman1(200, n_features=6, noise=0.5, random_state=0)
     X = (X - 0.5) @ np.linalg.qr(rng.normal(size=(6, 6)))[0]
     plain, model = (
@@ -269,7 +269,7 @@ def test_it_finds_what_turning_has_hidden(rng):
 
 
 @pytest.mark.parametrize("degrees", [(0,), (0, 1)])
-def test_classes(degrees, rng):
+def test_probabilities_equal_the_formula(degrees, rng):
     X = rng.normal(size=(200, 4))
     labels = np.where(np.sin(2 * X @ [0.5, 0.5, -0.5, 0.5]) > 0, "above", "below")
     model = NadarayaWatsonClassifierCV(degrees=degrees, n_components=2).fit(X, labels)
@@ -284,8 +284,8 @@ def test_classes(degrees, rng):
     assert_allclose(model.gradient(Q[:1])[0, :, 1], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_it_is_kept_only_where_it_is_better(rng):
-    """Not for noise, whatever a projection makes of the rows that it was learned on."""
+def test_a_projection_of_noise_is_dropped(rng):
+    """It is kept only where it is better than one bandwidth per feature."""
     X, y = rng.normal(size=(80, 5)), rng.normal(size=80)
     model = NadarayaWatsonRegressorCV(n_components="all", shrinkage=0.0).fit(X, y)
     plain = NadarayaWatsonRegressorCV(shrinkage=0.0).fit(X, y)
@@ -294,7 +294,7 @@ def test_it_is_kept_only_where_it_is_better(rng):
     assert_array_equal(model.bandwidth_, plain.bandwidth_)
 
 
-def test_nothing_is_learned_unless_asked_for(index):
+def test_no_projection_by_default(index):
     assert NadarayaWatsonRegressorCV().fit(*index).projection_ is None
 
 
@@ -309,7 +309,7 @@ def test_frames_pickles_clones_and_explanations(index):
     assert model.local_slopes(frame[:3]).shape == model.gradient(frame[:3]).shape == (3, 4)
 
 
-def test_rows_scaled_and_shifted(index):
+def test_scaled_and_shifted_rows(index):
     X, y = index
     scale, shift = np.array([1e-3, 1.0, 1e4, 7.0]), 50.0
     model, other = (
@@ -320,7 +320,7 @@ def test_rows_scaled_and_shifted(index):
     assert_allclose(other.predict(None), model.predict(None), rtol=1e-3, atol=1e-3)
 
 
-def test_some_of_many_rows_teach_it(index, rng):
+def test_a_subsample_of_many_rows_is_used(index, rng):
     class OfSome(NadarayaWatsonRegressorCV):
         _rows_of_descent = 60
 
@@ -330,7 +330,7 @@ def test_some_of_many_rows_teach_it(index, rng):
     assert abs(direction @ [0.5, -0.5, 0.5, 0.5]) > 0.97
 
 
-def test_a_constant_column_is_not_in_it(index):
+def test_a_constant_column_has_no_part_in_it(index):
     X, y = index
     X = np.column_stack([X, np.full(len(X), 3.0)])
     model = NadarayaWatsonRegressorCV(n_components="all").fit(X, y)
@@ -340,7 +340,7 @@ def test_a_constant_column_is_not_in_it(index):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressorCV, NadarayaWatsonClassifierCV])
-def test_nothing_is_learned_from_constant_columns_or_three_rows(Estimator, index):
+def test_constant_columns_or_three_rows_give_no_projection(Estimator, index):
     X, y = index
     y = y > np.median(y) if Estimator is NadarayaWatsonClassifierCV else y
     for rows, targets in ((np.ones((30, 2)), y[:30]), (X[:3], y[:3]), (X[:2], y[:2])):
@@ -350,7 +350,7 @@ def test_nothing_is_learned_from_constant_columns_or_three_rows(Estimator, index
         assert_array_equal(model.predict(rows), expected)
 
 
-def test_where_it_is_not_for_is_said(index):
+def test_unsupported_combinations_are_refused(index):
     X, y = index
 
     def refused(words, X=X, y=y, Estimator=NadarayaWatsonRegressorCV, groups=None, **parameters):
@@ -395,7 +395,7 @@ def test_dask_collections_are_refused(index):
         Lazy(n_components=2).fit(*map(da.from_array, index))
 
 
-# -- matrices among the candidates --------------------------------------------------------
+# -- matrices as candidates ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cv", [None, 3])
@@ -429,6 +429,6 @@ def test_matrices_are_drawn_by_their_diagonals(index):
     assert_allclose(line.get_xdata(), [0.5, 1.0, 2.0])
 
 
-def test_a_matrix_that_is_none_is_refused_among_candidates(index):
+def test_a_bad_matrix_among_candidates_is_refused(index):
     with pytest.raises(ValueError, match="not positive definite"):
         NadarayaWatsonRegressorCV(bandwidths=[1.0, np.ones((4, 4))]).fit(*index)

@@ -1,4 +1,4 @@
-"""Numeric radial moments against those that have a formula, in logarithms."""
+"""Numeric radial moments against moments with a formula, in logarithms."""
 
 from functools import partial
 from math import inf, log, pi
@@ -17,7 +17,7 @@ P = [0, 0.5, 1, 2, 9, 99, 201]
 
 
 def log_matern(p):
-    """Of ``(1 + u) exp(-u)``."""
+    """The log moment of ``(1 + u) exp(-u)``."""
     return np.logaddexp(gammaln(p + 1), gammaln(p + 2))
 
 
@@ -40,13 +40,13 @@ MOMENTS = {
 
 @pytest.mark.parametrize("p", P)
 @pytest.mark.parametrize("name", MOMENTS)
-def test_moments_of_functions(name, p):
+def test_moments_of_functions_equal_the_formula(name, p):
     function, expected = MOMENTS[name]
     assert_allclose(numeric_log_moment(function, p), expected(p), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("p", P)
-def test_moments_of_registered_kernels(kernel, p):
+def test_moments_of_registered_kernels_equal_the_formula(kernel, p):
     known = KERNELS[kernel].log_moment
     if kernel == "constant":
         assert numeric_log_moment(PROFILES[kernel], p) == inf
@@ -55,15 +55,15 @@ def test_moments_of_registered_kernels(kernel, p):
 
 
 @pytest.mark.parametrize(("tail", "last"), [(2, 0), (4, 2), (8, 6)])
-def test_moments_of_heavy_tails_end(tail, last):
-    """``1 / (1 + u ** tail)`` has moments of order less than ``tail - 1``."""
+def test_high_moments_of_heavy_tails_are_infinite(tail, last):
+    """``1 / (1 + u ** tail)`` has finite moments of order less than ``tail - 1``."""
     moment = partial(numeric_log_moment, lambda u: 1 / (1 + u**tail))
     assert_allclose(moment(last), log(pi / tail / np.sin(pi * (last + 1) / tail)), atol=1e-9)
     for p in (tail - 1, tail, tail + 10, 99, 200):
         assert moment(p) == inf
 
 
-def test_what_has_no_weight_anywhere_is_refused_by_name():
+def test_error_names_a_kernel_without_weight():
     kernel = Kernel("pin", lambda u2: (u2 < 1e-300).astype(float))
     with pytest.raises(ValueError, match=r"kernel='pin' has no radial moment of order 2.*are 0"):
         kernel.std(1 + 2)
@@ -72,13 +72,13 @@ def test_what_has_no_weight_anywhere_is_refused_by_name():
         kernel.log_normalizer(1)
 
 
-def test_support_ends_a_kernel():
+def test_integrals_end_at_the_support():
     assert_allclose(Kernel("box", np.ones_like, support=2.0).std(1), 2 / np.sqrt(3))
 
 
 @pytest.mark.parametrize("n_features", [1, 3, 100, 200])
 @pytest.mark.parametrize("scale", [1e-5, 0.01, 1.0, 1e4])
-def test_rules_of_thumb_do_not_depend_on_a_functions_units(n_features, scale, rng):
+def test_rules_do_not_depend_on_the_units_of_a_function(n_features, scale, rng):
     X = rng.normal(size=(30, n_features))
     for name in ("gaussian", "exponential", "boxcar", "cosine"):
         written = NadarayaWatsonRegressor(lambda u, n=name: PROFILES[n](u / scale)).fit(X, X[:, 0])
@@ -89,6 +89,6 @@ def test_rules_of_thumb_do_not_depend_on_a_functions_units(n_features, scale, rn
 def test_a_hundred_columns_and_a_heavy_tail(rng):
     X = rng.normal(size=(30, 100))
     model = NadarayaWatsonRegressor(lambda u: 1 / (1 + u * u)).fit(X, X[:, 0])
-    # A rule is taken as it is where there is no standard deviation to translate it.
+    # Without a standard deviation, the rule is used untranslated.
     assert_allclose(model.bandwidth_, NadarayaWatsonRegressor().fit(X, X[:, 0]).bandwidth_)
     assert get_kernel(lambda u: 1 / (1 + u * u)).std(100) == inf

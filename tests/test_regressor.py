@@ -1,4 +1,4 @@
-"""What is particular to regression."""
+"""Behaviour of the regressor alone."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from nwkr import NadarayaWatsonRegressor
 
 @pytest.fixture
 def data(rng):
-    """Training rows, targets, queries."""
+    """Training rows, targets and queries."""
     X = rng.normal(size=(40, 2))
     return X, np.sin(X[:, 0]) + rng.normal(size=40), rng.normal(size=(15, 2))
 
@@ -22,11 +22,11 @@ def fitted(X, y, *args, sample_weight=None, **params):
     return NadarayaWatsonRegressor(*args, **params).fit(X, y, sample_weight)
 
 
-# -- other systems ------------------------------------------------------------------------
+# -- other packages -----------------------------------------------------------------------
 
 
-def test_statsmodels_values():
-    # KernelReg(reg_type="lc") of statsmodels 0.15.0, and its leave-one-out criterion.
+def test_golden_numbers_of_statsmodels():
+    # From KernelReg(reg_type="lc") of statsmodels 0.15.0, and its leave-one-out criterion.
     X, y = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]]), np.array([1.0, 3.0, 2.0, 5.0, 4.0])
     model = fitted(X, y, "gaussian", 0.9)
     expected = [2.031916210265, 3.131575347843, 4.313581084905]
@@ -51,7 +51,7 @@ def test_boxcar_is_the_mean_within_a_radius(radius, n_outputs, rng):
 
 def test_gaussian_is_a_softmax(data):
     X, y, queries = data
-    queries = np.vstack([queries, 100 + queries])  # where the weights alone would be 0 / 0
+    queries = np.vstack([queries, 100 + queries])  # plain weights would give 0 / 0 there
     bandwidth = np.array([0.3, 0.7])
     weights = softmax(-(scaled_distances(queries, X, bandwidth) ** 2) / 2, axis=1)
     model = fitted(X, y, "gaussian", bandwidth)
@@ -80,7 +80,7 @@ def test_shapes_of_y(kernel, handle_empty, data, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, bool, np.float32])
-def test_predictions_are_floats_whatever_y_is(kernel, dtype, data, rng):
+def test_predictions_are_floats_for_every_type_of_y(kernel, dtype, data, rng):
     X, _, queries = data
     y = rng.integers(0, 2 if dtype is bool else 100, size=40).astype(dtype)
     for targets in (y, np.column_stack([y, y])):
@@ -94,7 +94,7 @@ def test_predictions_are_floats_whatever_y_is(kernel, dtype, data, rng):
     )
 
 
-def test_integer_y_gives_nan_where_it_should(data):
+def test_integer_y_gives_nan_with_handle_empty_nan(data):
     X, _, _ = data
     model = fitted(X, np.arange(40), "boxcar", 0.1, handle_empty="nan")
     assert np.isnan(model.predict([[99.0, 0.0]])).all()
@@ -104,7 +104,7 @@ def test_integer_y_gives_nan_where_it_should(data):
 
 
 @pytest.mark.parametrize("constant", [0.1, -1 / 3, 0.0, 7, 1e-300, 1e300, -np.pi * 1e9])
-def test_constant_y_is_exact(kernel, constant, data):
+def test_constant_y_is_reproduced_exactly(kernel, constant, data):
     X, y, queries = data
     queries = np.vstack([queries, 1e4 * queries])
     weight = np.abs(y)
@@ -122,7 +122,7 @@ def test_offset_of_y_costs_no_digits(kernel, offset, data):
     X, y, queries = data
     shifted = y + offset
     model = fitted(X, shifted, kernel, 0.5)
-    # The formula about the offset; the offset itself is exact in what it is added to.
+    # The formula on differences from the offset, to which the offset is added exactly.
     for Q, weights in (
         (queries, attention(queries, X, kernel, 0.5, empty="nearest")),
         (None, attention(X, X, kernel, 0.5, leave_self_out=True, empty="nearest")),
@@ -132,7 +132,7 @@ def test_offset_of_y_costs_no_digits(kernel, offset, data):
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-6, 1.0, 1e6, 1e300])
-def test_predictions_lie_within_the_range_of_y(kernel, scale, data):
+def test_predictions_are_within_the_range_of_y(kernel, scale, data):
     X, y, queries = data
     y = y * scale
     queries = np.vstack([queries, 1e3 * queries, X])
@@ -145,17 +145,17 @@ def test_predictions_lie_within_the_range_of_y(kernel, scale, data):
                 assert (found <= y.max() + slack).all()
 
 
-def test_y_of_the_largest_numbers(kernel, data):
+def test_y_near_the_largest_float(kernel, data):
     X, y, queries = data
     largest = np.finfo(float).max
-    y = y / 1000  # so that scikit-learn's check of the sum does not overflow
-    y[[3, 8]] = [1, -0.9]  # whose difference is more than the largest number
+    y = y / 1000  # scikit-learn's check of the sum must not overflow
+    y[[3, 8]] = [1, -0.9]  # their difference overflows
     expected = predict(queries, X, y, kernel, 0.5, empty="nearest") * largest
     found = fitted(X, y * largest, kernel, 0.5).predict(queries)
     assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * largest)
 
 
-def test_targets_of_rows_without_weight_are_absent(kernel, data):
+def test_targets_of_rows_without_weight_are_ignored(kernel, data):
     X, y, queries = data
     present = np.arange(40) % 3 > 0
     expected = fitted(X[present], y[present], kernel, 0.5).predict(queries)
@@ -172,7 +172,7 @@ def test_targets_of_rows_without_weight_are_absent(kernel, data):
 
 
 @pytest.mark.parametrize("n_outputs", [None, 2])
-def test_score(kernel, n_outputs, data, rng):
+def test_score_is_r2(kernel, n_outputs, data, rng):
     X, y, queries = data
     if n_outputs is not None:
         y = np.column_stack([y] * n_outputs) * [1.0, 5.0]
@@ -185,14 +185,14 @@ def test_score(kernel, n_outputs, data, rng):
     assert model.score(queries, y[:15]) == r2_score(y[:15], model.predict(queries))
 
 
-def test_score_of_none_leaves_each_row_out(data):
+def test_score_of_X_none_leaves_each_row_out(data):
     X, y, _ = data
     model = fitted(X, y, "gaussian", 1e-3)
     assert_allclose(model.score(X, y), 1)
     assert model.score(None, y) < 0.5
 
 
-def test_has_no_methods_of_classifiers(data):
+def test_a_regressor_lacks_methods_of_classifiers(data):
     X, y, _ = data
     model = fitted(X, y)
     for name in ("predict_proba", "predict_log_proba", "decision_function", "classes_"):

@@ -1,4 +1,4 @@
-"""Residuals of the fit: made once, and nothing of the estimator is changed by it."""
+"""Leave-one-out residuals: computed once, and no part of the estimator's state."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def data(rng):
 
 @pytest.fixture
 def n_left_out(monkeypatch):
-    """How often the training rows have been asked about without themselves."""
+    """Counts the predictions of training rows left out."""
     asked, attention = [], NadarayaWatsonBase._attention
 
     def counted(self, X):
@@ -40,7 +40,7 @@ def n_left_out(monkeypatch):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_rows_are_left_out_once_for_all_that_is_asked(degree, data, n_left_out):
+def test_rows_are_left_out_once_for_several_methods(degree, data, n_left_out):
     X, y, Q = data
     model = NadarayaWatsonRegressor(bandwidth=0.5, degree=degree).fit(X, y)
     first = {name: ask(model, Q) for name, ask in ASKED.items()}
@@ -52,7 +52,7 @@ def test_rows_are_left_out_once_for_all_that_is_asked(degree, data, n_left_out):
 
 
 @pytest.mark.parametrize("again", [copy, deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_what_is_kept_is_no_part_of_the_estimator(again, data):
+def test_cached_residuals_are_no_part_of_the_estimator(again, data):
     X, y, Q = data
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y)
     before, size = dict(vars(model)), len(pickle.dumps(model))
@@ -64,7 +64,7 @@ def test_what_is_kept_is_no_part_of_the_estimator(again, data):
         assert_array_equal(ask(again(model), Q), expected)
 
 
-def test_a_new_fit_and_new_parameters_have_their_own(data):
+def test_a_new_fit_or_new_parameters_give_new_residuals(data):
     X, y, Q = data
     model = NadarayaWatsonRegressor("boxcar", 0.3).fit(X, y)
     for ask in ASKED.values():
@@ -80,7 +80,7 @@ def test_a_new_fit_and_new_parameters_have_their_own(data):
         model.set_params(handle_empty="error").predict_interval(X)
 
 
-def test_threads_that_ask_at_once_get_the_same(data):
+def test_concurrent_threads_get_the_same_residuals(data):
     X, y, Q = data
     model = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y)
     expected = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y).predict_interval(Q)
@@ -89,8 +89,8 @@ def test_threads_that_ask_at_once_get_the_same(data):
             assert_array_equal(got, expected)
 
 
-def test_a_row_that_has_no_prediction_is_named_by_its_number(rng):
-    X = np.append(rng.uniform(size=9000), 9.0)[:, None]  # so many that rows are put in order
+def test_error_numbers_a_row_without_prediction(rng):
+    X = np.append(rng.uniform(size=9000), 9.0)[:, None]  # so many rows that they are reordered
     X[[123, -1]] = X[[-1, 123]]
     model = NadarayaWatsonRegressor("boxcar", 0.1, handle_empty="error").fit(X, X[:, 0])
     with pytest.raises(ValueError, match="first of them row 123,"):

@@ -1,4 +1,4 @@
-"""From all that `bandwidth` may be to a window."""
+"""Resolving each form of `bandwidth` to a window."""
 
 import numpy as np
 import pytest
@@ -28,30 +28,30 @@ def test_the_base_of_adaptive_is_any_fixed_bandwidth(base, X):
     assert_allclose(window.key_widths, expected, rtol=1e-9)
 
 
-def test_resolved_windows_are_shown_by_what_was_given(X):
+def test_resolved_windows_show_the_given_bandwidth(X):
     assert isinstance(resolve(1.0, X), FixedWindow)
     assert resolve(Adaptive("silverman", 0.3), X).name == Adaptive("silverman", 0.3)
     assert resolve(KNearest(2), X).name == KNearest(2)
 
 
 @pytest.mark.parametrize("k", [0, -1, 31, 2.0, "3", None])
-def test_impossible_numbers_of_neighbours(k, X):
+def test_bad_numbers_of_neighbours_are_refused(k, X):
     with pytest.raises(ValueError, match=r"KNearest\(k\) needs an integer k from 1 to n_samples"):
         resolve(KNearest(k), X)
 
 
 @pytest.mark.parametrize("exponent", [-0.1, 1.1, np.nan, "0.5", None])
-def test_impossible_exponents(exponent, X):
+def test_bad_exponents_are_refused(exponent, X):
     with pytest.raises(ValueError, match=r"Adaptive\(base, exponent\) needs an exponent from 0 to"):
         resolve(Adaptive("scott", exponent), X)
 
 
 @pytest.mark.parametrize("base", ["scot", -1.0, [1.0, 2.0, 3.0], None, KNearest(3), Adaptive()])
-def test_impossible_bases(base, X):
+def test_bad_bases_are_refused(base, X):
     with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
         resolve(Adaptive(base), X)
 
 
-def test_adaptive_needs_a_space(X):
+def test_adaptive_requires_a_euclidean_space(X):
     with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*'manhattan'"):
         resolve(Adaptive(), X, metric="manhattan")

@@ -1,4 +1,4 @@
-"""Criteria and scores against their formulas, stored values and scikit-learn's metrics."""
+"""Criteria and scores against formulas, stored values and scikit-learn's metrics."""
 
 from math import inf
 
@@ -23,40 +23,40 @@ from nwkr._scoring import (
     squared_error,
 )
 
-# Brier scores of several classes came with scikit-learn 1.7.
+# Since scikit-learn 1.7, there are Brier scores of several classes.
 NEW_BRIER = parse_version(sklearn.__version__) >= parse_version("1.7")
 
 
 @pytest.fixture
 def truth(rng):
-    """Labels, their probabilities, weights."""
+    """Labels, their probabilities and weights."""
     labels = np.array(["c", "a", "b"])[rng.integers(0, 3, 50)]
     return labels, rng.dirichlet(np.ones(3), 50), rng.uniform(0.1, 2, 50)
 
 
 # -- criteria ---------------------------------------------------------------------------------
 
-# Gaussian, bandwidth 0.9: mean square, trace and GCV are those of statsmodels 0.15.0.
+# For a Gaussian with bandwidth 0.9. Mean square, trace and GCV are from statsmodels 0.15.0.
 STORED_X = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
 STORED_Y = np.array([1.0, 3.0, 2.0, 5.0, 4.0])
 STORED_TRACE, STORED_GCV = 3.0404233990, 4.0553484451
 STORED_MEAN_SQUARE = STORED_GCV * (1 - STORED_TRACE / 5) ** 2
 
 
-def test_stored_values():
+def test_criteria_equal_stored_values():
     smoother = attention(STORED_X, STORED_X, "gaussian", 0.9)
     assert_allclose(np.trace(smoother), STORED_TRACE, rtol=1e-10)
     mean_square = np.mean((STORED_Y - smoother @ STORED_Y) ** 2)
     assert_allclose(mean_square, STORED_MEAN_SQUARE, rtol=1e-9)
-    # Three degrees of freedom and two more are all that five rows have.
+    # Five rows allow three degrees of freedom, because the formula needs two more.
     assert gcv(mean_square, STORED_TRACE, 5) == aicc(mean_square, STORED_TRACE, 5) == inf
     unguarded = STORED_GCV * (1 - STORED_TRACE / 5) ** 2 / (1 - STORED_TRACE / 15) ** 2
     assert_allclose(gcv(mean_square, STORED_TRACE, 15), unguarded, rtol=1e-9)
 
 
 @pytest.mark.parametrize("scoring", CRITERIA)
-def test_stored_values_through_the_search(scoring):
-    """Of the same rows three times over."""
+def test_the_search_gives_stored_values(scoring):
+    """The same rows, three times each."""
     model = NadarayaWatsonRegressorCV(bandwidths=[0.9], scoring=scoring)
     model.fit(STORED_X.repeat(3, axis=0), STORED_Y.repeat(3))
     t, n = STORED_TRACE, 15
@@ -70,7 +70,7 @@ def test_stored_values_through_the_search(scoring):
 
 @pytest.mark.parametrize("scoring", CRITERIA)
 @pytest.mark.parametrize("bandwidth", [0.3, 1.0, 5.0])
-def test_criteria_are_their_formulas(scoring, bandwidth, rng):
+def test_criteria_equal_their_formulas(scoring, bandwidth, rng):
     X, y = rng.normal(size=(30, 1)), rng.normal(size=30)
     smoother = attention(X, X, "gaussian", bandwidth)
     mean_square = np.mean((y - smoother @ y) ** 2)
@@ -79,7 +79,7 @@ def test_criteria_are_their_formulas(scoring, bandwidth, rng):
 
 
 @pytest.mark.parametrize("scoring", CRITERIA)
-def test_criteria_are_infinite_where_nothing_is_left(scoring):
+def test_criteria_without_degrees_of_freedom_are_infinite(scoring):
     function = CRITERIA[scoring]
     for trace in (8.0, 8.5, 10.0):
         assert function(0.0, trace, 10) == function(1.0, trace, 10) == inf
@@ -88,7 +88,7 @@ def test_criteria_are_infinite_where_nothing_is_left(scoring):
     assert function(1.0, 4.0, 10) > function(1.0, 3.0, 10)
 
 
-def test_a_perfect_fit():
+def test_criteria_of_a_perfect_fit():
     assert aicc(0.0, 3.0, 10) == -inf
     assert gcv(0.0, 3.0, 10) == 0.0
 
@@ -96,7 +96,7 @@ def test_a_perfect_fit():
 # -- losses and their slopes ------------------------------------------------------------------
 
 
-def test_squared_error(rng):
+def test_squared_error_and_slopes_equal_formulas(rng):
     predictions, values = rng.normal(size=(2, 20, 3))
     weights = rng.dirichlet(np.ones(20))
     loss, slopes = squared_error(predictions, values, weights)
@@ -111,7 +111,7 @@ def test_squared_error(rng):
     assert_allclose(slopes.ravel(), slope(of_flat, predictions.ravel()), rtol=1e-6, atol=1e-10)
 
 
-def test_log_loss(truth):
+def test_log_loss_and_slopes_equal_formulas(truth):
     labels, probabilities, weights = truth
     one_hot = np.equal.outer(labels, ["a", "b", "c"]) * 1.0
     loss, slopes = log_loss(probabilities, one_hot, weights / weights.sum())
@@ -126,18 +126,18 @@ def test_log_loss(truth):
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-300, 1e-17, 1.1e-15, 0.5, 1.0])
-def test_log_loss_is_clipped_as_scikit_learn_clips(probability):
+def test_log_loss_is_clipped_as_in_scikit_learn(probability):
     probabilities = np.array([[probability, 1 - probability], [0.25, 0.75]])
     one_hot = np.array([[1.0, 0.0], [0.0, 1.0]])
     loss, slopes = log_loss(probabilities, one_hot, np.array([0.5, 0.5]))
     assert np.isfinite(loss)
     assert np.isfinite(slopes).all()
     assert_allclose(loss, metrics.log_loss([0, 1], probabilities), rtol=1e-12)
-    # What is clipped does not change.
+    # A clipped probability has slope 0.
     assert_allclose(slopes[0], [-0.5 / probability if probability > 1e-15 else 0, 0])
 
 
-def test_brier_score(truth):
+def test_brier_score_and_slopes_equal_formulas(truth):
     labels, probabilities, weights = truth
     one_hot = np.equal.outer(labels, ["a", "b", "c"]) * 1.0
     score = brier_score(probabilities, one_hot, weights / weights.sum())
@@ -157,7 +157,7 @@ def test_brier_score_of_two_classes(truth, rng):
     assert_allclose(score, expected, rtol=1e-12)
 
 
-# -- scores by name, scorer and function ------------------------------------------------------
+# -- scores by name, scorer or function -------------------------------------------------------
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -174,7 +174,7 @@ def test_brier_score_of_two_classes(truth, rng):
         ("explained_variance", metrics.explained_variance_score, 1),
     ],
 )
-def test_names_of_regression(name, metric, sign, n_outputs, weighted, rng):
+def test_names_of_regression_equal_metrics(name, metric, sign, n_outputs, weighted, rng):
     shape = 40 if n_outputs is None else (40, n_outputs)
     y, predictions = rng.normal(size=shape), rng.normal(size=shape)
     weights = rng.uniform(0.1, 2, 40) if weighted else None
@@ -192,7 +192,7 @@ def test_names_of_regression(name, metric, sign, n_outputs, weighted, rng):
         ("f1_macro", lambda *a, **k: metrics.f1_score(*a, **k, average="macro")),
     ],
 )
-def test_names_of_classification_by_label(name, metric, weighted, truth):
+def test_names_of_classification_by_label_equal_metrics(name, metric, weighted, truth):
     labels, probabilities, weights = truth
     weights = weights if weighted else None
     classes = np.array(["a", "b", "c"])
@@ -203,13 +203,13 @@ def test_names_of_classification_by_label(name, metric, weighted, truth):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_names_of_classification_by_probability(weighted, truth):
+def test_names_of_classification_by_probability_equal_metrics(weighted, truth):
     labels, probabilities, weights = truth
     weights = weights if weighted else None
     given = labels, probabilities, weights, np.array(["a", "b", "c"])
     expected = -metrics.log_loss(labels, probabilities, sample_weight=weights)
     assert_allclose(score_predictions("neg_log_loss", *given), expected, rtol=1e-12)
-    if not weighted:  # scikit-learn has no weighted one of several classes against each other
+    if not weighted:  # scikit-learn has no weighted one-vs-one score
         expected = metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
         assert_allclose(score_predictions("roc_auc_ovr", *given), expected, rtol=1e-12)
     if NEW_BRIER:
@@ -217,7 +217,7 @@ def test_names_of_classification_by_probability(weighted, truth):
         assert_allclose(score_predictions("neg_brier_score", *given), expected, rtol=1e-12)
 
 
-def test_two_classes(rng):
+def test_names_of_binary_classification_equal_metrics(rng):
     y, of_second = rng.integers(0, 2, 30), rng.uniform(size=30)
     given = y, np.column_stack([1 - of_second, of_second]), None, np.array([0, 1])
     for name, expected in {
@@ -230,8 +230,8 @@ def test_two_classes(rng):
 
 
 @pytest.mark.parametrize("name", ["neg_log_loss", "neg_brier_score"])
-def test_classes_that_no_row_has(name):
-    """They count in the probabilities, and scikit-learn's own scorers refuse them."""
+def test_classes_without_rows(name):
+    """Probabilities have these classes too, which scikit-learn's own scorers refuse."""
     probabilities = np.array([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]])
     y, classes = np.array([0, 0]), np.array([0, 1, 2])
     one_hot = np.array([[1, 0, 0], [1, 0, 0]])
@@ -253,7 +253,7 @@ def test_functions_of_truth_and_prediction(truth, rng):
     expected = -metrics.mean_squared_error(y, predictions)
     assert_allclose(score_predictions(closeness, y, predictions), expected)
     assert_array_equal(seen, [(y, predictions)])
-    # Of classes, the labels.
+    # For classes, the function gets labels.
     labels, probabilities, _ = truth
     classes = np.array(["a", "b", "c"])
     got = score_predictions(metrics.accuracy_score, labels, probabilities, None, classes)
@@ -274,7 +274,7 @@ def test_functions_of_an_estimator(rng):
     assert score_predictions(scorer, y, X) == -np.max(np.abs(X - y))
 
 
-def test_scorers_that_ask_for_probabilities(truth):
+def test_scorers_of_probabilities(truth):
     labels, probabilities, _ = truth
     seen = []
     scorer = metrics.make_scorer(
@@ -286,12 +286,12 @@ def test_scorers_that_ask_for_probabilities(truth):
 
 
 @pytest.mark.parametrize("unknown", ["mse", "", "AICC"])
-def test_unknown_names(unknown):
+def test_unknown_names_are_refused(unknown):
     with pytest.raises(ValueError, match=r"scor"):
         score_predictions(unknown, np.zeros(2), np.zeros(2))
 
 
-# -- scorers of one's own -----------------------------------------------------------------------
+# -- custom scorers -----------------------------------------------------------------------------
 
 
 def of_quantiles(estimator, X, y):
@@ -310,7 +310,7 @@ def of_an_attribute(estimator, X, y):
         ("roc_auc", "another response"),
     ],
 )
-def test_scorers_that_ask_for_more_than_predictions(scoring, asked, rng):
+def test_scorers_of_more_than_predictions_need_cv(scoring, asked, rng):
     X, y = rng.normal(size=(30, 2)), np.arange(30.0) % 2
     with pytest.raises(AttributeError, match=rf"scoring=.* uses .*{asked}.* only predict .*cv"):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
@@ -318,11 +318,11 @@ def test_scorers_that_ask_for_more_than_predictions(scoring, asked, rng):
         match = rf"uses .*{asked}.* only predict, predict_proba and classes_"
         with pytest.raises(AttributeError, match=match):
             NadarayaWatsonClassifierCV(scoring=scoring).fit(X, y)
-    if scoring is of_quantiles:  # as the message says
+    if scoring is of_quantiles:  # as the message advises
         assert np.isfinite(NadarayaWatsonRegressorCV(scoring=scoring, cv=3).fit(X, y).best_score_)
 
 
-def test_errors_of_a_scorer_itself(rng):
+def test_errors_of_a_scorer_are_raised(rng):
     def scoring(estimator, X, y):
         return X.no_such_name
 
@@ -330,7 +330,7 @@ def test_errors_of_a_scorer_itself(rng):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(rng.normal(size=(9, 1)), np.arange(9.0))
 
 
-def test_a_score_is_one_number(rng):
+def test_a_score_must_be_one_number(rng):
     X, y = rng.normal(size=(20, 1)), rng.normal(size=20)
     model = NadarayaWatsonRegressorCV(scoring=lambda truth, predictions: truth - predictions)
     with pytest.raises(ValueError, match=r"scoring must return one number.*shape \(20,\)"):
@@ -338,8 +338,8 @@ def test_a_score_is_one_number(rng):
 
 
 @pytest.mark.parametrize("subsample", [None, 20])
-def test_scorers_that_look_at_the_rows(subsample, rng):
-    """They are given the training rows, not the predictions."""
+def test_scorers_get_the_training_rows(subsample, rng):
+    """Scorers get the training rows, not the predictions."""
     X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
     seen = []
 
@@ -375,7 +375,7 @@ def test_a_subsample_has_a_row_of_each_class(scoring, rng):
         assert model.n_queries_ == 10
 
 
-def test_a_subsample_with_all_classes_is_drawn_as_any_other(rng):
+def test_a_subsample_with_all_classes_is_a_plain_draw(rng):
     X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
     seen = []
 

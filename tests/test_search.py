@@ -1,4 +1,4 @@
-"""The estimators that choose their bandwidth: what they try, how they judge, what they are then."""
+"""The searches for bandwidths: candidates, scores, and the fitted estimator."""
 
 import pickle
 import warnings
@@ -42,11 +42,11 @@ PLAIN = {
 }
 BOTH = pytest.mark.parametrize("Search", PLAIN, ids=["regressor", "classifier"])
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
-# Of each sort one, where the rest would only repeat them.
+# One of each kind; others would repeat them.
 SOME = pytest.mark.parametrize("kernel", ["gaussian", "exponential", "boxcar", "tricube"])
 LADDER = [0.1 * 2 ** (j / 2) for j in range(10)]
-# Rounding decides after which of its last steps a descent ends: they gain 1e-8 or less, so that
-# scores agree to a few of these, and bandwidths to about the root.
+# Rounding decides at which of its last steps a descent ends. These steps gain 1e-8 or less, so
+# scores agree to a few times this, and bandwidths to about its root.
 SAME_SCORE, SAME_BANDWIDTH = 1e-6, 2e-3
 
 
@@ -74,26 +74,26 @@ EVERY_KIND = [
 
 @pytest.fixture
 def data(rng):
-    """Rows; a target that follows the first column; weights, of which some are zero."""
+    """Rows; a target that depends on the first column; weights, some of them zero."""
     X = rng.normal(size=(40, 2))
     y = np.sin(2 * X[:, 0]) + 0.3 * rng.normal(size=40)
     return X, y, rng.uniform(0.2, 3, 40) * (np.arange(40) % 7 > 0)
 
 
 def target_of(Search, y):
-    """For a classifier three classes, cut from the target."""
+    """For a classifier, three classes cut from the target."""
     return np.digitize(y, [0.0, 0.6]) if Search is NadarayaWatsonClassifierCV else y
 
 
 def left_out(model, X, y, sample_weight=None):
-    """What a plain estimator predicts for the rows that count, each left out."""
+    """Leave-one-out predictions of a plain estimator, for the rows with weight."""
     model.fit(X, y, sample_weight)
     predictions = getattr(model, "predict_proba", model.predict)(None)
     return predictions if sample_weight is None else predictions[sample_weight > 0]
 
 
 def mean_loss(Search, predictions, y, weights=None):
-    """The default loss, plainly."""
+    """The default loss by its formula."""
     if Search is NadarayaWatsonClassifierCV:
         codes = np.unique(y, return_inverse=True)[1]
         losses = -np.log(np.maximum(predictions[np.arange(len(y)), codes], np.finfo(float).eps))
@@ -112,7 +112,7 @@ def scott_of(kernel, X, sample_weight=None):
 @pytest.mark.parametrize("weighted", [False, True])
 @SOME
 @BOTH
-def test_every_kind_of_candidate(Search, weighted, kernel, data):
+def test_every_kind_of_candidate_has_the_plain_score(Search, weighted, kernel, data):
     X, y, weights = data
     y, weights = target_of(Search, y), weights if weighted else None
     model = Search(kernel, EVERY_KIND).fit(X, y, weights)
@@ -135,7 +135,7 @@ def test_every_kind_of_candidate(Search, weighted, kernel, data):
 
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean"])
-def test_scores_are_those_of_refits(handle_empty, kernel, rng):
+def test_scores_equal_refits(handle_empty, kernel, rng):
     X, y, weights = rng.normal(size=(9, 2)), rng.normal(size=9), rng.uniform(0.2, 3, 9)
     candidates = [0.1, 0.5, [1.0, 0.3], 2.0]
     model = NadarayaWatsonRegressorCV(kernel, candidates, handle_empty=handle_empty)
@@ -149,7 +149,7 @@ def test_scores_are_those_of_refits(handle_empty, kernel, rng):
 @pytest.mark.parametrize("metric", ["manhattan", "cosine", "precomputed"])
 @SOME
 @BOTH
-def test_candidates_under_a_metric(Search, metric, kernel, data):
+def test_candidates_with_other_metrics(Search, metric, kernel, data):
     X, y, weights = data
     y = target_of(Search, y)
     keys = pairwise_distances(X) if metric == "precomputed" else X
@@ -168,14 +168,14 @@ def test_candidates_under_a_metric(Search, metric, kernel, data):
 @pytest.mark.parametrize(
     "bandwidths", [np.array([0.3, 1.0]), (0.3, 1.0), [0.3], np.array([[0.3, 0.4], [1.0, 2.0]])]
 )
-def test_forms_of_the_list(bandwidths, data):
+def test_bandwidths_takes_any_sequence(bandwidths, data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(bandwidths=bandwidths).fit(X, y)
     assert len(model.cv_results_["score"]) == len(bandwidths)
     assert_array_equal(model.cv_results_["bandwidth"][0], np.broadcast_to(bandwidths[0], 2))
 
 
-def test_of_equal_candidates_the_last_is_taken(data):
+def test_ties_go_to_the_last_candidate(data):
     X, _, _ = data
     for bandwidths in ([0.2, 5.0], [5.0, 0.2]):
         model = NadarayaWatsonRegressorCV("boxcar", bandwidths).fit(X, np.ones(40))
@@ -183,12 +183,12 @@ def test_of_equal_candidates_the_last_is_taken(data):
         assert model.best_score_ == 0
 
 
-def test_candidates_that_say_the_same(data):
+def test_equal_candidates_have_equal_scores(data):
     X, y, _ = data
     expected = -np.mean((y - left_out(NadarayaWatsonRegressor(bandwidth=0.5), X, y)) ** 2)
     model = NadarayaWatsonRegressorCV(bandwidths=[0.5, [0.5, 0.5], 2.0, 0.5]).fit(X, y)
     assert_allclose(np.delete(model.cv_results_["score"], 2), expected, rtol=1e-12)
-    # The rules are one and the same for two columns.
+    # With two columns, both rules are the same.
     model = NadarayaWatsonRegressorCV(bandwidths=["scott", "silverman"]).fit(X, y)
     assert_allclose(*model.cv_results_["score"], rtol=1e-12)
 
@@ -198,7 +198,7 @@ def test_candidates_that_say_the_same(data):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @BOTH
-def test_auto_climbs_a_ladder_of_the_rule(Search, weighted, kernel, data):
+def test_auto_is_a_ladder_of_multiples_of_the_rule(Search, weighted, kernel, data):
     X, y, weights = data
     weights = weights if weighted else None
     model = Search(kernel).fit(X, target_of(Search, y), weights)
@@ -208,7 +208,7 @@ def test_auto_climbs_a_ladder_of_the_rule(Search, weighted, kernel, data):
     assert_array_equal(np.diff(np.round(rungs[:, 0])), 1)
     assert_allclose(rungs[:, 0], rungs[:, 1], atol=1e-9)
     assert len(rungs) >= 12
-    # The best is inside, or the end is a limit: what follows is the same.
+    # The best is inside the ladder, or all further candidates score the same.
     best = int(np.argmax(model.cv_results_["score"]))
     scores = np.array(model.cv_results_["score"])
     for end, inner in ((0, 1), (-1, -2)):
@@ -217,13 +217,13 @@ def test_auto_climbs_a_ladder_of_the_rule(Search, weighted, kernel, data):
 
 
 def best_of_all(model, X, y, rungs=range(-90, 70)):
-    """The best score on a ladder from nothing to everything."""
+    """The best score on a ladder from nearly 0 to nearly infinity."""
     rule = scott_of(model.kernel, X)
     return clone(model).set_params(bandwidths=[rule * 2 ** (n / 2) for n in rungs]).fit(X, y)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential", "tricube"])
-def test_auto_goes_as_low_as_it_takes(name):
+def test_auto_extends_to_small_bandwidths(name):
     """Waves without noise: the nearest rows alone are best."""
     X = np.linspace(0, 60, 500)[:, None]
     y = np.sin(X[:, 0])
@@ -234,8 +234,8 @@ def test_auto_goes_as_low_as_it_takes(name):
 
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential", "tricube"])
-def test_auto_goes_as_high_as_it_takes(name):
-    """Noise: the mean of all is best."""
+def test_auto_extends_to_large_bandwidths(name):
+    """Noise: the mean of all rows is best."""
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(60, 2)), rng.normal(size=60)
     model = NadarayaWatsonRegressorCV(name).fit(X, y)
@@ -245,8 +245,8 @@ def test_auto_goes_as_high_as_it_takes(name):
 
 
 @pytest.mark.parametrize("distance", [100.0, 1e3, 1e6])
-def test_auto_is_not_stopped_by_a_row_far_away(distance):
-    """It widens the rule of thumb, so far that all of the ladder is beyond the other rows."""
+def test_auto_passes_an_outlier(distance):
+    """The outlier widens the rule so much that the whole ladder starts beyond the other rows."""
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(200, 1)), [[distance]]])
     y = np.sin(3 * X[:, 0]) * (X[:, 0] < distance) + 0.1 * rng.normal(size=201)
@@ -256,7 +256,7 @@ def test_auto_is_not_stopped_by_a_row_far_away(distance):
 
 @pytest.mark.parametrize("handle_empty", ["nan", "error"])
 @pytest.mark.parametrize("distance", [3.0, 30.0, 1e3])
-def test_auto_goes_on_until_all_rows_are_reached(distance, handle_empty):
+def test_auto_extends_until_every_row_has_a_neighbour(distance, handle_empty):
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.uniform(-1, 1, size=(50, 1)), [[distance]]])
     y = np.sin(3 * X[:, 0])
@@ -282,7 +282,7 @@ def test_few_rows(Search, kernel, n, data):
 
 
 @BOTH
-def test_one_row_is_too_few(Search, data):
+def test_one_row_is_refused(Search, data):
     X, _, _ = data
     with pytest.raises(ValueError, match="takes at least 2 rows with positive weight; got 1"):
         Search().fit(X[:1], [1])
@@ -292,7 +292,7 @@ def test_one_row_is_too_few(Search, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("constant", [0.0, 3.7, -1e300])
-def test_a_constant_target(constant, per_feature, data):
+def test_a_constant_target_is_reproduced(constant, per_feature, data):
     X, _, weights = data
     model = NadarayaWatsonRegressorCV(per_feature=per_feature)
     model.fit(X, np.full(40, constant), weights)
@@ -302,12 +302,12 @@ def test_a_constant_target(constant, per_feature, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @BOTH
-def test_constant_rows(Search, per_feature, data):
+def test_constant_rows_give_the_mean_of_the_others(Search, per_feature, data):
     X, y, _ = data
     y = target_of(Search, y)
     model = Search(per_feature=per_feature).fit(np.ones((40, 2)), y)
     assert_array_equal(model.bandwidth_, np.full(2, np.inf))
-    # Nothing to choose among: the mean of all others.
+    # All bandwidths give the mean of all other rows.
     others = left_out(PLAIN[Search](bandwidth=np.inf), X, y)
     assert_allclose(model.best_score_, -mean_loss(Search, others, y))
 
@@ -325,16 +325,16 @@ def test_a_constant_column_is_off(Search, per_feature, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @BOTH
-def test_duplicated_rows(Search, per_feature, data):
+def test_duplicated_rows_predict_each_other(Search, per_feature, data):
     X, y, _ = data
     y = target_of(Search, y)
     model = Search(per_feature=per_feature).fit(X.repeat(2, axis=0), y.repeat(2))
-    # Each row has its copy beside it.
+    # Each row has a copy.
     assert_allclose(model.best_score_, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_one_class(per_feature, data):
+def test_one_class_has_probability_1(per_feature, data):
     X, _, weights = data
     model = NadarayaWatsonClassifierCV(per_feature=per_feature).fit(X, ["a"] * 40, weights)
     assert model.best_score_ == 0
@@ -346,12 +346,12 @@ def test_a_class_with_one_row(per_feature, data):
     X, _, _ = data
     model = NadarayaWatsonClassifierCV(per_feature=per_feature).fit(X, np.r_[np.arange(39) % 2, 2])
     assert np.isfinite(model.best_score_)
-    # No probability for what no other row is.
+    # Left out, the only row of a class gets probability 0.
     assert model.predict_proba(None)[39, 2] == 0
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_brier_score"])
-def test_all_classes_distinct(scoring, data):
+def test_one_row_per_class(scoring, data):
     X, _, _ = data
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes")
@@ -371,7 +371,7 @@ def test_many_columns_and_few_rows(per_feature, rng):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("scale", [1e-150, 1e-8, 1e8, 1e150])
-def test_the_scale_of_the_columns_does_not_count(scale, per_feature, data):
+def test_scale_of_the_columns_cancels(scale, per_feature, data):
     X, y, weights = data
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y, weights)
     scaled = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X * scale, y, weights)
@@ -382,7 +382,7 @@ def test_the_scale_of_the_columns_does_not_count(scale, per_feature, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("scale", [1e-100, 1e-8, 1e8, 1e100])
-def test_the_scale_of_the_target_does_not_count(scale, per_feature, data):
+def test_scale_of_the_target_cancels(scale, per_feature, data):
     X, y, weights = data
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y, weights)
     scaled = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y * scale, weights)
@@ -390,7 +390,7 @@ def test_the_scale_of_the_target_does_not_count(scale, per_feature, data):
     assert_allclose(scaled.bandwidth_, plain.bandwidth_, rtol=same)
 
 
-# As what power of a factor of the target each score grows.
+# The power of a factor of the target by which each score grows.
 POWERS = {
     None: 2,
     "gcv": 2,
@@ -405,7 +405,7 @@ POWERS = {
 @pytest.mark.parametrize("scale", [2.0**-540, 2.0**-1000, 2.0**510, 2.0**1000])
 @pytest.mark.parametrize("n_outputs", [None, 2])
 def test_targets_whose_squares_are_out_of_range(n_outputs, scale, scoring, data):
-    """The choice is as for others; scores are as far as float64 can hold them."""
+    """The choice is that of scaled targets; scores are clipped to the range of float64."""
     X, y, weights = data
     y = y if n_outputs is None else np.column_stack([y, y[::-1] / 4])
     plain = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y, weights)
@@ -422,7 +422,7 @@ def test_targets_whose_squares_are_out_of_range(n_outputs, scale, scoring, data)
     assert_allclose(scaled.best_score_, best, rtol=1e-12)
 
 
-def test_candidates_apart_beyond_squares(kernel, data):
+def test_candidates_whose_ratio_overflows_in_squares(kernel, data):
     X, y, weights = data
     candidates = [1e-300, 1e-160, 1.0, 1e160]
     model = NadarayaWatsonRegressorCV(kernel, candidates).fit(X, y, weights)
@@ -433,7 +433,7 @@ def test_candidates_apart_beyond_squares(kernel, data):
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_float32_rows(per_feature, data):
+def test_float32_rows_give_nearly_the_same(per_feature, data):
     X, y, weights = data
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y, weights)
     single = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(
@@ -444,7 +444,7 @@ def test_float32_rows(per_feature, data):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, bool, np.float32])
-def test_types_of_targets(dtype, data):
+def test_types_of_targets_give_the_same(dtype, data):
     X, y, weights = data
     y = (y > 0).astype(dtype)
     model = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y, weights)
@@ -455,7 +455,7 @@ def test_types_of_targets(dtype, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("scoring", [None, "r2", "gcv", "aicc"])
-def test_a_column_of_targets(scoring, per_feature, data):
+def test_a_column_of_targets_equals_a_vector(scoring, per_feature, data):
     X, y, weights = data
     per_feature = per_feature and scoring is None
     flat = NadarayaWatsonRegressorCV(scoring=scoring, per_feature=per_feature).fit(X, y, weights)
@@ -467,7 +467,7 @@ def test_a_column_of_targets(scoring, per_feature, data):
 
 
 @BOTH
-def test_the_number_of_threads_does_not_count(Search, data):
+def test_n_jobs_does_not_change_results(Search, data):
     X, y, weights = data
     y = target_of(Search, y)
     alone = Search(per_feature=True, n_jobs=1).fit(X, y, weights)
@@ -496,7 +496,7 @@ def test_the_number_of_threads_does_not_count(Search, data):
         ),
     ],
 )
-def test_scoring_of_regression(scoring, function, n_outputs, weighted, data, rng):
+def test_scores_of_regression_equal_metrics(scoring, function, n_outputs, weighted, data, rng):
     X, y, weights = data
     weights = weights if weighted else None
     if n_outputs:
@@ -537,7 +537,7 @@ def test_scoring_of_regression(scoring, function, n_outputs, weighted, data, rng
         ),
     ],
 )
-def test_scoring_of_classification(scoring, function, weighted, kernel, data):
+def test_scores_of_classification_equal_metrics(scoring, function, weighted, kernel, data):
     X, y, weights = data
     y, weights = target_of(NadarayaWatsonClassifierCV, y), weights if weighted else None
     counted = slice(None) if weights is None else weights > 0
@@ -555,7 +555,7 @@ def test_scoring_of_classification(scoring, function, weighted, kernel, data):
 
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "average_precision", "neg_brier_score", "f1"])
-def test_scoring_of_two_classes(scoring, data):
+def test_scores_of_two_classes_equal_metrics(scoring, data):
     X, y, weights = data
     y = np.array(["no", "yes"])[(y > 0).astype(int)]
     scorer = metrics.get_scorer(scoring)
@@ -595,7 +595,7 @@ def furthest_off(y_true, y_pred):
     return -np.max(np.abs(y_true - y_pred))
 
 
-def test_scoring_by_a_function(data):
+def test_a_function_is_a_scoring(data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(bandwidths=LADDER, scoring=furthest_off).fit(X, y)
     expected = [
@@ -606,8 +606,8 @@ def test_scoring_by_a_function(data):
 
 
 @pytest.mark.parametrize("scoring", [furthest_off, "neg_max_error"])
-def test_scores_that_know_no_weights(scoring, data):
-    """They are of the predictions alone; the weights still weigh the pooling."""
+def test_scores_without_weights(scoring, data):
+    """The score ignores the weights, which still weigh the averages."""
     X, y, weights = data
     model = NadarayaWatsonRegressorCV(bandwidths=LADDER, scoring=scoring).fit(X, y, weights)
     expected = [
@@ -617,7 +617,7 @@ def test_scores_that_know_no_weights(scoring, data):
     assert_allclose(model.cv_results_["score"], expected, rtol=1e-9)
 
 
-def test_a_function_of_labels(data):
+def test_a_function_of_labels_is_a_scoring(data):
     X, y, _ = data
     y = np.array(["a", "b"])[(y > 0).astype(int)]
     model = NadarayaWatsonClassifierCV(
@@ -630,7 +630,7 @@ def test_a_function_of_labels(data):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_outputs", [None, 2])
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_of_the_fit(scoring, n_outputs, weighted, kernel, data, rng):
+def test_criteria_of_the_fit_equal_formulas(scoring, n_outputs, weighted, kernel, data, rng):
     X, y, weights = data
     weights = weights if weighted else None
     y = y if n_outputs is None else np.column_stack([y, 3 * rng.normal(size=40)])
@@ -652,8 +652,8 @@ def test_criteria_of_the_fit(scoring, n_outputs, weighted, kernel, data, rng):
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
 @pytest.mark.parametrize("scale", [1e-300, 1e-3, 0.02, 10.0, 1e300])
-def test_criteria_do_not_depend_on_the_scale_of_the_weights(scale, scoring, rng):
-    """They count the rows, which are not copies of each other because they weigh more."""
+def test_criteria_do_not_depend_on_the_scale_of_weights(scale, scoring, rng):
+    """Criteria count rows; larger weights do not make them copies."""
     X = rng.uniform(0, 6, size=(200, 1))
     y = np.sin(X[:, 0]) + 0.3 * rng.normal(size=200)
     plain = NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
@@ -669,7 +669,7 @@ def test_criteria_do_not_depend_on_the_scale_of_the_weights(scale, scoring, rng)
 
 @pytest.mark.parametrize("options", [{}, {"per_feature": True}, {"cv": 3}], ids=str)
 @BOTH
-def test_the_scale_of_the_weights_does_not_count(Search, options, data):
+def test_scale_of_the_weights_cancels(Search, options, data):
     X, y, weights = data
     y = target_of(Search, y)
     plain = Search(**options).fit(X, y, weights)
@@ -680,7 +680,7 @@ def test_the_scale_of_the_weights_does_not_count(Search, options, data):
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_of_widths_by_query(scoring, data):
+def test_criteria_of_nearest_and_adaptive_widths(scoring, data):
     X, y, _ = data
     candidates = [KNearest(6), KNearest(15)]
     model = NadarayaWatsonRegressorCV(bandwidths=candidates, scoring=scoring).fit(X, y)
@@ -693,8 +693,8 @@ def test_criteria_of_widths_by_query(scoring, data):
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_are_guarded(scoring, data):
-    """Of bandwidths that leave no degree of freedom none is chosen, however small the residuals."""
+def test_criteria_refuse_fits_without_degrees_of_freedom(scoring, data):
+    """A bandwidth that leaves no degree of freedom is not chosen, however small its residuals."""
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(bandwidths=[1e-6, 1e-3, 1.0], scoring=scoring).fit(X, y)
     assert_array_equal(model.cv_results_["score"][:2], [-np.inf, -np.inf])
@@ -704,22 +704,22 @@ def test_criteria_are_guarded(scoring, data):
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_say_where_they_cannot_choose(scoring, data):
-    """Three rows have no degree of freedom to spare; that is nobody's empty neighbourhood."""
+def test_error_says_that_criteria_need_more_rows(scoring, data):
+    """Three rows leave no degree of freedom; the message does not blame empty neighbourhoods."""
     X, y, _ = data
     with pytest.raises(ValueError, match=scoring):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(X[:3], y[:3])
 
 
 @pytest.mark.parametrize("bandwidths", ["auto", [0.3, 1.0]])
-def test_a_scoring_that_gives_no_number(bandwidths, data):
+def test_a_scoring_without_a_number_is_refused(bandwidths, data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(bandwidths=bandwidths, scoring=lambda a, b: np.nan)
     with pytest.raises(ValueError, match="scoring"):
         model.fit(X, y)
 
 
-def test_where_a_score_is_not_a_number_the_others_decide(data):
+def test_candidates_with_nan_scores_are_passed_over(data):
     X, y, _ = data
 
     def unless_flat(y_true, y_pred):
@@ -733,8 +733,8 @@ def test_where_a_score_is_not_a_number_the_others_decide(data):
     assert np.isfinite(climbed.best_score_)
 
 
-def test_truth_without_probability_is_finite_under_log_loss():
-    """As scikit-learn has it: as if it had the rounding error of 1."""
+def test_log_loss_of_probability_0_is_finite():
+    """As in scikit-learn, a probability is at least the rounding error of 1."""
     X, y = np.array([[0.0], [0.1], [5.0], [5.1], [9.0]]), np.array([0, 0, 1, 1, 2])
     model = NadarayaWatsonClassifierCV("boxcar", [0.5]).fit(X, y)
     assert_allclose(model.best_score_, np.log(np.finfo(float).eps) / 5)
@@ -742,7 +742,7 @@ def test_truth_without_probability_is_finite_under_log_loss():
     assert_allclose(model.best_score_, -metrics.log_loss(y, probabilities))
 
 
-def test_class_weight_weighs_the_pooling(data):
+def test_class_weight_weighs_averages_but_not_scores(data):
     X, y, weights = data
     y = target_of(NadarayaWatsonClassifierCV, y)
     for class_weight in ({0: 1.0, 1: 5.0, 2: 0.5}, "balanced"):
@@ -761,7 +761,7 @@ def test_class_weight_weighs_the_pooling(data):
 
 @pytest.mark.parametrize("handle_empty", ["nan", "error"])
 @BOTH
-def test_bandwidths_that_leave_rows_empty_are_not_chosen(Search, handle_empty, data):
+def test_bandwidths_with_empty_rows_are_not_chosen(Search, handle_empty, data):
     X, y, weights = data
     y = target_of(Search, y)
     candidates = [0.05, 6.0, 0.3]
@@ -777,7 +777,7 @@ def test_bandwidths_that_leave_rows_empty_are_not_chosen(Search, handle_empty, d
 @pytest.mark.parametrize("per_feature", [False, True])
 @pytest.mark.parametrize("handle_empty", ["nan", "error"])
 @BOTH
-def test_it_says_so_where_none_is_left(Search, handle_empty, per_feature, data):
+def test_error_if_every_bandwidth_has_empty_rows(Search, handle_empty, per_feature, data):
     X, y, _ = data
     model = Search("epanechnikov", [0.01, 0.05], handle_empty=handle_empty, per_feature=per_feature)
     with pytest.raises(ValueError, match=r"No bandwidth has a score.*handle_empty='nearest' or"):
@@ -791,10 +791,10 @@ def test_it_says_so_where_none_is_left(Search, handle_empty, per_feature, data):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("cv", [4, KFold(3), "splits"])
 @BOTH
-def test_cv_is_scikit_learns_search(Search, cv, weighted, data):
+def test_cv_equals_grid_search(Search, cv, weighted, data):
     X, y, weights = data
     y = target_of(Search, y)
-    if weighted and not isinstance(cv, list):  # rows without weight are in no split but given ones
+    if weighted and not isinstance(cv, list):  # rows without weight are in given splits only
         X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
     weights = weights if weighted else None
     if cv == "splits":
@@ -806,7 +806,7 @@ def test_cv_is_scikit_learns_search(Search, cv, weighted, data):
     assert_allclose(model.predict(X), plain.predict(X), rtol=1e-12)
     assert set(model.cv_results_) == {"bandwidth", "degree", "score"}
     assert model.best_score_ == max(model.cv_results_["score"])
-    if weighted and not isinstance(cv, list):  # rows without weight are absent before any splitting
+    if weighted and not isinstance(cv, list):  # rows without weight are dropped before splitting
         X, y, weights = (array[weights > 0] for array in (X, y, weights))
     assert model.n_queries_ == len(X)
     if isinstance(cv, int):
@@ -825,7 +825,7 @@ def test_cv_is_scikit_learns_search(Search, cv, weighted, data):
 
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "precomputed"])
 @SOME
-def test_leaving_one_out_by_refits_is_leaving_one_out(metric, kernel, data):
+def test_cv_leave_one_out_equals_leave_one_out(metric, kernel, data):
     X, y, _ = data
     keys = pairwise_distances(X)[:9, :9] if metric == "precomputed" else X[:9]
     candidates = [0.05, 0.5, 2.0]
@@ -836,7 +836,7 @@ def test_leaving_one_out_by_refits_is_leaving_one_out(metric, kernel, data):
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", None])
-def test_leaving_one_out_by_refits_of_classes(scoring, data):
+def test_cv_leave_one_out_of_classes_equals_leave_one_out(scoring, data):
     X, y, _ = data
     y = (y > 0)[:15]
     exact = NadarayaWatsonClassifierCV(bandwidths=LADDER[::3], scoring=scoring).fit(X[:15], y)
@@ -879,7 +879,7 @@ def test_a_function_for_scoring_with_cv(weighted, data):
         assert_allclose(score, np.mean(scores), rtol=1e-9)
 
 
-def test_a_scorer_with_cv_is_left_as_it_was(data):
+def test_a_scorer_with_cv_is_not_changed(data):
     X, y, _ = data
     scorer = metrics.make_scorer(metrics.r2_score)
     before = pickle.dumps(scorer)
@@ -898,8 +898,8 @@ def test_a_function_of_an_estimator_with_cv(data):
     assert_allclose(model.cv_results_["score"], by_name.cv_results_["score"])
 
 
-def test_rows_without_weight_are_absent_with_cv(data):
-    """Even where such a row is all that a fold would score."""
+def test_rows_without_weight_are_ignored_with_cv(data):
+    """A fold would otherwise score such a row alone."""
     X, y, weights = (array[:15] for array in data)
     counted = weights > 0
     model = NadarayaWatsonRegressorCV(bandwidths=[0.3, 1.0], cv=LeaveOneOut()).fit(X, y, weights)
@@ -911,18 +911,18 @@ def test_cv_with_empty_neighbourhoods(data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV("epanechnikov", [0.05, 8.0], cv=4, handle_empty="nan")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn tells of scores that failed
+        warnings.simplefilter("ignore")  # scikit-learn warns about failed scores
         model.fit(X, y)
         assert_array_equal(model.bandwidth_, [8.0, 8.0])
         with pytest.raises(ValueError, match="No bandwidth has a score"):
             model.set_params(bandwidths=[0.05]).fit(X, y)
 
 
-# -- a bandwidth for each feature -------------------------------------------------------------
+# -- one bandwidth per feature ----------------------------------------------------------------
 
 
 def objective_of(model, X, y, sample_weight, monkeypatch):
-    """What is minimised, as a function of log(bandwidth / rule), what it is drawn to, the rule."""
+    """The objective by log(bandwidth / rule), its centre of shrinkage, and the rule."""
     seen = []
 
     def minimize(objective, x, **options):
@@ -938,7 +938,7 @@ def objective_of(model, X, y, sample_weight, monkeypatch):
 
 
 def deviance(Search, predictions, y, weights=None):
-    """Twice the mean negative log-likelihood, but for a constant."""
+    """Twice the mean negative log-likelihood, up to a constant."""
     loss = mean_loss(Search, predictions, y, weights)
     return 2 * loss if Search is NadarayaWatsonClassifierCV else np.log(loss)
 
@@ -954,7 +954,7 @@ def deviance(Search, predictions, y, weights=None):
     ],
 )
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_the_slopes_are_differences(kernel, target, weighted, shrinkage, rng, monkeypatch):
+def test_slopes_equal_differences(kernel, target, weighted, shrinkage, rng, monkeypatch):
     X = rng.normal(size=(30, 3)) * [1.0, 100.0, 1e-3]
     weights = rng.uniform(0.2, 3, 30) if weighted else np.ones(30)
     y = {
@@ -972,7 +972,7 @@ def test_the_slopes_are_differences(kernel, target, weighted, shrinkage, rng, mo
         fit = deviance(Search, smoother @ values, y, weights)
         return fit + shrinkage * ((x - origin) ** 2).sum()
 
-    # Some way off, so that no slope is 0; several outputs are scaled, which adds a constant.
+    # Far enough from the minimum that no slope is 0. Scaling several outputs adds a constant.
     start = np.array([0.3, -0.2, 0.5])
     for x in (start, start + 0.4, start[::-1] + 1.0):
         value, slopes = objective(x)
@@ -982,8 +982,8 @@ def test_the_slopes_are_differences(kernel, target, weighted, shrinkage, rng, mo
         assert_allclose(slopes, slope(plainly, x), rtol=1e-6, atol=1e-8)
 
 
-def test_statsmodels_own_test():
-    """On these data R's np finds the bandwidths below, minimising the same loss."""
+def test_golden_numbers_of_r_np():
+    """R's np finds these bandwidths on the data of statsmodels' own test, with the same loss."""
     random = np.random.RandomState(123456)
     random.binomial(2, 0.7, (60, 1))
     random.binomial(3, 0.7, (60, 1))
@@ -1000,7 +1000,7 @@ def test_statsmodels_own_test():
 
 @pytest.mark.parametrize("target", ["one", "several", "classes"])
 @pytest.mark.parametrize("name", ["gaussian", "exponential", "triweight"])
-def test_what_is_found_is_a_minimum(name, target, rng):
+def test_the_bandwidths_found_are_a_minimum(name, target, rng):
     X = rng.uniform(-2, 2, (80, 2)) * [1.0, 30.0]
     signal = np.sin(3 * X[:, 0]) + 0.01 * X[:, 1]
     y = {
@@ -1029,8 +1029,10 @@ def test_what_is_found_is_a_minimum(name, target, rng):
 )
 @pytest.mark.parametrize("weighted", [False, True])
 @BOTH
-def test_each_bandwidth_is_worth_its_cost(Search, weighted, n_samples, worth, rng, monkeypatch):
-    """By Akaike's reckoning: n times the gain in deviance is two for each bandwidth more."""
+def test_bandwidths_per_feature_are_kept_if_aic_improves(
+    Search, weighted, n_samples, worth, rng, monkeypatch
+):
+    """AIC: n times the gain in deviance must exceed two for each further bandwidth."""
     X = rng.normal(size=(n_samples, 3))
     y = X[:, 0] + 0.2 * X[:, 1] + rng.normal(size=n_samples)
     values = y
@@ -1070,8 +1072,8 @@ def test_each_bandwidth_is_worth_its_cost(Search, weighted, n_samples, worth, rn
         datasets.load_breast_cancer,
     ],
 )
-def test_on_real_data_it_is_not_worse_than_one_for_all(load):
-    """By R2 of targets, or of the classes' probabilities, for rows that have not chosen."""
+def test_per_feature_is_at_least_as_good_on_real_data(load):
+    """By R2 of the targets, or of the class probabilities, on held-out rows."""
     X, y = load(return_X_y=True)
     Search, Folds, values = NadarayaWatsonRegressorCV, RepeatedKFold, y
     if y.dtype.kind == "i":
@@ -1090,7 +1092,7 @@ def test_on_real_data_it_is_not_worse_than_one_for_all(load):
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
 @BOTH
-def test_it_is_not_worse_than_one_for_all(Search, kernel, data):
+def test_per_feature_scores_at_least_as_well(Search, kernel, data):
     X, y, weights = data
     y = target_of(Search, y)
     common = Search(kernel).fit(X, y, weights)
@@ -1099,7 +1101,7 @@ def test_it_is_not_worse_than_one_for_all(Search, kernel, data):
     n_common = len(common.cv_results_["score"])
     assert len(model.cv_results_["score"]) - n_common in (0, 1)
     assert model.cv_results_["score"][:n_common] == common.cv_results_["score"]
-    # Its own entry is what the plain estimator would have.
+    # The entry has the score of the plain estimator.
     found = model.cv_results_["bandwidth"][-1]
     predictions = left_out(PLAIN[Search](kernel, found), X, y, weights)
     expected = mean_loss(Search, predictions, y[weights > 0], weights[weights > 0])
@@ -1108,7 +1110,7 @@ def test_it_is_not_worse_than_one_for_all(Search, kernel, data):
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential"])
 @BOTH
-def test_a_column_that_says_nothing_is_switched_off(Search, name, rng):
+def test_an_irrelevant_column_is_switched_off(Search, name, rng):
     X = rng.normal(size=(200, 2)) * [1.0, 1e4]
     y = np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=200)
     y = (y > 0).astype(int) if Search is NadarayaWatsonClassifierCV else y
@@ -1116,7 +1118,7 @@ def test_a_column_that_says_nothing_is_switched_off(Search, name, rng):
     rule = scott_of(name, X)
     assert 0 < model.bandwidth_[0] < 0.5 * rule[0]
     assert model.bandwidth_[1] > 3 * rule[1]
-    # By chance some width may be better than none; it is not kept for nothing.
+    # By chance a finite bandwidth may score better; it is not kept for no gain.
     off = left_out(PLAIN[Search](name, [model.bandwidth_[0], np.inf]), X, y)
     assert model.best_score_ >= -mean_loss(Search, off, y) - 1e-12
     if name == "gaussian":
@@ -1133,8 +1135,8 @@ def rmse(model, X, truth):
     ("n", "n_columns", "values", "noise"),
     [(400, 1, 2, 0.1), (100, 5, 2, 0.3), (400, 5, 2, 0.3), (300, 3, 3, 0.1)],
 )
-def test_columns_of_few_values_that_say_nothing(n, n_columns, values, noise, rng):
-    """A narrow bandwidth takes such a column apart, and no slope leads out of that."""
+def test_irrelevant_columns_of_few_values(n, n_columns, values, noise, rng):
+    """A narrow bandwidth separates the values of such a column, and slopes there are 0."""
     ratios = []
     for _ in range(3):
         x, Q = rng.uniform(-2, 2, size=(n, 1)), rng.uniform(-2, 2, size=(500, 1))
@@ -1146,8 +1148,8 @@ def test_columns_of_few_values_that_say_nothing(n, n_columns, values, noise, rng
     assert np.mean(ratios) < 1.5
 
 
-def test_columns_of_few_values_that_matter(rng):
-    """Two of them only together."""
+def test_relevant_columns_of_few_values(rng):
+    """Two columns matter only together."""
     X, Q = (np.hstack([rng.normal(size=(n, 1)), rng.integers(0, 2, (n, 4))]) for n in (200, 500))
     truth, of_queries = ((Z[:, 1] != Z[:, 2]) + 0.2 * Z[:, 0] for Z in (X, Q))
     y = truth + 0.1 * rng.normal(size=200)
@@ -1158,7 +1160,7 @@ def test_columns_of_few_values_that_matter(rng):
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_one_huge_value_does_not_cost_the_search(per_feature, rng):
+def test_one_huge_value_does_not_spoil_the_search(per_feature, rng):
     X, Q = rng.normal(size=(300, 2)), rng.normal(size=(300, 2))
     y, truth = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=300), np.sin(2 * Q[:, 0])
     plain = NadarayaWatsonRegressorCV(per_feature=per_feature).fit(X, y)
@@ -1169,13 +1171,13 @@ def test_one_huge_value_does_not_cost_the_search(per_feature, rng):
         assert rmse(model, Q, truth) < 1.1 * rmse(plain, Q, truth)
 
 
-def test_pure_noise_switches_everything_off_or_smooths_all(rng):
+def test_pure_noise_is_smoothed_to_the_mean(rng):
     X, y = rng.normal(size=(100, 2)), rng.normal(size=100)
     model = NadarayaWatsonRegressorCV(per_feature=True, shrinkage=0).fit(X, y)
     assert -model.best_score_ <= np.var(y, ddof=1) * 100 / 99 * 1.001
 
 
-def test_shrinkage_draws_together(rng):
+def test_shrinkage_draws_bandwidths_together(rng):
     X = rng.normal(size=(80, 3)) * [1.0, 1e6, 1e-6]
     y = np.sin(2 * X[:, 0]) + 0.5e-6 * X[:, 1] + 0.3 * rng.normal(size=80)
     rule = scott_of("gaussian", X)
@@ -1190,7 +1192,7 @@ def test_shrinkage_draws_together(rng):
 
 
 @pytest.mark.parametrize("shrinkage", [0.01, 1.0])
-def test_units_do_not_count_under_shrinkage(shrinkage, data):
+def test_units_cancel_with_shrinkage(shrinkage, data):
     X, y, weights = data
     unit = np.array([1e-3, 1e5])
     plain = NadarayaWatsonRegressorCV(per_feature=True, shrinkage=shrinkage).fit(X, y, weights)
@@ -1203,17 +1205,17 @@ def test_units_do_not_count_under_shrinkage(shrinkage, data):
     [[0.5], [0.2, 1.0], [[0.2, 3.0]], [KNearest(5)], [Adaptive()], [np.inf], [0.0], ["scott", 9.0]],
     ids=str,
 )
-def test_it_starts_from_any_candidate(bandwidths, data):
+def test_the_descent_starts_from_any_candidate(bandwidths, data):
     X, y, weights = data
     model = NadarayaWatsonRegressorCV(bandwidths=bandwidths, per_feature=True, shrinkage=0)
     automatic = clone(model).set_params(bandwidths="auto").fit(X, y, weights)
     model.fit(X, y, weights)
     assert np.isfinite(model.cv_results_["score"]).all()
-    if bandwidths not in ([0.0], [np.inf]):  # where the loss is flat
+    if bandwidths not in ([0.0], [np.inf]):  # the loss is flat there
         assert_allclose(model.best_score_, automatic.best_score_, rtol=0.1)
 
 
-def test_the_default_scoring_may_be_named(data):
+def test_the_default_scoring_has_a_name(data):
     X, y, _ = data
     plain = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
     named = NadarayaWatsonRegressorCV(per_feature=True, scoring="neg_mean_squared_error").fit(X, y)
@@ -1232,7 +1234,7 @@ def test_the_default_scoring_may_be_named(data):
         ({"kernel": "constant"}, "kernel with a derivative; got kernel 'constant'"),
     ],
 )
-def test_what_has_no_slopes(params, match, data):
+def test_options_without_slopes_refuse_per_feature(params, match, data):
     X, y, _ = data
     with pytest.raises(ValueError, match=match):
         NadarayaWatsonRegressorCV(per_feature=True, **params).fit(X, y)
@@ -1242,11 +1244,11 @@ def heavy_tailed(u):
     return 1 / (1 + u**2)
 
 
-def test_a_function_has_no_slopes(data):
+def test_a_function_refuses_per_feature(data):
     X, y, _ = data
     with pytest.raises(ValueError, match="kernel with a derivative; got kernel 'heavy_tailed'"):
         NadarayaWatsonRegressorCV(heavy_tailed, per_feature=True).fit(X, y)
-    # One that is a registered kernel has.
+    # A function that is a registered kernel has slopes.
     model = NadarayaWatsonRegressorCV(lambda u: np.exp(-(u**2) / 2), per_feature=True).fit(X, y)
     named = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
     assert_array_equal(model.bandwidth_, named.bandwidth_)
@@ -1287,7 +1289,7 @@ def test_a_function_has_no_slopes(data):
     ],
     ids=str,
 )
-def test_errors_name_the_parameter_and_what_came(params, match, data):
+def test_errors_name_the_parameter_and_its_value(params, match, data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(**params)
     with pytest.raises((ValueError, TypeError), match=match):
@@ -1296,14 +1298,14 @@ def test_errors_name_the_parameter_and_what_came(params, match, data):
 
 
 @pytest.mark.parametrize("scoring", ["aicc", "gcv"])
-def test_criteria_are_of_regression(scoring, data):
+def test_classifiers_refuse_criteria(scoring, data):
     X, y, _ = data
     with pytest.raises(ValueError, match=f"scoring='{scoring}' is a criterion of regression"):
         NadarayaWatsonClassifierCV(scoring=scoring).fit(X, y > 0)
 
 
 @BOTH
-def test_there_is_no_bandwidth_to_set(Search):
+def test_searches_have_no_parameter_bandwidth(Search):
     assert "bandwidth" not in Search().get_params()
     with pytest.raises(ValueError, match="Invalid parameter 'bandwidth'"):
         Search().set_params(bandwidth=1.0)
@@ -1311,16 +1313,16 @@ def test_there_is_no_bandwidth_to_set(Search):
         Search(bandwidth=1.0)
 
 
-# -- some rows only -----------------------------------------------------------------------------
+# -- subsamples ---------------------------------------------------------------------------------
 
 
-def test_subsample_scores_so_many_rows(kernel, data):
+def test_subsample_scores_some_rows_against_all(kernel, data):
     X, y, weights = data
     candidates = [0.3, 1.0, KNearest(5), Adaptive()]
     model = NadarayaWatsonRegressorCV(kernel, candidates, subsample=10, random_state=3)
     model.fit(X, y, weights)
     assert model.n_queries_ == 10
-    # Of the rows that count, against all keys.
+    # Only rows with weight are scored, against all keys.
     counted = np.flatnonzero(weights > 0)
     rows = np.sort(np.random.RandomState(3).choice(len(counted), 10, replace=False))
     for bandwidth, score in zip(candidates, model.cv_results_["score"]):
@@ -1331,7 +1333,7 @@ def test_subsample_scores_so_many_rows(kernel, data):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
-def test_subsample_under_a_metric(metric, data):
+def test_subsample_with_another_metric(metric, data):
     X, y, _ = data
     keys = pairwise_distances(X) if metric == "precomputed" else X
     model = NadarayaWatsonRegressorCV(bandwidths=[0.5], metric=metric, subsample=12, random_state=1)
@@ -1343,7 +1345,7 @@ def test_subsample_under_a_metric(metric, data):
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @BOTH
-def test_subsample_is_drawn_alike(Search, per_feature, data):
+def test_random_state_fixes_the_subsample(Search, per_feature, data):
     X, y, weights = data
     y = target_of(Search, y)
     model = Search(subsample=15, random_state=7, per_feature=per_feature)
@@ -1358,7 +1360,7 @@ def test_subsample_is_drawn_alike(Search, per_feature, data):
 
 
 @pytest.mark.parametrize("subsample", ["auto", None, 40, 1000])
-def test_all_rows(subsample, data):
+def test_large_subsamples_are_all_rows(subsample, data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(subsample=subsample).fit(X, y)
     assert model.n_queries_ == 40
@@ -1366,19 +1368,19 @@ def test_all_rows(subsample, data):
 
 
 class OfFewRows(NadarayaWatsonRegressorCV):
-    """For which 31 rows are very many."""
+    """A search for which 31 rows are very many."""
 
     _most_rows_scored, _rows_drawn = 30, 8
 
 
-def test_subsample_auto_takes_some_of_very_many(data):
+def test_subsample_auto_draws_from_very_many_rows(data):
     limits = NadarayaWatsonRegressorCV._most_rows_scored, NadarayaWatsonRegressorCV._rows_drawn
     assert limits == (20_000, 5_000)
     X, y, _ = data
     assert OfFewRows().fit(X[:30], y[:30]).n_queries_ == 30
     assert OfFewRows().fit(X[:31], y[:31]).n_queries_ == 8
     assert OfFewRows(subsample=None).fit(X, y).n_queries_ == 40
-    # Rows without weight are none of them.
+    # Rows without weight are not drawn.
     weights = np.r_[np.ones(30), np.zeros(10)]
     assert OfFewRows().fit(X, y, weights).n_queries_ == 30
 
@@ -1393,19 +1395,19 @@ def test_degrees_of_freedom_are_those_of_all_rows(rng):
     assert some.cv_results_["effective_dof"] != every.cv_results_["effective_dof"]
 
 
-def test_one_row_is_scored(data):
+def test_subsample_of_one_row(data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(subsample=1, random_state=0).fit(X, y)
     assert model.n_queries_ == 1
     assert np.isfinite(model.best_score_)
 
 
-# -- what is known afterwards -------------------------------------------------------------------
+# -- results ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("per_feature", [False, True])
 @BOTH
-def test_the_results_make_a_table(Search, per_feature, data):
+def test_cv_results_make_a_table(Search, per_feature, data):
     X, y, weights = data
     y = target_of(Search, y)
     model = Search(bandwidths=EVERY_KIND, per_feature=per_feature).fit(X, y, weights)
@@ -1423,7 +1425,7 @@ def test_the_results_make_a_table(Search, per_feature, data):
     assert pd.DataFrame(Search(cv=3).fit(X, y).cv_results_).shape == (12, 3)
 
 
-def test_what_the_table_holds(kernel, data):
+def test_columns_of_the_table(kernel, data):
     X, y, weights = data
     candidates = [*LADDER, [0.2, np.inf], Adaptive(), np.inf]
     model = NadarayaWatsonRegressorCV(kernel, candidates).fit(X, y, weights)
@@ -1458,7 +1460,7 @@ def test_fitted_attributes(Search, data):
     ids=str,
 )
 @BOTH
-def test_it_is_the_plain_estimator_with_its_bandwidth(Search, name, params, data, rng):
+def test_the_model_equals_the_plain_estimator(Search, name, params, data, rng):
     X, y, weights = data
     y = target_of(Search, y)
     model = Search(name, **params).fit(X, y, weights)
@@ -1477,7 +1479,7 @@ def test_it_is_the_plain_estimator_with_its_bandwidth(Search, name, params, data
 
 
 @BOTH
-def test_fitting_again_forgets(Search, data):
+def test_fit_forgets_the_earlier_fit(Search, data):
     X, y, weights = data
     y = target_of(Search, y)
     model = Search(per_feature=True).fit(X, y, weights)
@@ -1488,7 +1490,7 @@ def test_fitting_again_forgets(Search, data):
     assert vars(again).keys() == vars(fresh).keys()
 
 
-# -- among scikit-learn's tools -----------------------------------------------------------------
+# -- scikit-learn's tools -----------------------------------------------------------------------
 
 
 @BOTH
@@ -1506,7 +1508,7 @@ def test_pickle_and_clone(Search, data):
 
 
 @BOTH
-def test_in_a_pipeline_and_in_searches(Search, data):
+def test_pipelines_and_nested_searches(Search, data):
     X, y, _ = data
     y = target_of(Search, y)
     pipeline = make_pipeline(StandardScaler(), Search()).fit(X * [1.0, 1e6], y)
@@ -1525,7 +1527,7 @@ def test_in_a_pipeline_and_in_searches(Search, data):
     assert search.best_estimator_.bandwidth_.shape == (2,)
 
 
-def test_groups_may_be_given_as_splits(data):
+def test_groups_as_splits(data):
     X, y, _ = data
     groups = np.arange(40) // 4
     splits = list(GroupKFold(5).split(X, y, groups))
@@ -1539,25 +1541,25 @@ def test_groups_may_be_given_as_splits(data):
     assert_allclose(model.cv_results_["score"], search.cv_results_["mean_test_score"])
 
 
-def test_a_tuned_classifier_is_good():
+def test_accuracy_on_iris():
     X, y = datasets.load_iris(return_X_y=True)
     for params in ({}, {"per_feature": True}, {"kernel": "epanechnikov"}):
         model = NadarayaWatsonClassifierCV(**params).fit(X, y)
         assert model.score(None, y) > 0.92
 
 
-def test_predictions_are_the_formula(data):
+def test_predictions_equal_the_formula(data):
     X, y, weights = data
     model = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y, weights)
     expected = predict(X, X, y, "gaussian", model.bandwidth_, sample_weight=weights)
     assert_allclose(model.predict(X), expected, rtol=1e-9, atol=1e-10)
 
 
-# -- interrupted ------------------------------------------------------------------------------
+# -- interruptions ----------------------------------------------------------------------------
 
 
 class Failing:
-    """A score that raises when it is asked for the third time."""
+    """A scoring that raises on its third call."""
 
     __name__ = "failing"
 
@@ -1576,7 +1578,7 @@ class Failing:
 )
 @pytest.mark.parametrize("fitted", [False, True])
 @BOTH
-def test_an_interrupted_search_leaves_the_estimator_as_it_was(Search, fitted, error, data):
+def test_an_interrupted_search_leaves_the_estimator_unchanged(Search, fitted, error, data):
     X, y, _ = data
     y = target_of(Search, y)
     model = Search()
@@ -1597,7 +1599,7 @@ def test_an_interrupted_search_leaves_the_estimator_as_it_was(Search, fitted, er
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("per_feature", [False, True])
-def test_a_kernel_that_fails_midway(per_feature, n_jobs, data, monkeypatch):
+def test_a_kernel_that_fails_midway_changes_nothing(per_feature, n_jobs, data, monkeypatch):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(per_feature=per_feature, n_jobs=n_jobs)
     fitted = clone(model).fit(X, y)
@@ -1611,7 +1613,7 @@ def test_a_kernel_that_fails_midway(per_feature, n_jobs, data, monkeypatch):
         return fits(self, windows, degree)
 
     monkeypatch.setattr(_search.LeaveOneOut, "fits", failing)
-    # The second call extends the ladder, or follows the slopes.
+    # The second call extends the ladder or follows the slopes.
     noise = np.random.default_rng(0).normal(size=40)
     for estimator in (model, fitted):
         calls.clear()
@@ -1621,7 +1623,7 @@ def test_a_kernel_that_fails_midway(per_feature, n_jobs, data, monkeypatch):
     assert all(vars(fitted)[name] is before[name] for name in before)
 
 
-# -- results ----------------------------------------------------------------------------------
+# -- tables of results ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1659,7 +1661,7 @@ def test_results_are_a_frame(Search, params):
 
 
 class Recorder:
-    """A callback of scikit-learn's protocol that writes down what it is told."""
+    """A callback of scikit-learn's protocol that records its calls."""
 
     def __init__(self):
         self.record = []
@@ -1696,7 +1698,7 @@ def test_callbacks_follow_the_search(Search, params, recorder, data):
     assert inner[0] == ("begin", "fit")
     assert inner[-1] == ("end", "fit")
     steps = inner[1:-1]
-    # Steps come one after the other, and are named.
+    # Steps are numbered, named and sequential.
     assert [what for what, _ in steps] == ["begin", "end"] * (len(steps) // 2)
     assert all(begun == ended for (_, begun), (_, ended) in zip(steps[::2], steps[1::2]))
     if "cv" in params:
@@ -1705,7 +1707,7 @@ def test_callbacks_follow_the_search(Search, params, recorder, data):
         n_bandwidths = len(LADDER) if "bandwidths" in params else 12
         assert steps[0] == ("begin", f"{n_bandwidths} bandwidths")
     assert (("begin", "slopes") in steps) == ("per_feature" in params)
-    # They change nothing, and are told again.
+    # Callbacks do not change the fit, and serve another fit.
     plain = clone(model).set_callbacks().fit(X, y, weights)
     assert_array_equal(plain.bandwidth_, model.bandwidth_)
     n_told = len(recorder.record)
@@ -1730,13 +1732,13 @@ def test_callbacks_are_torn_down_after_an_error(fitted, error, recorder, data):
     assert sum(what == "teardown" for what, _ in recorder.record) == 1
     assert ("end", "fit") not in recorder.record
     assert vars(model) == before
-    # And work again.
+    # They serve another fit.
     recorder.record.clear()
     model.set_params(scoring=None).fit(X, y)
     assert recorder.record[-2:] == [("end", "fit"), ("teardown", "fit")]
 
 
-def test_a_callback_that_fails_leaves_the_estimator_as_it_was(recorder, data):
+def test_a_failing_callback_leaves_the_estimator_unchanged(recorder, data):
     X, y, _ = data
 
     def fail(estimator, context, *, X=None, y=None):
@@ -1752,7 +1754,7 @@ def test_a_callback_that_fails_leaves_the_estimator_as_it_was(recorder, data):
     assert recorder.record[-1] == ("teardown", "fit")
 
 
-# -- scikit-learn's own checks ----------------------------------------------------------------
+# -- scikit-learn's common checks -------------------------------------------------------------
 
 MIXED = [1.5, "scott", KNearest(3), Adaptive(), np.inf]
 INSTANCES = [
@@ -1780,10 +1782,10 @@ SETS_N_COMPONENTS = [
 def expected_failures(estimator):
     failures = {}
     if estimator.cv is not None or estimator.metric == "precomputed":
-        # A projection that is refused: it needs rows, and leave-one-out.
+        # The check sets a projection, which needs rows of features and leave-one-out.
         failures |= dict.fromkeys(SETS_N_COMPONENTS, "the check sets n_components")
     if estimator.per_feature or estimator.scoring == "aicc":
-        # A search that is refused: leave-one-out is all that these are for.
+        # The check sets cv; these searches work with leave-one-out only.
         failures["check_sample_weight_equivalence_on_dense_data"] = "the check sets cv"
     if estimator.metric == "precomputed":
         failures["check_estimators_nan_inf"] = "inf is the distance of a pair that does not count"
@@ -1791,7 +1793,7 @@ def expected_failures(estimator):
 
 
 @suite_of(INSTANCES, expected_failures)
-def test_suite(estimator, check):
+def test_common_checks(estimator, check):
     check(estimator)
 
 
@@ -1801,5 +1803,5 @@ def test_suite(estimator, check):
     ids=lambda check: check.__name__,
 )
 @pytest.mark.parametrize("estimator", INSTANCES[:2], ids=str)
-def test_checks_beside_the_suite(estimator, check):
+def test_further_checks(estimator, check):
     check(type(estimator).__name__, clone(estimator))

@@ -1,4 +1,4 @@
-"""The search for classes: which candidates there are, what each is worth, and which is kept."""
+"""The search for classes: its candidates, their scores, and the chosen one."""
 
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ N = 150
 
 
 def rows_of(kind, n_rows=N, seed=0):
-    """Rows and labels: of a trend, of a trend with bumps, of bumps without a trend."""
+    """Rows and labels with a trend, with a trend and bumps, or with bumps alone."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-3, 3, size=(n_rows, 2))
     logits = {
@@ -49,7 +49,7 @@ def plain(model, X, y, bandwidth, degree, ridge, sample_weight=None):
 
 @pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_scores_are_those_of_the_classifier_with_each_candidate(kernel, weighted):
+def test_scores_equal_the_classifier_with_each_candidate(kernel, weighted):
     X, y = rows_of("both", 80)
     weights = np.random.default_rng(1).uniform(0.5, 1.5, 80) if weighted else None
     model = searched(X, y, kernel, sample_weight=weights)
@@ -67,7 +67,7 @@ def test_scores_are_those_of_the_classifier_with_each_candidate(kernel, weighted
     )
 
 
-def test_a_trend_of_very_many_classes_is_fitted_only_if_nothing_else_is_compared():
+def test_a_trend_of_very_many_classes_is_fitted_only_on_request():
     X, y = rows_of("trend")
     labels = 2 * y + (X[:, 0] > 0)
     model = NadarayaWatsonClassifierCV(bandwidths=[1.0])
@@ -80,7 +80,7 @@ def test_a_trend_of_very_many_classes_is_fitted_only_if_nothing_else_is_compared
     assert model.set_params(cv=None, degrees=[1]).fit(X, labels).degree_ == 1
 
 
-def test_candidates_that_are_given():
+def test_given_candidates():
     X, y = rows_of("both")
     model = searched(X, y, bandwidths=[0.3, 1.0, 3.0], ridge=2.0)
     results = model.cv_results_
@@ -92,7 +92,7 @@ def test_candidates_that_are_given():
     assert model.degree_ == 1
 
 
-def test_effective_degrees_of_freedom_grow_from_those_of_the_trend():
+def test_effective_dof_decreases_towards_that_of_the_trend():
     X, y = rows_of("trend")
     results = pd.DataFrame(searched(X, y, per_feature=False).cv_results_)
     alone = results["effective_dof"][0]
@@ -100,7 +100,7 @@ def test_effective_degrees_of_freedom_grow_from_those_of_the_trend():
     steps = results[results["degree"] == 1][1:]
     assert (steps["effective_dof"] >= alone).all()
     for _, of_form in steps.groupby("ridge"):
-        assert (np.diff(of_form["effective_dof"]) < 1e-9).all()  # from narrow windows to wide
+        assert (np.diff(of_form["effective_dof"]) < 1e-9).all()  # narrow windows come first
 
 
 def test_many_columns_have_no_slopes(rng):
@@ -111,7 +111,7 @@ def test_many_columns_have_no_slopes(rng):
 
 
 @pytest.mark.parametrize("degrees", [[], [2], [True], ["0"], (0, 1, 2)], ids=str)
-def test_degrees_are_checked(degrees):
+def test_degrees_are_validated(degrees):
     X, y = rows_of("trend", 40)
     with pytest.raises(ValueError, match="degrees must hold 0, 1 or both"):
         searched(X, y, degrees=degrees)
@@ -135,7 +135,7 @@ def test_groups_have_no_trend():
         NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y, groups=groups)
 
 
-def test_splits_of_the_rows():
+def test_cv_equals_scores_of_splits():
     X, y = rows_of("both")
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     model = searched(X, y, bandwidths=[0.4, 1.0], cv=folds)
@@ -147,10 +147,10 @@ def test_splits_of_the_rows():
     assert_allclose(model.predict_proba(X), other.predict_proba(X))
 
 
-# -- what is kept -------------------------------------------------------------------------
+# -- the choice ---------------------------------------------------------------------------
 
 
-def test_a_step_has_to_earn_its_place():
+def test_the_trend_alone_is_chosen_unless_a_step_gains():
     trends = [searched(*rows_of("trend", seed=seed)) for seed in range(8)]
     alone = [np.isinf(model.bandwidth_).all() and model.degree_ == 1 for model in trends]
     assert np.mean(alone) > 0.8
@@ -159,7 +159,7 @@ def test_a_step_has_to_earn_its_place():
     assert both.best_score_ > both.cv_results_["score"][0] + 0.05
 
 
-def test_where_there_is_no_trend_there_may_be_none():
+def test_means_may_be_chosen_where_there_is_no_trend():
     X, y = rows_of("bumps", 600)
     model = searched(X, y)
     new, labels = rows_of("bumps", 600, seed=1)
@@ -168,15 +168,15 @@ def test_where_there_is_no_trend_there_may_be_none():
     assert loss < 0.8 * log_loss(labels, np.full((600, 2), 0.5))
 
 
-def test_a_bandwidth_for_each_feature():
+def test_one_bandwidth_per_feature():
     X, y = rows_of("both", 400)
     model = searched(X, y, degrees=[1])
     common = searched(X, y, degrees=[1], per_feature=False)
     assert model.best_score_ > common.best_score_
-    assert model.bandwidth_[0] > 2 * model.bandwidth_[1]  # the logit bends along the second alone
+    assert model.bandwidth_[0] > 2 * model.bandwidth_[1]  # only the second column is curved
 
 
-def test_descents_on_some_rows_are_tried_on_all():
+def test_descents_on_a_subsample_are_scored_on_all_rows():
     X, y = rows_of("both", 600)
     model = NadarayaWatsonClassifierCV()
     model._rows_of_leave_one_out_descent = 300
@@ -196,7 +196,7 @@ def test_other_scores():
     assert_allclose(model.best_score_, accuracy_score(y, model.predict(None)))
 
 
-def test_what_is_random_is_seeded():
+def test_random_state_fixes_the_search():
     X, y = rows_of("both", 300)
     params = {"subsample": 100, "random_state": 3}
     first, second = searched(X, y, **params), searched(X, y, **params)
@@ -205,7 +205,7 @@ def test_what_is_random_is_seeded():
     assert first.n_queries_ == 100
 
 
-def test_weights_have_no_scale():
+def test_scale_of_the_weights_cancels():
     X, y = rows_of("both")
     weights = np.random.default_rng(2).uniform(0.2, 1, N)
     model = searched(X, y, sample_weight=weights, per_feature=False)
@@ -220,7 +220,7 @@ def test_weights_have_no_scale():
     ids=["one class", "one row of a class", "two rows of each class", "no pattern"],
 )
 @pytest.mark.filterwarnings("error")
-def test_classes_of_any_size(labels):
+def test_rare_classes(labels):
     X, _ = rows_of("trend")
     model = searched(X, labels, per_feature=False)
     probabilities = model.predict_proba(np.vstack([X[:5], [[50.0, -80.0]]]))
@@ -228,7 +228,7 @@ def test_classes_of_any_size(labels):
     assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
-# -- how good it is -----------------------------------------------------------------------
+# -- accuracy -----------------------------------------------------------------------------
 
 
 def logistic():
@@ -238,7 +238,7 @@ def logistic():
 
 
 @pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
-def test_real_tables(load):
+def test_loss_on_real_data(load):
     X, y = load(return_X_y=True)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
 
@@ -248,19 +248,19 @@ def test_real_tables(load):
     assert loss(NadarayaWatsonClassifierCV()) < loss(logistic()) + 0.02
 
 
-def test_leave_one_out_foretells_the_loss_of_new_rows():
+def test_leave_one_out_predicts_the_loss_of_new_rows():
     gaps = []
     for seed in range(10):
         X, y = rows_of("both", 200, seed)
         new, labels = rows_of("both", 1_000, 100 + seed)
         model = searched(X, y, per_feature=False)
         gaps.append(log_loss(labels, model.predict_proba(new)) + model.best_score_)
-    # The best of many is a little better by chance.
+    # The best of many candidates is a little too good by chance.
     assert abs(np.mean(gaps)) < 0.03
 
 
 def calibration_error(y, probabilities, n_bins=10):
-    """Mean difference of what is foretold and what comes, over bins of what is foretold."""
+    """Mean difference of predicted and observed shares, over bins of the prediction."""
     bins = np.minimum((probabilities * n_bins).astype(int), n_bins - 1)
     gaps = np.bincount(bins, y - probabilities, n_bins)
     return np.abs(gaps).sum() / len(y)
@@ -276,15 +276,15 @@ def test_probabilities_are_calibrated():
     assert calibration_error(labels, foretold) < 0.06
 
 
-# -- scikit-learn's own checks ------------------------------------------------------------
+# -- scikit-learn's common checks ---------------------------------------------------------
 
 INSTANCES = [NadarayaWatsonClassifierCV()]
 
 
 @suite_of(INSTANCES, lambda estimator: {})
-def test_suite(estimator, check):
+def test_common_checks(estimator, check):
     check(estimator)
 
 
-def test_parameters_are_checked():
+def test_parameters_are_validated():
     check_param_validation("NadarayaWatsonClassifierCV", NadarayaWatsonClassifierCV())

@@ -1,4 +1,4 @@
-"""The search with no parameter set: means and lines, one bandwidth and one for each feature."""
+"""The search with default parameters: means and lines, one bandwidth or one per feature."""
 
 import inspect
 
@@ -32,26 +32,26 @@ def data(rng):
     return X, y, rng.integers(1, 4, 50).astype(float)
 
 
-# -- the criteria and their slopes --------------------------------------------------------
+# -- criteria and their slopes ------------------------------------------------------------
 
 
-def test_aicc_of_r_np():
-    """np 0.60-20, regtype "ll", cv.aic, of the braking distances of R's cars."""
+def test_aicc_equals_r_np():
+    """From np 0.60-20: regtype "ll", cv.aic, braking distances of R's cars."""
     model = NadarayaWatsonRegressorCV(
         bandwidths=[10.517451803], degrees=(1,), ridge=0.0, scoring="aicc"
     )
     assert_allclose(model.fit(CARS[:, :1], CARS[:, 1]).best_score_, -6.549059039, rtol=1e-9)
 
 
-def test_gcv_of_locfit():
+def test_gcv_equals_locfit():
     model = NadarayaWatsonRegressorCV("epanechnikov", [6.0], degrees=(1,), ridge=0.0, scoring="gcv")
     assert_allclose(model.fit(CARS[:, :1], CARS[:, 1]).best_score_, -252.635714938513, rtol=1e-9)
 
 
 @pytest.mark.parametrize("degree", [0, 1])
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_slopes_are_differences(name, degree, data):
-    """Of AICc, GCV and leave-one-out, by each bandwidth."""
+def test_slopes_equal_differences(name, degree, data):
+    """Slopes of AICc, GCV and leave-one-out by each bandwidth."""
     X, y, weights = data
     attention = Attention(
         X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
@@ -83,7 +83,7 @@ def test_slopes_are_differences(name, degree, data):
 
 
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "boxcar"])
-def test_leverages_and_fits_are_those_of_the_linear_system(name, data):
+def test_leverages_and_fits_equal_the_linear_system(name, data):
     X, y, weights = data
     attention = Attention(
         X, X, weights / weights.max(), KERNELS[name], leave_out=np.arange(50), counts=weights,
@@ -95,7 +95,7 @@ def test_leverages_and_fits_are_those_of_the_linear_system(name, data):
     assert_allclose(fit.fitted, counts @ y, rtol=1e-9, atol=1e-10)
 
 
-# -- what is chosen -----------------------------------------------------------------------
+# -- the choice ---------------------------------------------------------------------------
 
 
 def test_defaults():
@@ -124,7 +124,7 @@ def test_the_best_candidate_is_kept(scoring, data):
         assert_allclose(model.best_score_, score)
 
 
-def test_scores_are_those_of_leave_one_out(data):
+def test_scores_equal_leave_one_out(data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV().fit(X, y)
     for candidate in pd.DataFrame(model.cv_results_).iloc[::7].itertuples():
@@ -142,11 +142,11 @@ def test_multiples_are_of_the_rule(data):
     for multiple, bandwidth in zip(model.cv_results_["multiple"], model.cv_results_["bandwidth"]):
         if not np.isnan(multiple):
             assert_allclose(bandwidth, multiple * rule)
-    assert np.isnan(model.cv_results_["multiple"]).sum() == 2  # for each feature, each degree
+    assert np.isnan(model.cv_results_["multiple"]).sum() == 2  # one per feature, for each degree
 
 
-def test_a_line_is_found_to_be_one(rng):
-    """Nothing is better than ridge regression, which endless windows are."""
+def test_a_linear_target_gives_a_line(rng):
+    """The best fit is ridge regression, which infinite windows give."""
     X = rng.normal(size=(200, 3))
     y = X @ [1.0, 2.0, -1.0] + 0.1 * rng.normal(size=200)
     model = NadarayaWatsonRegressorCV().fit(X, y)
@@ -155,7 +155,7 @@ def test_a_line_is_found_to_be_one(rng):
     assert np.abs(model.predict(X) - peer.predict(X)).max() < 0.1
 
 
-def test_a_linear_column_runs_out_to_infinity(rng):
+def test_a_linear_column_gets_an_infinite_bandwidth(rng):
     X = rng.uniform(-2, 2, size=(300, 2))
     y = np.sin(3 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=300)
     model = NadarayaWatsonRegressorCV().fit(X, y)
@@ -164,8 +164,8 @@ def test_a_linear_column_runs_out_to_infinity(rng):
     assert model.bandwidth_[0] < 1
 
 
-def test_columns_without_influence_are_smoothed_over(rng):
-    """Five yes-or-no columns beside one that counts cost next to nothing."""
+def test_irrelevant_columns_cost_little(rng):
+    """Five irrelevant binary columns next to a relevant one hardly change the error."""
     X = np.column_stack([rng.uniform(-2, 2, 200), rng.integers(0, 2, (200, 5))])
     y = np.sin(2 * X[:, 0]) + 0.1 * rng.normal(size=200)
     grid = np.linspace(-1.9, 1.9, 50)
@@ -177,8 +177,8 @@ def test_columns_without_influence_are_smoothed_over(rng):
 
 
 @pytest.mark.parametrize("seed", [15, 20, 21])
-def test_yes_or_no_columns_do_not_widen_what_the_descent_starts_from(seed):
-    """Where all columns are alike in width, windows are wide for want of rows."""
+def test_binary_columns_do_not_widen_the_start_of_the_descent(seed):
+    """With one bandwidth for all columns, the window is wide because rows are few."""
     rng = np.random.default_rng(seed)
     X = np.column_stack([rng.uniform(0, 6, 100), rng.integers(0, 2, (100, 5))])
     y = np.sin(X[:, 0]) + 0.3 * rng.normal(size=100)
@@ -192,8 +192,8 @@ def test_yes_or_no_columns_do_not_widen_what_the_descent_starts_from(seed):
 
 
 @pytest.mark.parametrize("seed", [19, 34, 36, 38])
-def test_categories_may_have_effects_that_are_the_same_everywhere(seed):
-    """Where all windows are as wide as they need to be, descents start from there, too."""
+def test_categories_with_constant_effects(seed):
+    """Descents also start where all windows are wide."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(2, 120)).T, columns=["a", "b"])
     X["c"], X["d"] = rng.choice(list("uvwxyz"), 120), rng.choice(list("uvw"), 120)
@@ -209,28 +209,28 @@ def test_categories_may_have_effects_that_are_the_same_everywhere(seed):
     assert -model.best_score_ < 1.02 * best
 
 
-def test_a_step_is_not_drawn_as_a_line(rng):
-    """Where a target does not slope, means are as good: either may be chosen, both are close."""
+def test_a_step_is_fitted_closely(rng):
+    """Away from the step, y has no slope, so means and lines are equally good."""
     X = rng.uniform(size=(300, 1))
     y = (X[:, 0] > 0.5) + 0.05 * rng.normal(size=300)
     model = NadarayaWatsonRegressorCV().fit(X, y)
     assert model.score(None, y) > 0.95
 
 
-def test_diabetes_is_as_accurate_as_the_best_of_its_kind():
-    """Ridge regression has 0.482 here, nearest neighbours tuned 0.44, forests 0.43."""
+def test_diabetes_is_as_accurate_as_comparable_models():
+    """R2 of ridge regression is 0.482 here, of tuned nearest neighbours 0.44, of forests 0.43."""
     X, y = load_diabetes(return_X_y=True)
     folds = KFold(5, shuffle=True, random_state=0)
     assert cross_val_score(NadarayaWatsonRegressorCV(), X, y, cv=folds).mean() > 0.48
 
 
-def test_friedman_is_as_accurate_as_the_best_of_its_kind():
+def test_friedman_is_as_accurate_as_comparable_models():
     X, y = make_friedman1(400, noise=1.0, random_state=0)
     folds = KFold(4, shuffle=True, random_state=0)
     assert cross_val_score(NadarayaWatsonRegressorCV(), X, y, cv=folds).mean() > 0.88
 
 
-# -- in all circumstances -----------------------------------------------------------------
+# -- robustness ---------------------------------------------------------------------------
 
 
 def test_the_search_is_deterministic(data):
@@ -242,25 +242,25 @@ def test_the_search_is_deterministic(data):
 
 
 class OfFewRows(NadarayaWatsonRegressorCV):
-    """For which 301 rows are many."""
+    """A search for which 301 rows are many."""
 
     _rows_of_descent = 300
 
 
-def test_many_rows_are_searched_by_some(rng):
+def test_many_rows_are_searched_by_a_subsample(rng):
     X = rng.normal(size=(1000, 3))
     y = np.sin(2 * X[:, 0]) + X[:, 1] + 0.3 * rng.normal(size=1000)
     by_all = NadarayaWatsonRegressorCV().fit(X, y)
     by_some = OfFewRows().fit(X, y)
     assert_array_equal(by_some.bandwidth_, clone(by_some).fit(X, y).bandwidth_)
     assert by_some.best_score_ > 1.05 * by_all.best_score_
-    # The order of the rows does not matter, whether or not they are put in blocks.
+    # The order of the rows is irrelevant, with blocks and without.
     blocks = OfFewRows(algorithm="blocks").fit(X, y)
     assert_allclose(blocks.bandwidth_, by_some.bandwidth_, rtol=1e-2)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
-def test_other_metrics_have_means_alone(metric, data):
+def test_other_metrics_have_means_only(metric, data):
     X, y, _ = data
     rows = np.abs(X[:, None] - X).sum(axis=2) if metric == "precomputed" else X
     model = NadarayaWatsonRegressorCV(metric=metric).fit(rows, y)
@@ -270,7 +270,7 @@ def test_other_metrics_have_means_alone(metric, data):
 
 
 @pytest.mark.parametrize("degrees", [(), (2,), (0, 1.5), (True,), "01", ("0",)])
-def test_impossible_degrees(degrees, data):
+def test_bad_degrees_are_refused(degrees, data):
     X, y, _ = data
     with pytest.raises(ValueError, match="degrees"):
         NadarayaWatsonRegressorCV(degrees=degrees).fit(X, y)
@@ -283,7 +283,7 @@ def test_kernels_without_slopes_have_one_bandwidth(name, data):
     assert not np.isnan(model.cv_results_["multiple"]).any()
 
 
-def test_splits_compare_degrees_too(data):
+def test_cv_compares_degrees_too(data):
     X, y, _ = data
     model = NadarayaWatsonRegressorCV(bandwidths=[0.5, 1.0, 4.0], cv=4).fit(X, y)
     table = pd.DataFrame(model.cv_results_)
@@ -296,7 +296,7 @@ def test_splits_compare_degrees_too(data):
     )
 
 
-def test_every_method_is_that_of_the_degree(data):
+def test_methods_use_the_chosen_degree(data):
     X, y, weights = data
     model = NadarayaWatsonRegressorCV(degrees=(1,)).fit(X, y, weights)
     plain = NadarayaWatsonRegressor(bandwidth=model.bandwidth_, degree=1).fit(X, y, weights)

@@ -1,4 +1,4 @@
-"""The layout: what may import what, how long a module may be, what is public."""
+"""The layout: allowed imports, lengths of modules, public names."""
 
 import ast
 import importlib.util
@@ -19,7 +19,7 @@ def module_at(path):
 
 
 MODULES = sorted(module_at(path.relative_to(ROOT.parent).as_posix()) for path in ROOT.rglob("*.py"))
-# A module imports only from those before it.
+# The source map, in order: a module imports only from modules above it.
 ON_THE_MAP = [module_at(path) for path in re.findall(r"^``(nwkr/.*\.py)``$", MAP.read_text(), re.M)]
 
 
@@ -38,18 +38,18 @@ def imported_by(module):
             yield from (f"{node.module}:{alias.name}" for alias in node.names)
 
 
-def test_every_module_is_on_the_map():
+def test_the_source_map_lists_every_module():
     assert sorted(ON_THE_MAP) == MODULES
 
 
-def test_imports_point_one_way():
+def test_imports_point_down():
     for number, module in enumerate(ON_THE_MAP):
         names = [name for name in imported_by(module) if ":" not in name]
         ours = {name for name in names if name.startswith("nwkr")}
         assert ours <= set(ON_THE_MAP[:number]), module
 
 
-def test_private_names_of_scikit_learn_are_in_one_place():
+def test_private_names_of_scikit_learn_are_in_one_module():
     for module in MODULES:
         private = [
             name
@@ -65,7 +65,7 @@ def test_modules_are_short():
     assert not {module: n for module, n in n_lines.items() if n > 400}
 
 
-def test_what_is_public_is_listed_and_documented():
+def test_public_names_are_listed_and_documented():
     has_dask = importlib.util.find_spec("dask")
     for module in MODULES:
         if module.startswith("nwkr.dask") and not has_dask:
@@ -84,8 +84,8 @@ def test_what_is_public_is_listed_and_documented():
             assert inspect.getdoc(listed_one) or not callable(listed_one), name
 
 
-def test_import_needs_nothing_optional():
-    # scikit-learn loads pandas where it is installed; nwkr must not ask for it.
+def test_import_loads_no_optional_package():
+    # Blocked, because scikit-learn loads pandas if it is installed; nwkr must not need it.
     optional = "pandas=None, matplotlib=None, numba=None, dask=None, distributed=None"
     code = f"import sys; sys.modules.update({optional}); import nwkr"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Formulas that a symbol tells: equal ones are told, all others are not."""
+"""Formulas found by evaluating a function on a symbol."""
 
 import numpy as np
 import pytest
@@ -66,17 +66,17 @@ OTHER = [
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_what_computes_the_same(name):
+def test_equal_formulas_are_recognised(name):
     for number, function in enumerate(SAME[name]):
         assert kernel_of_formula(function) == name, number
 
 
 @pytest.mark.parametrize("function", OTHER)
-def test_what_does_not(function):
+def test_other_formulas_are_not_recognised(function):
     assert kernel_of_formula(function) == ""
 
 
-def test_a_normal_form_says_what_a_function_computes():
+def test_a_normal_form_gives_the_formula():
     formula = formula_of(lambda u: 3 * np.maximum(2 - u, 0) ** 2)
     assert (formula.outer, formula.power, formula.factor) == ("maximum", 2, 12)
     assert formula.inner == (1, -0.5)

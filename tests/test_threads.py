@@ -1,4 +1,4 @@
-"""Several threads predict at once: each as if alone, and BLAS is left as it was."""
+"""Concurrent predictions in several threads: results are the same, and BLAS settings are kept."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limi
 from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 from nwkr.bandwidths import KNearest
 
-SECONDS = 60  # to wait for another thread, which is there at once
+SECONDS = 60  # to wait for another thread, which normally comes at once
 BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
 
 
@@ -26,7 +26,7 @@ def blas_threads():
 
 @pytest.fixture(autouse=True)
 def limits():
-    """Two threads for BLAS, where it has any, on a machine of one processor too."""
+    """Two BLAS threads, even on a machine with one processor."""
     with threadpool_limits(2, user_api="blas"):
         before = threadpool_info()
         yield
@@ -34,7 +34,7 @@ def limits():
 
 
 class Gate:
-    """A kernel that does something else first, once it is told to, and notes where it is."""
+    """A kernel that can call a function first, and records its threads."""
 
     def __init__(self):
         self.first, self.threads, self.blas = None, set(), set()
@@ -64,7 +64,7 @@ def other():
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2])
-def test_blas_has_one_thread_in_any_thread(n_jobs, other, rng):
+def test_blas_has_one_thread_in_every_thread(n_jobs, other, rng):
     model, gate, X = gated(rng, n_jobs=n_jobs)
     here = model.predict(X)
     assert_array_equal(other.submit(model.predict, X).result(), here)
@@ -80,13 +80,13 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_four_threads_get_the_same_bits(way, rng):
+def test_four_threads_predict_the_same_bits(way, rng):
     X, queries = rng.normal(size=(4000, 2)), rng.normal(size=(1000, 2))
     model = NadarayaWatsonRegressor(**WAYS[way]).fit(X, np.sin(X))
     expected, end = model.predict(queries), monotonic() + 0.2
 
     def predict_again(_):
-        while True:  # once at least
+        while True:  # at least once
             assert_array_equal(model.predict(queries), expected)
             if monotonic() > end:
                 return
@@ -95,7 +95,7 @@ def test_four_threads_get_the_same_bits(way, rng):
         list(threads.map(predict_again, range(4)))
 
 
-def test_four_threads_fit_alike(rng):
+def test_four_threads_fit_the_same(rng):
     X = rng.normal(size=(300, 2))
     y = np.sin(X[:, 0])
 
@@ -110,7 +110,7 @@ def test_four_threads_fit_alike(rng):
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
 @pytest.mark.parametrize("first", ["main", "other"])
-def test_one_ends_while_another_goes_on(first, error, other, rng):
+def test_blas_limit_lasts_until_the_last_prediction_ends(first, error, other, rng):
     short, short_gate, X = gated(rng, n_jobs=1)
     long, long_gate, _ = gated(rng, n_jobs=1)
 
@@ -125,7 +125,7 @@ def test_one_ends_while_another_goes_on(first, error, other, rng):
         else:
             with pytest.raises(error):
                 short.predict(X)
-        assert blas_threads() <= {1}  # the other goes on
+        assert blas_threads() <= {1}  # the other prediction continues
 
     if first == "other":
         long_gate.first = lambda: other.submit(predict_short).result(SECONDS)
@@ -145,7 +145,7 @@ def test_one_ends_while_another_goes_on(first, error, other, rng):
         going_on.result(SECONDS)
 
 
-def test_a_limit_of_the_users_counts_in_other_threads(other, rng):
+def test_a_users_limit_holds_in_other_threads(other, rng):
     model, gate, X = gated(rng)
     with threadpool_limits(1, user_api="blas"):
         other.submit(model.predict, X).result()
@@ -153,7 +153,7 @@ def test_a_limit_of_the_users_counts_in_other_threads(other, rng):
     assert len(gate.threads) == 1
 
 
-def test_a_limit_of_the_users_may_end_while_another_thread_predicts(other, rng):
+def test_a_users_limit_may_end_during_a_prediction(other, rng):
     model, gate, X = gated(rng, n_jobs=1)
     inside, leave = threading.Event(), threading.Event()
 
@@ -171,7 +171,7 @@ def test_a_limit_of_the_users_may_end_while_another_thread_predicts(other, rng):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_fork_while_another_thread_predicts():
+def test_a_fork_during_a_prediction():
     script = """
         import os, threading
         import numpy as np

@@ -1,4 +1,4 @@
-"""KNearest and Adaptive as bandwidths: against naive loops, and among scikit-learn's tools."""
+"""KNearest and Adaptive as bandwidths, against naive loops and in scikit-learn's tools."""
 
 import pickle
 
@@ -24,7 +24,7 @@ from nwkr.bandwidths import RULES, Adaptive, KNearest
 
 @pytest.fixture
 def data(rng):
-    """Rows of uneven density, targets, whole weights, queries."""
+    """Rows of uneven density, targets, integer weights and queries."""
     X = rng.normal(size=(40, 2)) * rng.choice([0.1, 2.0], size=(40, 1))
     queries = np.concatenate([rng.normal(size=(12, 2)), X[:4], X[:2] + 50])
     return X, rng.normal(size=(40, 2)), rng.integers(1, 4, 40).astype(float), queries
@@ -37,9 +37,9 @@ def attention_of_nearest(D, k, kernel, weights=None, left_out=None):
 
 
 def assert_attends(model, expected, X, y):
-    """The weights are as expected, and what is predicted is their mean of `y`."""
+    """The attention weights are as expected, and predictions are their averages of `y`."""
     attention = model.attention_weights(X)
-    # At the very edge of a kernel a weight is a rounding error.
+    # At the very edge of a kernel, a weight is a rounding error.
     assert_allclose(attention, expected, rtol=1e-9, atol=1e-9)
     assert_allclose(model.predict(X), attention @ y, rtol=1e-10, atol=1e-10)
 
@@ -48,7 +48,7 @@ def assert_attends(model, expected, X, y):
 
 
 @pytest.mark.parametrize("k", [1, 2, 7, 40])
-def test_nearest_is_the_naive_loop(k, kernel, data):
+def test_nearest_equals_the_naive_loop(k, kernel, data):
     X, y, weights, queries = data
     for weight in (None, weights):
         model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weight)
@@ -57,7 +57,7 @@ def test_nearest_is_the_naive_loop(k, kernel, data):
 
 
 @pytest.mark.parametrize("k", [1, 2, 7, 39])
-def test_left_out_a_row_does_not_count_itself(k, kernel, data):
+def test_a_row_left_out_does_not_count_itself(k, kernel, data):
     X, y, weights, _ = data
     D = scaled_distances(X, X, 1.0)
     for weight in (None, weights):
@@ -66,7 +66,7 @@ def test_left_out_a_row_does_not_count_itself(k, kernel, data):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "cosine", "canberra"])
-def test_nearest_under_any_metric(metric, kernel, data):
+def test_nearest_with_any_metric(metric, kernel, data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(kernel, KNearest(5), metric=metric).fit(X, y, weights)
     expected = attention_of_nearest(pairwise_distances(queries, X, metric), 5, kernel, weights)
@@ -75,7 +75,7 @@ def test_nearest_under_any_metric(metric, kernel, data):
     assert_attends(model, attention_of_nearest(D, 5, kernel, weights, np.arange(40)), None, y)
 
 
-def test_nearest_under_a_metric_of_ones_own(kernel, data):
+def test_nearest_with_a_callable_metric(kernel, data):
     X, y, weights, queries = data
 
     def slanted(a, b):
@@ -86,7 +86,7 @@ def test_nearest_under_a_metric_of_ones_own(kernel, data):
     assert_attends(model, attention_of_nearest(D, 5, kernel, weights), queries, y)
 
 
-def test_nearest_of_given_distances(kernel, data):
+def test_nearest_of_precomputed_distances(kernel, data):
     X, y, weights, queries = data
     weights[::5] = 0
     D, D_queries = scaled_distances(X, X, 1.0), scaled_distances(queries, X, 1.0)
@@ -99,7 +99,7 @@ def test_nearest_of_given_distances(kernel, data):
 
 
 @pytest.mark.parametrize("k", [1, 3, 6, 11])
-def test_a_weight_is_so_many_copies(k, kernel, data):
+def test_a_weight_of_k_equals_k_copies(k, kernel, data):
     X, y, weights, queries = data
     copies = weights.astype(int)
     weighted = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y, weights)
@@ -108,7 +108,7 @@ def test_a_weight_is_so_many_copies(k, kernel, data):
     assert_allclose(weighted.predict(queries), copied.predict(queries), rtol=1e-9, atol=1e-9)
 
 
-def test_a_row_without_weight_is_absent(kernel, data):
+def test_a_row_without_weight_is_ignored(kernel, data):
     X, y, weights, queries = data
     weights[[0, 1, 17]] = 0
     left = weights > 0
@@ -119,18 +119,18 @@ def test_a_row_without_weight_is_absent(kernel, data):
     assert_allclose(some.predict(None)[~left], others.predict(X[~left]), rtol=1e-12)
 
 
-def test_fractions_of_rows_add_up(kernel, rng):
-    """Ten tenths beside whole rows are one row, however they round."""
+def test_fractional_weights_sum_to_rows(kernel, rng):
+    """Ten weights of a tenth count as one row, despite rounding."""
     X, y = np.arange(20.0)[:, None], rng.normal(size=20)
     weights = np.where(np.arange(20) < 10, 0.1, 3.0)
     model = NadarayaWatsonRegressor(kernel, KNearest(1)).fit(X, y, weights)
-    # The ten from -1 on.
+    # The ten rows start at -1.
     expected = attention_by_distance(np.abs(X.T + 1), 10.0, kernel, weights, empty="nearest")
     assert_attends(model, expected, [[-1.0]], y)
 
 
 @pytest.mark.parametrize("k", [1, 2, 4, 5])
-def test_ties_with_the_last_are_within_the_width(k, kernel):
+def test_ties_with_the_kth_row_are_within_the_width(k, kernel):
     X = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
     y = np.sin(np.arange(30.0))
     D = scaled_distances(X, X, 1.0)
@@ -141,8 +141,8 @@ def test_ties_with_the_last_are_within_the_width(k, kernel):
 
 
 @pytest.mark.parametrize("unit", [0.1, 1 / 3, 1e-7])
-def test_ties_are_ties_however_they_round(unit, kernel):
-    """On a grid whose steps float64 does not hold."""
+def test_ties_stay_ties_despite_rounding(unit, kernel):
+    """On a grid whose steps are not exact in float64."""
     X = np.stack(np.meshgrid(np.arange(6.0), np.arange(5.0)), axis=-1).reshape(-1, 2)
     y = np.sin(np.arange(30.0))
     whole = NadarayaWatsonRegressor(kernel, KNearest(3)).fit(X, y)
@@ -151,7 +151,7 @@ def test_ties_are_ties_however_they_round(unit, kernel):
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 20])
-def test_of_many_copies_of_the_query_only_these_count(n_features, kernel, rng):
+def test_only_copies_have_weight_if_the_width_is_0(n_features, kernel, rng):
     X = rng.normal(size=(30, n_features))
     X[10:14] = X[3]
     y, weights = rng.normal(size=30), rng.uniform(1, 2, 30)
@@ -161,7 +161,7 @@ def test_of_many_copies_of_the_query_only_these_count(n_features, kernel, rng):
     assert_allclose(model.predict(X[[3]]), [expected], rtol=1e-12)
     attention = model.attention_weights(X[[3]])[0]
     assert_array_equal(np.flatnonzero(attention), copies)
-    # Left out, the row sees the others.
+    # Left out, the row sees its other copies.
     model = NadarayaWatsonRegressor(kernel, KNearest(4)).fit(X, y, weights)
     expected = np.average(y[copies[1:]], weights=weights[copies[1:]])
     assert_allclose(model.predict(None)[3], expected, rtol=1e-12)
@@ -169,7 +169,7 @@ def test_of_many_copies_of_the_query_only_these_count(n_features, kernel, rng):
 
 @pytest.mark.parametrize(("n", "n_features"), [(8, 1), (40, 2), (60, 18)])
 @pytest.mark.parametrize("shift", [0.0, 1e3, 1e6])
-def test_the_width_has_k_rows_however_far_the_data(shift, n, n_features, rng):
+def test_k_rows_are_within_the_width_for_shifted_rows(shift, n, n_features, rng):
     X = rng.normal(size=(n, n_features)) + shift
     model = NadarayaWatsonRegressor("boxcar", KNearest(3)).fit(X, np.arange(n))
     for attention in (model.attention_weights(), model.attention_weights(X)):
@@ -191,7 +191,7 @@ def test_nearest_in_float32(kernel, data):
     X, queries = X.astype(np.float32), queries.astype(np.float32)
     model = NadarayaWatsonRegressor(kernel, KNearest(6)).fit(X, y, weights)
     expected = attention_of_nearest(scaled_distances(queries, X, 1.0), 6, kernel, weights) @ y
-    # In float32 a weight at the edge of a kernel is a rounding error beside the others.
+    # In float32, a weight at the edge of a kernel is a rounding error relative to the others.
     assert_allclose(model.predict(queries), expected, atol=1e-3)
 
 
@@ -203,7 +203,7 @@ def test_nearest_boxcar_is_the_mean_of_the_nearest(data):
 
 
 @pytest.mark.parametrize("k", [0, -3, 41, 2.0, "2", None])
-def test_impossible_numbers_of_neighbours(k, data):
+def test_bad_numbers_of_neighbours_are_refused(k, data):
     X, y, _, _ = data
     model = NadarayaWatsonRegressor(bandwidth=KNearest(k))
     with pytest.raises(
@@ -212,13 +212,13 @@ def test_impossible_numbers_of_neighbours(k, data):
         model.fit(X, y)
 
 
-def test_all_rows_are_too_many_where_one_is_left_out(data):
+def test_k_of_all_rows_is_refused_with_a_row_left_out(data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(bandwidth=KNearest(40)).fit(X, y)
     assert np.isfinite(model.predict(queries)).all()
     with pytest.raises(ValueError, match=r"KNearest\(k=40\) needs at least 40 training rows.*39"):
         model.predict(None)
-    # What is left is counted by weight, of the heaviest row that is left out.
+    # Rows are counted by weight, without the heaviest row.
     weights[5] = 10
     k = int(weights.sum()) - 10
     assert NadarayaWatsonRegressor(bandwidth=KNearest(k)).fit(X, y, weights).predict(None).size
@@ -238,10 +238,10 @@ def attention_of_adaptive(Q, X, bandwidth, exponent, kernel, weights=None, left_
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.3, 0.5, 1.0])
-def test_adaptive_is_the_naive_loop(exponent, kernel, data):
+def test_adaptive_equals_the_naive_loop(exponent, kernel, data):
     X, y, weights, queries = data
     bandwidth = np.array([0.9, 1.4])
-    near = queries[:-2]  # the others are where the plain formula underflows
+    near = queries[:-2]  # for the others, the plain formula underflows
     for weight in (None, weights):
         model = NadarayaWatsonRegressor(kernel, Adaptive(bandwidth, exponent)).fit(X, y, weight)
         expected = attention_of_adaptive(near, X, bandwidth, exponent, kernel, weight)
@@ -251,7 +251,7 @@ def test_adaptive_is_the_naive_loop(exponent, kernel, data):
         assert_attends(model, expected, None, y)
 
 
-def test_a_weight_is_so_many_copies_for_adaptive(kernel, data):
+def test_a_weight_of_k_equals_k_copies_for_adaptive(kernel, data):
     X, y, weights, queries = data
     copies = weights.astype(int)
     weighted = NadarayaWatsonRegressor(kernel, Adaptive()).fit(X, y, weights)
@@ -260,7 +260,7 @@ def test_a_weight_is_so_many_copies_for_adaptive(kernel, data):
     assert_allclose(weighted.predict(queries), copied.predict(queries), rtol=1e-9, atol=1e-9)
 
 
-def test_without_exponent_the_width_is_fixed(kernel, data):
+def test_exponent_0_is_a_fixed_width(kernel, data):
     X, y, weights, queries = data
     for base in ("scott", 0.8):
         adaptive = NadarayaWatsonRegressor(kernel, Adaptive(base, 0)).fit(X, y, weights)
@@ -274,7 +274,8 @@ def test_widths_follow_the_density(rng):
     X = np.concatenate([rng.normal(size=(90, 1)) * 0.1, rng.normal(size=(10, 1)) + 20])
     factors = adaptive_factors(X, "gaussian", 0.5)
     model = NadarayaWatsonRegressor(bandwidth=Adaptive(0.5)).fit(X, X[:, 0])
-    # Of two rows as far from a query, the one in the crowd is narrower, and so has less weight.
+    # Of two rows at the same distance, the one in the denser region is narrower and has less
+    # weight.
     query = (X[[0]] + X[[95]]) / 2
     attention = model.attention_weights(query)[0]
     assert factors[0] < 1 < factors[95]
@@ -290,7 +291,7 @@ def test_adaptive_at_any_scale(scale, kernel, data):
     assert_allclose(scaled.predict(queries * scale), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_adaptive_needs_a_space(data):
+def test_adaptive_requires_a_euclidean_space(data):
     X, y, _, _ = data
     model = NadarayaWatsonRegressor(bandwidth=Adaptive(), metric="manhattan")
     with pytest.raises(ValueError, match=r"Adaptive\(...\) needs metric='euclidean'.*manhattan"):
@@ -308,7 +309,7 @@ def test_adaptive_needs_a_space(data):
         (Adaptive(KNearest(3)), r"non-negative number.*got KNearest\(k=3\)"),
     ],
 )
-def test_impossible_adaptive_bandwidths(wrong, match, data):
+def test_bad_adaptive_bandwidths_are_refused(wrong, match, data):
     X, y, _, _ = data
     with pytest.raises(ValueError, match=match):
         NadarayaWatsonRegressor(bandwidth=wrong).fit(X, y)
@@ -321,7 +322,7 @@ VARIABLE = [KNearest(3), KNearest(7), Adaptive(), Adaptive(0.5, 1.0), Adaptive("
 
 
 @pytest.mark.parametrize("bandwidth", VARIABLE, ids=str)
-def test_classes_are_pooled_alike(bandwidth, kernel, data):
+def test_class_probabilities_equal_means_of_labels(bandwidth, kernel, data):
     X, _, weights, queries = data
     codes = np.arange(40) % 3
     classifier = NadarayaWatsonClassifier(kernel, bandwidth).fit(X, codes, weights)
@@ -332,7 +333,7 @@ def test_classes_are_pooled_alike(bandwidth, kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", VARIABLE, ids=str)
-def test_sparse_and_largest_weights(bandwidth, kernel, data):
+def test_sparse_weights_and_top_k(bandwidth, kernel, data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights)
     dense = model.attention_weights(queries)
@@ -343,7 +344,7 @@ def test_sparse_and_largest_weights(bandwidth, kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", VARIABLE[1:4], ids=str)
-def test_queries_do_not_depend_on_each_other(bandwidth, kernel, data):
+def test_queries_are_independent(bandwidth, kernel, data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(kernel, bandwidth).fit(X, y, weights)
     together = model.predict(queries)
@@ -352,7 +353,7 @@ def test_queries_do_not_depend_on_each_other(bandwidth, kernel, data):
 
 
 @pytest.mark.parametrize("bandwidth", VARIABLE, ids=str)
-def test_the_number_of_threads_does_not_count(bandwidth, data):
+def test_n_jobs_does_not_change_results(bandwidth, data):
     X, y, weights, queries = data
     model = NadarayaWatsonRegressor(bandwidth=bandwidth, n_jobs=1).fit(X, y, weights)
     other = NadarayaWatsonRegressor(bandwidth=bandwidth, n_jobs=2).fit(X, y, weights)
@@ -360,7 +361,7 @@ def test_the_number_of_threads_does_not_count(bandwidth, data):
     assert_array_equal(model.predict(None), other.predict(None))
 
 
-def test_they_stand_in_grids(data):
+def test_grids_take_them(data):
     X, y, _, _ = data
     y = np.sin(2 * X[:, 0])
     candidates = [KNearest(10), KNearest(3), Adaptive(), Adaptive(0.2), 0.2]
@@ -379,8 +380,8 @@ def test_they_stand_in_grids(data):
     )
 
 
-def test_a_fixed_width_fails_where_density_is_uneven(rng):
-    """Waves that are narrow where rows crowd, and wide where they are sparse."""
+def test_they_beat_a_fixed_width_where_density_is_uneven(rng):
+    """Waves are narrow where rows are dense, and wide where they are sparse."""
     t = rng.uniform(0, 12, 400)
     X, truth = np.exp(t)[:, None], np.sin(2 * t)
     y = truth + 0.4 * rng.normal(size=400)
@@ -424,10 +425,10 @@ def test_fitted_attributes(data):
     assert_array_equal(adaptive.bandwidth_, [0.3, 0.5])
 
 
-# -- scikit-learn's own checks ----------------------------------------------------------------
+# -- scikit-learn's common checks -------------------------------------------------------------
 
-# The checks that ask for a good score have ten features, where the third nearest row is so far
-# that a Gaussian of that width reaches nearly all rows: a kernel that ends does better.
+# The checks of scores have ten features. The third nearest row is then so far that a Gaussian of
+# that width reaches nearly all rows, so a compact kernel is used.
 INSTANCES = [
     NadarayaWatsonRegressor("epanechnikov", KNearest(3)),
     NadarayaWatsonRegressor("biweight", KNearest(3), metric="precomputed"),
@@ -444,7 +445,7 @@ def expected_failures(estimator):
 
 
 @suite_of(INSTANCES, expected_failures)
-def test_suite(estimator, check):
+def test_common_checks(estimator, check):
     check(estimator)
 
 

@@ -1,4 +1,4 @@
-"""Windows, and what pooling is asked for with them."""
+"""Windows, and the arguments of pooling that they give."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_numbers_and_rules_are_resolved_once(X):
     window = resolve("scott", X)
     assert_allclose(window.bandwidth, Scott()(X))
     assert_array_equal(window.name, window.bandwidth)
-    assert window.name is not window.bandwidth  # which what is given away must not change
+    assert window.name is not window.bandwidth  # the user may change it
     attention = attention_of(window, X)
     assert_array_equal(attention.bandwidth, window.bandwidth)
     assert attention.query_widths is None
@@ -73,7 +73,7 @@ def test_adaptive_widths_are_made_for_the_rows(exponent, kernel, X, rng):
     assert_allclose(np.average(np.log(window.key_widths), weights=weights), 0, atol=1e-12)
     assert_array_equal(window.bandwidth, bandwidth)
     assert window.name == Adaptive(bandwidth, exponent) or window.name is window.rule
-    # By the normaliser of two dimensions, on a scale that keeps weights from growing.
+    # By the normaliser in two dimensions, scaled so that weights do not grow.
     attention = attention_of(window, X, weights / 3)
     ratios = attention.weights / (weights / 3 * expected**-2.0)
     assert_allclose(ratios, ratios[0])
@@ -85,7 +85,7 @@ def test_adaptive_widths_are_made_for_the_rows(exponent, kernel, X, rng):
     ("bandwidth", "n_dimensions"),
     [([1.5, 12.0], 2), ([1.5, np.inf], 1), ([0.0, 12.0], 1), ([0.0, np.inf], 0)],
 )
-def test_only_columns_that_count_have_a_dimension(bandwidth, n_dimensions, rng):
+def test_dimensions_are_the_columns_in_use(bandwidth, n_dimensions, rng):
     X = np.column_stack([rng.integers(0, 3, 30), rng.normal(size=30)])
     window = resolve(Adaptive(bandwidth), X)
     weights = attention_of(window, X).weights
@@ -95,7 +95,7 @@ def test_only_columns_that_count_have_a_dimension(bandwidth, n_dimensions, rng):
 
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
 def test_every_row_has_the_mass_of_its_weight(kernel, rng):
-    """Parzen: what the rows add to the density integrates to 1 for each, whatever its width."""
+    """The density that a row adds integrates to its weight, for any width."""
     X, weights = 1.5 ** np.arange(12.0)[:, None], rng.integers(1, 4, 12).astype(float)
     window = resolve(Adaptive(5.0, 0.8), X, weights, KERNELS[kernel])
     assert window.key_widths.max() > 1.5 * window.key_widths.min()
@@ -108,8 +108,8 @@ def test_every_row_has_the_mass_of_its_weight(kernel, rng):
     assert_allclose(masses / weights, masses[0] / weights[0], rtol=0.02)
 
 
-def test_adaptive_widths_of_rows_with_gaps_and_labels(X, rng):
-    """A label has no volume: each row has the same mass over the numbers."""
+def test_adaptive_widths_with_missing_values_and_labels(X, rng):
+    """A label has no volume, so each row has the same mass over the numbers."""
     X = np.column_stack([X, rng.integers(0, 3, 30)])
     X[rng.random(X.shape) < 0.2] = np.nan
     kinds, bandwidth = Kinds(np.array([2.0, 200.0, 1.0]), np.array([0, 0, 1], bool)), [1, 9, 0.8]
