@@ -42,7 +42,7 @@ def test_the_source_map_lists_every_module():
     assert sorted(ON_THE_MAP) == MODULES
 
 
-def test_imports_point_down():
+def test_modules_import_only_modules_above_them():
     for number, module in enumerate(ON_THE_MAP):
         names = [name for name in imported_by(module) if ":" not in name]
         ours = {name for name in names if name.startswith("nwkr")}
