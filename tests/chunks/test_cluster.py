@@ -1,4 +1,4 @@
-"""On two worker processes, of which one may be lost: the same bits as without any."""
+"""Two worker processes, one of which may be lost, give the same bits as one process."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
-resource = pytest.importorskip("resource")  # of any system but Windows
+resource = pytest.importorskip("resource")  # not on Windows
 distributed = pytest.importorskip("distributed")
 cloudpickle = pytest.importorskip("cloudpickle")
 chunked = pytest.importorskip("nwkr.dask")
@@ -23,8 +23,8 @@ chunked = pytest.importorskip("nwkr.dask")
 
 @pytest.fixture(scope="module")
 def client():
-    """Two workers of one thread each, whose BLAS would take two if it were let."""
-    # The workers need not find this file.
+    """Two workers with one thread each, whose BLAS would otherwise use two."""
+    # The workers may be unable to import this file.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     settings = {
         "distributed.nanny.pre-spawn-environ": {
@@ -39,7 +39,7 @@ def client():
             n_workers=2,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # any port, as other tests may run beside these
+            dashboard_address="127.0.0.1:0",  # any port
             memory_limit="450MiB",
             silence_logs=50,
         ) as cluster,
@@ -69,7 +69,7 @@ def cut(array, rows=60):
     ],
     ids=str,
 )
-def test_predictions_are_those_of_one_process(client, data, params):
+def test_predictions_equal_those_of_one_process(client, data, params):
     X, y, weights, queries = data
     model = chunked.NadarayaWatsonRegressor(**params).fit(cut(X), cut(y), cut(weights))
     lazy = model.predict(cut(queries, 15))
@@ -80,7 +80,7 @@ def test_predictions_are_those_of_one_process(client, data, params):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_the_search_and_persisted_rows(client, data):
+def test_the_search_and_persisted_rows_equal_one_process(client, data):
     X, y, weights, queries = data
     lazy = [part.persist() for part in (cut(X), cut(y), cut(weights))]
     model = chunked.NadarayaWatsonRegressorCV(degrees=(1,)).fit(*lazy)
@@ -90,7 +90,7 @@ def test_the_search_and_persisted_rows(client, data):
     np.testing.assert_allclose(found, model.to_local().predict(queries), rtol=1e-9)
 
 
-def test_classes_of_a_frame(client, data):
+def test_classes_of_a_frame_equal_one_process(client, data):
     X, y, weights, queries = data
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(y=np.where(y > 10, "up", "down"), w=weights)
     lazy = dd.from_pandas(frame, npartitions=4)
@@ -102,7 +102,7 @@ def test_classes_of_a_frame(client, data):
 
 
 @pytest.mark.parametrize("algorithm", ["lattice", "dense"])
-def test_unknown_and_empty_chunks_and_chunks_of_a_row(client, data, algorithm):
+def test_unknown_empty_and_tiny_chunks(client, data, algorithm):
     X, y, _, queries = (part[:40].astype(np.float32) for part in data)
     kept = np.arange(40) // 5 != 3
     lazy = da.from_array(X, chunks=((5,) * 7 + (1,) * 5, (2,)))
@@ -114,7 +114,7 @@ def test_unknown_and_empty_chunks_and_chunks_of_a_row(client, data, algorithm):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_worker_that_is_killed_half_way_changes_no_bit(client, tmp_path):
+def test_killing_a_worker_changes_no_bit(client, tmp_path):
     killed = tmp_path / "killed"
 
     def make(first, last, block_info=None):
@@ -145,7 +145,7 @@ def _peak_of_memory():
     return peak * (1 if sys.platform == "darwin" else 1024)
 
 
-def test_rows_are_not_kept(client, data):
+def test_rows_are_not_kept_in_memory(client, data):
     n_chunks, shape = 24, (10_000, 60)
 
     def make(block_info=None):
@@ -162,14 +162,14 @@ def test_rows_are_not_kept(client, data):
     model.fit(X[:20_000], X[:20_000, 1]).predict(queries).compute()
     workers, before = client.run(os.getpid), client.run(_peak_of_memory)
     found = model.fit(X, X[:, 1]).predict(queries).compute()
-    np.testing.assert_allclose(found, 0.5, atol=0.01)  # one column knows nothing of the other
+    np.testing.assert_allclose(found, 0.5, atol=0.01)  # the columns are independent
     assert client.run(os.getpid) == workers
     grown = sum(client.run(_peak_of_memory).values()) - sum(before.values())
     assert grown < n_chunks * 4 * np.prod(shape) / 2
 
 
 def watched(u):
-    """A Gaussian that is no good where threads multiply."""
+    """A Gaussian that fails where threads multiply."""
     try:
         distributed.get_worker()
     except ValueError:  # on the client

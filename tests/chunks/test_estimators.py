@@ -1,4 +1,4 @@
-"""Estimators over chunks give what the ordinary ones give for the same rows in memory."""
+"""Estimators over chunks equal the ordinary estimators on the same rows in memory."""
 
 import inspect
 
@@ -28,7 +28,7 @@ def _one_thread():
 
 @pytest.fixture
 def data(rng):
-    """Rows, targets, weights and queries, of which some are far from all rows."""
+    """Rows, targets, weights and queries, some of them far from all rows."""
     X = rng.normal(size=(220, 2)) * [1, 30] + [0, 1000]
     weights = rng.integers(0, 4, 220).astype(float)
     queries = rng.normal(size=(40, 2)) * [1, 30] + [0, 1000]
@@ -66,7 +66,7 @@ def test_parameters_are_those_of_the_ordinary_estimators():
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_every_kernel(data, kernel, degree):
+def test_every_kernel_agrees(data, kernel, degree):
     X, y, weights, queries = data
     both = fitted(REGRESSORS, X, y, weights, kernel=kernel, degree=degree)
     np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
@@ -93,7 +93,7 @@ def test_every_kernel(data, kernel, degree):
     ],
     ids=without_address,
 )
-def test_parameters(data, params):
+def test_every_parameter_agrees(data, params):
     X, y, weights, queries = data
     both = fitted(REGRESSORS, X, y, weights, **params)
     assert_alike(*both, queries)
@@ -102,7 +102,7 @@ def test_parameters(data, params):
 
 @pytest.mark.parametrize("handle_empty", ["nearest", "mean", "nan"])
 @pytest.mark.parametrize("degree", [0, 1])
-def test_queries_without_weight(data, handle_empty, degree):
+def test_empty_neighbourhoods_agree(data, handle_empty, degree):
     X, y, weights, queries = data
     params = {"handle_empty": handle_empty, "degree": degree}
     both = fitted(REGRESSORS, X, y, weights, kernel="biweight", bandwidth=[0.2, 5], **params)
@@ -110,7 +110,7 @@ def test_queries_without_weight(data, handle_empty, degree):
     assert_alike(*both, None)
 
 
-def test_an_error_for_queries_without_weight_names_the_chunk(data):
+def test_error_for_an_empty_neighbourhood_names_the_chunk(data):
     X, y, _, queries = data
     _, model = fitted(REGRESSORS, X, y, kernel="biweight", handle_empty="error")
     with pytest.raises(ValueError, match=r"Chunk 0 of X.*2 of 15 queries"):
@@ -119,12 +119,12 @@ def test_an_error_for_queries_without_weight_names_the_chunk(data):
 
 @pytest.mark.parametrize("rows", [10, 50, 220])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_rows_far_away_do_not_make_the_rule_of_thumb(data, rows, weighted):
+def test_outliers_do_not_change_the_rule_of_thumb(data, rows, weighted):
     X, y, weights, _ = data
     X = X.copy()
-    X[7] *= 1e6  # in the first column alone no more than in the other
+    X[7] *= 1e6  # an outlier in one column and not in the other
     X[:, 1] = np.round(X[:, 1])
-    X[:150, 0] = np.sort(X[:150, 0])  # so that chunks differ
+    X[:150, 0] = np.sort(X[:150, 0])  # makes chunks differ
     weights = weights if weighted else np.ones(len(X))
     both = fitted(REGRESSORS, X, y, weights, rows=rows)
     np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
@@ -134,20 +134,20 @@ def test_rows_far_away_do_not_make_the_rule_of_thumb(data, rows, weighted):
 
 
 @pytest.mark.parametrize("column", [[1.0] * 150 + [0.0] * 69 + [1e9], [-1e150, 1e150] * 110])
-def test_a_spread_of_columns_that_hardly_vary_or_very_much(column):
+def test_spread_of_columns_that_vary_very_little_or_much(column):
     X = np.stack([column, np.arange(220.0) ** 7], axis=1)
     local, model = fitted(REGRESSORS, X, np.arange(220.0))
     np.testing.assert_allclose(model.bandwidth_, local.bandwidth_, rtol=1e-12)
 
 
-def test_several_outputs(data):
+def test_several_outputs_agree(data):
     X, y, weights, queries = data
     both = fitted(REGRESSORS, X, np.stack([y, 1e6 - y], axis=1), weights, degree=1)
     assert both[1].predict(cut(queries, 15)).chunks == ((15, 15, 10), (2,))
     assert_alike(*both, queries)
 
 
-def test_far_from_the_origin_and_of_any_scale(data):
+def test_rows_far_from_the_origin_and_of_any_scale(data):
     X, y, weights, queries = data
     for scale, offset in ((1e-150, 0), (1e150, 0), (1, 1e8)):
         both = fitted(REGRESSORS, scale * X + offset, 1e9 + y, weights)
@@ -156,7 +156,7 @@ def test_far_from_the_origin_and_of_any_scale(data):
 
 @pytest.mark.parametrize("width", [1e-2, 1e-4])
 def test_lines_in_narrow_windows_keep_their_digits(rng, width):
-    # Moments about the centre of all rows would lose all that a window of this width has.
+    # Moments about the centre of all rows would lose all digits in a window of this width.
     X = np.sort(rng.uniform(size=(300, 1)), axis=0)
     X = np.vstack([X, X + width * rng.uniform(size=(300, 1))])
     y = np.sin(2 * X[:, 0] / width)
@@ -164,7 +164,7 @@ def test_lines_in_narrow_windows_keep_their_digits(rng, width):
     assert_alike(*both, X[::7] + width / 3)
 
 
-def test_a_constant_column_and_constant_targets(data):
+def test_a_constant_column_and_constant_targets_agree(data):
     X, y, _, queries = data
     X, queries = X.copy(), queries.copy()
     X[:, 1] = queries[:, 1] = 0.1
@@ -181,7 +181,7 @@ def test_chunks_of_any_length(data, rows):
     assert_alike(*both, None)
 
 
-def test_the_order_of_merging_is_fixed(data):
+def test_sums_are_merged_in_a_fixed_order(data):
     X, y, weights, queries = data
     _, model = fitted(REGRESSORS, X, y, weights)
     found = [model.predict(cut(queries, rows)).compute() for rows in (15, 15, 40)]
@@ -193,7 +193,7 @@ def test_unknown_and_empty_chunks(data):
     X, y, weights, queries = data
     whole = cut(np.column_stack([X, y, weights]))
     kept = (whole[:, 0] > 0.5) | (da.arange(len(X), chunks=50) >= 100)
-    kept &= da.arange(len(X), chunks=50) < 150  # the last two have no rows
+    kept &= da.arange(len(X), chunks=50) < 150  # the last two chunks are empty
     some = whole[kept]
     model = chunked.NadarayaWatsonRegressor(degree=1).fit(some[:, :2], some[:, 2], some[:, 3])
     *X, y, weights = some.compute().T
@@ -207,7 +207,7 @@ def test_unknown_and_empty_chunks(data):
     np.testing.assert_allclose(found.compute(), local.predict(queries[kept]), rtol=1e-9)
 
 
-def test_single_precision(data):
+def test_float32_agrees(data):
     X, y, _, queries = data
     X, queries = X.astype(np.float32), queries.astype(np.float32)
     local, model = fitted(REGRESSORS, X, y)
@@ -215,7 +215,7 @@ def test_single_precision(data):
     np.testing.assert_allclose(found, local.predict(queries), rtol=1e-4)
 
 
-def test_targets_are_cut_like_the_rows(data):
+def test_targets_are_rechunked_like_the_rows(data):
     X, y, weights, queries = data
     model = chunked.NadarayaWatsonRegressor().fit(
         da.from_array(X, chunks=(50, 1)), cut(y, 33), cut(weights, 220)
@@ -225,12 +225,12 @@ def test_targets_are_cut_like_the_rows(data):
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"a": 5.0, "b": 0.0}])
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_classes(data, class_weight, method):
+def test_classes_agree(data, class_weight, method):
     X, y, weights, queries = data
     labels = np.array(["a", "b", "c"])[np.digitize(y, [9.7, 10.2])]
     if isinstance(class_weight, dict):
         class_weight = {"c": 1.0, **class_weight}
-    order = np.argsort(labels)  # so that no chunk has all of them
+    order = np.argsort(labels)  # no chunk has all classes
     X, labels, weights = X[order], labels[order], weights[order]
     both = fitted(CLASSIFIERS, X, labels, weights, class_weight=class_weight)
     np.testing.assert_array_equal(both[1].classes_, both[0].classes_)
@@ -245,7 +245,7 @@ def test_classes(data, class_weight, method):
 
 
 @pytest.mark.parametrize("outlier_label", ["none of them", "most_frequent", None])
-def test_a_label_for_queries_without_weight(data, outlier_label):
+def test_outlier_label_agrees(data, outlier_label):
     X, y, weights, queries = data
     params = {"kernel": "tricube", "handle_empty": "nan", "outlier_label": outlier_label}
     local, model = fitted(CLASSIFIERS, X, np.where(y > 10, "a", "b"), weights, **params)
@@ -260,7 +260,7 @@ def test_a_label_for_queries_without_weight(data, outlier_label):
     np.testing.assert_array_equal(found.compute(), expected)
 
 
-def test_frames(data):
+def test_frames_agree(data):
     X, y, weights, queries = data
     frame = pd.DataFrame(X, columns=["a", "b"]).assign(y=y, w=weights)
     lazy = dd.from_pandas(frame, npartitions=4)
@@ -277,7 +277,7 @@ def test_frames(data):
 
 @pytest.fixture
 def mixed(rng):
-    """Rows with categories, in an order or not, of which some come in few chunks or never."""
+    """Rows with categories and ordered levels, some of them in few chunks or in none."""
     size = pd.CategoricalDtype(["small", "middle", "large", "huge"], ordered=True)
     frame = pd.DataFrame(
         {
@@ -302,7 +302,7 @@ def mixed(rng):
     ],
     ids=without_address,
 )
-def test_frames_with_categories(mixed, params):
+def test_frames_with_categories_agree(mixed, params):
     X, y, queries = mixed
     lazy = dd.from_pandas(X, npartitions=4)
     model = chunked.NadarayaWatsonRegressor(**params).fit(lazy, cut_like(lazy, y))
@@ -320,7 +320,7 @@ def cut_like(lazy, y):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_categories_of_many_levels(rng, degree):
+def test_categories_with_many_levels_agree(rng, degree):
     codes = rng.integers(0, 50, 300)
     X = pd.DataFrame({"code": [f"c{code:02d}" for code in codes], "x": rng.normal(size=300)})
     X, y = X.astype({"code": "category"}), X.x + codes % 3
@@ -333,7 +333,7 @@ def test_categories_of_many_levels(rng, degree):
 
 @pytest.fixture
 def with_gaps(rng):
-    """Rows and queries of which numbers are missing, all of one in a chunk, and hours."""
+    """Rows and queries with missing numbers, one column all missing in a chunk, and hours."""
     X = np.column_stack([rng.normal(size=(220, 2)), rng.normal(23, 3, 220) % 24])
     y = np.sin(X[:, 0]) + np.cos(X[:, 2] * np.pi / 12)
     X[rng.random(X.shape) < 0.15] = np.nan
@@ -353,7 +353,7 @@ def with_gaps(rng):
     ],
     ids=str,
 )
-def test_missing_numbers_and_cycles(with_gaps, periodic, params):
+def test_missing_numbers_and_cycles_agree(with_gaps, periodic, params):
     X, y, weights, queries = with_gaps
     both = fitted(REGRESSORS, X, y, weights, periodic_features=periodic, **params)
     np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
@@ -362,21 +362,21 @@ def test_missing_numbers_and_cycles(with_gaps, periodic, params):
     assert_alike(both[1].to_local(), both[1], queries)
 
 
-def test_a_spread_around_midnight_with_rows_far_away(with_gaps):
+def test_spread_of_hours_around_midnight_with_outliers(with_gaps):
     X, y, weights, _ = with_gaps
     X[:, 2] = (X[:, 2] / 200 + 23.9) % 24
-    X[7] = 1e6, 1e6, 12  # in the hours, the farthest of all
+    X[7] = 1e6, 1e6, 12  # an outlier in every column
     both = fitted(REGRESSORS, X, y, weights, periodic_features={2: 24})
     np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
 
 
-def test_classes_where_numbers_are_missing(with_gaps):
+def test_classes_with_missing_numbers_agree(with_gaps):
     X, y, weights, queries = with_gaps
     both = fitted(CLASSIFIERS, X, y > 0, weights, class_weight="balanced")
     assert_alike(*both, queries, "predict_proba")
 
 
-def test_missing_categories_levels_and_numbers_of_a_frame(mixed):
+def test_missing_categories_levels_and_numbers_of_a_frame_agree(mixed):
     X, y, queries = mixed
     X, queries = X.copy(), queries.copy()
     for frame in (X, queries):
@@ -390,7 +390,7 @@ def test_missing_categories_levels_and_numbers_of_a_frame(mixed):
         np.testing.assert_allclose(found, local.predict(queries), rtol=1e-9)
 
 
-def test_the_search_in_a_frame_with_categories(mixed):
+def test_the_search_in_a_frame_with_categories_agrees(mixed):
     X, y, queries = mixed
     lazy = dd.from_pandas(X, npartitions=3)
     model = chunked.NadarayaWatsonRegressorCV().fit(lazy, cut_like(lazy, y))
@@ -401,7 +401,7 @@ def test_the_search_in_a_frame_with_categories(mixed):
     np.testing.assert_allclose(found, local.predict(queries), rtol=1e-3)
 
 
-def test_columns_that_are_refused(mixed, monkeypatch):
+def test_unsupported_columns_are_refused(mixed, monkeypatch):
     X, y, _ = mixed
     lazy, unknown = dd.from_pandas(X, npartitions=2), dd.from_pandas(X, npartitions=2)
     unknown["place"] = unknown["place"].cat.as_unknown()
@@ -420,11 +420,11 @@ def test_columns_that_are_refused(mixed, monkeypatch):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_text_and_levels_that_no_type_declares(mixed, degree):
+def test_text_and_undeclared_levels_agree(mixed, degree):
     X, y, queries = mixed
     text = {"place": object}
     X, queries = (frame.astype(text).drop(columns="size") for frame in (X, queries))
-    X["steps"], queries["steps"] = np.arange(120) // 30 * 2, 3  # of which a chunk has one
+    X["steps"], queries["steps"] = np.arange(120) // 30 * 2, 3  # only one level per chunk
     X.iloc[::7, 0] = None
     lazy = dd.from_pandas(X, npartitions=4)
     params = {"degree": degree, "ordered_features": ["steps"]}
@@ -437,19 +437,19 @@ def test_text_and_levels_that_no_type_declares(mixed, degree):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_categories_and_levels_of_an_array(data, degree):
+def test_categories_and_levels_of_an_array_agree(data, degree):
     X, y, weights, queries = data
     X = np.column_stack([X, np.arange(220) // 30, np.round(X[:, 0] * 20), np.round(X[:, 0])])
     X[5, 2] = np.nan
     queries = X[::9] + np.array([0.1, 1.0, 1.0, 0.5, 0.5])
     params = {"degree": degree, "categorical_features": [2], "ordered_features": [3, 4]}
-    both = fitted(REGRESSORS, X, y, weights, **params)  # of the levels one column has too many
+    both = fitted(REGRESSORS, X, y, weights, **params)  # one column has too many levels to multiply
     np.testing.assert_allclose(both[1].bandwidth_, both[0].bandwidth_, rtol=1e-12)
     assert_alike(*both, queries)
     assert_alike(*both, None)
 
 
-def test_to_local(data):
+def test_to_local_gives_the_ordinary_estimator(data):
     X, y, weights, queries = data
     _, model = fitted(REGRESSORS, X, y, weights, kernel="tricube", degree=1, handle_empty="mean")
     local = model.to_local()
@@ -458,7 +458,7 @@ def test_to_local(data):
     assert_alike(local, model, queries)
 
 
-def test_score(data):
+def test_score_agrees(data):
     X, y, _, _ = data
     local, model = fitted(REGRESSORS, X, y)
     assert model.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), rel=1e-9)
@@ -494,12 +494,12 @@ def assert_refused(error, match, params=None, **data):
     ],
     ids=without_address,
 )
-def test_parameters_that_are_refused_leave_the_estimator_as_it_was(data, params, match):
+def test_bad_parameters_are_refused_and_change_nothing(data, params, match):
     X, y, _, _ = data
     assert_refused(ValueError, match, params, X=cut(X), y=cut(y))
 
 
-def test_data_that_are_refused_leave_the_estimator_as_it_was(data):
+def test_bad_data_are_refused_and_change_nothing(data):
     X, y, weights, _ = data
     good = {"X": cut(X), "y": cut(y)}
     infinite, negative = X.copy(), weights.copy()
@@ -516,7 +516,7 @@ def test_data_that_are_refused_leave_the_estimator_as_it_was(data):
         assert_refused(error, match, wrong=wrong, **good)
 
 
-def test_queries_that_are_refused(data):
+def test_bad_queries_are_refused(data):
     X, y, _, queries = data
     _, model = fitted(REGRESSORS, X, y)
     with pytest.raises(TypeError, match="to_local"):
@@ -528,14 +528,14 @@ def test_queries_that_are_refused(data):
         model.predict(cut(queries, 15)).compute()
 
 
-def test_one_row_cannot_be_left_out():
+def test_leave_one_out_of_one_row_is_refused():
     model = chunked.NadarayaWatsonRegressor(bandwidth=1.0)
     model.fit(da.ones((1, 1)), da.ones(1))
     with pytest.raises(ValueError, match="at least 2 rows"):
         model.predict(None)
 
 
-def test_an_unfitted_estimator(data):
+def test_an_unfitted_estimator_is_refused(data):
     from sklearn.exceptions import NotFittedError
 
     with pytest.raises(NotFittedError):

@@ -1,4 +1,4 @@
-"""Chunks that meet on a lattice: the same predictions, with as many tasks as chunks."""
+"""Chunks pooled over a lattice: the same predictions, with as many tasks as chunks."""
 
 import tracemalloc
 
@@ -28,7 +28,7 @@ def cut(array, rows=100):
 
 @pytest.fixture(params=[1, 2])
 def data(request, rng):
-    """Rows, targets, weights, and queries, of which some are far from all rows."""
+    """Rows, targets, weights and queries, some of them far from all rows."""
     n_features = request.param
     X = rng.normal(size=(600, n_features)) * 5 + 1000
     weights = rng.integers(0, 4, 600).astype(float)
@@ -38,7 +38,7 @@ def data(request, rng):
 
 
 def kinds_of_tasks(lazy):
-    """How many tasks there are of each kind."""
+    """Numbers of tasks of each kind."""
     names = [key[0] for key in dict(lazy.__dask_graph__()) if isinstance(key, tuple)]
     kinds = [name.rsplit("-", 1)[0] for name in names]
     return {kind: kinds.count(kind) for kind in kinds}
@@ -49,7 +49,7 @@ def goes_by_lattice(lazy):
 
 
 @pytest.mark.parametrize("params", [{}, {"degree": 1}, {"degree": 1, "ridge": 0.1}], ids=str)
-def test_predictions(data, params):
+def test_predictions_agree(data, params):
     X, y, weights, queries = data
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
     model.fit(cut(X), cut(y), cut(weights))
@@ -60,9 +60,9 @@ def test_predictions(data, params):
 
 
 @pytest.mark.parametrize("params", [{}, {"degree": 1}, {"degree": 1, "ridge": 0.1}], ids=str)
-def test_training_rows_without_themselves(data, params):
+def test_training_rows_left_out_agree(data, params):
     X, y, weights, _ = data
-    X[:3], X[250] = X[:3] + 200, X[250] - 300  # of which two chunks have to look at all keys
+    X[:3], X[250] = X[:3] + 200, X[250] - 300  # two chunks must read all keys
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
     found = model.fit(cut(X), cut(y), cut(weights)).predict(None)
     tasks = kinds_of_tasks(found)
@@ -73,7 +73,7 @@ def test_training_rows_without_themselves(data, params):
 
 
 @pytest.mark.parametrize("degree", [0, 1])
-def test_classes_of_training_rows_without_themselves(data, degree):
+def test_classes_of_training_rows_left_out_agree(data, degree):
     X, y, weights, _ = data
     X[7], labels = X[7] + 200, np.digitize(y, [-0.5, 0.5])
     params = {"degree": degree, "class_weight": {0: 0.0, 1: 1.0, 2: 2.0}}
@@ -84,7 +84,7 @@ def test_classes_of_training_rows_without_themselves(data, degree):
     np.testing.assert_allclose(found.compute(), local.predict_proba(None), rtol=0, atol=1e-9)
 
 
-def test_classes(data):
+def test_classes_agree(data):
     X, y, weights, queries = data
     labels, class_weight = np.digitize(y, [-0.5, 0.5]), {0: 1.0, 1: 0.2, 2: 3.0}
     model = chunked.NadarayaWatsonClassifier(algorithm="lattice", class_weight=class_weight)
@@ -103,7 +103,7 @@ def test_chunks_of_any_length(data, rows):
     np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9)
 
 
-def test_unknown_and_empty_chunks_of_single_precision(data):
+def test_unknown_and_empty_chunks_of_float32(data):
     X, y, _, queries = data
     X, queries = X.astype(np.float32), queries.astype(np.float32)
     kept = np.arange(600) % 300 >= 100
@@ -115,7 +115,7 @@ def test_unknown_and_empty_chunks_of_single_precision(data):
     np.testing.assert_allclose(found.compute(), local.predict(queries[8:]), rtol=1e-3, atol=1e-3)
 
 
-def test_frames(data):
+def test_frames_agree(data):
     X, y, _, queries = data
     columns = [f"x{number}" for number in range(X.shape[1])]
     frame = pd.DataFrame(X, columns=columns).assign(y=y)
@@ -139,11 +139,11 @@ def test_there_are_as_many_tasks_as_chunks(rng):
         assert kinds_of_tasks(pairs)["pool"] == n_keys * n_queries
 
 
-def test_the_fewest_pairs_decide():
+def test_the_way_with_fewer_pairs_is_taken():
     X = da.random.default_rng(0).normal(size=(200_000, 1), chunks=20_000)
     model = chunked.NadarayaWatsonRegressor(bandwidth=0.1).fit(X, X[:, 0])
     assert goes_by_lattice(model.predict(X))
-    assert goes_by_lattice(model.predict(X[X[:, 0] > 0]))  # of which there may be as many
+    assert goes_by_lattice(model.predict(X[X[:, 0] > 0]))  # their number is unknown
     assert goes_by_lattice(model.predict(None))
     assert not goes_by_lattice(model.predict(X[:5]))
     with config_context(working_memory=1e-3):
@@ -152,14 +152,14 @@ def test_the_fewest_pairs_decide():
     assert not goes_by_lattice(model.fit(X, X[:, 0]).predict(X))
 
 
-def test_lines_in_narrow_windows_take_pairs(rng):
+def test_lines_in_narrow_windows_use_pairs(rng):
     X = rng.uniform(size=(300, 1))
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice", degree=1, bandwidth=1e-4)
     assert not goes_by_lattice(model.fit(cut(X), cut(X[:, 0])).predict(cut(X)))
 
 
 @pytest.mark.parametrize("persisted", [False, True])
-def test_keys_are_read_a_second_time_only_if_queries_are_left(persisted):
+def test_keys_are_read_a_second_time_only_for_remaining_queries(persisted):
     n_made = []
 
     def make(block_info=None):
@@ -198,11 +198,11 @@ def test_memory_does_not_grow_with_the_rows():
         tracemalloc.stop()
         return most
 
-    peak(1)  # what is loaded and kept by others
+    peak(1)  # loads what stays in memory
     assert peak(16) < 1.3 * peak(4)
 
 
-def test_queries_whose_numbers_are_missing_look_at_the_keys(data):
+def test_queries_with_missing_numbers_read_the_keys(data):
     X, y, weights, queries = data
     queries[::3, 0] = np.nan
     for degree in (0, 1):
@@ -214,7 +214,7 @@ def test_queries_whose_numbers_are_missing_look_at_the_keys(data):
         np.testing.assert_allclose(found.compute(), local.predict(queries), rtol=1e-9, atol=1e-9)
 
 
-def test_keys_whose_numbers_are_missing_take_pairs(data):
+def test_keys_with_missing_numbers_use_pairs(data):
     X, y, _, _ = data
     X[5, 0] = np.nan
     model = chunked.NadarayaWatsonRegressor(bandwidth=1.0)
@@ -224,7 +224,7 @@ def test_keys_whose_numbers_are_missing_take_pairs(data):
         model.set_params(algorithm="lattice").fit(cut(X), cut(y))
 
 
-def test_bad_rows_name_the_chunk(data):
+def test_error_names_the_chunk_with_bad_rows(data):
     X, y, _, queries = data
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice").fit(cut(X), cut(y))
     queries[20, 0] = np.inf

@@ -1,4 +1,4 @@
-"""Ordinary estimators and Dask collections: blocks of queries, refusal of all else."""
+"""Ordinary estimators with Dask collections: blocks of queries, and refusals."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def test_predictions_are_lazy_and_have_the_chunks_of_the_queries(rows):
     np.testing.assert_allclose(found.compute(), model.predict(queries), rtol=1e-12)
 
 
-def test_several_outputs_and_deviations(rows):
+def test_several_outputs_and_standard_deviations(rows):
     X, y, queries = rows
     model = NadarayaWatsonRegressor().fit(X, np.stack([y, -y, y**2], axis=1))
     found = model.predict(da.from_array(queries, chunks=(10, 2)), return_std=True)
@@ -37,7 +37,7 @@ def test_several_outputs_and_deviations(rows):
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_classes(rows, method):
+def test_classes_are_lazy(rows, method):
     X, y, queries = rows
     model = NadarayaWatsonClassifier("epanechnikov").fit(X, np.where(y > 0, "above", "below"))
     found = getattr(model, method)(da.from_array(queries, chunks=(10, 2)))
@@ -90,14 +90,14 @@ def test_fit_refuses_collections(rows, estimator, which):
         estimator.fit(*data)
 
 
-def test_what_takes_no_blocks_refuses_collections(rows):
+def test_methods_without_blocks_refuse_collections(rows):
     X, y, queries = rows
     model = NadarayaWatsonRegressor().fit(X, y)
     with pytest.raises(TypeError, match=r"X\.compute\(\)"):
         model.attention_weights(da.from_array(queries))
 
 
-def test_nothing_of_dask_is_loaded_without_collections():
+def test_dask_is_loaded_for_collections_only():
     code = """
 import sys, nwkr
 model = nwkr.NadarayaWatsonRegressor().fit([[0.0], [1.0]], [0.0, 1.0])
@@ -108,7 +108,7 @@ assert "nwkr.dask" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_the_extra_an_error_names_it():
+def test_error_without_dask_names_the_extra():
     code = """
 import sys
 sys.modules["dask"] = None

@@ -1,4 +1,4 @@
-"""The search over chunks finds what the ordinary one finds for the same rows in memory."""
+"""The search over chunks equals the ordinary search on the same rows in memory."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def assert_same_search(local, over_chunks):
     ],
     ids=str,
 )
-def test_regression(data, params):
+def test_regression_agrees(data, params):
     local, model = fitted(REGRESSORS, *data, **params)
     assert_same_search(local, model)
     assert model.degree_ == local.degree_
@@ -69,21 +69,21 @@ def test_regression(data, params):
     np.testing.assert_allclose(found, local.predict(queries), rtol=1e-5)
 
 
-def test_missing_numbers_and_cycles(data):
+def test_missing_numbers_and_cycles_agree(data):
     X, y, weights = data
     X[::7, 1], X[3::11, 0] = np.nan, np.nan
     local, model = fitted(REGRESSORS, X, y, weights, periodic_features={1: 20.0})
     assert_same_search(local, model)
     found = model.predict(cut(X[:30] + 0.1, 20)).compute()
     np.testing.assert_allclose(found, local.predict(X[:30] + 0.1), rtol=1e-5)
-    # A sample in which none is missing is predicted as the others are.
+    # A sample without missing numbers is predicted like the other rows.
     X[12:] = np.nan_to_num(X[12:])
     model = chunked.NadarayaWatsonRegressorCV(subsample=5, per_feature=False).fit(cut(X), cut(y))
     assert np.isfinite(model.best_score_)
 
 
 @pytest.mark.parametrize("params", [{}, {"per_feature": True}, {"class_weight": "balanced"}])
-def test_classification(data, params):
+def test_classification_agrees(data, params):
     X, y, weights = data
     labels = np.where(y > 0.8, "many", np.where(y > 0, "more", "few"))
     params = {"degrees": (0,), "per_feature": False} | params
@@ -105,14 +105,14 @@ def test_a_sample_is_predicted_from_all_rows(data, kind):
     assert model.n_queries_ == 40
     again = classes[1](**params).fit(cut(X), cut(y))
     assert again.best_score_ == model.best_score_
-    # As all rows are predicted, but only some are scored, the scores are those of these.
+    # All rows are used for predictions, but only some are scored.
     whole = classes[0](**params | {"subsample": None}).fit(X, y)
     assert abs(model.best_score_ - whole.best_score_) < 0.3
     others = classes[1](**params | {"random_state": 4}).fit(cut(X), cut(y))
     assert others.best_score_ != model.best_score_
 
 
-def test_the_sample_is_drawn_alike_from_all_chunks():
+def test_rows_of_all_chunks_are_equally_likely_in_the_sample():
     from nwkr.dask._form import Rows
     from nwkr.dask._sample import Sample, merge_samples
 
@@ -126,12 +126,12 @@ def test_the_sample_is_drawn_alike_from_all_chunks():
         drawn = merge_samples(merge_samples(parts[0], parts[1]), parts[2])
         assert len(drawn.place) == 6
         counts[drawn.number + np.where(drawn.chunk == 0, 0, 10)] += 1
-    # Each row 40 times, but for a deviation of 6.
+    # Each row is drawn 40 times on average, with a standard deviation of 6.
     assert counts.min() > 40 - 5 * 6
     assert counts.max() < 40 + 5 * 6
 
 
-def test_what_is_found_within_a_sample_is_tried_in_multiples_on_all(data):
+def test_bandwidths_found_on_a_sample_are_scored_in_multiples_on_all(data):
     X, y, _ = data
     model = chunked.NadarayaWatsonRegressorCV(subsample=60).fit(cut(X), cut(y))
     tried = np.array(model.cv_results_["bandwidth"][-7:])
@@ -141,7 +141,7 @@ def test_what_is_found_within_a_sample_is_tried_in_multiples_on_all(data):
     assert errors[0] < 1.5 * errors[1]
 
 
-def test_to_local(data):
+def test_to_local_gives_the_ordinary_search(data):
     X, y, weights = data
     _, model = fitted(REGRESSORS, X, y, weights)
     local = model.to_local()
@@ -162,7 +162,7 @@ def test_to_local(data):
     ],
     ids=str,
 )
-def test_what_is_refused_leaves_the_estimator_as_it_was(data, params, match):
+def test_bad_parameters_are_refused_and_change_nothing(data, params, match):
     X, y, _ = data
     model = chunked.NadarayaWatsonRegressorCV(bandwidths=[1.0], degrees=(0,)).fit(cut(X), cut(y))
     before = vars(model).copy()

@@ -1,4 +1,4 @@
-"""Classes with a trend over chunks: what the ordinary classifier says of the same rows."""
+"""Classes with a trend over chunks equal the ordinary classifier on the same rows."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def _one_thread():
 
 @pytest.fixture
 def data(rng):
-    """Rows, a number that classes follow, weights and queries, of which some are far away."""
+    """Rows, a number that determines the class, weights and queries, some of them far away."""
     X = rng.normal(size=(240, 2)) * [1, 30] + [0, 1000]
     z = X[:, 0] + np.sin(3 * X[:, 0]) + (X[:, 1] - 1000) / 60 + 0.3 * rng.normal(size=240)
     queries = np.vstack([X[::7] + 0.1, X[:2] + np.array([50, 0])])
@@ -38,7 +38,7 @@ def fitted(name, X, y, weights, **params):
 def assert_alike(local, model, queries):
     for rows, lazy in ((queries, cut(queries, 15)), (None, None)):
         found = model.predict_proba(lazy).compute()
-        # Both solvers end where slopes of the mean loss are less than 1e-11.
+        # Both solvers end where the slopes of the mean loss are below 1e-11.
         np.testing.assert_allclose(found, local.predict_proba(rows), rtol=0, atol=1e-9)
 
 
@@ -55,11 +55,11 @@ def assert_alike(local, model, queries):
     ],
     ids=str,
 )
-def test_probabilities(data, edges, params):
+def test_probabilities_agree(data, edges, params):
     X, z, weights, queries = data
     y = np.array(["b", "a", "c"])[np.digitize(z, edges)]
     if len(edges) == 1 and isinstance(params.get("class_weight"), dict):
-        params = params | {"class_weight": {"a": 0.0}}  # there is no class c
+        params = params | {"class_weight": {"a": 0.0}}  # class c has no rows
     local, model = fitted("NadarayaWatsonClassifier", X, y, weights, degree=1, **params)
     assert_alike(local, model, queries)
     if local.trend_ is not None:
@@ -72,28 +72,28 @@ def test_probabilities(data, edges, params):
     assert_alike(model.to_local(), model, queries)
 
 
-def test_missing_numbers(data):
+def test_missing_numbers_agree(data):
     X, z, weights, queries = data
     X[::5, 0], X[2::7, 1], queries[::3, 0] = np.nan, np.nan, np.nan
     both = fitted("NadarayaWatsonClassifier", X, z > 0, weights, degree=1)
     assert_alike(*both, queries)
 
 
-def test_one_class(data):
+def test_one_class_agrees(data):
     X, _, weights, queries = data
     both = fitted("NadarayaWatsonClassifier", X, np.ones(240, int), weights, degree=1)
     assert both[1].trend_ is None
     assert_alike(*both, queries)
 
 
-def test_classes_that_come_in_one_chunk_and_can_be_told_apart(data):
+def test_separable_classes_in_one_chunk_each_agree(data):
     X, _, weights, queries = data
     X = X[np.argsort(X[:, 0])]
     y = np.digitize(X[:, 0], [-0.5, 0.5])
     assert_alike(*fitted("NadarayaWatsonClassifier", X, y, weights, degree=1), queries)
 
 
-def test_a_constant_column_and_rows_of_any_scale(data):
+def test_a_constant_column_and_rows_of_any_scale_agree(data):
     X, z, weights, queries = data
     for scale in (1e-100, 1e100):
         rows = np.column_stack([scale * X, np.full(240, 7.7)])
@@ -101,7 +101,7 @@ def test_a_constant_column_and_rows_of_any_scale(data):
         assert_alike(*fitted("NadarayaWatsonClassifier", rows, z > 0, weights, degree=1), places)
 
 
-def test_on_a_lattice_there_are_as_many_tasks_as_chunks(data):
+def test_a_lattice_has_as_many_tasks_as_chunks(data):
     X, z, _, queries = data
     model = chunked.NadarayaWatsonClassifier(degree=1, algorithm="lattice")
     model.fit(cut(X), cut(z > 0))
@@ -119,7 +119,7 @@ def test_on_a_lattice_there_are_as_many_tasks_as_chunks(data):
     ],
     ids=str,
 )
-def test_the_search(rng, params):
+def test_the_search_agrees(rng, params):
     X = rng.uniform(-1, 1, size=(300, 2))
     z = np.sin(6 * X[:, 0]) + X[:, 1] + 0.2 * rng.normal(size=300)
     y, weights = np.digitize(z, [-0.5, 0.6]), rng.integers(1, 3, 300).astype(float)
@@ -146,14 +146,14 @@ def test_a_sample_is_predicted_by_the_trend_of_all_rows(data):
     assert model.best_score_ == pytest.approx(whole.best_score_, rel=0.5)
 
 
-def test_more_coefficients_than_fit(rng):
+def test_too_many_coefficients_are_refused(rng):
     X, y = rng.normal(size=(60, 700)), np.arange(60) % 3
     with pytest.raises(ValueError, match="up to 2000 coefficients"):
         chunked.NadarayaWatsonClassifier(degree=1).fit(cut(X), cut(y))
 
 
-def test_a_search_weighs_classes_as_all_rows_do(data):
-    """Not as the drawn rows do, whose shares are others."""
+def test_a_search_balances_classes_over_all_rows(data):
+    """The shares of classes differ between the sample and all rows."""
     X, z, _, _ = data
     y = (z > 0.8).astype(int)
     balanced = dict(enumerate(len(y) / np.bincount(y)))

@@ -1,4 +1,4 @@
-"""Pooling by blocks against the dense way and the plain sums, for every kernel."""
+"""Pooling by blocks against dense pooling and plain sums, for every kernel."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
-# What each kind of problem changes of the plain one.
+# Changes of the plain problem.
 VARIANTS = [
     "plain",
     "one value",
@@ -37,15 +37,15 @@ VARIANTS = [
     "far from 0",
     "outliers",
 ]
-# The formula knows what stands in for weights by the distance alone; and a formula in float64
-# has not all digits of squares that are huge.
+# The oracle finds the stand-ins of empty queries by distance alone, and in float64 it lacks digits
+# of huge squares.
 CONTRASTS = ["plain", "left out", "query widths, some 0", "key widths", "a column that is exact"]
 PLAIN = [
     variant for variant in VARIANTS if not variant.endswith(("unmatched", "far from 0", "outliers"))
 ]
 
 
-# Several levels of blocks among a few hundred rows, and moments wherever there can be any.
+# Several levels of blocks among a few hundred rows, and moments wherever possible.
 SMALL = Sizes(
     blocks_per_group=4,
     queries_per_block=16,
@@ -59,7 +59,7 @@ SMALL = Sizes(
 
 
 def problem_of(variant="plain", *, bandwidth=0.7, n_queries=50, n_keys=150, size=5):
-    """What to pool, keys in k-d order; with their blocks."""
+    """The arguments of pooling, with keys in k-d order and their blocks."""
     rng = np.random.default_rng(11)
     keys, queries = rng.normal(size=(n_keys, 2)), 1.2 * rng.normal(size=(n_queries, 2))
     values, weights = rng.uniform(-1, 1, size=(n_keys, 3)), rng.uniform(0.1, 1, n_keys)
@@ -75,7 +75,7 @@ def problem_of(variant="plain", *, bandwidth=0.7, n_queries=50, n_keys=150, size
     elif variant.startswith("query widths"):
         widths = rng.uniform(0.3, 3, n_queries)
         if variant.endswith("0"):
-            queries[:30] = keys[rng.integers(0, n_keys, 30)]  # a width of 0 reaches someone
+            queries[:30] = keys[rng.integers(0, n_keys, 30)]  # some width of 0 has an exact match
             widths[:30] *= rng.integers(0, 2, 30)
         problem["query_widths"] = widths
     elif variant == "key widths":
@@ -128,7 +128,7 @@ def plain_attention(kernel, problem, empty="nan"):
     exact = [problem[name][:, matched] for name in ("queries", "keys")]
     u[(exact[0][:, None] != exact[1]).any(axis=2)] = np.inf
     left_out = problem.get("leave_out")
-    if left_out is not None and (left_out < 0).any():  # a key more, that they leave out
+    if left_out is not None and (left_out < 0).any():  # queries with -1 leave out an additional key
         u = np.column_stack([u, np.full(len(u), np.inf)])
         weights = np.append(problem["weights"], 0)
         return attention_by_distance(u, width, kernel, weights, left_out, empty)[:, :-1]
@@ -136,7 +136,7 @@ def plain_attention(kernel, problem, empty="nan"):
 
 
 def assert_alike(sums, expected, rtol=1e-10):
-    """Totals in proportion, weighted sums beside them: values are of order 1."""
+    """Totals agree in proportion, weighted sums absolutely: values are of order 1."""
     assert_array_equal(sums.total > 0, expected.total > 0)
     reached = expected.total > 0
     assert_array_equal(np.isneginf(sums.shift[reached]), np.isneginf(expected.shift[reached]))
@@ -157,14 +157,14 @@ def test_blocks_agree_with_dense(kernel, bandwidth, variant):
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
 @pytest.mark.parametrize("bandwidth", [1e-6, 0.05])
 @pytest.mark.parametrize("variant", ["left out", "key widths", "duplicates"])
-def test_what_a_query_without_weight_takes(kernel, variant, bandwidth, empty):
+def test_queries_without_weight_agree_with_dense(kernel, variant, bandwidth, empty):
     problem = problem_of(variant, bandwidth=bandwidth)
     problem |= {"kernel": KERNELS[kernel], "empty": empty}
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
 
 
 @pytest.mark.parametrize("variant", PLAIN)
-def test_pooled_values_are_those_of_the_plain_formula(kernel, variant):
+def test_pooled_values_equal_the_plain_formula(kernel, variant):
     problem = problem_of(variant, bandwidth=0.5)
     got = pool(**problem, kernel=KERNELS[kernel], algorithm="blocks").finish()
     weights = plain_attention(kernel, problem)
@@ -173,7 +173,7 @@ def test_pooled_values_are_those_of_the_plain_formula(kernel, variant):
 
 
 @pytest.mark.parametrize("variant", ["plain", "left out", "one's own", "classes"])
-def test_totals_are_the_plain_totals(kernel, variant):
+def test_totals_equal_plain_totals(kernel, variant):
     problem = problem_of(variant)
     sums = pool(**problem, kernel=KERNELS[kernel], algorithm="blocks")
     weights = PROFILES[kernel](
@@ -189,7 +189,7 @@ def test_totals_are_the_plain_totals(kernel, variant):
 
 @pytest.mark.parametrize("tol", [1e-6, 1e-2])
 @pytest.mark.parametrize("variant", ["plain", "one's own", "query widths", "key widths"])
-def test_what_is_left_out_is_within_the_tolerance(kernel, variant, tol):
+def test_errors_are_within_the_tolerance(kernel, variant, tol):
     problem = problem_of(variant, bandwidth=0.3) | {"kernel": KERNELS[kernel]}
     dense = pool(**problem, algorithm="dense")
     assert_alike(pool(**problem, algorithm="blocks", tol=tol), dense, rtol=tol + 1e-10)
@@ -197,7 +197,7 @@ def test_what_is_left_out_is_within_the_tolerance(kernel, variant, tol):
 
 @pytest.mark.parametrize("size", [1, 40, 150])
 @pytest.mark.parametrize("variant", ["left out"])
-def test_the_size_of_blocks_does_not_count(kernel, variant, size):
+def test_block_size_does_not_change_results(kernel, variant, size):
     problem = problem_of(variant, size=size) | {"kernel": KERNELS[kernel], "empty": "nearest"}
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
 
@@ -218,8 +218,8 @@ def test_any_number_of_columns(kernel, n_features, variant):
 
 
 @pytest.mark.parametrize("large", ["value", "weight", "both"])
-def test_a_key_that_is_left_out_leaves_no_trace(kernel, large):
-    """However little of the sums is not of this key."""
+def test_a_key_left_out_leaves_no_trace(kernel, large):
+    """The sums of the other keys are exact, however small they are beside this key."""
     problem = problem_of("one's own", bandwidth=2.0) | {"kernel": KERNELS[kernel]}
     problem["values"][:, 2] = np.arange(150) == 60  # a class of its own
     if large != "weight":
@@ -233,8 +233,8 @@ def test_a_key_that_is_left_out_leaves_no_trace(kernel, large):
 
 
 @pytest.mark.parametrize(("kernel", "distance"), [("gaussian", 9.0), ("exponential", 45.0)])
-def test_the_weight_of_what_is_left_out_is_not_counted_on(kernel, distance):
-    """Beside it all others would be negligible, but it is not there."""
+def test_a_key_left_out_does_not_make_others_negligible(kernel, distance):
+    """If it counted, all others would be negligible."""
     keys = np.append(np.linspace(0, 0.5, 40), distance)[:, None]
     order, blocks = in_blocks(keys, np.ones(1), 1)
     values, weights = np.cos(keys[order]), np.where(keys[order, 0] > 1, 1.0, 1e-9)
@@ -248,14 +248,14 @@ def test_the_weight_of_what_is_left_out_is_not_counted_on(kernel, distance):
 
 
 @pytest.mark.parametrize("distance", [30.0, 1e3, 1e6])
-def test_queries_far_away(kernel, distance):
+def test_far_queries_agree_with_dense(kernel, distance):
     problem = problem_of() | {"kernel": KERNELS[kernel], "empty": "nearest"}
     problem["queries"][::2] += distance
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
 
 
 @pytest.mark.parametrize("distance", [30.0, 60.0, 1e4])
-def test_totals_of_far_queries_are_there_in_logarithms(distance):
+def test_totals_of_far_queries_are_kept_in_logarithms(distance):
     problem = problem_of("left out")
     problem["queries"] += distance
     sums = pool(**problem, kernel=KERNELS["gaussian"], algorithm="blocks")
@@ -268,14 +268,14 @@ def test_totals_of_far_queries_are_there_in_logarithms(distance):
 
 
 @pytest.mark.parametrize("n_queries", [1, 2, 17])
-def test_few_queries(kernel, n_queries):
+def test_few_queries_agree_with_dense(kernel, n_queries):
     problem = problem_of() | {"kernel": KERNELS[kernel], "empty": "nearest"}
     problem["queries"] = problem["queries"][:n_queries]
     assert_alike(pool(**problem, algorithm="blocks"), pool(**problem, algorithm="dense"))
 
 
 @pytest.mark.parametrize("n_keys", [1, 2, 7])
-def test_few_keys(kernel, n_keys):
+def test_few_keys_agree_with_dense(kernel, n_keys):
     for variant in ("plain", "one's own") if n_keys > 1 else ("plain",):
         problem = problem_of(variant, n_keys=n_keys, size=2)
         problem |= {"kernel": KERNELS[kernel], "empty": "nearest"}
@@ -290,12 +290,12 @@ def test_float32_is_pooled_into_float64(kernel, variant):
     sums = pool(**problem, kernel=KERNELS[kernel], algorithm="blocks")
     assert sums.total.dtype == sums.weighted.dtype == np.float64
     expected = plain_attention(kernel, problem, "nearest") @ problem["values"]
-    # At the edge of a kernel a weight is a rounding error, and so is its share of a thin total.
+    # At the edge of a kernel, a weight is a rounding error, which matters in a small total.
     assert_allclose(sums.finish(), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("variant", CONTRASTS)
-def test_the_number_of_threads_does_not_count(kernel, variant):
+def test_n_jobs_does_not_change_results(kernel, variant):
     problem = problem_of(variant) | {"kernel": KERNELS[kernel], "empty": "nearest"}
     alone = pool(**problem, algorithm="blocks", n_jobs=1)
     for n_jobs in (2, 3):
@@ -306,7 +306,7 @@ def test_the_number_of_threads_does_not_count(kernel, variant):
 
 @pytest.mark.parametrize("rows", [[5], [47, 3, 40], list(range(0, 50, 2))])
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
-def test_some_queries_only(kernel, empty, rows):
+def test_a_subset_of_queries(kernel, empty, rows):
     problem = problem_of("left out", bandwidth=0.2)
     names = ("queries", "keys", "bandwidth", "leave_out")
     pairs = pairs_of(**{name: problem[name] for name in names})
@@ -329,7 +329,7 @@ LADDERS = {
 
 @pytest.mark.parametrize("ladder", LADDERS)
 @pytest.mark.parametrize("variant", ["plain", "one's own", "a column that is exact, unmatched"])
-def test_many_bandwidths_at_once_are_each_alone(kernel, variant, ladder):
+def test_many_bandwidths_at_once_equal_each_alone(kernel, variant, ladder):
     problem = problem_of(variant) | {"kernel": KERNELS[kernel], "empty": "nearest"}
     bandwidth = problem.pop("bandwidth")
     together = pool_each(LADDERS[ladder], bandwidth=bandwidth, **problem, algorithm="blocks")
@@ -338,7 +338,7 @@ def test_many_bandwidths_at_once_are_each_alone(kernel, variant, ladder):
 
 
 @pytest.mark.parametrize("empty", [None, "mean"])
-def test_what_many_bandwidths_take_where_there_is_no_weight(kernel, empty):
+def test_many_bandwidths_agree_for_queries_without_weight(kernel, empty):
     problem = problem_of("left out") | {"kernel": KERNELS[kernel], "empty": empty}
     bandwidth = problem.pop("bandwidth")
     multiples = [0.01, 0.1, 0.3, 1.0]
@@ -348,7 +348,7 @@ def test_what_many_bandwidths_take_where_there_is_no_weight(kernel, empty):
 
 
 def attention_of(kernel, problem, **options):
-    """What `attend` shows, as one array."""
+    """The weights that `attend` shows, as one array."""
     problem = {name: value for name, value in problem.items() if name != "values"}
     shape = len(problem["queries"]), len(problem["keys"])
     weights, shown = np.zeros(shape), np.zeros(shape[0], int)
@@ -364,16 +364,17 @@ def attention_of(kernel, problem, **options):
 
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
 @pytest.mark.parametrize("variant", CONTRASTS)
-def test_attention_is_the_plain_formula(kernel, variant, empty):
+def test_attention_equals_the_plain_formula(kernel, variant, empty):
     problem = problem_of(variant, bandwidth=0.15)
     expected = plain_attention(kernel, problem, empty or "nan")
-    # A query that none is near has weights 0; width 0 knows the nearest by the plain distance.
+    # A query without near keys has weights 0; with width 0, the oracle finds the nearest key by the
+    # plain distance.
     got = attention_of(kernel, problem, empty=empty)
     assert_allclose(got, np.nan_to_num(expected), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("n_jobs", [3])
-def test_attention_does_not_depend_on_the_threads(kernel, n_jobs):
+def test_n_jobs_does_not_change_attention(kernel, n_jobs):
     problem = problem_of("one's own", bandwidth=0.3)
     alone = attention_of(kernel, problem, empty="nearest", n_jobs=1)
     assert_array_equal(attention_of(kernel, problem, empty="nearest", n_jobs=n_jobs), alone)
@@ -401,7 +402,7 @@ def test_slopes_agree_with_dense(kernel, bandwidth):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_are_differences(kernel):
+def test_slopes_equal_differences(kernel):
     problem = problem_of("one's own", bandwidth=0.8)
     X, values, weights = problem["keys"], problem["values"], problem["weights"]
 
@@ -412,7 +413,7 @@ def test_slopes_are_differences(kernel):
         return weights[reached] @ errors
 
     expected = slope(loss, np.log(problem["bandwidth"]))
-    assert np.abs(expected).min() > 1e-3  # or nothing is compared
+    assert np.abs(expected).min() > 1e-3  # the comparison needs nonzero slopes
     assert_allclose(slopes_of(kernel, problem, "blocks"), expected, rtol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Rows in blocks, and the blocks that matter to each other, against naive loops."""
+"""Blocks of rows, and the blocks that matter to each other, against naive loops."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ POWERS = sorted(name for name, kernel in KERNELS.items() if kernel.power is not 
 VARIANTS = ["plain", "query factors", "key factors", "left out", "one's own"]
 
 
-# Several levels of blocks among a few hundred rows, and moments wherever there can be any.
+# Several levels of blocks among a few hundred rows, and moments wherever possible.
 SMALL = Sizes(
     blocks_per_group=3,
     queries_per_block=5,
@@ -48,7 +48,7 @@ SMALL = Sizes(
 def problem_of(
     variant="plain", *, n_features=2, bandwidth=0.9, n_keys=120, n_queries=40, sizes=DEFAULT_SIZES
 ):
-    """Keys in order and their blocks, pairs, weights, and what a query leaves out."""
+    """Ordered keys and their blocks, pairs, weights, and the mask of keys left out."""
     rng = np.random.default_rng(8)
     keys = rng.normal(size=(n_keys, n_features))
     scale = np.full(n_features, bandwidth)
@@ -95,27 +95,27 @@ def test_blocks_hold_every_row_once_in_exact_boxes(rows, size):
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e6, 1e300])
-def test_any_scale_orders_rows(scale):
+def test_rows_of_any_scale_are_ordered(scale):
     order, blocks = in_blocks(NORMAL, np.full(3, scale), 5)
     assert_array_equal(np.sort(order), np.arange(203))
     for number, part in enumerate(np.split(NORMAL[order], blocks.starts[1:-1])):
         assert_array_equal(blocks.lower[:, number], part.min(axis=0))
 
 
-def test_a_column_that_does_not_count_is_not_cut():
+def test_a_column_that_is_off_is_not_split():
     order, blocks = in_blocks(NORMAL, np.array([1.0, np.inf, 1.0]), 5)
     without = in_blocks(NORMAL[:, [0, 2]], np.ones(2), 5)
     assert_array_equal(order, without[0])
     assert_array_equal(blocks.starts, without[1].starts)
     assert blocks.lower.shape == (3, len(blocks))
-    # Where none counts, all rows are alike.
+    # Where all columns are off, all rows are equal.
     order, blocks = in_blocks(NORMAL, np.full(3, np.inf), 5)
     assert_array_equal(np.sort(order), np.arange(203))
     assert len(blocks) == 1
 
 
 def test_blocks_are_compact():
-    """A k-d order cuts space: in one column, blocks do not overlap."""
+    """In one column, blocks of a k-d order do not overlap."""
     _, blocks = in_blocks(NORMAL[:, :1], np.ones(1), 5)
     assert (blocks.lower[0, 1:] >= blocks.upper[0, :-1]).all()
 
@@ -169,7 +169,7 @@ def test_boxes_around_neighbours(size):
         assert_array_equal(upper[:, number], (blocks.upper - beyond)[:, members].max(axis=1))
 
 
-# -- what matters -------------------------------------------------------------------------
+# -- blocks that matter -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_queries", [1, 5, 40])
@@ -184,7 +184,7 @@ def test_every_query_is_in_one_block(n_queries):
 
 
 def found_by_each(around, multiples=(1.0,)):
-    """Queries of a part, and what it visits: blocks, how near, groups and blocks within."""
+    """For each part: queries, visited blocks, their distances, groups and blocks within."""
     for parts in around.in_groups(around.of_queries()):
         found = around.of(parts, multiples)
         assert found.visited.any(axis=0).all()
@@ -207,7 +207,7 @@ def test_groups_are_neighbouring_parts():
 
 
 @pytest.mark.parametrize("rows", [None, np.arange(3, 1_000)])
-def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows):
+def test_blocks_of_queries_shrink_with_the_number_of_keys_visited(rows):
     sizes = Sizes(least_queries_per_block=16)
     pairs, blocks, weights, *_ = problem_of(n_queries=1_000, sizes=sizes)
     around = Neighbourhoods(pairs, KERNELS["epanechnikov"], weights, blocks)
@@ -222,7 +222,7 @@ def test_blocks_of_queries_that_visit_many_keys_are_smaller(rows):
 
 
 @pytest.mark.parametrize("kernel", ["epanechnikov", "tricube"])
-def test_how_many_keys_a_block_of_queries_visits(kernel):
+def test_visited_estimates_the_keys_of_a_block_of_queries(kernel):
     pairs, blocks, weights, *_ = problem_of(n_keys=2_000, bandwidth=0.2)
     sizes = Sizes(blocks_within=np.inf)  # no moments
     pairs = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth, sizes=sizes)
@@ -230,12 +230,12 @@ def test_how_many_keys_a_block_of_queries_visits(kernel):
     visited = [len(blocks.rows(around.all_of(rows))) for rows in around.of_queries()]
     assert 0.7 * np.mean(visited) < around.visited() < 3 * np.mean(visited)
     assert around.visited([1.0, 0.5, 2.0]) == around.visited([2.0]) > 1.2 * around.visited()
-    # Smaller blocks would visit them all the same.
+    # Smaller blocks would visit all keys, too.
     assert around.visited([100.0]) == 0
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential", "constant"])
-def test_kernels_without_end_say_row_by_row_what_they_need(kernel):
+def test_endless_kernels_have_no_estimate_of_visits(kernel):
     pairs, blocks, weights, *_ = problem_of(n_keys=2_000, bandwidth=0.2)
     assert Neighbourhoods(pairs, KERNELS[kernel], weights, blocks).visited() == 0
 
@@ -243,7 +243,7 @@ def test_kernels_without_end_say_row_by_row_what_they_need(kernel):
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("bandwidth", [0.15, 0.9])
-def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
+def test_keys_left_out_are_negligible(kernel, bandwidth, variant, tol):
     pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=bandwidth, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], key_weights, blocks, tol)
     weights = PROFILES[kernel](u) * counted * key_weights
@@ -263,7 +263,7 @@ def test_what_is_left_out_does_not_matter(kernel, bandwidth, variant, tol):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kernel", sorted(set(KERNELS) - {"constant"}))
 def test_most_pairs_are_left_out(kernel, variant):
-    """Or there would be nothing to test above."""
+    """Otherwise the test above would test nothing."""
     pairs, blocks, weights, *_ = problem_of(
         variant, n_features=1, bandwidth=0.01, n_keys=400, sizes=SMALL
     )
@@ -274,9 +274,9 @@ def test_most_pairs_are_left_out(kernel, variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("multiples", [(1.0, 2.0), (4.0, 1.0)])
-def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
+def test_keys_left_out_are_negligible_for_every_multiple(kernel, multiples, variant):
     pairs, blocks, key_weights, u, counted = problem_of(variant, bandwidth=0.15, sizes=SMALL)
-    # A kernel that moments do not serve: these take one multiple at a time.
+    # A kernel without moments, because moments take one multiple at a time.
     facts = {name: getattr(KERNELS[kernel], name) for name in ("profile", "support", "log_profile")}
     around = Neighbourhoods(pairs, Kernel("own", **facts), key_weights, blocks, 1e-6)
     share = 0 if np.isfinite(KERNELS[kernel].support) else 1e-6
@@ -288,7 +288,7 @@ def test_what_is_left_out_matters_for_no_multiple(kernel, multiples, variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_pair_is_nearer_than_what_is_said(variant):
+def test_nearest_is_a_lower_bound_of_distances(variant):
     pairs, blocks, weights, u, _ = problem_of(variant, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS["triangular"], weights, blocks)
     for rows, visited, distances, *_ in found_by_each(around):
@@ -298,7 +298,7 @@ def test_no_pair_is_nearer_than_what_is_said(variant):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_nothing_is_visited_that_is_farther_than_what_is_not(kernel):
+def test_visited_blocks_are_nearer_than_the_others(kernel):
     pairs, blocks, weights, *_ = problem_of(bandwidth=0.05, n_keys=1_000, sizes=SMALL)
     around, n_less = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks), 0
     for rows in around.of_queries():
@@ -312,7 +312,7 @@ def test_nothing_is_visited_that_is_farther_than_what_is_not(kernel):
 
 
 def keys_within(around):
-    """Queries of a part, the keys within for it, and those it visits."""
+    """For each part: queries, keys within the support, and visited keys."""
     for rows, visited, _, groups, blocks in found_by_each(around):
         within = np.concatenate([around.groups.rows(groups), around.blocks.rows(blocks)])
         yield rows, within, around.blocks.rows(visited)
@@ -320,7 +320,7 @@ def keys_within(around):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kernel", POWERS)
-def test_what_is_within_the_support_is_so_for_all(kernel, variant):
+def test_keys_within_have_weight_for_every_query_of_a_part(kernel, variant):
     pairs, blocks, weights, u, _ = problem_of(variant, bandwidth=1.5, n_queries=100, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     n_within = 0
@@ -329,7 +329,7 @@ def test_what_is_within_the_support_is_so_for_all(kernel, variant):
         assert (PROFILES[kernel](u[np.ix_(rows, cols)]) > 0).all()
         assert not np.isin(cols, visited).any()
         n_within += len(rows) * len(cols)
-    # What lies elsewhere than the query could not be taken back.
+    # A key left out could not be subtracted from moments, so there are none.
     assert n_within == 0 if variant == "left out" else n_within > 0.01 * u.size
 
 
@@ -342,8 +342,8 @@ def test_moments_are_for_powers_only(kernel):
 
 
 @pytest.mark.parametrize("kernel", POWERS)
-def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
-    """However wide it would be: what is apart does not count."""
+def test_queries_of_width_zero_have_no_keys_within(kernel):
+    """However wide the query's block: only exact matches count."""
     pairs, blocks, weights, *_ = problem_of(bandwidth=20.0, sizes=SMALL)
     widths = np.where(np.arange(40) < 25, 0.0, 1.0)
     pairs = pairs_of(pairs.queries, pairs.keys, pairs.bandwidth, query_widths=widths, sizes=SMALL)
@@ -355,8 +355,8 @@ def test_a_query_that_takes_exact_matches_has_nothing_within(kernel):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("far", [0.0, 100.0])
 @pytest.mark.parametrize("size", [1, 5])
-def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant):
-    sizes = replace(SMALL, blocks_per_group=1) if size == 1 else SMALL  # groups of one block too
+def test_nearest_keys_are_in_the_nearest_blocks(size, far, variant):
+    sizes = replace(SMALL, blocks_per_group=1) if size == 1 else SMALL  # also groups of one block
     pairs, blocks, weights, u, counted = problem_of(variant, sizes=sizes)
     if variant != "one's own":
         pairs.queries[:] += far
@@ -370,8 +370,8 @@ def test_the_nearest_keys_are_among_the_nearest_blocks(size, far, variant):
         assert np.isin(nearest[rows], blocks.rows(around.nearest(rows))).all()
 
 
-def test_nearest_blocks_where_no_two_keys_share_one():
-    """Left out, the only key of a block is not there to be the nearest."""
+def test_nearest_blocks_of_one_key_each():
+    """With this key left out, another block holds the nearest."""
     keys = np.array([[0.0], [1.0], [10.0]])
     order, blocks = in_blocks(keys, np.ones(1), 1)
     pairs = pairs_of(keys[order], keys[order], np.ones(1), leave_out=np.arange(3), sizes=SMALL)
@@ -382,7 +382,7 @@ def test_nearest_blocks_where_no_two_keys_share_one():
         assert nearest[pairs.keys[row, 0]] in seen
 
 
-def test_columns_that_have_to_be_equal_leave_no_block_out(kernel):
+def test_exact_columns_exclude_no_block(kernel):
     rng = np.random.default_rng(0)
     keys = np.column_stack([rng.integers(0, 3, 90), rng.normal(size=90)])
     order, blocks = in_blocks(keys, np.array([np.inf, 1.0]), 5)
@@ -394,7 +394,7 @@ def test_columns_that_have_to_be_equal_leave_no_block_out(kernel):
         assert_array_equal(np.sort(around.all_of(rows)), np.arange(len(blocks)))
 
 
-def test_columns_that_do_not_count_have_no_distance():
+def test_columns_that_are_off_add_no_distance():
     rng = np.random.default_rng(0)
     keys = np.column_stack([1e9 * rng.normal(size=90), rng.normal(size=90)])
     scale = np.array([np.inf, 0.3])
@@ -409,7 +409,7 @@ def test_columns_that_do_not_count_have_no_distance():
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "triangular"])
-def test_part_is_the_pairs_of_some_queries_with_some_keys(kernel):
+def test_part_has_the_pairs_of_its_queries_and_keys(kernel):
     pairs, blocks, weights, u, counted = problem_of("left out")
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     rows, numbers = np.array([3, 1, 30]), np.array([7, 2, 15])
@@ -423,14 +423,14 @@ def test_part_is_the_pairs_of_some_queries_with_some_keys(kernel):
 
 @pytest.mark.parametrize("n_features", [1, 3])
 @pytest.mark.parametrize("n_queries", [1, 30, 200, 1000, 5000])
-def test_how_many_blocks_there_are_of_queries(n_features, n_queries):
+def test_n_blocks_is_the_number_of_blocks_of_queries(n_features, n_queries):
     pairs, blocks, weights, *_ = problem_of(n_features=n_features, n_keys=1000, n_queries=n_queries)
     around = Neighbourhoods(pairs, KERNELS["gaussian"], weights, blocks)
     assert n_blocks(pairs, n_queries) == len(around.of_queries())
 
 
 @pytest.mark.parametrize("kernel", COMPACT)
-def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
+def test_share_estimates_the_share_of_pairs_visited(kernel):
     pairs, blocks, weights, *_ = problem_of(bandwidth=0.3, n_keys=1000, n_queries=1)
     own = pairs_of(pairs.keys, pairs.keys, pairs.bandwidth)
     around = Neighbourhoods(own, KERNELS[kernel], weights, blocks)
@@ -441,7 +441,7 @@ def test_share_is_about_the_share_of_the_pairs_that_are_visited(kernel):
     assert 0.7 * expected < around.share() < 1.4 * expected
 
 
-def test_nothing_is_visited_of_a_kernel_that_is_moments_everywhere():
+def test_a_kernel_of_moments_alone_visits_nothing():
     pairs, blocks, weights, *_ = problem_of(n_keys=1000)
     around = Neighbourhoods(pairs, KERNELS["constant"], weights, blocks)
     assert around.by_moments()
@@ -450,8 +450,8 @@ def test_nothing_is_visited_of_a_kernel_that_is_moments_everywhere():
 
 @pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov", "tricube"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_one_block_of_queries_looks_at_the_groups_once(kernel, variant, monkeypatch):
-    """And finds no less than among others, which look at what all of them may need first."""
+def test_one_block_of_queries_measures_groups_once(kernel, variant, monkeypatch):
+    """It finds the same blocks alone as among others."""
     pairs, blocks, weights, *_ = problem_of(variant, n_keys=600, sizes=SMALL)
     around = Neighbourhoods(pairs, KERNELS[kernel], weights, blocks)
     parts = around.of_queries()

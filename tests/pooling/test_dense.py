@@ -1,4 +1,4 @@
-"""Dense pooling against the plain sums, for every kernel."""
+"""Dense pooling against plain sums, for every kernel."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ from nwkr.kernels import KERNELS
 
 @pytest.fixture
 def problem(rng):
-    """What to pool: enough for several tiles once these are small."""
+    """The arguments of pooling, with enough rows for several small tiles."""
     return {
         "queries": rng.normal(size=(83, 3)),
         "keys": rng.normal(size=(131, 3)),
@@ -44,7 +44,7 @@ def plain_weights(kernel, problem):
 
 @pytest.mark.parametrize("n_values", [1, 2, 4])
 @pytest.mark.usefixtures("small_tiles")
-def test_sums_are_the_plain_sums(kernel, n_values, problem):
+def test_sums_equal_plain_sums(kernel, n_values, problem):
     problem["values"] = problem["values"][:, :n_values]
     sums = pool(kernel=KERNELS[kernel], **problem)
     weights = plain_weights(kernel, problem)
@@ -55,14 +55,14 @@ def test_sums_are_the_plain_sums(kernel, n_values, problem):
 
 
 @pytest.mark.usefixtures("small_tiles")
-def test_the_size_of_tiles_does_not_count(kernel, problem):
+def test_tile_size_does_not_change_results(kernel, problem):
     in_small_tiles = pool(kernel=KERNELS[kernel], **problem).finish()
     del problem["sizes"]
     assert_allclose(in_small_tiles, pool(kernel=KERNELS[kernel], **problem).finish(), rtol=1e-11)
 
 
 @pytest.mark.usefixtures("small_tiles")
-def test_the_number_of_threads_does_not_count(kernel, problem):
+def test_n_jobs_does_not_change_results(kernel, problem):
     alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
     for n_jobs in (None, 2, 5, -1):
         together = pool(kernel=KERNELS[kernel], **problem, n_jobs=n_jobs)
@@ -79,8 +79,8 @@ def test_few_queries(kernel, n_queries, problem):
 
 
 @pytest.mark.parametrize("distance", [30, 60, 1e4])
-def test_totals_of_far_queries_are_there_in_logarithms(distance, problem):
-    """The Parzen density needs them where no float64 holds them."""
+def test_totals_of_far_queries_are_kept_in_logarithms(distance, problem):
+    """Densities need these totals, which underflow in float64."""
     problem["queries"] += distance
     sums = pool(kernel=KERNELS["gaussian"], **problem)
     u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
@@ -91,7 +91,7 @@ def test_totals_of_far_queries_are_there_in_logarithms(distance, problem):
     assert_allclose(sums.shift + np.log(sums.total), expected, rtol=1e-12)
 
 
-def test_what_a_query_without_weight_takes(problem):
+def test_queries_without_weight_get_stand_ins(problem):
     problem |= {"bandwidth": np.full(3, 1e-3), "kernel": KERNELS["epanechnikov"]}
     u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
     weights = np.tile(problem["weights"], (83, 1))
@@ -118,7 +118,7 @@ def test_float32_is_pooled_into_float64(kernel, dtype, problem):
     assert_allclose(sums.finish(), expected, atol=error)
 
 
-def test_attention_is_what_is_pooled(kernel, problem):
+def test_attention_equals_the_weights_pooled(kernel, problem):
     values = problem.pop("values")
     problem["empty"] = "nearest"
     attention = np.zeros((83, 131))
@@ -135,11 +135,11 @@ def test_attention_is_what_is_pooled(kernel, problem):
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "boxcar"])
 @pytest.mark.parametrize("bandwidth", [0.5, 1e-9])
 def test_memory_is_that_of_tiles(name, bandwidth, rng):
-    """All weights at once would be 72 MB; far queries are no exception."""
+    """All weights at once would take 72 MB, for near queries and for far ones."""
     keys = rng.normal(size=(3000, 2))
     problem = {"kernel": KERNELS[name], "bandwidth": np.full(2, bandwidth), "empty": "nearest"}
     problem |= {"queries": keys.copy(), "keys": keys, "weights": np.ones(3000), "n_jobs": 1}
-    pool(keys[:, :1], **problem)  # without AVX-512 a first call compiles
+    pool(keys[:, :1], **problem)  # without AVX-512, the first call compiles
     tracemalloc.start()
     try:
         pool(keys[:, :1], **problem)
@@ -161,7 +161,7 @@ LADDERS = {
 @pytest.mark.parametrize("ladder", LADDERS)
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
 @pytest.mark.usefixtures("small_tiles")
-def test_many_bandwidths_at_once_are_each_alone(kernel, ladder, empty, problem):
+def test_many_bandwidths_at_once_equal_each_alone(kernel, ladder, empty, problem):
     problem |= {"kernel": KERNELS[kernel], "empty": empty}
     bandwidth = problem.pop("bandwidth")
     together = pool_each(LADDERS[ladder], bandwidth=bandwidth, **problem)
@@ -213,7 +213,7 @@ def dense_of(kernel, problem, multiples=(1.0,)):
 
 @pytest.mark.parametrize("multiples", [(1.0,), (1.0, 2.5)])
 @pytest.mark.usefixtures("small_tiles")
-def test_queries_of_a_visit_meet_their_keys_only(kernel, multiples, problem, rng):
+def test_queries_of_a_visit_are_pooled_with_its_keys(kernel, multiples, problem, rng):
     dense, values = dense_of(kernel, problem, multiples)
     weights = [
         plain_weights(kernel, problem | {"bandwidth": multiple * problem["bandwidth"]})
@@ -231,8 +231,8 @@ def test_queries_of_a_visit_meet_their_keys_only(kernel, multiples, problem, rng
 
 
 @pytest.mark.usefixtures("small_tiles")
-def test_no_more_keys_are_met_than_are_needed(problem):
-    """In the order in which they come; what is needed is asked before each tile."""
+def test_only_needed_keys_are_pooled(problem):
+    """Keys are pooled in their order, and `needed` is called before each tile."""
     problem["leave_out"], order, asked = None, np.arange(131)[::-1], []
 
     def needed(totals):

@@ -1,4 +1,4 @@
-"""Pooling where tensors are, against the plain sums and against NumPy, for every kernel."""
+"""Pooling on the device of tensors, against plain sums and NumPy, for every kernel."""
 
 import importlib
 import tracemalloc
@@ -17,7 +17,7 @@ from nwkr.kernels import KERNELS, Kernel, get_kernel
 
 @pytest.fixture
 def problem(rng):
-    """What to pool, in several tiles."""
+    """The arguments of pooling, for several tiles."""
     return {
         "queries": rng.normal(size=(43, 3)),
         "keys": rng.normal(size=(71, 3)),
@@ -37,7 +37,7 @@ SMALL = Sizes(bytes_per_tile=2 * 16 * 16, pairs_on_device=16 * 16)
 
 
 def both(problem, arrays, values, multiples=(1.0,)):
-    """Sums there and in NumPy."""
+    """Sums in the namespace and in NumPy."""
     attention = Attention(**problem)
     there = attention.replace(arrays=arrays).pool_each(values, multiples)
     return zip(there, attention.pool_each(values, multiples))
@@ -60,7 +60,7 @@ def plain_weights(kernel, problem):
     return weights
 
 
-def test_sums_are_the_plain_sums(kernel, arrays, problem, values):
+def test_sums_equal_plain_sums(kernel, arrays, problem, values):
     sums = Attention(**problem, kernel=KERNELS[kernel], arrays=arrays).pool(values)
     weights = plain_weights(kernel, problem)
     scale = np.exp(sums.shift)
@@ -69,25 +69,25 @@ def test_sums_are_the_plain_sums(kernel, arrays, problem, values):
     assert_allclose(scale[:, None] * sums.weighted, expected, rtol=1e-10, atol=1e-13)
 
 
-def test_several_bandwidths(kernel, arrays, problem, values):
+def test_several_bandwidths_equal_each_alone(kernel, arrays, problem, values):
     problem["kernel"] = KERNELS[kernel]
     assert_same(problem, arrays, values, multiples=(0.3, 0.3 * 2**0.5, 1.0, 20.0))
 
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", None])
-def test_what_a_query_without_weight_takes(kernel, arrays, problem, values, empty):
+def test_queries_without_weight_equal_numpy(kernel, arrays, problem, values, empty):
     problem |= {"kernel": KERNELS[kernel], "bandwidth": np.full(3, 0.05), "empty": empty}
     assert_same(problem, arrays, values)
 
 
 @pytest.mark.parametrize("width", [1e-150, 1e-3, 1e9])
-def test_narrow_and_wide(kernel, arrays, problem, values, width):
+def test_narrow_and_wide_windows_equal_numpy(kernel, arrays, problem, values, width):
     problem |= {"kernel": KERNELS[kernel], "bandwidth": np.full(3, width), "empty": "nearest"}
     assert_same(problem, arrays, values)
 
 
 @pytest.mark.parametrize("bandwidth", [[0, 0.8], [np.inf, 0.8], [0, np.inf], [np.inf, np.inf]])
-def test_limits_of_the_bandwidth(kernel, arrays, problem, values, bandwidth):
+def test_extreme_bandwidths_equal_numpy(kernel, arrays, problem, values, bandwidth):
     for name in ("queries", "keys"):
         problem[name] = problem[name][:, :2]
         problem[name][:, 0] = np.round(problem[name][:, 0])
@@ -96,8 +96,8 @@ def test_limits_of_the_bandwidth(kernel, arrays, problem, values, bandwidth):
     assert_same(problem, arrays, values)
 
 
-def test_widths_by_query(kernel, arrays, problem, values):
-    """The width is the distance to some key, which a boxcar just reaches; or 0."""
+def test_widths_by_query_equal_numpy(kernel, arrays, problem, values):
+    """Each width is the distance to some key, on the edge of a boxcar, or 0."""
     u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
     widths = np.sort(u, axis=1)[:, 6]
     widths[:3] = 0
@@ -105,13 +105,13 @@ def test_widths_by_query(kernel, arrays, problem, values):
     assert_same(problem, arrays, values)
 
 
-def test_widths_by_key(kernel, arrays, problem, values, rng):
+def test_widths_by_key_equal_numpy(kernel, arrays, problem, values, rng):
     problem |= {"kernel": KERNELS[kernel], "key_widths": rng.uniform(0.2, 3, 71)}
     assert_same(problem, arrays, values)
 
 
 @pytest.mark.parametrize("distance", [60, 1e4, 1e8])
-def test_totals_of_far_queries_are_there_in_logarithms(distance, arrays, problem, values):
+def test_totals_of_far_queries_are_kept_in_logarithms(distance, arrays, problem, values):
     problem["queries"] += distance
     sums = Attention(**problem, kernel=KERNELS["gaussian"], arrays=arrays).pool(values)
     u = scaled_distances(problem["queries"], problem["keys"], problem["bandwidth"])
@@ -123,8 +123,8 @@ def test_totals_of_far_queries_are_there_in_logarithms(distance, arrays, problem
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_far_queries_are_not_left_to_numpy(kernel, arrays, problem, values, monkeypatch):
-    """A Gaussian underflows at 40 bandwidths, where tensors would be of no use."""
+def test_far_queries_stay_on_the_device(kernel, arrays, problem, values, monkeypatch):
+    """A Gaussian underflows at 40 bandwidths; falling back to NumPy would be slow."""
     problem |= {"kernel": KERNELS[kernel], "queries": problem["queries"] + 100}
     expected = Attention(**problem).pool(values).finish()
 
@@ -147,8 +147,8 @@ def test_float32_is_pooled_into_float64(kernel, arrays, problem, values):
     assert_allclose(sums.finish(), expected, rtol=0, atol=1e-5)
 
 
-def test_many_float32_weights_lose_nothing_in_the_sum(arrays):
-    """In float32 itself, sums of a million weights would not grow any more."""
+def test_sums_of_many_float32_weights_keep_their_digits(arrays):
+    """A float32 sum of a million weights would stop growing."""
     keys = np.linspace(0, 1, 2**17, dtype=np.float32)[:, None]
     problem = {"queries": keys[:1], "keys": keys, "weights": np.ones(len(keys))}
     problem |= {"kernel": KERNELS["gaussian"], "bandwidth": np.array([50.0]), "sizes": SMALL}
@@ -162,7 +162,7 @@ def test_many_float32_weights_lose_nothing_in_the_sum(arrays):
 
 
 def without_float64(arrays):
-    """The same on a device that has no float64, as those of Apple."""
+    """The namespace on a device without float64, such as Apple's."""
     less = Arrays(arrays.xp.empty(0, dtype=arrays.xp.float32, device=arrays.device))
     less.__dict__["widest"] = arrays.xp.float32
     return less
@@ -183,7 +183,7 @@ def test_devices_without_float64(kernel, arrays, problem, values, bandwidth):
     assert_same(problem, less, values, rtol=3e-5)
 
 
-def test_kernels_without_a_form_for_namespaces(arrays, problem, values):
+def test_kernels_without_a_form_for_namespaces_use_numpy(arrays, problem, values):
     known = KERNELS["gaussian"]
     problem["kernel"] = Kernel("own", known.profile, log_profile=known.log_profile)
     assert_same(problem, arrays, values)
@@ -193,7 +193,7 @@ def test_kernels_without_a_form_for_namespaces(arrays, problem, values):
     assert_same(problem, arrays, values)
 
 
-def test_sparse_values(arrays, problem, rng):
+def test_sparse_values_equal_dense_values(arrays, problem, rng):
     values = np.eye(90)[rng.integers(0, 90, 71)]
     problem["kernel"] = KERNELS["gaussian"]
     for there, here in both(problem, arrays, sparse.csr_array(values)):
@@ -211,7 +211,7 @@ def test_partial_sums_merge(kernel, arrays, problem, values):
 
 @pytest.mark.parametrize("arrays", ["array_api_strict"], indirect=True)
 def test_memory_is_that_of_tiles(arrays, rng):
-    """All weights at once would be 72 MB. NumPy's memory is what is traced."""
+    """All weights at once would take 72 MB. The test traces NumPy's memory."""
     sizes = Sizes(bytes_per_tile=2**17, pairs_on_device=2**16)
     keys = rng.normal(size=(3000, 2))
     problem = {"queries": keys, "keys": keys, "weights": np.ones(3000), "arrays": arrays}
@@ -226,8 +226,8 @@ def test_memory_is_that_of_tiles(arrays, rng):
     assert peak < 8e6
 
 
-def test_what_is_switched_on_around_does_not_count(problem, values):
-    """Half precision, TensorFloat-32 and gradients are for those who train."""
+def test_settings_of_torch_do_not_change_results(problem, values):
+    """Half precision, TensorFloat-32 and gradients are settings for training."""
     torch = pytest.importorskip("torch")
     arrays = Arrays(torch.empty(0, dtype=torch.float32))
     for name in ("queries", "keys"):
@@ -251,6 +251,6 @@ def test_what_is_switched_on_around_does_not_count(problem, values):
     assert_allclose(got, expected, rtol=0, atol=1e-6)
 
 
-def test_no_tensors_are_loaded():
-    """They are an option, of which nothing is known before they come."""
+def test_torch_is_not_loaded():
+    """It is optional, and loaded by the user."""
     assert not hasattr(importlib.import_module("nwkr._arrays"), "torch")

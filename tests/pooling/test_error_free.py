@@ -1,4 +1,4 @@
-"""Sums and products with what rounding takes, against fractions."""
+"""Sums and products with their rounding errors, against fractions."""
 
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ NUMBERS = st.floats(-1e100, 1e100).filter(lambda x: x == 0 or abs(x) > 1e-100)
 
 
 @given(arrays(float, (2, 3), elements=NUMBERS))
-def test_nothing_is_lost(numbers):
+def test_sums_with_their_errors_are_exact(numbers):
     a, b = numbers
     for parts, exact in (
         (exact_sum(a, b), lambda x, y: x + y),

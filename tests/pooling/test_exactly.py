@@ -1,4 +1,4 @@
-"""What tiles are uncertain of, and what stands in."""
+"""Sums recomputed where tiles are uncertain, and stand-ins for queries without weight."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from nwkr.kernels import KERNELS
 
 
 def made_again(sums, uncertain, pairs, kernel, values, *args, **options):
-    """All in one part, from pairs with all keys."""
+    """Recompute in one part, from pairs with all keys."""
     parts, weighted = (
         [np.arange(sums.shape[1])],
         WeightedValues(values[0], (values[1:] / values[0]).T),
@@ -21,7 +21,7 @@ def made_again(sums, uncertain, pairs, kernel, values, *args, **options):
     return pool_exactly(sums, uncertain, parts, pairs, *args, **options)
 
 
-def test_sums_are_made_again_where_they_are_uncertain(kernel, rng):
+def test_uncertain_sums_are_recomputed(kernel, rng):
     queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
     values, multiples = rng.uniform(size=(3, 15)), (1.0, 2.0)
     uncertain = np.zeros((2, 10), bool)
@@ -39,11 +39,11 @@ def test_sums_are_made_again_where_they_are_uncertain(kernel, rng):
 
 
 @pytest.mark.parametrize("n_keys", [1, 2, 9])
-def test_what_stands_in_is_all_but_the_key_left_out(n_keys, rng):
+def test_mean_stands_in_without_the_key_left_out(n_keys, rng):
     values = 10.0 ** rng.integers(-30, 30, (2, n_keys)) * [[1], [-1]]
     X, lone = np.arange(n_keys)[:, None] + 0.25, rng.uniform(size=(3, n_keys)) < 0.7
     for leave_out in (None, np.arange(n_keys)[::-1], np.full(n_keys, -1)):
-        # No key is within reach of what is 0.25 from the nearest.
+        # Every key is at least 0.25 away, beyond the bandwidth.
         pairs = pairs_of(X - 0.25, X, np.full(1, 0.01), leave_out=leave_out)
         args = KERNELS["boxcar"], values, (1.0, 2.0, 3.0)
         sums = np.full((3, n_keys, 2), 7.0)

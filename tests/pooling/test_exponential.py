@@ -1,4 +1,4 @@
-"""The exponential of a tile: right, alike whoever computes it, and without numba too."""
+"""Exponentials of tiles are accurate with NumPy and with numba, and pooling agrees."""
 
 import os
 import subprocess
@@ -24,25 +24,25 @@ SIMD = np.show_config(mode="dicts")["SIMD Extensions"]
 AVX512 = [name for name in SIMD.get("found", ()) if name.startswith("AVX512") or name == "X86_V4"]
 
 
-# No call is too small for the compiled exponential.
+# Every call is large enough for the compiled exponential.
 ANY_SIZE = Sizes(least_pairs_to_compile=0)
 
 
 class NadarayaWatsonRegressor(nwkr.NadarayaWatsonRegressor):
-    """With calls of any size compiled."""
+    """The regressor, compiled for calls of any size."""
 
     _sizes = ANY_SIZE
 
 
 class NadarayaWatsonRegressorCV(means.NadarayaWatsonRegressorCV):
-    """With calls of any size compiled."""
+    """The search, compiled for calls of any size."""
 
     _sizes = ANY_SIZE
 
 
 @pytest.fixture
 def not_vectorised(monkeypatch):
-    """A processor without AVX-512."""
+    """Simulates a processor without AVX-512."""
     of_numpy, of_numba = _exponential._of_numpy, _exponential._compiled
     monkeypatch.setattr(
         _exponential, "_of_numpy", lambda dtype: replace(of_numpy(dtype), name="numpy")
@@ -80,7 +80,7 @@ def assert_exponential(dtype, rng, n_pairs=2**40):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_of_numpy(dtype, rng):
+def test_exponential_of_numpy_is_accurate(dtype, rng):
     exponential, given = assert_exponential(dtype, rng, n_pairs=10)
     assert exponential.name.startswith("numpy")
     given -= 1000
@@ -89,7 +89,7 @@ def test_of_numpy(dtype, rng):
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_compiled(dtype, rng):
+def test_compiled_exponential_is_accurate(dtype, rng):
     exponential, given = assert_exponential(dtype, rng)
     assert exponential.name == "compiled"
     assert_array_equal(exponential.apply(given - 1000, clip=False) > 0, True)
@@ -103,7 +103,7 @@ def test_compiled(dtype, rng):
 @pytest.mark.parametrize(
     "part", [np.s_[:, :], np.s_[:, :9], np.s_[2:5], np.s_[2:5, 4:9], np.s_[:, :1], np.s_[:0]]
 )
-def test_compiled_in_a_part_of_a_tile(dtype, order, part, rng):
+def test_compiled_exponential_of_a_part_of_a_tile(dtype, order, part, rng):
     exponential = exponential_for(dtype, 2**40)
     tile = np.asarray(rng.uniform(-20, 0, size=(17, 13)), dtype, order=order)
     expected = tile.copy()
@@ -118,7 +118,9 @@ def test_compiled_in_a_part_of_a_tile(dtype, order, part, rng):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bandwidth", [0.01, 0.3, 5.0])
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_who_computes_it_does_not_show(kernel, algorithm, dtype, bandwidth, problem, monkeypatch):
+def test_numpy_and_compiled_predictions_agree(
+    kernel, algorithm, dtype, bandwidth, problem, monkeypatch
+):
     X, y, queries = (part.astype(dtype) for part in problem)
     model = NadarayaWatsonRegressor(kernel, bandwidth, algorithm=algorithm).fit(X, y)
     found = model.predict(queries), model.predict(None)
@@ -132,8 +134,8 @@ def test_who_computes_it_does_not_show(kernel, algorithm, dtype, bandwidth, prob
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_float32_where_tiles_are_float64(algorithm, problem):
-    """The product of float32 is too inexact here, and the plain formula is float64."""
+def test_float32_rows_in_float64_tiles(algorithm, problem):
+    """The product in float32 is too inexact here, so tiles are float64."""
     X, y, queries = (part.astype(np.float32) for part in problem)
     X[::2], queries[::3] = X[::2] + 1e6, queries[::3] + 1e6
     model = NadarayaWatsonRegressor(bandwidth=0.3, algorithm=algorithm).fit(X, y)
@@ -142,7 +144,7 @@ def test_float32_where_tiles_are_float64(algorithm, problem):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_who_computes_it_does_not_show_in_a_search(problem, monkeypatch):
+def test_numpy_and_compiled_searches_agree(problem, monkeypatch):
     X, y, _ = problem
     search = NadarayaWatsonRegressorCV(per_feature=True).fit(X, y)
     monkeypatch.setattr(_exponential, "_compiled", lambda: None)
@@ -153,7 +155,7 @@ def test_who_computes_it_does_not_show_in_a_search(problem, monkeypatch):
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_tiles_take_it(kernel, problem, monkeypatch):
+def test_tiles_use_the_compiled_exponential(kernel, problem, monkeypatch):
     X, y, queries = problem
     asked = []
 
@@ -169,7 +171,7 @@ def test_tiles_take_it(kernel, problem, monkeypatch):
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_threads_do_not_show(algorithm, rng):
+def test_n_jobs_does_not_change_results(algorithm, rng):
     X = rng.normal(size=(3000, 3))
     y = X.sum(axis=1)
     alone, several = (
@@ -183,7 +185,7 @@ def test_threads_do_not_show(algorithm, rng):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_columns", [2, 3, 4, 7])
 @pytest.mark.parametrize("n_keys", [0, 1, 256, 700])
-def test_compiled_sums(n_keys, n_columns, dtype, rng):
+def test_compiled_sums_equal_the_formula(n_keys, n_columns, dtype, rng):
     pool = compile_pool(dtype, True)
     queries, keys = rng.normal(size=(5, n_columns)), rng.normal(size=(n_columns, n_keys))
     values, sums = rng.uniform(1, 2, size=(3, n_keys)), rng.uniform(1, 2, size=(3, 5))
@@ -191,7 +193,7 @@ def test_compiled_sums(n_keys, n_columns, dtype, rng):
     weights = np.exp2(np.maximum(queries @ keys, -2.0))
     expected = sums + values @ weights.T
     found = sums.copy()
-    # Neither the order of memory nor gaps in it show.
+    # Memory order and gaps do not matter.
     pool(np.asfortranarray(queries, dtype), keys.astype(dtype), values, None, -2.0, found)
     error = 1e-12 if dtype == np.float64 else 1e-4
     assert_allclose(found, expected, rtol=error)
@@ -204,7 +206,7 @@ def test_compiled_sums(n_keys, n_columns, dtype, rng):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """A list of how many keys each compiled sum was over."""
+    """A list that gets the number of keys of each compiled sum."""
     calls, pool_for = [], _exponential.pool_for
 
     def counted(*args):
@@ -226,12 +228,12 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("bandwidth", [0.2, 0.5, 5.0])
-def test_sums_in_one_are_those_of_tiles(
+def test_compiled_sums_equal_sums_of_tiles(
     bandwidth, weighted, n_outputs, dtype, algorithm, problem, calls, rng, monkeypatch
 ):
     X, y, queries = problem
     y = y if n_outputs == 1 else np.column_stack([y, y**2, 1 - y])
-    # Weights underflow, and the product is exact enough all the same.
+    # Weights underflow, but the product is exact enough.
     queries[:20] *= np.linspace(1, 20 if dtype == np.float64 else 2, 20)[:, None]
     weight = rng.uniform(0, 3, size=300) if weighted else None
     X, queries = X.astype(dtype), queries.astype(dtype)
@@ -250,8 +252,8 @@ def test_sums_in_one_are_those_of_tiles(
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_sums_in_one_leave_a_huge_weight_out(algorithm, calls, rng):
-    """It is not subtracted: a sum with it would have lost all others."""
+def test_compiled_sums_leave_out_a_huge_weight(algorithm, calls, rng):
+    """The weight is skipped, not subtracted: subtraction would lose all others."""
     X = rng.normal(size=(400, 2))
     y = X.sum(axis=1)
     weight = np.where(np.arange(400) == 7, 1e30, 1)
@@ -264,8 +266,8 @@ def test_sums_in_one_leave_a_huge_weight_out(algorithm, calls, rng):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_sums_in_one_do_not_serve(problem, calls):
-    """Many columns or values, other kernels, rows that have to match, an inexact product."""
+def test_compiled_sums_are_not_used(problem, calls):
+    """With many columns or values, other kernels, exact columns, or an inexact product."""
     X, y, queries = problem
 
     def pool(X, y, queries, kernel="gaussian", bandwidth=0.3):
@@ -306,7 +308,7 @@ def with_a_compiler_that_fails():
 @pytest.mark.parametrize(
     "numba", [without_numba, without_anything_to_compile_with, with_a_compiler_that_fails]
 )
-def test_numpy_serves_where_numba_cannot(numba, problem, monkeypatch):
+def test_numpy_is_used_without_numba(numba, problem, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", numba())
     assert exponential_in_use() == "numpy"
     X, y, queries = problem
@@ -316,7 +318,7 @@ def test_numpy_serves_where_numba_cannot(numba, problem, monkeypatch):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_no_folder_to_keep_what_is_compiled(monkeypatch):
+def test_a_cache_folder_is_not_required(monkeypatch):
     tried = []
 
     def compile_without_folder(keep):
@@ -332,7 +334,7 @@ def test_no_folder_to_keep_what_is_compiled(monkeypatch):
 
 
 def told_by(code, **environment):
-    """What Python prints, on a processor without AVX-512."""
+    """Output of Python on a processor without AVX-512."""
     if AVX512:
         environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(AVX512)
     command = [sys.executable, "-c", code]
@@ -356,7 +358,7 @@ print("numba" in sys.modules)
     assert told_by(code) == ["False", "False", "True"]
 
 
-def test_without_avx512():
+def test_numpy_is_used_without_avx512_and_numba():
     code = """
 import sys
 sys.modules["numba"] = None
@@ -367,14 +369,14 @@ print(exponential_in_use())
 
 
 @pytest.mark.skipif(not AVX512, reason="NumPy uses no AVX-512 here")
-def test_with_avx512_numpy_serves():
+def test_numpy_is_used_with_avx512():
     assert exponential_in_use() == exponential_in_use(10) == "numpy, AVX-512"
 
 
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("n_labels", [3, 50])
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_sums_in_one_of_missing_values_and_labels(algorithm, n_labels, calls, rng):
+def test_compiled_sums_of_missing_values_and_labels(algorithm, n_labels, calls, rng):
     """These are products too, unless labels are compared."""
     queries, keys = rng.normal(size=(40, 3)), rng.normal(size=(300, 3))
     for rows in (queries, keys):

@@ -1,4 +1,4 @@
-"""Missing values and labels, against distances number by number."""
+"""Missing values and labels, against distances computed number by number."""
 
 import pickle
 from dataclasses import replace
@@ -36,21 +36,21 @@ DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.deriv
 
 
 def rows_of(n_rows, n_labels, rng):
-    """Numbers, labels, and numbers that are all there."""
+    """Numbers, labels, and numbers without missing values."""
     rows = rng.normal(size=(n_rows, 5))
     rows[:, 1], rows[:, 4] = rng.integers(0, n_labels, n_rows), rng.integers(0, 3, n_rows)
     return rows
 
 
 def lose(rows, rng, share=0.15):
-    """Lose some numbers and labels; none of column 3."""
+    """Remove a share of the numbers and labels, except in column 3."""
     lost = rng.random(rows.shape) < share
     lost[:, 3] = False
     rows[lost] = np.nan
 
 
 def none(queries, keys, rng):
-    """Labels alone."""
+    """No missing values."""
 
 
 def of_keys(queries, keys, rng):
@@ -88,7 +88,7 @@ MISSING = {
 
 
 def problem_of(missing="of both", *, n_labels=4, shift=0.0, seed=20):
-    """What to pool."""
+    """The arguments of pooling."""
     rng = np.random.default_rng(seed)
     queries, keys = rows_of(N_QUERIES, n_labels, rng), rows_of(N_KEYS, n_labels, rng)
     MISSING[missing](queries, keys, rng)
@@ -119,7 +119,7 @@ def distances(problem, bandwidth=None):
 
 
 def plain_weights(kernel, u, problem, empty=None):
-    """Weights by the formula, where none is left those of what stands in."""
+    """Weights by the formula; queries without weight get their stand-ins."""
     weights = np.where(np.isinf(u), 0, PROFILES[kernel](np.where(np.isinf(u), 1e3, u)))
     for row in np.flatnonzero(~weights.any(axis=1)):
         if empty == "nearest":
@@ -136,7 +136,7 @@ def assert_pooled(sums, weights, problem, rtol=1e-10):
 
 
 @pytest.mark.parametrize("missing", MISSING)
-def test_sums_are_the_plain_sums(kernel, missing):
+def test_sums_equal_plain_sums(kernel, missing):
     problem = problem_of(missing)
     sums, weights = (
         pool(kernel=KERNELS[kernel], **problem),
@@ -156,16 +156,16 @@ def test_shifted_columns(kernel, shift):
 
 
 @pytest.mark.parametrize("missing", ["none", "of both"])
-def test_many_labels(kernel, missing):
-    """More than are multiplied: they are compared."""
+def test_many_labels_are_compared(kernel, missing):
+    """More labels than are multiplied."""
     problem = problem_of(missing, n_labels=50)
     weights = plain_weights(kernel, distances(problem), problem)
     assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem)
 
 
 @pytest.mark.parametrize("by", ["query", "key", None])
-def test_comparing_labels_is_multiplying_them(kernel, by, rng):
-    """With factors of the distance, and where a missing label is not 1 apart."""
+def test_comparing_and_multiplying_labels_agree(kernel, by, rng):
+    """With factors of the distance, and where a missing label differs by less than 1."""
     problem = problem_of() | {"kinds": Kinds(1.7 * KINDS.gap, KINDS.is_label)}
     if by is not None:
         n_rows = N_QUERIES if by == "query" else N_KEYS
@@ -176,7 +176,7 @@ def test_comparing_labels_is_multiplying_them(kernel, by, rng):
     assert_allclose(compared, multiplied, rtol=1e-10, atol=1e-12)
 
 
-def test_few_labels_of_keys_are_multiplied_for_many_of_queries():
+def test_labels_of_keys_are_multiplied_if_few():
     problem = problem_of("none", n_labels=500)
     problem["keys"][:, 1] %= 3
     names = ("queries", "keys", "bandwidth", "kinds")
@@ -189,7 +189,7 @@ def test_few_labels_of_keys_are_multiplied_for_many_of_queries():
 
 @pytest.mark.parametrize("empty", ["nearest", "mean"])
 @pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
-def test_what_a_query_without_weight_takes(kernel, missing, empty):
+def test_queries_without_weight_get_stand_ins(kernel, missing, empty):
     problem = problem_of(missing)
     problem["bandwidth"] = 0.1 * problem["bandwidth"]
     weights = plain_weights(kernel, distances(problem), problem, empty)
@@ -197,7 +197,7 @@ def test_what_a_query_without_weight_takes(kernel, missing, empty):
 
 
 @pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
-def test_far_queries_are_there_in_logarithms(missing):
+def test_totals_of_far_queries_are_kept_in_logarithms(missing):
     problem = problem_of(missing)
     problem["queries"][:, 3] += 1e4
     sums = pool(kernel=KERNELS["gaussian"], **problem)
@@ -205,12 +205,12 @@ def test_far_queries_are_there_in_logarithms(missing):
     assert_allclose(sums.shift + np.log(sums.total), logsumexp(log_weights, axis=1), rtol=1e-12)
 
 
-def test_digits_of_far_queries_are_kept():
-    """From how much farther than the closest key others are, column by column."""
+def test_far_queries_keep_their_digits():
+    """Differences from the closest key are computed column by column."""
     problem = problem_of()
     problem["queries"][:, 3] = 2.0**30
     problem["keys"][:, 3] = np.round(problem["keys"][:, 3] * 4) * 2.0**-28
-    # By column 3, exactly: (k - q)^2 - q^2, of which k^2 is nothing.
+    # In column 3, exactly: (k - q)^2 - q^2, where k^2 is negligible.
     problem["bandwidth"] = np.array([0.9, 1.5, 2.0, 1.0, 0.8])
     near = problem | {"queries": problem["queries"].copy()}
     near["queries"][:, 3] = 0.0
@@ -221,7 +221,7 @@ def test_digits_of_far_queries_are_kept():
 
 
 @pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
-def test_bandwidth_zero_matches_labels_and_what_is_missing(kernel, missing):
+def test_bandwidth_zero_matches_labels_and_missing_values(kernel, missing):
     problem = problem_of(missing)
     problem["keys"][:, 0] = np.round(problem["keys"][:, 0])
     problem["queries"][:, 0] = np.round(problem["queries"][:, 0])
@@ -230,7 +230,7 @@ def test_bandwidth_zero_matches_labels_and_what_is_missing(kernel, missing):
     lone = ~weights.any(axis=1)
     assert lone.any() == (missing != "a column")
     assert_pooled(pool(kernel=KERNELS[kernel], **problem), weights, problem)
-    # Where nothing matches, what is nearest in these columns does.
+    # Where nothing matches, the nearest rows in these columns do.
     apart = distances(problem, np.array([1, 1, np.inf, np.inf, np.inf]))
     u = distances(problem, np.array([np.inf, np.inf, 2.0, np.inf, 3.0]))
     u[apart > apart.min(axis=1, keepdims=True)] = np.inf
@@ -264,11 +264,11 @@ def test_a_query_of_width_zero_takes_exact_matches(kernel):
     problem["queries"] = problem["keys"][:N_QUERIES].copy()
     pooled = pool(kernel=KERNELS[kernel], query_widths=np.zeros(N_QUERIES), **problem)
     weights = (distances(problem) == 0) * problem["weights"]
-    assert weights[0].astype(bool).sum() == 3  # of rows that miss all
+    assert weights[0].astype(bool).sum() == 3  # rows with all values missing
     assert_pooled(pooled, weights, problem)
 
 
-def test_many_bandwidths_at_once(kernel):
+def test_many_bandwidths_at_once_equal_each_alone(kernel):
     problem = problem_of()
     multiples = [0.3, 1.0, np.sqrt(2), 2.0]
     together = pool_each(multiples, kernel=KERNELS[kernel], **problem, empty="nearest")
@@ -277,7 +277,7 @@ def test_many_bandwidths_at_once(kernel):
         assert_pooled(sums, plain_weights(kernel, u, problem, "nearest"), problem, rtol=1e-9)
 
 
-def test_float32(kernel):
+def test_float32_agrees(kernel):
     problem = problem_of()
     problem["bandwidth"] = 3 * problem["bandwidth"]
     for name in ("queries", "keys"):
@@ -288,7 +288,7 @@ def test_float32(kernel):
 
 
 @pytest.mark.parametrize("n_labels", [4, 50])
-def test_the_number_of_threads_does_not_count(kernel, n_labels):
+def test_n_jobs_does_not_change_results(kernel, n_labels):
     problem = problem_of(n_labels=n_labels)
     alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
     together = pool(kernel=KERNELS[kernel], **problem, n_jobs=4)
@@ -297,7 +297,7 @@ def test_the_number_of_threads_does_not_count(kernel, n_labels):
 
 
 @pytest.mark.parametrize("missing", ["of both", "a row"])
-def test_weights_are_shown(kernel, missing):
+def test_attention_equals_the_formula(kernel, missing):
     problem = problem_of(missing)
     del problem["values"]
     found = np.zeros((N_QUERIES, N_KEYS))
@@ -313,7 +313,7 @@ def test_weights_are_shown(kernel, missing):
 @pytest.mark.parametrize("n_labels", [4, 50])
 @pytest.mark.parametrize("missing", ["none", "of both", "a row"])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_by_the_bandwidth_are_differences(kernel, missing, n_labels):
+def test_slopes_by_bandwidth_equal_differences(kernel, missing, n_labels):
     problem = problem_of(missing, n_labels=n_labels)
     problem["bandwidth"] = 2 * problem["bandwidth"]
     problem["queries"][:4, 3] += 60  # far from all keys
@@ -322,7 +322,7 @@ def test_slopes_by_the_bandwidth_are_differences(kernel, missing, n_labels):
 
     def loss(log_bandwidth):
         u = distances(problem, np.exp(log_bandwidth))
-        if kernel == "gaussian":  # in logarithms, from the closest
+        if kernel == "gaussian":  # in logarithms relative to the closest key
             u = np.sqrt(u**2 - u.min(axis=1, keepdims=True) ** 2)
         weights = plain_weights(kernel, u, problem)
         some = weights.any(axis=1)
@@ -342,7 +342,7 @@ def test_slopes_by_the_bandwidth_are_differences(kernel, missing, n_labels):
 @pytest.mark.parametrize("by_key", [False, True])
 @pytest.mark.parametrize("far", [False, True])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_gradients_by_the_query_are_differences(kernel, missing, by_key, far, rng):
+def test_gradients_by_query_equal_differences(kernel, missing, by_key, far, rng):
     problem = problem_of(missing)
     values = problem.pop("values")
     problem["bandwidth"] = 2 * problem["bandwidth"]
@@ -377,7 +377,7 @@ def test_gradients_by_the_query_are_differences(kernel, missing, by_key, far, rn
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_changes_of_weights_are_shown(kernel):
+def test_changes_of_weights_equal_differences(kernel):
     problem = problem_of()
     del problem["values"]
     problem["bandwidth"] = 2 * problem["bandwidth"]
@@ -397,8 +397,8 @@ def test_changes_of_weights_are_shown(kernel):
     assert_allclose(found[smooth], expected[smooth], rtol=1e-4, atol=1e-6)
 
 
-def test_what_is_all_there_costs_nothing(kernel):
-    """Kinds of columns that hold numbers, none of them missing, do not change a bit."""
+def test_complete_numbers_give_the_same_bits_as_without_kinds(kernel):
+    """Kinds without labels and missing values change no bit."""
     problem = problem_of("none") | {"kinds": None}
     plain = pool(kernel=KERNELS[kernel], **problem)
     problem["kinds"] = Kinds(KINDS.gap, np.zeros(5, bool))
@@ -409,7 +409,7 @@ def test_what_is_all_there_costs_nothing(kernel):
     assert_array_equal(sums.weighted, plain.weighted)
 
 
-def test_columns_that_hold_numbers_add_no_products():
+def test_complete_columns_add_no_products():
     problem = problem_of("of keys")
     problem["keys"][:, 2] = 1.0
     names = ("queries", "keys", "bandwidth", "kinds")
@@ -419,7 +419,7 @@ def test_columns_that_hold_numbers_add_no_products():
     assert set(pairs_of(**{name: problem[name] for name in names}).products.columns) == {0}
 
 
-def test_a_pickle():
+def test_pickles_pool_the_same():
     problem = problem_of()
     values = problem.pop("values")
     attention = Attention(**problem, kernel=KERNELS["gaussian"])
@@ -427,13 +427,13 @@ def test_a_pickle():
     assert_array_equal(again.pool(values).finish(), attention.pool(values).finish())
 
 
-def test_a_lattice_is_not_for_them():
+def test_the_lattice_is_not_used():
     problem = problem_of("none") | {"algorithm": "lattice", "kernel": KERNELS["gaussian"]}
     assert algorithm_of(**problem) == "dense"
 
 
-def test_a_centre_is_near_what_is_there():
-    """Of the queries, where keys miss all of a column."""
+def test_the_centre_is_near_the_numbers_present():
+    """It is that of the queries where a column of the keys is missing."""
     problem = problem_of("a column of keys", shift=1e6)
     names = ("queries", "keys", "bandwidth", "kinds")
     pairs = pairs_of(**{name: problem[name] for name in names})
@@ -456,7 +456,7 @@ def in_order(problem, size=4):
 
 @pytest.mark.parametrize("by_key", [False, True])
 @pytest.mark.parametrize("missing", MISSING)
-def test_bounds_hold(missing, by_key, rng):
+def test_bounds_of_distances_hold(missing, by_key, rng):
     problem = in_order(problem_of(missing))
     options = {"key_widths": rng.uniform(0.5, 2, N_KEYS)} if by_key else {}
     names = ("queries", "keys", "bandwidth", "kinds")
@@ -506,7 +506,7 @@ def test_bounds_of_labels(keys, queries, nearest, farthest):
 
 
 def bounds_of(keys, queries, is_label):
-    """Bounds of distances in one column, of which the bandwidth is 1 / 2."""
+    """Bounds of distances in one column with bandwidth 1 / 2."""
     kinds = Kinds(np.array([2.0]), np.array([is_label]))
     keys, queries = (np.array(side, float)[:, None] for side in (keys, queries))
     _, blocks = in_blocks(keys, np.ones(1), kinds=kinds)
@@ -515,7 +515,7 @@ def bounds_of(keys, queries, is_label):
     return np.ravel(bounds) / 4
 
 
-def test_blocks_keep_what_is_missing_and_labels_together(rng):
+def test_blocks_keep_missing_values_and_labels_together(rng):
     keys = np.column_stack([rng.normal(size=2000), rng.integers(0, 4, 2000)])
     keys[rng.random(2000) < 0.1, 0] = np.nan
     kinds = Kinds(np.array([2.0, 1.0]), np.array([False, True]))
@@ -528,7 +528,7 @@ def test_blocks_keep_what_is_missing_and_labels_together(rng):
 
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
 @pytest.mark.parametrize("missing", MISSING)
-def test_blocks_are_dense_pooling(kernel, missing, empty):
+def test_blocks_equal_dense(kernel, missing, empty):
     problem = problem_of(missing)
     for factor in (1.0, 0.3):
         narrow = in_order(problem | {"bandwidth": factor * problem["bandwidth"]})
@@ -538,7 +538,7 @@ def test_blocks_are_dense_pooling(kernel, missing, empty):
 
 
 @pytest.mark.parametrize("by", ["query", "key"])
-def test_blocks_with_widths(kernel, by, rng):
+def test_blocks_with_widths_equal_dense(kernel, by, rng):
     problem = in_order(problem_of())
     widths = rng.uniform(0.3, 2, N_QUERIES if by == "query" else N_KEYS)
     u = distances(problem) / (widths[:, None] if by == "query" else widths)
@@ -548,7 +548,7 @@ def test_blocks_with_widths(kernel, by, rng):
 
 
 @pytest.mark.parametrize("missing", ["none", "of both", "a column", "a row"])
-def test_blocks_for_far_and_shifted_queries(kernel, missing):
+def test_blocks_for_far_and_shifted_queries_equal_dense(kernel, missing):
     problem = problem_of(missing, shift=1e6)
     problem["queries"][:9, 3] += 100
     problem = in_order(problem)
@@ -561,7 +561,7 @@ def test_blocks_for_far_and_shifted_queries(kernel, missing):
     assert_pooled(sums, weights, problem, rtol=1e-8)
 
 
-def test_blocks_with_bandwidths_of_zero_and_infinity(kernel):
+def test_blocks_with_bandwidths_zero_and_infinity_equal_dense(kernel):
     problem = problem_of("a row")
     problem["bandwidth"] = np.array([2.0, 0.0, 2.0, np.inf, 0.0])
     problem = in_order(problem)
@@ -570,7 +570,7 @@ def test_blocks_with_bandwidths_of_zero_and_infinity(kernel):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_slopes_and_gradients_over_blocks(kernel, rng):
+def test_slopes_and_gradients_of_blocks_equal_dense(kernel, rng):
     problem = problem_of()
     problem["bandwidth"] = 2 * problem["bandwidth"]
     found = []
@@ -587,7 +587,7 @@ def test_slopes_and_gradients_over_blocks(kernel, rng):
 
 
 @pytest.mark.parametrize("algorithm", ["blocks", "auto"])
-def test_what_is_prepared_changes_no_bit(kernel, algorithm):
+def test_preparation_changes_no_bit(kernel, algorithm):
     problem = in_order(problem_of("a row")) | {"algorithm": algorithm}
     values = problem.pop("values")
     attention = Attention(**problem, kernel=KERNELS[kernel], empty="nearest")
@@ -603,7 +603,7 @@ def test_what_is_prepared_changes_no_bit(kernel, algorithm):
         assert_array_equal(ours.weighted, plain.weighted)
 
 
-def test_threads_do_not_count_over_blocks(kernel):
+def test_n_jobs_does_not_change_results_of_blocks(kernel):
     problem = in_order(problem_of())
     alone = pool(kernel=KERNELS[kernel], **problem, n_jobs=1)
     together = pool(kernel=KERNELS[kernel], **problem, n_jobs=4)
@@ -611,7 +611,7 @@ def test_threads_do_not_count_over_blocks(kernel):
     assert_array_equal(together.weighted, alone.weighted)
 
 
-def test_weights_are_shown_over_blocks(kernel):
+def test_attention_of_blocks_equals_the_formula(kernel):
     problem = in_order(problem_of("a row"))
     del problem["values"]
     found = np.zeros((N_QUERIES, N_KEYS))

@@ -1,4 +1,4 @@
-"""The lattice against the plain sums: what it certifies is right, and it knows what is not."""
+"""The lattice against plain sums: certified sums are right, and others are not certified."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from nwkr._pooling._metric import pairs_of
 from nwkr.kernels import KERNELS, Kernel
 
 GAUSSIAN = KERNELS["gaussian"]
-# Columns, and a tolerance for which a lattice in these is no larger than a test should be.
+# Numbers of columns, each with a tolerance for which the lattice is small enough for a test.
 SIZES = [(1, 0.0), (1, 1e-6), (1, 1e-3), (2, 0.0), (2, 1e-6), (2, 1e-3), (3, 1e-6), (3, 1e-3)]
 EACH_SIZE = pytest.mark.parametrize(("n_features", "tol"), [*SIZES, (4, 1e-2)])
 EACH_WAY = pytest.mark.parametrize("own", [False, True], ids=["others", "one's own"])
 
 
 def problem_of(n_features=2, bandwidth=0.5, *, own=False, n_values=2, n_keys=150, n_queries=60):
-    """Queries around the keys, or the keys themselves, each left out of its own sum."""
+    """Queries around the keys; or the keys themselves, each left out of its own sum."""
     rng = np.random.default_rng(4)
     keys = rng.normal(size=(n_keys, n_features)) * np.linspace(1, 3, n_features)
     problem = {
@@ -46,7 +46,7 @@ def plain_sums(problem, weighted_values, factor=1.0):
 
 
 def assert_right(lattice, expected, tol):
-    """What is certified is within the tolerance: totals, and pooled values of order 1."""
+    """Certified totals and pooled values (of order 1) are within the tolerance."""
     sums, certified = lattice.pool(n_jobs=1)
     assert_array_equal(sums.log_scale, 0)
     tol = max(tol, 1e-12)
@@ -58,7 +58,7 @@ def assert_right(lattice, expected, tol):
 
 @EACH_WAY
 @EACH_SIZE
-def test_what_is_certified_is_right(n_features, tol, own):
+def test_certified_sums_are_within_the_tolerance(n_features, tol, own):
     problem, values = problem_of(n_features, 0.8, own=own)
     lattice = Lattice(pairs_of(**problem), GAUSSIAN, values, tol=tol)
     certified = assert_right(lattice, plain_sums(problem, values), tol)
@@ -68,7 +68,7 @@ def test_what_is_certified_is_right(n_features, tol, own):
 @pytest.mark.parametrize("tol", [0.0, 1e-6, 1e-3])
 @pytest.mark.parametrize("bandwidth", [1e-3, 0.05, 5.0, 1e3])
 @pytest.mark.parametrize("n_features", [1, 2])
-def test_narrow_and_wide(n_features, bandwidth, tol):
+def test_narrow_and_wide_windows(n_features, bandwidth, tol):
     problem, values = problem_of(n_features, bandwidth)
     lattice = Lattice(pairs_of(**problem), GAUSSIAN, values, tol=tol)
     if lattice.fits_in_memory:
@@ -123,7 +123,7 @@ def test_a_common_shift(shift):
     assert assert_right(lattice, plain_sums(problem, values), 1e-15 * shift).mean() > 0.5
 
 
-def test_columns_that_do_not_count():
+def test_columns_that_are_off():
     problem, values = problem_of()
     expected = plain_sums(problem, values)
     for name in ("queries", "keys"):
@@ -148,7 +148,7 @@ def test_float32_rows_are_pooled_in_float64():
     assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.5
 
 
-def test_some_leave_a_key_out_and_some_do_not():
+def test_some_queries_leave_a_key_out():
     problem, values = problem_of(own=True)
     problem["leave_out"] = np.where(np.arange(150) % 3, problem["leave_out"], -1)
     lattice = Lattice(pairs_of(**problem), GAUSSIAN, values)
@@ -156,8 +156,8 @@ def test_some_leave_a_key_out_and_some_do_not():
 
 
 @pytest.mark.parametrize("tol", [0.0, 1e-6, 1e-3])
-def test_what_is_not_certified_is_far_from_the_keys(tol):
-    """In a gap between keys, and not elsewhere."""
+def test_uncertified_queries_are_far_from_the_keys(tol):
+    """Queries in a gap between the keys are not certified; all others are."""
     problem, values = problem_of(1, n_queries=150)
     problem["keys"] += 25.0 * (problem["keys"] > 0)
     problem["queries"] = np.linspace(problem["keys"].min(), problem["keys"].max(), 150)[:, None]
@@ -165,11 +165,11 @@ def test_what_is_not_certified_is_far_from_the_keys(tol):
     total = plain_sums(problem, values)[:, 0]
     assert 0 < certified.sum() < 150
     assert total[certified].min() > total[~certified].max()
-    assert total[~certified].max() < 1  # beside that of the keys, where it is dozens
+    assert total[~certified].max() < 1  # near the keys, totals are in the dozens
 
 
-def test_who_is_alone_without_itself_is_not_certified():
-    """Nothing is left of its total but rounding."""
+def test_isolated_keys_left_out_are_not_certified():
+    """Without the key itself, the total is rounding error."""
     problem, values = problem_of(own=True)
     problem["keys"][[3, 40]] = [[30.0, 30.0], [-30.0, 30.0]]
     expected = plain_sums(problem, values)
@@ -193,7 +193,7 @@ def test_queries_beyond_the_lattice_are_not_certified(n_features, far):
 
 @pytest.mark.parametrize("n_features", [1, 2, 3])
 @EACH_WAY
-def test_the_number_of_threads_does_not_count(n_features, own):
+def test_n_jobs_does_not_change_results(n_features, own):
     problem, values = problem_of(n_features, own=own)
     lattice = Lattice(pairs_of(**problem, sizes=Sizes(cells_at_once=3)), GAUSSIAN, values, tol=1e-3)
     alone, certified = lattice.pool(n_jobs=1)
@@ -207,7 +207,7 @@ def test_the_number_of_threads_does_not_count(n_features, own):
 @pytest.mark.parametrize("widths", [(1,), (5,), (64,)])
 @pytest.mark.parametrize("at_once", [1, 2**10])
 @EACH_WAY
-def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own):
+def test_sizes_of_cells_and_products_do_not_change_results(widths, at_once, own):
     problem, values = problem_of(own=own, n_keys=60)
     sizes = Sizes(cell_widths=widths, weights_at_once=at_once, rows_at_once=7)
     lattice = Lattice(pairs_of(**problem, sizes=sizes), GAUSSIAN, values)
@@ -215,8 +215,8 @@ def test_the_size_of_cells_and_products_does_not_count(widths, at_once, own):
 
 
 @pytest.mark.parametrize("spread", [1.0, 5.0])
-def test_uneven_weights_are_no_obstacle(spread):
-    """What is certain is judged by the weights around each query, not by the heaviest of all."""
+def test_uneven_weights_are_certified(spread):
+    """Certification compares with the weights around each query, not with the largest weight."""
     problem, values = problem_of()
     values /= values[0]
     rng = np.random.default_rng(8)
@@ -226,7 +226,7 @@ def test_uneven_weights_are_no_obstacle(spread):
     assert assert_right(lattice, plain_sums(problem, values), 0.0).mean() > 0.9
 
 
-def test_a_heavy_key_far_away_is_no_obstacle():
+def test_a_heavy_key_far_away_leaves_others_certified():
     problem, values = problem_of(1)
     problem["keys"][3], values[0, 3] = 40.0, 1.0
     values[:, np.arange(150) != 3] *= 1e-6
@@ -236,7 +236,7 @@ def test_a_heavy_key_far_away_is_no_obstacle():
 
 @pytest.mark.parametrize("far", [3.0, 12.0, 1e3, 1e9])
 @pytest.mark.parametrize("n_features", [1, 2])
-def test_keys_that_it_does_not_hold_leave_queries_far_from_them_certain(n_features, far):
+def test_keys_beyond_the_lattice_leave_distant_queries_certified(n_features, far):
     problem, values = problem_of(n_features, bandwidth=0.3)
     box = problem["keys"].min(axis=0), problem["keys"].max(axis=0)
     problem["keys"][3] = box[1] + far
@@ -247,18 +247,18 @@ def test_keys_that_it_does_not_hold_leave_queries_far_from_them_certain(n_featur
     assert far < 100 or certified.mean() > 0.9
 
 
-# -- where there is no lattice ------------------------------------------------------------
+# -- problems without a lattice -----------------------------------------------------------
 
 
 def has_lattice(problem, values, kernel=GAUSSIAN):
-    """Whether pooling goes over a lattice, if that is asked for."""
+    """Whether pooling uses a lattice if requested."""
     order, blocks = in_blocks(problem["keys"], np.ones(len(problem["bandwidth"])), 8)
     assert_array_equal(np.sort(order), np.arange(len(order)))
     attention = Attention(**problem, kernel=kernel, weights=values[0], algorithm="lattice")
     return attention.replace(blocks=blocks).way(values[1:].T) == "lattice"
 
 
-def test_only_a_gaussian_has_one(kernel):
+def test_only_a_gaussian_has_a_lattice(kernel):
     problem = problem_of()
     assert has_lattice(*problem, KERNELS[kernel]) == (kernel == "gaussian")
     assert has_lattice(*problem, kernel_of_slope(-3.0))
@@ -266,10 +266,10 @@ def test_only_a_gaussian_has_one(kernel):
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 3, 4, 5, 8])
-def test_only_few_columns_have_one(n_features):
+def test_only_few_columns_have_a_lattice(n_features):
     problem, values = problem_of(n_features, bandwidth=30.0)
     assert has_lattice(problem, values) == (n_features <= 4)
-    # Only those that count.
+    # Columns that are off do not count.
     problem["bandwidth"][1:] = np.inf
     assert has_lattice(problem, values)
     problem["bandwidth"][:] = np.inf
@@ -286,24 +286,24 @@ def test_only_few_columns_have_one(n_features):
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_other_problems_have_none(changes):
+def test_other_problems_have_no_lattice(changes):
     problem, values = problem_of()
     assert has_lattice(problem, values)
     assert not has_lattice(problem | changes, values)
 
 
-def test_who_leaves_nothing_out_does_not_matter():
+def test_queries_may_leave_nothing_out():
     problem, values = problem_of(own=True)
     problem["queries"] = np.concatenate([problem["keys"], [[0.5, 0.5]]])
     problem["leave_out"] = np.append(np.arange(150), -1)
     assert has_lattice(problem, values)
 
 
-# -- by way of pool -----------------------------------------------------------------------
+# -- in pooling ---------------------------------------------------------------------------
 
 
 def pooling_of(n_features=2, bandwidth=0.5, own=False):
-    """What :func:`pool` is called with."""
+    """The arguments of :func:`pool`."""
     problem, values = problem_of(n_features, bandwidth, own=own)
     order, blocks = in_blocks(problem["keys"], problem["bandwidth"], 8)
     keys = problem["keys"][order]
@@ -326,7 +326,7 @@ def assert_alike(sums, expected, rtol=1e-10):
 
 @pytest.mark.parametrize("tol", [0.0, 1e-6, 1e-3])
 @EACH_WAY
-def test_what_is_not_certified_is_pooled_by_blocks(own, tol):
+def test_uncertified_queries_are_pooled_by_blocks(own, tol):
     problem = pooling_of(own=own)
     if not own:
         problem["queries"][::3] *= 9  # many are far from all keys, and some beyond the lattice
@@ -358,7 +358,7 @@ def test_outliers_leave_the_rest_to_a_lattice(outliers, rng):
 
 
 @EACH_WAY
-def test_many_bandwidths_have_a_lattice_each(own):
+def test_each_bandwidth_has_its_lattice(own):
     problem = pooling_of(own=own)
     bandwidth, multiples = problem.pop("bandwidth"), [2.0, 0.3, 0.5, 30.0]
     together = pool_each(multiples, bandwidth=bandwidth, **problem, algorithm="lattice")
@@ -366,7 +366,7 @@ def test_many_bandwidths_have_a_lattice_each(own):
         assert_alike(sums, pool(bandwidth=multiple * bandwidth, **problem, algorithm="dense"))
 
 
-def test_one_that_does_not_fit_in_memory_is_not_built(monkeypatch):
+def test_a_lattice_larger_than_memory_is_not_built(monkeypatch):
     problem, values = problem_of(bandwidth=1e-3)
     with config_context(working_memory=1):
         assert not Lattice(pairs_of(**problem), GAUSSIAN, values).fits_in_memory
@@ -380,7 +380,7 @@ def test_one_that_does_not_fit_in_memory_is_not_built(monkeypatch):
 
 
 @pytest.mark.parametrize("bandwidth", [1e-6, 1e-30, 1e-100])
-def test_memory_is_counted_before_it_is_taken(bandwidth):
-    """Whatever the number of points would be."""
+def test_memory_is_estimated_before_allocation(bandwidth):
+    """For any number of points."""
     problem, values = problem_of(4, bandwidth)
     assert not Lattice(pairs_of(**problem), GAUSSIAN, values).fits_in_memory

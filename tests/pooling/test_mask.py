@@ -1,4 +1,4 @@
-"""Masks: keys that a query does not see, as if they were not there."""
+"""Masks: hidden keys have no effect on the query."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def make_mask(kind, places, of_queries):
 
 
 def make_data(rng, kind, n=160, n_queries=12, along=True):
-    """The order is that of a column, or has nothing to do with the rows."""
+    """Rows in the order of a masked column, or in another order."""
     keys, queries = rng.random((n, 2)), rng.random((n_queries, 2))
     order, blocks = in_blocks(keys, np.ones(2), 8)
     keys = keys[order]
@@ -35,7 +35,7 @@ def make_data(rng, kind, n=160, n_queries=12, along=True):
 
 
 def one_by_one(function, attention, values):
-    """What a function gives for each query, of the keys that it sees."""
+    """Results of a function for each query, from the keys that it sees."""
     found = []
     for number in range(len(attention["queries"])):
         seen = ~attention["mask"].hides(np.array([number]))[0]
@@ -62,7 +62,7 @@ def log_totals(sums):
 @pytest.mark.parametrize("along", [True, False])
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("empty", ["nearest", "mean"])
-def test_as_if_hidden_keys_were_not_there(kernel, kind, along, algorithm, empty, rng):
+def test_pooling_equals_that_without_hidden_keys(kernel, kind, along, algorithm, empty, rng):
     attention, values, blocks = make_data(rng, kind, along=along)
     attention |= {"kernel": KERNELS[kernel], "bandwidth": np.array([0.07, 0.1]), "empty": empty}
     sums = pool(values, **attention, algorithm=algorithm, blocks=blocks)
@@ -77,7 +77,7 @@ def test_as_if_hidden_keys_were_not_there(kernel, kind, along, algorithm, empty,
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("widths", ["query_widths", "key_widths"])
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "exponential"])
-def test_with_widths_that_vary(kind, widths, name, rng):
+def test_varying_widths_equal_those_without_hidden_keys(kind, widths, name, rng):
     attention, values, blocks = make_data(rng, kind)
     attention |= {"kernel": KERNELS[name], "bandwidth": np.full(2, 0.1), "empty": "nearest"}
     attention[widths] = rng.uniform(0.5, 2, 12 if widths == "query_widths" else 160)
@@ -88,7 +88,7 @@ def test_with_widths_that_vary(kind, widths, name, rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_several_bandwidths_at_once(kernel, kind, algorithm, rng):
+def test_several_bandwidths_at_once_equal_each_alone(kernel, kind, algorithm, rng):
     attention, values, blocks = make_data(rng, kind)
     attention |= {"kernel": KERNELS[kernel], "bandwidth": np.full(2, 0.05)}
     multiples = [1.0, 2**0.5, 2.0, 3.0]
@@ -102,10 +102,10 @@ def test_several_bandwidths_at_once(kernel, kind, algorithm, rng):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["epanechnikov", "boxcar", "biweight"])
 @pytest.mark.parametrize("itself", [False, True])
-def test_blocks_by_moments(kind, name, itself, rng):
+def test_blocks_by_moments_agree_with_dense(kind, name, itself, rng):
     attention, values, blocks = make_data(rng, kind, n=2000, n_queries=600)
     attention |= {"kernel": KERNELS[name], "bandwidth": np.full(2, 0.6)}
-    if itself:  # which the mask hides, for training rows; or else not
+    if itself:  # queries are keys, which some masks hide
         attention["queries"] = attention["keys"][:600]
         attention["leave_out"] = rng.integers(0, 600, 600) if kind == "nearby" else np.arange(600)
         attention["mask"] = make_mask(kind, attention["keys"][:, 0], attention["keys"][:600, 0])
@@ -121,7 +121,7 @@ def test_blocks_by_moments(kind, name, itself, rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
-def test_other_metrics(kind, metric, rng):
+def test_other_metrics_equal_those_without_hidden_keys(kind, metric, rng):
     attention, values, _ = make_data(rng, kind)
     attention |= {"kernel": KERNELS["gaussian"], "bandwidth": 0.1, "metric": "manhattan"}
     expected = np.vstack([each.finish() for each in one_by_one(pool, attention, values)])
@@ -133,7 +133,7 @@ def test_other_metrics(kind, metric, rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_weights_that_are_shown(kernel, kind, algorithm, rng):
+def test_attention_equals_that_without_hidden_keys(kernel, kind, algorithm, rng):
     attention, values, blocks = make_data(rng, kind)
     attention |= {"kernel": KERNELS[kernel], "bandwidth": np.full(2, 0.1), "empty": "nearest"}
     shown = np.zeros((12, 160))
@@ -150,7 +150,7 @@ def test_weights_that_are_shown(kernel, kind, algorithm, rng):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("name", ["gaussian", "epanechnikov", "cosine"])
-def test_slopes_by_bandwidth(kind, algorithm, name, rng):
+def test_slopes_by_bandwidth_equal_differences(kind, algorithm, name, rng):
     attention, values, blocks = make_data(rng, kind)
     attention |= {"kernel": KERNELS[name], "bandwidth": np.array([0.2, 0.3])}
     attention |= {"algorithm": algorithm, "blocks": blocks}
@@ -166,7 +166,7 @@ def test_slopes_by_bandwidth(kind, algorithm, name, rng):
     assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_sums_of_what_is_seen_and_an_interval_of_nothing(rng):
+def test_seen_sums_values_and_empty_intervals_hide_nothing(rng):
     places, values = rng.integers(0, 5, 30).astype(float), rng.normal(size=(30, 3))
     mask = Mask(places, np.array([1.0, 3, 7, -1, 2.5]), np.array([3.0, 3, 9, np.inf, 2.25]))
     hidden = mask.hides(slice(None))
@@ -187,7 +187,7 @@ def test_masks_of_parts(rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("along", [True, False])
-def test_masks_of_blocks_are_sure_of_what_they_tell(kind, along, rng):
+def test_bounds_of_block_masks_hold(kind, along, rng):
     attention, _, blocks = make_data(rng, kind, along=along)
     groups, weights, mask = blocks.groups(4), attention["weights"], attention["mask"]
     mask_of_blocks = BlockMask(
@@ -195,7 +195,8 @@ def test_masks_of_blocks_are_sure_of_what_they_tell(kind, along, rng):
     )
     rows, starts = rng.permutation(12), np.array([0, 3, 4, 9])
     seen = ~mask.hides(rows)
-    least = np.minimum.reduceat(seen * weights, starts)  # of each key, by all queries of a part
+    # The least weight of each key over the queries of a part.
+    least = np.minimum.reduceat(seen * weights, starts)
     any_seen = np.logical_or.reduceat(seen, starts)
     bounds = mask_of_blocks.intervals(rows, starts)
     by_query = np.add.reduceat(seen * weights, groups.starts[:-1], axis=1)

@@ -1,4 +1,4 @@
-"""Pairs under other metrics: one formula for all types, and pairs that do not count."""
+"""Pairs with other metrics: one formula for all types, and infinite distances."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from nwkr._pooling._rows import weights_in_rows
 from nwkr.kernels import KERNELS
 
 ROWS, COLS = slice(2, 9), slice(5, 20)
-# All that need no parameters, and take real numbers, of any number of columns.
+# All metrics without parameters that take real numbers in any number of columns.
 NAMES = [
     "braycurtis", "canberra", "chebyshev", "cityblock", "correlation", "cosine", "hamming", "l1",
     "l2", "manhattan", "minkowski", "nan_euclidean", "sqeuclidean",
@@ -22,7 +22,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_float32_is_exact_in_float64(name, rng):
+def test_float32_is_computed_in_float64(name, rng):
     queries, keys = (rng.normal(size=(n, 4)).astype(np.float32) for n in (12, 25))
     expected = distances_between(queries.astype(float), keys.astype(float), name)
     assert_allclose(expected, pairwise_distances(queries.astype(float), keys, name), rtol=1e-12)
@@ -33,7 +33,7 @@ def test_float32_is_exact_in_float64(name, rng):
 
 @pytest.mark.parametrize("name", ["l2", "nan_euclidean", "minkowski"])
 def test_shifted_rows_keep_their_digits(name, rng):
-    queries, keys = rng.integers(-40, 40, (2, 20, 3)) / 8.0  # which the shift does not round
+    queries, keys = rng.integers(-40, 40, (2, 20, 3)) / 8.0  # the shift rounds none of them
     shifted = distances_between(queries + 2.0**40, keys + 2.0**40, name)
     assert_allclose(shifted, cdist(queries, keys), rtol=1e-14)
 
@@ -51,7 +51,7 @@ def test_parameters_are_passed_on(rng):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bandwidth", [0.0, 0.7, 1e300, np.inf])
 @pytest.mark.parametrize("metric", ["precomputed", lambda a, b: a[0] - b[0] if a > b else np.inf])
-def test_pairs_at_an_infinite_distance_do_not_count(metric, bandwidth, rng):
+def test_pairs_at_infinite_distance_are_excluded(metric, bandwidth, rng):
     queries, keys = rng.integers(0, 9, (2, 30, 1)).astype(float)
     past = queries > keys.T
     distances = np.where(past, queries - keys.T, np.inf)
@@ -71,9 +71,7 @@ def test_pairs_at_an_infinite_distance_do_not_count(metric, bandwidth, rng):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bandwidth", [1e-160, 1e-250, 1e-300, 0.0])
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e300])
-def test_the_nearest_keys_take_all_where_the_bandwidth_is_as_good_as_0(
-    kernel, bandwidth, scale, rng
-):
+def test_nearest_keys_have_all_weight_if_the_bandwidth_is_negligible(kernel, bandwidth, scale, rng):
     distances = rng.integers(1, 5, (30, 40)) * scale
     pairs = pairs_of(distances, np.empty((40, 1)), bandwidth, "precomputed")
     (_, cols, weights), *more = weights_in_rows(pairs, KERNELS[kernel], np.arange(30), "nearest")
@@ -87,8 +85,8 @@ def test_the_nearest_keys_take_all_where_the_bandwidth_is_as_good_as_0(
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
-def test_what_stands_in_where_all_distances_are_infinite(kernel, empty, rng):
-    """Nothing is the nearest; the mean is of all keys, near or not."""
+def test_stand_ins_where_all_distances_are_infinite(kernel, empty, rng):
+    """No key is nearest; the mean is that of all keys."""
     distances, values = rng.uniform(0, 1, (30, 40)), rng.normal(size=(40, 2))
     distances[rng.random((30, 40)) < 0.5] = np.inf
     distances[:9] = np.inf
@@ -122,14 +120,14 @@ def test_each_pair_is_measured_once(kernel, bandwidth, rng):
 
 
 @pytest.mark.parametrize(("given", "text"), [(-0.5, "-0.5"), (np.nan, "nan")])
-def test_what_is_no_distance_is_refused(given, text):
+def test_negative_and_missing_distances_are_refused(given, text):
     with pytest.raises(ValueError, match=f"metric must give distances.*function.* gave {text}"):
         distances_between(np.ones((2, 1)), np.ones((3, 1)), lambda a, b: given)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e6])
-def test_rows_that_miss_numbers(shift, rng):
-    """As scikit-learn has it, but with all digits; nothing in common is no weight."""
+def test_missing_numbers_equal_nan_euclidean(shift, rng):
+    """The distance is scikit-learn's with all digits; pairs without common columns are excluded."""
     queries, keys = rng.normal(size=(20, 4)) + shift, rng.normal(size=(30, 4)) + shift
     for rows in (queries, keys):
         rows[rng.random(rows.shape) < 0.3] = np.nan

@@ -1,4 +1,4 @@
-"""Moments of blocks against the sums over their pairs, all of them within the support."""
+"""Moments of blocks against sums over their pairs, all within the support."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ EACH_POWER = pytest.mark.parametrize("kernel", POWERS)
 
 
 def problem_of(n_features=2, shift=0.0, n_values=3, **widths):
-    """Pairs that are all within a bandwidth, values, and the keys' blocks."""
+    """Pairs that are all within a bandwidth, values, and blocks of the keys."""
     rng = np.random.default_rng(5)
     keys = rng.uniform(-1, 1, size=(150, n_features)) + shift
     queries = rng.uniform(-1, 1, size=(20, n_features)) + shift
@@ -39,12 +39,12 @@ def plain_weights(kernel, pairs, multiple=1.0):
 
 
 def sums_of(moments, numbers, rows):
-    """All of some blocks add to all of some queries."""
+    """Sums of all given blocks for all given queries."""
     return moments.sums([(numbers, np.ones((1, len(numbers)), bool))], [rows])
 
 
 def assert_sums(moments, blocks, weights, values, numbers=None, rows=None):
-    """To rounding, beside the sum of the absolute terms."""
+    """Sums agree up to rounding, relative to the sum of absolute terms."""
     numbers = np.arange(len(blocks)) if numbers is None else numbers
     rows = np.arange(len(weights)) if rows is None else rows
     cols = blocks.rows(numbers)
@@ -58,7 +58,7 @@ def assert_sums(moments, blocks, weights, values, numbers=None, rows=None):
 @pytest.mark.parametrize("n_values", [1, 2, 5])
 @pytest.mark.parametrize("n_features", [1, 2, 3])
 @EACH_POWER
-def test_moments_are_the_plain_sums(kernel, n_features, n_values):
+def test_moments_equal_plain_sums(kernel, n_features, n_values):
     pairs, values, blocks = problem_of(n_features, n_values=n_values)
     moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     assert_sums(moments, blocks, plain_weights(kernel, pairs), values)
@@ -75,8 +75,8 @@ def test_some_blocks_and_some_queries(kernel, numbers):
 
 
 @EACH_POWER
-def test_each_part_takes_what_is_within_for_it(kernel):
-    """From blocks of two sizes."""
+def test_each_part_sums_its_own_blocks(kernel):
+    """Blocks come in two sizes."""
     pairs, values, blocks = problem_of()
     groups, weights = blocks.groups(4), plain_weights(kernel, pairs)
     moments = Moments(pairs, KERNELS[kernel], values, [groups.starts, blocks.starts])
@@ -101,8 +101,8 @@ def test_each_part_takes_what_is_within_for_it(kernel):
 @pytest.mark.parametrize("widths", [None, "query", "key"])
 @pytest.mark.parametrize("apart", [1.0, 1e3, 1e7])
 @EACH_POWER
-def test_parts_that_are_far_apart_cost_no_digits(kernel, apart, widths, rng):
-    """Beside the supports, whatever unit these are measured in."""
+def test_distant_parts_cost_no_digits(kernel, apart, widths, rng):
+    """Digits relative to the supports are kept, in any unit."""
     places, unit = np.array([0.0, 1.0, 1.5, 40.0]) * apart, 1e-4 if widths else 1.0
     keys, queries = (
         np.concatenate([rng.uniform(-1, 1, (size, 2)) + place for place in places])
@@ -164,7 +164,7 @@ def test_blocks_of_any_size(kernel):
 
 @pytest.mark.parametrize("at_once", [1, 40, 150])
 @EACH_POWER
-def test_the_number_of_keys_at_once_does_not_count(kernel, at_once):
+def test_keys_at_once_do_not_change_results(kernel, at_once):
     pairs, values, blocks = problem_of()
     pairs.sizes = Sizes(keys_per_moments=at_once)
     moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
@@ -195,7 +195,7 @@ def test_float32_rows_have_float64_moments(kernel):
 
 
 @pytest.mark.parametrize("kernel", ["boxcar", "constant"])
-def test_where_all_weights_are_one_moments_are_sums_of_values(kernel):
+def test_moments_of_equal_weights_are_sums_of_values(kernel):
     pairs, values, blocks = problem_of()
     moments = Moments(pairs, KERNELS[kernel], values, [blocks.starts])
     sums = sums_of(moments, np.arange(len(blocks)), np.arange(20))

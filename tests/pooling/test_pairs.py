@@ -1,4 +1,4 @@
-"""Tiles of squared distances: both ways to them, and the pairs that do not count."""
+"""Tiles of squared distances: two ways to compute them, and excluded pairs."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def problem(rng):
     )
 
 
-def test_squared_distances_are_the_formula(problem):
+def test_squared_distances_equal_the_formula(problem):
     u2 = scaled_distances(*problem) ** 2
     pairs = pairs_of(*problem)
     assert_allclose(pairs.squared_distances(ROWS, COLS), u2[ROWS, COLS], rtol=1e-13)
@@ -30,14 +30,14 @@ def test_squared_distances_are_the_formula(problem):
 
 
 @pytest.mark.parametrize("factor", [1.0, -0.7])
-def test_the_product_is_too(problem, factor):
+def test_the_product_equals_the_formula(problem, factor):
     u2 = scaled_distances(*problem) ** 2
     out = np.empty((7, 15))
     assert pairs_of(*problem).product(factor).write(out, ROWS, COLS, reach=400.0)
     assert_allclose(out, factor * u2[ROWS, COLS], atol=1e-9)
 
 
-def test_the_product_is_refused_where_it_is_inexact(problem):
+def test_an_inexact_product_is_refused(problem):
     product = pairs_of(*problem).product(1.0)
     out = np.empty((7, 15))
     assert not product.write(out, ROWS, COLS, reach=1e8)
@@ -47,7 +47,7 @@ def test_the_product_is_refused_where_it_is_inexact(problem):
 @pytest.mark.parametrize(
     ("reach", "error"), [(20.0, 1e-3), (200.0, 1e-3), (1e4, 1e-3), (1e7, None)]
 )
-def test_the_product_in_float32_takes_float64_where_it_must(rng, reach, error):
+def test_an_inexact_float32_product_is_computed_in_float64(rng, reach, error):
     queries, keys = rng.normal(size=(2, 20, 2)).astype(np.float32) * np.float32(reach / 8)
     product = pairs_of(queries, keys, np.ones(2)).product(1.0)
     out = np.empty((20, 20), np.float32)
@@ -59,7 +59,7 @@ def test_the_product_in_float32_takes_float64_where_it_must(rng, reach, error):
 
 
 def test_beyond_closest_keeps_the_digits_of_far_distances():
-    """Two keys a hair apart, seen from 1e8 away."""
+    """Two keys close together, seen from 1e8 away."""
     queries, keys = np.array([[1e8]]), np.array([[0.0], [1e-8], [-3.0]])
     pairs = pairs_of(queries, keys, np.ones(1))
     u2 = pairs.squared_distances(np.array([0]))
@@ -68,7 +68,7 @@ def test_beyond_closest_keeps_the_digits_of_far_distances():
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "cosine", lambda a, b: abs(a[0] - b[0])])
-def test_other_metrics(metric, rng):
+def test_other_metrics_equal_scipy(metric, rng):
     queries, keys = rng.normal(size=(12, 4)), rng.normal(size=(25, 4))
     expected = (pairwise_distances(queries, keys, metric=metric) / 0.3) ** 2
     pairs = pairs_of(queries, keys, 0.3, metric)
@@ -78,7 +78,7 @@ def test_other_metrics(metric, rng):
     assert_allclose(given.squared_distances(ROWS, COLS), expected[ROWS, COLS])
 
 
-def test_columns_with_bandwidth_inf_do_not_count(problem):
+def test_columns_with_bandwidth_inf_are_ignored(problem):
     queries, keys, bandwidth = problem
     pairs = pairs_of(queries, keys, np.where([1, 1, 0, 0], bandwidth, np.inf))
     expected = scaled_distances(queries[:, :2], keys[:, :2], bandwidth[:2]) ** 2
@@ -88,7 +88,7 @@ def test_columns_with_bandwidth_inf_do_not_count(problem):
 
 
 @pytest.mark.parametrize("tiny", [0.0, 1e-200])
-def test_columns_with_bandwidth_zero_exclude(tiny, rng):
+def test_columns_with_bandwidth_zero_exclude_pairs(tiny, rng):
     queries, keys = rng.integers(0, 3, (2, 30, 3)).astype(float)
     pairs = pairs_of(queries, keys, np.array([tiny, 1.0, tiny]))
     apart = (queries[:, None, [0, 2]] != keys[None][:, :, [0, 2]]).any(axis=2)
@@ -104,7 +104,7 @@ def test_columns_with_bandwidth_zero_exclude(tiny, rng):
     assert_array_equal(tile, ~apart[ROWS, COLS])
 
 
-def test_a_metric_with_bandwidth_zero_excludes(rng):
+def test_a_metric_with_bandwidth_zero_excludes_pairs(rng):
     queries, keys = rng.integers(0, 4, (2, 30, 1)).astype(float)
     pairs = pairs_of(queries, keys, 0.0, "manhattan")
     assert_array_equal(pairs.mismatched(ROWS, COLS), (queries != keys.T)[ROWS, COLS])

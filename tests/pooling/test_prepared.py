@@ -1,4 +1,4 @@
-"""What is made once: it changes nothing but the time, and nothing is added later."""
+"""Prepared attention: results are the same, and nothing is added later."""
 
 import pickle
 
@@ -26,7 +26,7 @@ def attention_of(rng, kernel="gaussian", bandwidth=0.2, **options):
 
 @pytest.mark.parametrize("algorithm", ["auto", "dense", "blocks"])
 @pytest.mark.parametrize("multiples", [(1.0,), (0.5, 2.0)])
-def test_what_is_prepared_changes_no_bit(kernel, algorithm, multiples, rng):
+def test_preparation_changes_no_bit(kernel, algorithm, multiples, rng):
     attention, values = attention_of(rng, kernel, algorithm=algorithm, empty="nearest")
     prepared = attention.replace(queries=attention.queries[:0]).prepare()
     prepared = prepared.replace(queries=attention.queries)
@@ -69,7 +69,7 @@ def test_predict_adds_nothing(kernel, bandwidth, rng):
     assert_array_equal(again.predict(X[:5]), model.predict(X[:5]))
 
 
-def test_boxes_leave_out_what_is_far_away(rng):
+def test_boxes_exclude_outliers(rng):
     keys = rng.normal(size=(50_000, 2))
     keys[0], keys[1, 1] = 1e9, -1e5
     (lower, upper, share), *others = boxes_within(corners_of(keys))
@@ -82,7 +82,7 @@ def test_boxes_leave_out_what_is_far_away(rng):
         assert not inside[:2].any()
 
 
-def test_rows_that_keys_beyond_a_box_are_near(rng):
+def test_share_of_rows_near_keys_beyond_a_box(rng):
     keys = rng.normal(size=(50_000, 2))
     lower, upper, reach = keys.min(axis=0), keys.max(axis=0), np.array([9.0, 1.0])
     assert share_near_ends(corners_of(keys), 50_000, lower, upper, reach) == 0
@@ -93,7 +93,7 @@ def test_rows_that_keys_beyond_a_box_are_near(rng):
     assert share_near_ends(corners_of(keys), 50_000, lower, upper, 9 * reach) == 1
 
 
-def test_an_outlier_is_near_no_row(rng):
+def test_no_row_is_near_an_outlier(rng):
     keys = rng.normal(size=(50_000, 2))
     keys[0] = 0, 1e9
     corners = corners_of(keys)
@@ -102,7 +102,7 @@ def test_an_outlier_is_near_no_row(rng):
 
 
 @pytest.mark.parametrize("cols", [slice(3, 9), np.array([4, 4, 0])])
-def test_some_weighted_values_are_those_of_all(cols, rng):
+def test_a_subset_of_weighted_values(cols, rng):
     weights, values = rng.uniform(size=20), rng.normal(size=(20, 3))
     some = WeightedValues(weights, values).take(cols)
     of_all = WeightedValues(weights, values)
@@ -112,7 +112,7 @@ def test_some_weighted_values_are_those_of_all(cols, rng):
 
 
 @pytest.mark.parametrize(("kernel", "expected"), [("gaussian", {False}), ("boxcar", {False, True})])
-def test_no_share_is_told_of_moments_that_there_are_not(kernel, expected, rng):
+def test_shares_with_moments_are_for_kernels_with_moments(kernel, expected, rng):
     keys = rng.normal(size=(3000, 2))
     order, blocks = in_blocks(keys, np.ones(2))
     attention = Attention(keys[:0], keys[order], np.ones(3000), KERNELS[kernel], np.ones(2))

@@ -1,4 +1,4 @@
-"""Rows of weights by the plain formula."""
+"""Rows of weights against the plain formula."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ from nwkr.kernels import KERNELS
 
 
 def in_one(sums):
-    """Total and weighted sums, (n_queries, 1 + n_values), on no scale."""
+    """Total and weighted sums, (n_queries, 1 + n_values), without a common scale."""
     return np.column_stack([sums.total, sums.weighted]) * np.exp(sums.log_scale)[:, None]
 
 
 @pytest.mark.parametrize("leave_out", [False, True])
 @pytest.mark.parametrize("widths", [None, "query", "key"])
 @pytest.mark.parametrize("bandwidth", [0.01, 0.2, 3.0])
-def test_rows_come_with_all_keys_that_count(kernel, bandwidth, widths, leave_out, rng):
+def test_rows_have_all_keys_with_weight(kernel, bandwidth, widths, leave_out, rng):
     queries, keys = rng.normal(size=(150, 3)), rng.normal(size=(200, 3))
     keys[40:60] = keys[0]
     queries[:80] = keys[:80]
@@ -39,7 +39,7 @@ def test_rows_come_with_all_keys_that_count(kernel, bandwidth, widths, leave_out
         assert_allclose(made, expected, rtol=1e-12)
 
 
-def test_rows_of_narrow_windows_leave_most_keys_out(rng):
+def test_rows_of_narrow_windows_leave_out_most_keys(rng):
     X = rng.normal(size=(2000, 5))
     for name, bandwidth in [("biweight", 0.3), ("gaussian", 0.01)]:
         pairs = pairs_of(X, X, np.full(5, bandwidth), leave_out=np.arange(2000))
@@ -55,7 +55,7 @@ def test_blocks_of_rows_are_small(rng):
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8, 1e148])
-def test_keys_are_looked_for_as_far_as_squares_go(scale, rng):
+def test_candidate_keys_include_the_nearest_at_any_scale(scale, rng):
     queries, keys = rng.normal(size=(30, 2)) * scale, rng.normal(size=(40, 2)) * scale
     pairs = pairs_of(queries, keys, np.ones(2))
     distances = scaled_distances(queries, keys, 1.0)
@@ -65,7 +65,7 @@ def test_keys_are_looked_for_as_far_as_squares_go(scale, rng):
     assert near[(distances <= 1).any(axis=0)].all()
 
 
-def test_rows_are_the_formula(kernel, rng):
+def test_rows_equal_the_formula(kernel, rng):
     queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
     rows = np.array([7, 0, 3])
     exactly = Rows(pairs_of(queries, keys, np.ones(2)), KERNELS[kernel], rows)
@@ -80,7 +80,7 @@ def test_rows_are_the_formula(kernel, rng):
         assert_allclose(in_one(sums), expected, rtol=1e-11, atol=1e-14)
 
 
-def test_logarithms_bring_far_rows_into_range():
+def test_logarithms_keep_far_rows_in_range():
     queries, keys = np.array([[100.0], [1e5]]), np.linspace(0, 1, 11)[:, None]
     far = Rows(pairs_of(queries, keys, np.ones(1)), KERNELS["gaussian"], np.arange(2))
     weights = far.weights()
@@ -92,7 +92,7 @@ def test_logarithms_bring_far_rows_into_range():
 
 
 @pytest.mark.parametrize("empty", [None, "nearest", "mean"])
-def test_rows_without_weight(empty, rng):
+def test_rows_without_weight_get_stand_ins(empty, rng):
     queries, keys = rng.normal(size=(10, 2)), rng.normal(size=(15, 2))
     narrow = pairs_of(queries, keys, np.full(2, 1e-3), leave_out=np.arange(10))
     rows = np.array([7, 0, 3])
@@ -112,7 +112,7 @@ def test_rows_without_weight(empty, rng):
         assert_array_equal(sums.shift, [-np.inf, -np.inf])
 
 
-def test_nothing_is_left_where_all_is_left_out(kernel):
+def test_all_keys_left_out_give_zeros(kernel):
     pairs = pairs_of(np.zeros((1, 1)), np.zeros((1, 1)), np.ones(1), leave_out=np.array([0]))
     for empty in (None, "nearest", "mean"):
         exactly = Rows(pairs, KERNELS[kernel], np.array([0]), empty)

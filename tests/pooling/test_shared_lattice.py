@@ -1,4 +1,4 @@
-"""A lattice for keys in parts: what the parts hand to its points adds up to the plain sums."""
+"""A lattice for keys in parts: what the parts add to its points gives the plain sums."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def points_of(lattice, keys, weights, values, n_parts):
 
 
 @pytest.mark.parametrize(("n_features", "n_parts"), [(1, 7), (2, 1), (2, 7), (2, 300), (3, 7)])
-def test_parts_add_up_to_the_plain_sums(rng, n_features, n_parts):
+def test_parts_add_up_to_plain_sums(rng, n_features, n_parts):
     tol = 1e-12 if n_features < 3 else 1e-6
     keys, weights, values = problem(rng, n_features)
     lattice = lattice_of(keys, weights, tol=tol).for_parts(300 // n_parts)
@@ -49,7 +49,7 @@ def test_parts_add_up_to_the_plain_sums(rng, n_features, n_parts):
 
 
 @pytest.mark.parametrize("n_features", [1, 2])
-def test_rows_of_a_part_leave_themselves_out(rng, n_features):
+def test_rows_of_a_part_are_left_out(rng, n_features):
     keys, weights, values = problem(rng, n_features)
     lattice, leave_out = lattice_of(keys, weights), np.where(np.arange(60) % 4, np.arange(60), -1)
     points, own = points_of(lattice, keys, weights, values, 5), slice(0, 60)
@@ -64,7 +64,7 @@ def test_rows_of_a_part_leave_themselves_out(rng, n_features):
     assert_allclose(sums.finish(), plain, rtol=0, atol=1e-12)
 
 
-def test_a_column_that_does_not_count(rng):
+def test_a_column_that_is_off(rng):
     keys, weights, values = problem(rng)
     some = lattice_of(keys, weights, bandwidth=np.array([0.5, np.inf]))
     alone = lattice_of(keys[:, :1], weights, bandwidth=np.array([0.5]))
@@ -73,7 +73,7 @@ def test_a_column_that_does_not_count(rng):
     assert_allclose(found.finish(), expected.finish(), rtol=1e-11)
 
 
-def test_what_it_serves(rng):
+def test_refused_problems(rng):
     keys, weights, _ = problem(rng)
     assert lattice_of(keys, weights).serves
     for changes in (
@@ -81,7 +81,7 @@ def test_what_it_serves(rng):
         {"kernel": KERNELS["constant"]},
         {"bandwidth": np.array([0.5, 0.0])},
         {"bandwidth": np.array([np.inf, np.inf])},
-        {"bandwidth": np.array([1e-9, 1e-9])},  # which no memory has points for
+        {"bandwidth": np.array([1e-9, 1e-9])},  # too many points for any memory
     ):
         assert not lattice_of(keys, weights, **changes).serves
     many = problem(rng, 5)[0]

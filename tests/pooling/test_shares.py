@@ -1,4 +1,4 @@
-"""The share of the pairs that blocks of queries visit, beside what they do visit."""
+"""The estimated share of pairs that blocks of queries visit, against the true share."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from nwkr.kernels import KERNELS
 
 
 def shares(kernel, n_queries, n_keys, bandwidth, monkeypatch, n_distinct=None, n_columns=2):
-    """The share that is told, and that which is visited."""
+    """The estimated share, and the true one."""
     rng = np.random.default_rng(4)
     keys, queries = rng.normal(size=(n_keys, n_columns)), rng.normal(size=(n_queries, n_columns))
     if n_distinct:
@@ -39,22 +39,22 @@ def shares(kernel, n_queries, n_keys, bandwidth, monkeypatch, n_distinct=None, n
 @pytest.mark.parametrize("bandwidth", [0.1, 0.4, 3.0])
 @pytest.mark.parametrize("numbers", [(4000, 4000), (300, 8000), (8000, 1500)])
 @pytest.mark.parametrize("kernel", ["gaussian", "tricube"])
-def test_the_share_is_about_what_is_visited(kernel, numbers, bandwidth, monkeypatch):
+def test_the_estimate_is_close(kernel, numbers, bandwidth, monkeypatch):
     told, visited = shares(KERNELS[kernel], *numbers, bandwidth, monkeypatch)
     assert 0.6 * visited < told < 1.7 * visited
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_rows_that_are_repeated_leave_little_to_visit(kernel, monkeypatch):
-    """The nearest keys of a query lie where it is, so that all others are soon negligible."""
+def test_repeated_rows_leave_little_to_visit(kernel, monkeypatch):
+    """The nearest keys are at the query, so all others are soon negligible."""
     told, visited = shares(KERNELS[kernel], 4000, 4000, 0.02, monkeypatch, n_distinct=50)
     assert visited < 0.4
     assert 0.5 * visited < told < 2 * visited
 
 
 @pytest.mark.parametrize("n_queries", [1, 10, 40, 200, 700])
-def test_few_queries_cost_no_estimate(n_queries, monkeypatch, rng):
-    """That of as many queries as keys serves, but for blocks that are larger than its blocks."""
+def test_few_queries_need_no_estimate_of_their_own(n_queries, monkeypatch, rng):
+    """The estimate for all keys as queries serves, unless blocks of few queries are larger."""
     keys, queries = rng.normal(size=(9000, 2)), rng.normal(size=(n_queries, 2))
     order, blocks = in_blocks(keys, np.ones(2))
     weights, kernel = np.ones(9000), KERNELS["epanechnikov"]
@@ -69,4 +69,4 @@ def test_few_queries_cost_no_estimate(n_queries, monkeypatch, rng):
     if n_queries == 1:
         assert share == prepared.share[False]
     if n_queries == 10:
-        assert share > 0.4  # two or more blocks of queries, that lie everywhere
+        assert share > 0.4  # two or more blocks of queries, each spread over all keys

@@ -1,4 +1,4 @@
-"""Slopes of a loss in each bandwidth, against differences of the plain formula."""
+"""Slopes of a loss by each bandwidth, against differences of the plain formula."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def plain_slopes(kernel, problem, loss="squared error", rows=slice(None)):
 
 def one_hot(problem, rng):
     problem["values"] = np.eye(3)[rng.integers(0, 3, 60)]
-    # So wide that no row's class is without weight around it.
+    # so wide that each row has a neighbour of its class
     problem["bandwidth"] = 2 * problem["bandwidth"]
 
 
@@ -75,13 +75,13 @@ def one_hot(problem, rng):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
 @pytest.mark.usefixtures("small_tiles")
-def test_slopes_are_differences(kernel, weighted, loss, problem, rng):
+def test_slopes_equal_differences(kernel, weighted, loss, problem, rng):
     if not weighted:
         problem["weights"] = np.ones(60)
     if loss == "log loss":
         one_hot(problem, rng)
     expected = plain_slopes(kernel, problem, loss)
-    assert np.abs(expected).min() > 1e-3  # or nothing is compared
+    assert np.abs(expected).min() > 1e-3  # the comparison needs nonzero slopes
     assert_allclose(pooled_slopes(kernel, problem, loss), expected, rtol=1e-6)
 
 
@@ -103,15 +103,15 @@ def test_narrow_and_wide(kernel, multiple, problem):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_some_rows(kernel, problem):
+def test_slopes_of_some_rows(kernel, problem):
     rows = np.array([5, 8, 9, 30, 59])
     expected = plain_slopes(kernel, problem, rows=rows)
     assert_allclose(pooled_slopes(kernel, problem, rows=rows), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_rows_that_repeat_others(kernel, problem):
-    """At distance 0 a bandwidth changes nothing, whatever the kernel's slope there."""
+def test_duplicated_rows_have_no_effect_on_slopes(kernel, problem):
+    """At distance 0 a bandwidth changes nothing, whatever the slope of the kernel."""
     problem["X"] = problem["X"][np.arange(60) // 2]
     expected = plain_slopes(kernel, problem)
     assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-6)
@@ -126,7 +126,7 @@ def test_columns_that_are_off_or_exact(kernel, problem):
     got = pooled_slopes(kernel, problem)
     assert got[1] == 0
     assert_allclose(got[[0, 2, 3]], plain_slopes(kernel, others), rtol=1e-6)
-    # Rows of the same kind only: two problems, one beside the other.
+    # Only rows of the same kind see each other: two separate problems.
     problem["bandwidth"][1] = 0.0
     got = pooled_slopes(kernel, problem)
     assert got[1] == 0
@@ -138,13 +138,13 @@ def test_columns_that_are_off_or_exact(kernel, problem):
     assert_allclose(got[[0, 2, 3]], expected, rtol=1e-6)
 
 
-def test_nothing_counts_where_all_columns_are_off(problem):
+def test_slopes_are_0_if_all_columns_are_off(problem):
     problem["bandwidth"] = np.full(3, np.inf)
     assert_array_equal(pooled_slopes("gaussian", problem), np.zeros(3))
 
 
 @pytest.mark.parametrize("kernel", sorted(set(DIFFERENTIABLE) - {"exponential"}))
-def test_rows_that_nothing_reaches_add_nothing(kernel, problem):
+def test_isolated_rows_add_nothing_to_slopes(kernel, problem):
     expected = plain_slopes(kernel, problem)
     for name, value in (("X", [1e7, 0, 0]), ("values", [3.0, -3.0]), ("weights", 1.0)):
         problem[name] = np.concatenate([problem[name], [value]])
@@ -153,8 +153,8 @@ def test_rows_that_nothing_reaches_add_nothing(kernel, problem):
 
 @pytest.mark.parametrize("distance", [10.0, 30.0, 40.0, 100.0, 1000.0])
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_rows_far_from_all_others(kernel, distance):
-    """Their weights are out of range, the ratios of the weights are not."""
+def test_slopes_of_rows_far_from_all_others(kernel, distance):
+    """Their weights are out of range, but ratios of weights are not."""
     near = distance + np.array([0.0, 0.3, 0.7]) / (distance if kernel == "gaussian" else 1)
     problem = {
         "X": np.concatenate([[0.0], near])[:, None],
@@ -164,7 +164,7 @@ def test_rows_far_from_all_others(kernel, distance):
     }
 
     def loss(log_bandwidth):
-        # In excess of the nearest row's distance, or the digits would be lost.
+        # Distances relative to the nearest row keep their digits.
         excess = near - near[0]
         if kernel == "gaussian":
             excess = excess * (near + near[0]) / 2 / np.exp(log_bandwidth)
@@ -174,13 +174,13 @@ def test_rows_far_from_all_others(kernel, distance):
     expected = slope(loss, [0.0])
     assert abs(expected) > 0.1
     got = pooled_slopes(kernel, problem, rows=np.array([0]))
-    # The differences of the loss lose digits as the squares grow.
+    # Differences of the loss lose digits as the squares grow.
     assert_allclose(got, expected, rtol=max(1e-6, 1e-11 * distance**2))
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
 @pytest.mark.usefixtures("small_tiles")
-def test_the_number_of_threads_does_not_count(kernel, problem):
+def test_n_jobs_does_not_change_results(kernel, problem):
     alone = pooled_slopes(kernel, problem, n_jobs=1)
     for n_jobs in (2, 5):
         assert_array_equal(pooled_slopes(kernel, problem, n_jobs=n_jobs), alone)
@@ -188,7 +188,7 @@ def test_the_number_of_threads_does_not_count(kernel, problem):
 
 @pytest.mark.parametrize("scale", [1e-100, 1e100])
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_the_units_of_a_column_do_not_count(kernel, scale, problem):
+def test_units_of_a_column_cancel(kernel, scale, problem):
     expected = pooled_slopes(kernel, problem)
     unit = np.array([scale, 1.0, 1 / scale])
     problem |= {"X": problem["X"] * unit, "bandwidth": problem["bandwidth"] * unit}
@@ -196,7 +196,7 @@ def test_the_units_of_a_column_do_not_count(kernel, scale, problem):
 
 
 @pytest.mark.parametrize("kernel", DIFFERENTIABLE)
-def test_float32(kernel, problem):
+def test_float32_agrees(kernel, problem):
     problem["X"] = problem["X"].astype(np.float32)
     expected = plain_slopes(kernel, problem)
     assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-3)

@@ -21,7 +21,7 @@ from nwkr.kernels import KERNELS
 
 # Several levels of blocks among a few rows.
 SMALL = Sizes(blocks_per_group=3, queries_per_group=15, queries_per_block=5)
-# How far places are apart, and a bandwidth for them.
+# Spreads of places, with a bandwidth for each.
 SPREADS = {"all around": (None, 0.5), "a country": (0.1, 0.05), "a street": (1e-6, 1e-6)}
 
 
@@ -38,7 +38,7 @@ def opposite(places):
 
 
 def problem_of(spread="all around", seed=20):
-    """What to pool, with queries opposite of keys, and at their places."""
+    """The arguments of pooling, with queries at keys and opposite to keys."""
     rng = np.random.default_rng(seed)
     extent, bandwidth = SPREADS[spread]
     queries, keys = places_of(60, extent, rng), places_of(150, extent, rng)
@@ -58,7 +58,7 @@ def problem_of(spread="all around", seed=20):
 
 
 def plain_weights(kernel, u, problem):
-    """By the formula, from the nearest on; where no weight is left, the nearest."""
+    """Weights by the formula, relative to the nearest key; without weight, the nearest."""
     u = u.copy()
     leaving = np.flatnonzero(problem["leave_out"] >= 0)
     u[leaving, problem["leave_out"][leaving]] = np.inf
@@ -81,7 +81,7 @@ def assert_pooled(sums, weights, problem, **tolerances):
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
 @pytest.mark.parametrize("spread", SPREADS)
-def test_sums_are_the_plain_sums(kernel, spread, algorithm):
+def test_sums_equal_plain_sums(kernel, spread, algorithm):
     problem = problem_of(spread) | {"algorithm": algorithm}
     assert algorithm_of(kernel=KERNELS[kernel], **problem) == algorithm
     u = haversine_distances(problem["queries"], problem["keys"]) / problem["bandwidth"]
@@ -89,7 +89,7 @@ def test_sums_are_the_plain_sums(kernel, spread, algorithm):
     together = pool_each(multiples, kernel=KERNELS[kernel], **problem, empty="nearest")
     for multiple, sums in zip(multiples, together):
         weights = plain_weights(kernel, u / multiple, problem)
-        # As far as arcs of other rows tell how much farther a key is than the nearest.
+        # up to the digits in differences of arcs
         atol = 1e-9 if spread != "a street" else 1e-7
         assert_pooled(sums, weights, problem, rtol=0, atol=atol)
 
@@ -108,7 +108,7 @@ def exact_arcs(queries, keys):
 @pytest.mark.parametrize("apart", [1e-12, 1e-8, 1e-4, 1e-2, 1.0])
 @pytest.mark.parametrize("is_opposite", [False, True])
 def test_arcs_keep_their_digits(apart, is_opposite, rng):
-    """By the plain formula to the last digits of scikit-learn's; by chords to 1e-9."""
+    """Exact arcs have scikit-learn's digits; chords have 1e-9."""
     keys = places_of(20, None, rng)
     queries = keys + apart * rng.normal(size=(20, 2))
     queries = opposite(queries) if is_opposite else queries
@@ -127,7 +127,7 @@ def test_arcs_keep_their_digits(apart, is_opposite, rng):
 
 
 @pytest.mark.parametrize("spread", SPREADS)
-def test_bounds_hold(spread, rng):
+def test_bounds_of_arcs_hold(spread, rng):
     problem = problem_of(spread)
     queries, blocks = problem["queries"], problem["blocks"]
     pairs = pairs_of(queries, problem["keys"], problem["bandwidth"], "haversine")
@@ -144,7 +144,7 @@ def test_bounds_hold(spread, rng):
 
 
 @pytest.mark.parametrize("bandwidth", [0.0, 1e-200, np.inf])
-def test_bandwidths_without_a_scale(kernel, bandwidth):
+def test_bandwidths_zero_and_infinity(kernel, bandwidth):
     problem = problem_of() | {"bandwidth": bandwidth, "empty": "nearest"}
     names = ("queries", "keys", "bandwidth", "metric")
     assert type(pairs_of(**{name: problem[name] for name in names})) is MetricPairs
@@ -156,7 +156,7 @@ def test_bandwidths_without_a_scale(kernel, bandwidth):
         assert_pooled(sums, weights, problem, rtol=1e-9)
 
 
-def test_weights_are_shown(kernel):
+def test_attention_equals_the_formula(kernel):
     problem = problem_of()
     del problem["values"]
     found = np.zeros((60, 150))
@@ -170,12 +170,12 @@ def test_weights_are_shown(kernel):
     assert_allclose(found, weights / weights.sum(axis=1, keepdims=True), rtol=0, atol=1e-12)
 
 
-# -- the nearest --------------------------------------------------------------------------
+# -- nearest places -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("ties", [False, True])
-def test_nearest_places(spread, ties, rng):
+def test_nearest_places_equal_sorted_arcs(spread, ties, rng):
     keys, queries = places_of(300, SPREADS[spread][0], rng), places_of(50, SPREADS[spread][0], rng)
     if ties:
         keys = keys[rng.integers(0, 20, 300)]
@@ -242,8 +242,8 @@ def test_places_have_no_lattice(rng):
 
 
 @pytest.mark.parametrize("bandwidth", [0.1, KNearest(9)], ids=str)
-def test_what_is_prepared_changes_no_bit(bandwidth, rng, monkeypatch):
-    """And places are put on the sphere once."""
+def test_preparation_changes_no_bit(bandwidth, rng, monkeypatch):
+    """Places are mapped to the sphere once."""
     X, y, Q = places_of(2000, None, rng), rng.normal(size=2000), places_of(5, None, rng)
     model = NadarayaWatsonRegressor("tricube", bandwidth, metric="haversine").fit(X, y)
     prepared = model._fitted.prepared

@@ -1,4 +1,4 @@
-"""Partial sums merge in any order to what pooling over all keys gives."""
+"""Partial sums, merged in any order, equal pooling over all keys."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ VARIANTS = [
 
 
 def problem_of(variant, rng):
-    """Queries that attend to keys, some of them beyond the support; and values."""
+    """Queries, keys partly beyond the support, and values."""
     keys, queries = rng.normal(size=(N_KEYS, 2)), 3 * rng.normal(size=(N_QUERIES, 2))
     options = {"bandwidth": np.array([0.4, 0.9])}
     if variant.endswith("grid"):
@@ -47,7 +47,7 @@ def problem_of(variant, rng):
         keys = rng.integers(0, 6, keys.shape).astype(float)
         queries, options["leave_out"] = keys, np.arange(N_KEYS)
     elif variant.startswith("far"):
-        # The logarithms of weights have 18 digits before those that tell keys apart.
+        # logarithms of weights have 18 digits before those that differ between keys
         queries = 1e9 * queries
         keys = 1 + 1e-9 * keys
         if variant.endswith("widths"):
@@ -60,7 +60,7 @@ def problem_of(variant, rng):
     elif variant.startswith("bandwidth 0"):
         columns = 1 if variant == "bandwidth 0" else 2
         keys[:, :columns] = rng.integers(0, 4, (N_KEYS, columns)) * 10.0 ** rng.integers(0, 5)
-        keys[::3, :columns] *= 1e5  # which not all parts have
+        keys[::3, :columns] *= 1e5  # some parts have none of these
         queries[:, :columns] = rng.integers(0, 8, (N_QUERIES, columns)) / 2
         options["bandwidth"][:columns] = 0
     elif variant == "bandwidth inf":
@@ -82,7 +82,7 @@ def problem_of(variant, rng):
 
 
 def merged(parts, pick):
-    """One by a tree, of which `pick` chooses the next two."""
+    """Merge by a tree; `pick` chooses the next two parts."""
     parts = list(parts)
     while len(parts) > 1:
         one = parts.pop(pick(len(parts)))
@@ -102,7 +102,7 @@ def assert_alike(sums, expected, tolerance):
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=8)
 @given(data=st.data())
-def test_parts_merge_to_the_whole(variant, data):
+def test_merged_parts_equal_the_whole(variant, data):
     kernel = data.draw(st.sampled_from(sorted(KERNELS)), "kernel")
     empty = data.draw(st.sampled_from(["nearest", "mean", None]), "empty")
     owner = data.draw(st.lists(st.integers(0, 4), min_size=N_KEYS, max_size=N_KEYS), "owner")
@@ -120,7 +120,7 @@ def test_parts_merge_to_the_whole(variant, data):
 
 @pytest.mark.parametrize("empty", ["nearest", "mean", "nan"])
 @pytest.mark.parametrize("leave_out", [False, True])
-def test_they_merge_to_the_formula(kernel, leave_out, empty, rng):
+def test_merged_parts_equal_the_formula(kernel, leave_out, empty, rng):
     keys = rng.integers(0, 5, (20, 2)).astype(float)
     queries = keys if leave_out else rng.integers(-9, 12, (25, 2)).astype(float)
     values, bandwidth = rng.normal(size=(20, 2)), np.array([0.8, 1.1])
@@ -139,10 +139,10 @@ def test_they_merge_to_the_formula(kernel, leave_out, empty, rng):
 
 
 @pytest.mark.parametrize("ways", [("blocks", "blocks"), ("dense", "blocks"), ("auto", "lattice")])
-def test_ways_do_not_matter(kernel, ways, rng):
+def test_parts_pooled_in_different_ways_merge(kernel, ways, rng):
     keys, queries = rng.normal(size=(300, 2)), 3 * rng.normal(size=(60, 2))
     values, leave_out = rng.normal(size=(300, 1)), rng.integers(-1, 300, 60)
-    if "lattice" in ways:  # which is for what is left out where the query is
+    if "lattice" in ways:  # the lattice leaves out keys at the place of the query only
         leave_out[:] = -1
     for empty in ("nearest", "mean", None):
         alike = {"kernel": KERNELS[kernel], "bandwidth": np.full(2, 0.3), "empty": empty}
@@ -161,8 +161,8 @@ def test_ways_do_not_matter(kernel, ways, rng):
         )
 
 
-def test_far_queries_see_the_same_keys_in_parts(rng):
-    """Bits that the logarithm of a weight has no room for decide which part counts."""
+def test_far_queries_choose_the_same_keys_in_parts(rng):
+    """The bits that decide between parts are below those of the logarithm of a weight."""
     keys, queries = 1 + 1e-12 * rng.normal(size=(9, 2)), np.array([[1e12, -3e11], [-1e12, 7e5]])
     y, bandwidth = rng.normal(size=9), np.array([1.0, 0.7])
     whole = Attention(queries, keys, np.ones(9), KERNELS["gaussian"], bandwidth)
@@ -192,7 +192,7 @@ def test_the_nearest_keys_of_all_parts_stand_in():
     assert_array_equal(found.take(np.array([2, 0])).reached, [True, False])
 
 
-def test_nothing_finishes_as_nan_and_changes_nothing():
+def test_empty_sums_finish_as_nan_and_change_nothing():
     def of(log_scale, total, weighted, **rank):
         return PooledSums(np.array([log_scale]), np.array([total]), np.array([[weighted]]), **rank)
 

@@ -1,4 +1,4 @@
-"""How many threads, and that BLAS gets its own back."""
+"""The number of threads, and restored BLAS settings."""
 
 import signal
 import threading
@@ -21,13 +21,13 @@ def blas_threads():
 
 
 def threads_used(n_jobs, n_items=8):
-    """The number of threads that work at once."""
+    """The number of threads that work at the same time."""
     used, blas, wait = set(), set(), threading.Barrier(2)
 
     def task(_):
         used.add(threading.get_ident())
         blas.update(blas_threads())
-        try:  # long enough for a second thread to come, if there is one
+        try:  # long enough for a second thread to arrive
             wait.wait(timeout=0.05)
         except threading.BrokenBarrierError:
             wait.reset()
@@ -49,12 +49,12 @@ def test_every_item_is_done_once():
 
 
 @pytest.mark.parametrize(("n_jobs", "expected"), [(1, 1), (2, 2)])
-def test_as_many_threads_as_are_asked_for(n_jobs, expected):
+def test_n_jobs_is_the_number_of_threads(n_jobs, expected):
     assert threads_used(n_jobs) == expected
 
 
 @pytest.mark.parametrize("allowed", [1, 2])
-def test_none_takes_what_blas_is_allowed(allowed):
+def test_n_jobs_none_is_the_number_of_blas_threads(allowed):
     with threadpool_limits(allowed, user_api="blas"):
         if set(blas_threads()) != {allowed}:
             pytest.skip("BLAS has fewer threads on this machine")
@@ -62,7 +62,7 @@ def test_none_takes_what_blas_is_allowed(allowed):
         assert set(blas_threads()) == {allowed}
 
 
-def test_blas_gets_its_threads_back_after_callers_that_overlap():
+def test_blas_threads_are_restored_after_overlapping_calls():
     before = blas_threads()
     inside, leave = threading.Barrier(2), threading.Event()
 
@@ -85,7 +85,7 @@ def test_blas_gets_its_threads_back_after_callers_that_overlap():
 
 
 class Library:
-    """A BLAS library that has one number of threads, or one for each thread."""
+    """A BLAS library with one number of threads, or one per thread."""
 
     def __init__(self, number, *, shared):
         self.number, self.shared, self.of_thread = number, shared, threading.local()
@@ -101,7 +101,7 @@ class Library:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_number_of_threads_may_be_each_threads_own(shared, monkeypatch):
+def test_blas_threads_per_thread_or_process(shared, monkeypatch):
     library = Library(3, shared=shared)
     monkeypatch.setattr(_threads, "_libraries", lambda: [library])
     seen, together = [], threading.Barrier(3)
@@ -124,7 +124,7 @@ def test_a_number_of_threads_may_be_each_threads_own(shared, monkeypatch):
     assert library.get() == 3
 
 
-def test_whoever_sets_the_number_meanwhile_knows_better(monkeypatch):
+def test_a_number_of_threads_set_meanwhile_is_kept(monkeypatch):
     library = Library(3, shared=True)
     monkeypatch.setattr(_threads, "_libraries", lambda: [library])
     with one_blas_thread():
@@ -138,14 +138,14 @@ def test_whoever_sets_the_number_meanwhile_knows_better(monkeypatch):
     assert library.get() == 4
 
 
-def test_without_a_library_processors_are_counted(monkeypatch):
+def test_without_blas_processors_are_counted(monkeypatch):
     monkeypatch.setattr(_threads, "_libraries", list)
     with one_blas_thread() as allowed:
         assert allowed == cpu_count()
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
-def test_interrupts_at_any_moment(monkeypatch, rng):
+def test_interrupts_at_any_moment_restore_blas(monkeypatch, rng):
     library, armed = Library(3, shared=True), []
     monkeypatch.setattr(_threads, "_libraries", lambda: [library])
 
@@ -172,7 +172,7 @@ def test_interrupts_at_any_moment(monkeypatch, rng):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_error_comes_through(n_jobs):
+def test_an_error_is_raised(n_jobs):
     before = blas_threads()
     with pytest.raises(ZeroDivisionError):
         each(lambda i: 1 / i, [1, 2, 0, 3], n_jobs)
@@ -180,7 +180,7 @@ def test_an_error_comes_through(n_jobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_nothing_is_begun_after_an_error(n_jobs):
+def test_no_item_is_started_after_an_error(n_jobs):
     begun = []
 
     def task(i):
@@ -195,12 +195,12 @@ def test_nothing_is_begun_after_an_error(n_jobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_memory_of_threads_is_used_again_if_it_is_small(n_jobs):
+def test_small_memory_of_threads_is_reused(n_jobs):
     def rooms_for(name, size):
         together, rooms = threading.Barrier(n_jobs), []
 
         def take(_):
-            together.wait(10)  # else one thread might do all of it
+            together.wait(10)  # otherwise one thread might do everything
             rooms.append(scratch(name, size, np.dtype(float)))
 
         each(take, range(6), n_jobs)
@@ -213,7 +213,7 @@ def test_memory_of_threads_is_used_again_if_it_is_small(n_jobs):
     assert not any("large" in rooms for rooms in _threads._left_over)
 
 
-def test_memory_of_a_thread_is_its_own():
+def test_each_thread_has_its_own_memory():
     barrier, rooms = threading.Barrier(2), []
 
     def fill(number):

@@ -13,7 +13,7 @@ from nwkr.kernels import KERNELS
 BANDWIDTH = np.array([0.4, 0.7, 2.0])
 ROWS = slice(3, 19)
 SMALL = Sizes(queries_per_tile=16, bytes_per_tile=8 * 16 * 24)
-# How the squared distances of a tile may differ from the formula's, by type.
+# Allowed errors of squared distances in a tile, by type.
 ERROR = {np.float64: 1e-11, np.float32: 1e-3}
 
 
@@ -27,12 +27,12 @@ def tiles_of(kernel, queries, keys, bandwidth=BANDWIDTH, dtype=None, **kwargs):
 
 
 def scanned(tiles, rows=ROWS):
-    """Copies of what a scan gives: each tile is only good until the next one."""
+    """Copies of the tiles of a scan, because each tile is valid until the next only."""
     return [(cols, tile.copy(), most) for cols, tile, most in tiles.scan(rows)]
 
 
 def assert_squares(kernel, tile, u2, error):
-    """A tile holds squared distances, finished logarithms in proportion, or the rest to 1."""
+    """A tile holds squared distances, proportional logarithms, or 1 minus the square."""
     if kernel in ("epanechnikov", "biweight", "triweight"):
         tile = 1 - tile
     if kernel == "boxcar" and set(np.unique(tile)) <= {0, 1}:  # the weights
@@ -46,14 +46,14 @@ def assert_squares(kernel, tile, u2, error):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_tiles_are_the_formula(kernel, dtype, data):
+def test_tiles_equal_the_formula(kernel, dtype, data):
     queries, keys = (X.astype(dtype) for X in data)
     u2 = scaled_distances(queries, keys, BANDWIDTH)[ROWS] ** 2
     for cols, tile, _ in scanned(tiles_of(kernel, queries, keys)):
         assert_squares(kernel, tile, u2[:, cols], ERROR[dtype])
 
 
-def test_tiles_are_all_pairs_once(kernel, data):
+def test_tiles_have_all_pairs_once(kernel, data):
     seen = np.zeros(70, int)
     for cols, tile, _ in scanned(tiles_of(kernel, *data)):
         assert tile.shape == (16, cols.stop - cols.start)
@@ -73,13 +73,13 @@ def test_widths_by_query_and_by_key(kernel, widths, data, rng):
     tiles = tiles_of(kernel, queries, keys, **kwargs)
     for cols, tile, most in scanned(tiles):
         assert_squares(kernel, tile, u2[:, cols], 1e-10)
-        # Of the widths it knows the least only.
+        # A tile knows only the smallest width.
         by_product = KERNELS[kernel].smooth or (kernel == "boxcar" and widths != "query_widths")
         assert u2[:, cols].mean() < most < 100 * u2.max() or not by_product
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_weights_are_the_profile(kernel, dtype, data):
+def test_weights_equal_the_profile(kernel, dtype, data):
     queries, keys = (X.astype(dtype) for X in data)
     u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
     tiles = tiles_of(kernel, queries, keys)
@@ -92,15 +92,15 @@ def test_weights_are_the_profile(kernel, dtype, data):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("distance", [5.0, 30.0, 1e3, 1e6])
-def test_weights_are_clipped_where_they_would_underflow(dtype, distance, data):
-    """Numbers below the least normal one are slow, and do not occur among many."""
+def test_underflowing_weights_are_clipped(dtype, distance, data):
+    """Subnormal numbers are slow, so they do not occur in large tiles."""
     queries, keys = (X.astype(dtype) for X in data)
     queries += dtype(distance)
     u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
     tiles = tiles_of("gaussian", queries, keys)
     for cols, tile, most in tiles.scan(ROWS):
         weights, expected = tiles.weights(tile, most), PROFILES["gaussian"](u[:, cols])
-        # What is clipped is still nothing.
+        # A clipped weight is still negligible.
         least = 1e-36 if weights.dtype == np.float32 else 1e-300
         assert_allclose(
             np.maximum(weights, least),
@@ -111,7 +111,7 @@ def test_weights_are_clipped_where_they_would_underflow(dtype, distance, data):
 
 
 @pytest.mark.parametrize("distance", [20.0, 100.0, 1e6])
-def test_few_far_queries_spoil_no_others(distance, data):
+def test_few_far_queries_do_not_change_others(distance, data):
     queries, keys = data
     queries[10] += distance
     u = scaled_distances(queries, keys, BANDWIDTH)[ROWS]
@@ -121,12 +121,12 @@ def test_few_far_queries_spoil_no_others(distance, data):
         assert_allclose(weights, PROFILES["gaussian"](u[:, cols]), rtol=1e-8, atol=1e-290)
 
 
-def test_what_is_too_inexact_is_by_differences(kernel, data):
-    """A few bandwidths apart, a million from their centre."""
+def test_inexact_tiles_use_differences(kernel, data):
+    """Rows a few bandwidths apart, a million from their centre."""
     queries, keys = data
     far = np.array([1e6, 0.0, 0.0])
     u2 = scaled_distances(queries + far, keys + far, BANDWIDTH)[ROWS] ** 2
-    # The centre is among the other half of the keys.
+    # The centre is near the other half of the keys.
     keys = np.concatenate([keys - far, keys - far, keys + far])
     for cols, tile, _ in scanned(tiles_of(kernel, queries + far, keys)):
         late = np.arange(cols.start, cols.stop) >= 140
@@ -136,7 +136,7 @@ def test_what_is_too_inexact_is_by_differences(kernel, data):
 
 
 def test_one_pair_far_from_all_others(kernel, data):
-    """A tile is as inexact as its farthest rows, not as its mean."""
+    """The error of a tile is that of its farthest rows, not of its mean."""
     queries, keys = data
     queries[10] += 1e5
     keys[20] += 1e5
@@ -146,8 +146,8 @@ def test_one_pair_far_from_all_others(kernel, data):
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e4, 0.1])
-def test_what_is_at_the_edge_of_a_jump_counts(shift):
-    """On a grid most tiles have pairs exactly there, which a product cannot tell."""
+def test_pairs_on_the_edge_of_a_boxcar_are_exact(shift):
+    """On a grid, most tiles have pairs on the edge, which a product cannot decide."""
     grid = np.stack(np.meshgrid(*[np.arange(9.0)] * 2), axis=-1).reshape(-1, 2) + shift
     for bandwidth in (1.0, 2.0, 5.0):
         u2 = scaled_distances(grid, grid, bandwidth) ** 2
@@ -160,7 +160,7 @@ def test_what_is_at_the_edge_of_a_jump_counts(shift):
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "precomputed"])
-def test_other_metrics(metric, kernel, data):
+def test_other_metrics_equal_the_profile(metric, kernel, data):
     queries, keys = data
     distances = np.abs(queries[:, None] - keys).sum(axis=2)
     given = distances if metric == "precomputed" else queries
@@ -174,7 +174,7 @@ def test_other_metrics(metric, kernel, data):
 @pytest.mark.parametrize(
     "name", sorted(name for name in KERNELS if KERNELS[name].derivative is not None)
 )
-def test_derivatives_are_those_of_the_profile(name, data):
+def test_derivatives_equal_those_of_the_profile(name, data):
     u2 = scaled_distances(*data, BANDWIDTH)[ROWS] ** 2
     tiles = tiles_of(name, *data, dtype=np.float64)
     for cols, tile, most in tiles.scan(ROWS):

@@ -1,4 +1,4 @@
-"""Values that are sparse give the sums of the same values as an array."""
+"""Sparse values give the same sums as arrays."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def attention_of(rng, kernel, algorithm, bandwidth=0.4, **options):
 @pytest.mark.parametrize("algorithm", ["dense", "blocks", "lattice", "auto"])
 @pytest.mark.parametrize("bandwidth", [0.01, 0.4, 4.0])
 @pytest.mark.parametrize("empty", ["nearest", "mean", None])
-def test_pooling(kernel, algorithm, bandwidth, empty, one_hot, rng):
+def test_sums_of_sparse_values_equal_dense(kernel, algorithm, bandwidth, empty, one_hot, rng):
     attention = attention_of(rng, kernel, algorithm, bandwidth, empty=empty)
     multiples = 1.0, 2.0, 2.1
     expected = attention.pool_each(one_hot, multiples)
@@ -39,7 +39,7 @@ def test_pooling(kernel, algorithm, bandwidth, empty, one_hot, rng):
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_slopes_and_gradients(algorithm, one_hot, rng):
+def test_slopes_and_gradients_of_sparse_values_equal_dense(algorithm, one_hot, rng):
     attention = attention_of(rng, "gaussian", algorithm)
     factors, values = rng.standard_normal((150, 71)), sparse.csr_array(one_hot)
     shift = np.zeros(150)
@@ -50,7 +50,7 @@ def test_slopes_and_gradients(algorithm, one_hot, rng):
 
 @pytest.mark.parametrize("asked_before", [False, True])
 @pytest.mark.parametrize("cols", [slice(3, 9), np.array([7, 2, 2])], ids=["slice", "numbers"])
-def test_some_keys(cols, asked_before, one_hot, rng):
+def test_a_subset_of_keys(cols, asked_before, one_hot, rng):
     weights = rng.uniform(size=400)
     values = WeightedValues(weights, sparse.csr_array(one_hot))
     expected = np.vstack([weights, weights * one_hot.T])
@@ -62,8 +62,8 @@ def test_some_keys(cols, asked_before, one_hot, rng):
     assert_allclose(as_dense(values.take(cols)), expected[:, cols])
 
 
-def test_on_demand(rng):
-    """Values are made for the keys that are near, and for no others."""
+def test_values_on_demand(rng):
+    """Values are made only for keys that are near."""
     keys, asked = np.sort(rng.uniform(0, 100, size=(4000, 1)), axis=0), []
 
     def make(cols):

@@ -1,4 +1,4 @@
-"""Visits: how many keys each width needs, told the totals so far."""
+"""Visits: the number of keys that each width needs, given the totals so far."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ MULTIPLES = (4.0, 1.0)  # the widest first
 
 @pytest.fixture
 def needed():
-    """What a single query needs of 200 keys on a line."""
+    """A function of totals, for a single query and 200 keys on a line."""
     keys = np.linspace(0, 60, 200)[:, None]
     order, blocks = in_blocks(keys, np.ones(1), 5)
     pairs = pairs_of(np.zeros((1, 1)), keys[order], np.ones(1))
@@ -24,16 +24,16 @@ def needed():
     return visit.needed
 
 
-def test_the_larger_the_totals_the_fewer_keys_are_needed(needed):
+def test_larger_totals_need_fewer_keys(needed):
     few, many = needed(np.ones((2, 1))), needed(np.full((2, 1), 1e-9))
     assert (few < many).all()
     assert (needed(np.zeros((2, 1))) >= many).all()
 
 
-def test_a_wider_window_needs_no_fewer_keys(needed):
-    """Weights of the wide one are squared for the narrow one, so there have to be as many."""
+def test_a_wider_window_needs_as_many_keys(needed):
+    """Weights of the narrow window are powers of the wide one's, which needs the same keys."""
     wide, narrow = needed(np.array([[1.0], [1.0]]))
     assert narrow < wide
-    # None of the keys so far has weight in the narrow window.
+    # So far, no key has weight in the narrow window.
     wide, narrow = needed(np.array([[1.0], [0.0]]))
     assert narrow <= wide

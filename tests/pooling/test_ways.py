@@ -1,4 +1,4 @@
-"""The ways of pooling: what they refuse, and which is taken."""
+"""The ways of pooling: refusals and the choice."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ COMPACT = sorted(name for name, kernel in KERNELS.items() if np.isfinite(kernel.
 
 
 def problem_of(n_rows, n_features=2, bandwidth=None, *, kernel="gaussian", **options):
-    """Normal rows that are asked about themselves, by default with Scott's bandwidth."""
+    """Normal rows as keys and queries, with Scott's bandwidth by default."""
     rng = np.random.default_rng(6)
     keys = rng.normal(size=(n_rows, n_features))
     if bandwidth is None:
@@ -53,7 +53,7 @@ def test_without_blocks_the_way_is_dense(algorithm, kernel):
     assert way(algorithm, pairs, kernel, values, None) == "dense"
 
 
-def test_there_are_no_neighbourhoods_without_distances(kernel):
+def test_blocks_require_euclidean_distances(kernel):
     pairs, kernel, values, blocks = problem_of(60, bandwidth=np.inf, kernel=kernel)
     assert as_problem(pairs, kernel, values, blocks).around is None
     apart = pairs_of(pairs.queries, pairs.keys, 1.0, "manhattan")
@@ -64,12 +64,12 @@ def test_there_are_no_neighbourhoods_without_distances(kernel):
 
 @pytest.mark.parametrize("algorithm", WAYS)
 @pytest.mark.parametrize("n_rows", [10, 1000])
-def test_a_way_that_is_asked_for_is_taken(algorithm, n_rows):
+def test_a_requested_way_is_taken(algorithm, n_rows):
     assert way(algorithm, *problem_of(n_rows)) == algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["dense", "blocks"])
-def test_these_serve_every_kernel(algorithm, kernel):
+def test_dense_and_blocks_serve_every_kernel(algorithm, kernel):
     assert way(algorithm, *problem_of(300, kernel=kernel)) == algorithm
 
 
@@ -84,11 +84,11 @@ NO_LATTICE = {
 
 
 @pytest.mark.parametrize("options", NO_LATTICE.values(), ids=NO_LATTICE)
-def test_where_there_is_no_lattice_another_way_is_taken(options):
+def test_without_a_lattice_another_way_is_taken(options):
     assert way("lattice", *problem_of(300, **options)) in ("dense", "blocks")
 
 
-def test_a_lattice_that_does_not_fit_is_not_taken():
+def test_a_lattice_larger_than_memory_is_not_taken():
     problem = problem_of(20_000, 2, bandwidth=0.01)
     assert way("lattice", *problem) == "lattice"
     with config_context(working_memory=1):
@@ -115,20 +115,20 @@ def test_large_gaussian_problems_have_a_lattice(n_features):
 
 @pytest.mark.parametrize("n_rows", [300, 20_000])
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential", "triangular", "tricube"])
-def test_where_all_pairs_matter_the_way_is_dense(kernel, n_rows):
+def test_dense_is_taken_if_all_pairs_matter(kernel, n_rows):
     assert way("auto", *problem_of(n_rows, 10, bandwidth=20.0, kernel=kernel)) == "dense"
 
 
 def test_a_tolerance_makes_the_lattice_cheaper():
-    """So there are sizes for which only then it is the fastest."""
+    """For some sizes, the lattice is the fastest way only with a tolerance."""
     problem = problem_of(100_000, 3)
     assert way("auto", *problem, tol=1e-2) == "lattice"
     assert way("auto", *problem_of(1000, 3), tol=1e-2) == "dense"
 
 
 @pytest.mark.parametrize("algorithm", ["auto", *WAYS])
-def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
-    """What `algorithm_of` names is what `pool` takes."""
+def test_algorithm_of_names_the_way_of_pool(algorithm, monkeypatch):
+    """`algorithm_of` does not pool."""
     pairs, kernel, values, blocks = problem_of(400)
     taken = []
     for each_way in WAYS_IN_USE:
@@ -147,12 +147,12 @@ def test_pooling_says_which_way_it_takes(algorithm, monkeypatch):
     assert taken == []
     pool(**arguments)
     assert named == ("dense" if algorithm == "auto" else algorithm)
-    assert taken[0] == named  # and by blocks, what a lattice does not certify
+    assert taken[0] == named  # blocks pool what a lattice does not certify
     assert set(taken) <= {named, "blocks"}
 
 
 class Constant(Way):
-    """A fourth way, of the constant kernel alone: all queries have the same sums."""
+    """A fourth way, for the constant kernel only: all queries have the same sums."""
 
     name = "constant"
 
@@ -167,8 +167,8 @@ class Constant(Way):
         return [PooledSums(np.zeros(len(sums)), sums[:, 0], sums[:, 1:])] * len(multiples)
 
 
-def test_a_way_more_takes_one_object(kernel):
-    problem = as_problem(*problem_of(700, kernel=kernel))  # so many that it is worth a choice
+def test_a_further_way_is_one_object(kernel):
+    problem = as_problem(*problem_of(700, kernel=kernel))  # enough rows for a choice
     expected = pool_by_ways("dense", problem)[0].finish()
     ways = (*WAYS_IN_USE, Constant())
     taken = choose("auto", problem, ways=ways)[0].name
@@ -196,7 +196,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_ways_refuse_what_they_cannot_serve(case):
+def test_ways_refuse_problems_they_do_not_serve(case):
     changes, serving = REFUSED[case]
     terms = {"metric": "euclidean", "kernel": KERNELS["gaussian"], "bandwidth": np.ones(2)}
     terms = Terms(**terms | changes)
@@ -210,7 +210,7 @@ def test_ways_refuse_what_they_cannot_serve(case):
 
 
 def pooling_of(n_rows, kernel="gaussian", n_features=2):
-    """What :func:`pool_each` is called with, but for the bandwidth."""
+    """The arguments of :func:`pool_each`, without the bandwidth."""
     pairs, kernel, values, blocks = problem_of(n_rows, n_features, kernel=kernel)
     return pairs.bandwidth, {
         "queries": pairs.queries, "keys": pairs.keys, "values": values[1:].T, "kernel": kernel,
@@ -219,8 +219,8 @@ def pooling_of(n_rows, kernel="gaussian", n_features=2):
 
 
 @pytest.mark.parametrize("algorithm", ["auto", *WAYS])
-def test_several_multiples_are_each_alone(algorithm, kernel):
-    """Whatever the ways they go, and in their order."""
+def test_several_multiples_equal_each_alone(algorithm, kernel):
+    """The multiples may go different ways, and results keep their order."""
     bandwidth, arguments = pooling_of(200, kernel)
     multiples = [3.0, 0.5, 1e-3, 1.1, 50.0]
     together = pool_each(multiples, bandwidth=bandwidth, **arguments, algorithm=algorithm)
@@ -229,8 +229,8 @@ def test_several_multiples_are_each_alone(algorithm, kernel):
         assert_allclose(sums.finish(), alone.finish(), rtol=0, atol=1e-10)
 
 
-def test_a_ladder_goes_by_lattice_where_there_is_one_and_another_way_where_not(monkeypatch):
-    """Where a bandwidth is narrow the lattice does not fit, where it is wide it does."""
+def test_a_ladder_uses_lattices_where_they_fit(monkeypatch):
+    """For narrow bandwidths the lattice exceeds memory; for wide ones it fits."""
     bandwidth, arguments = pooling_of(300)
     multiples, built = [1.0, 1e-4, 3.0, 2e-4], []
     pool_over_lattice = Lattice.pool
@@ -248,7 +248,7 @@ def test_a_ladder_goes_by_lattice_where_there_is_one_and_another_way_where_not(m
         assert_allclose(sums.finish(), alone.finish(), rtol=0, atol=1e-10)
 
 
-# -- sums of some queries -----------------------------------------------------------------
+# -- merging sums of some queries ---------------------------------------------------------
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def two_sums(rng):
 
 
 @pytest.mark.parametrize("rows", [[0], [4, 1], [], [2, 2, 0, 3]])
-def test_sums_of_some_queries(rows, two_sums):
+def test_sums_of_a_subset_of_queries(rows, two_sums):
     sums, _ = two_sums
     some = sums.take(np.array(rows, int))
     for name in ("shift", "total", "weighted"):
@@ -271,7 +271,7 @@ def test_sums_of_some_queries(rows, two_sums):
 
 
 @pytest.mark.parametrize("these", [[True] * 5, [False] * 5, [True, False, False, True, True]])
-def test_sums_of_either(these, two_sums):
+def test_sums_from_either_of_two(these, two_sums):
     ours, theirs = two_sums
     either = ours.where(np.array(these), theirs)
     for name in ("shift", "total", "weighted"):
@@ -280,7 +280,7 @@ def test_sums_of_either(these, two_sums):
             assert_array_equal(getattr(either, name)[row], getattr(side, name)[row])
 
 
-# -- what decides ----------------------------------------------------------------------
+# -- costs -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exponential", ["numpy, AVX-512", "compiled", "numpy"])
@@ -290,7 +290,7 @@ def test_costs_are_known_for_every_exponential(exponential, kernel):
     assert costs.for_pair(KERNELS["gaussian"], 8) < costs.for_pair(KERNELS["gaussian"])
 
 
-def test_a_slow_exponential_makes_the_lattice_worth_more(monkeypatch):
+def test_a_slow_exponential_favours_the_lattice(monkeypatch):
     problem, taken = problem_of(20_000, 3), []
     for costs in (_costs._COSTS["numpy, AVX-512"], _costs._COSTS["numpy"]):
         for module in (_lattice, _ways):
@@ -300,8 +300,8 @@ def test_a_slow_exponential_makes_the_lattice_worth_more(monkeypatch):
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov"])
-def test_the_number_of_queries_counts(kernel):
-    """Few keys are enough for a choice, if queries are many."""
+def test_the_number_of_queries_matters(kernel):
+    """With many queries, a few keys are enough for a choice of way."""
     pairs, *rest = problem_of(1500, 1, 0.01, kernel=kernel)
     many = pairs_of(np.tile(pairs.queries, (50, 1)), pairs.keys, pairs.bandwidth)
     assert way("auto", many, *rest) != "dense"
@@ -309,13 +309,13 @@ def test_the_number_of_queries_counts(kernel):
     assert way("auto", one, *rest) == "dense"
 
 
-def test_one_query_among_many_keys_goes_by_blocks(kernel):
+def test_one_query_among_many_keys_uses_blocks(kernel):
     pairs, *rest = problem_of(200_000, 1, 1e-3, kernel=kernel)
     one = pairs_of(pairs.queries[:1], pairs.keys, pairs.bandwidth)
     assert way("auto", one, *rest) == ("blocks" if kernel != "constant" else "dense")
 
 
-def test_the_best_lattice_is_certain_of_most_normal_rows():
+def test_the_lattice_certifies_most_normal_rows():
     problem = as_problem(*problem_of(16_000, 3, 0.8))
     lattice, _ = _ways.LatticeWay._lattice(problem, 1.0)
     _, certified = lattice.pool()
