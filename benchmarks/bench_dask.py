@@ -1,12 +1,12 @@
-"""Rows in chunks: time, tasks and memory of a prediction from more rows than memory holds.
+"""Predictions from more rows than memory holds, in chunks: time, tasks and memory.
 
     pip install -e ".[dask]"
     python benchmarks/bench_dask.py                       # a few minutes on two cores
     python benchmarks/bench_dask.py --rows 1e7 --features 1
 
 Chunks are generated when needed, by threads of this process, so its peak memory includes
-everything. The squared error of the queries against the regression function is summed chunk by
-chunk: it is the error of the estimate, which falls with the number of rows.
+everything. The error is that of predictions against the true regression function; it falls with
+the number of rows.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def truth(X):
 
 
 def chunk_of(rows, n_features, first, block_info=None):
-    """Features, and the target in the last column: the same each time for a chunk."""
+    """Features, with the target as the last column; each chunk is the same at every call."""
     number = block_info[None]["chunk-location"][0]
     rng = np.random.default_rng([first, number])
     X = rng.normal(size=(rows, n_features))

@@ -41,10 +41,10 @@ except ImportError:
 
 N_THREADS = 2
 ONE_ROW = (1_000, 3), (10_000, 3), (100_000, 3), (1_000_000, 2)  # rows and columns
-QUERIES_PER_TILE, BYTES_PER_TILE = 512, 2**20  # as nwkr has them
+QUERIES_PER_TILE, BYTES_PER_TILE = 512, 2**20  # as in nwkr
 SIMD = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-# NumPy's float64 exponential is vectorised only with AVX-512. BLAS and PyTorch have it
-# switched off with NumPy, and numba too, so that all run as on one processor.
+# NumPy's float64 exponential is vectorised only with AVX-512. To simulate a processor without it,
+# it is switched off in BLAS, PyTorch and numba too.
 WITHOUT_AVX512 = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -58,7 +58,7 @@ WITHOUT_AVX512 = {
 
 
 def make_data(n, n_features, dtype="float64"):
-    """Training rows, their targets, and queries."""
+    """Training rows, targets and queries."""
     rng = np.random.default_rng(0)
     X, queries = rng.standard_normal((2, n, n_features))
     y = np.sin(X.sum(axis=1)) + 0.1 * rng.standard_normal(n)
@@ -75,15 +75,15 @@ def fit_predict(model, X, y, queries):
 
 
 def bare_loop(X, y, queries, bandwidth):
-    """Product, exp2, product over the same tiles; all else is prepared beforehand."""
+    """Product, exp2 and product over tiles as in nwkr; everything else is prepared beforehand."""
     dtype, height = X.dtype, QUERIES_PER_TILE
     width = BYTES_PER_TILE // (height * dtype.itemsize)
     q, k = queries / bandwidth, X / bandwidth
-    # Log-weights need only come near 0 for each query's nearest key: a few keys tell.
+    # A few keys suffice to bring the largest log weight of each query near 0.
     shift = cdist(q, k[:1024], "sqeuclidean").min(axis=1)
     left = np.column_stack([q, (q * q).sum(axis=1) - shift, np.ones(len(q))]).astype(dtype)
     right = np.vstack([-2 * k.T, np.ones(len(k)), (k * k).sum(axis=1)])
-    # In float32 exp is the faster one wherever results underflow, as here with small d.
+    # In float32, exp is faster than exp2 where results underflow, as here with few columns.
     exp, scale = (np.exp2, log2(e)) if dtype == np.float64 else (np.exp, 1)
     right = (right * (-scale / 2)).astype(dtype)
     values = np.column_stack([np.ones(len(k)), y]).astype(dtype)
@@ -111,11 +111,11 @@ def bare_loop(X, y, queries, bandwidth):
 
 
 def torch_attention(X, y, queries, bandwidth):
-    """Attention with scores q.k - |k|^2 / 2: the log-weights, but for a constant per query."""
+    """Attention with scores q.k - |k|^2 / 2: the log weights up to a constant per query."""
     q, k = queries / bandwidth, X / bandwidth
     q = np.column_stack([q, np.ones(len(q))])
     k = np.column_stack([k, -(k * k).sum(axis=1) / 2])
-    # With fewer columns of values, PyTorch would take its slow way, over the whole matrix.
+    # With fewer columns of values, PyTorch would build the whole matrix, which is slow.
     v = np.column_stack([y, np.zeros((len(k), k.shape[1] - 1))])
     q, k, v = (torch.from_numpy(side.astype(X.dtype))[None, None] for side in (q, k, v))
 
@@ -128,7 +128,7 @@ def torch_attention(X, y, queries, bandwidth):
 
 
 def gaussian_contestants(n, d, dtype):
-    """All that compute the same, checked to do so."""
+    """Functions that compute the same result, which is checked."""
     X, y, queries = make_data(n, d, dtype)
     bandwidth = NadarayaWatsonRegressor().fit(X, y).bandwidth_
     contestants = {f"nwkr {dtype}": nwkr_predict(X, y, queries, algorithm="auto")}
@@ -141,7 +141,7 @@ def gaussian_contestants(n, d, dtype):
 
 
 def check_agreement(contestants, X, y, queries, bandwidth, n_checked=100):
-    """Raise if some contestant's predictions, for some queries, are not the formula's."""
+    """Raise an error if a contestant's predictions for some queries differ from the formula."""
     some = np.linspace(0, len(queries) - 1, n_checked).astype(int)
     u2 = cdist(queries[some] / bandwidth, X / bandwidth, "sqeuclidean")
     weights = np.exp((u2.min(axis=1, keepdims=True) - u2) / 2)
@@ -155,11 +155,11 @@ def check_agreement(contestants, X, y, queries, bandwidth, n_checked=100):
 
 
 def take_turns(contestants, n_rounds, pause=0.02):
-    """Seconds of each contestant in each round, after one round that does not count."""
+    """Seconds of each contestant in each round, after a warm-up round."""
     seconds = {name: np.empty(1 + n_rounds) for name in contestants}
     for number in range(1 + n_rounds):
         for name, run in contestants.items():
-            sleep(pause)  # threads of the one before spin for some milliseconds
+            sleep(pause)  # threads of the contestant before spin for some milliseconds
             start = perf_counter()
             run()
             seconds[name][number] = perf_counter() - start
@@ -172,7 +172,7 @@ def show_times(seconds, unit):
 
 
 def show_ratio(name, ratio, at_most=np.inf, at_least=0):
-    """Print the median of ratios, or a single one, next to its target."""
+    """Print the median of ratios, or a single ratio, next to its target."""
     ratio, verdict = np.median(ratio), ""
     if at_most < np.inf or at_least > 0:
         verdict = f"   at most {at_most}: " if at_most < np.inf else f"   at least {at_least}: "
@@ -181,7 +181,7 @@ def show_ratio(name, ratio, at_most=np.inf, at_least=0):
 
 
 def show_machine(n):
-    """Print what the figures depend on, and one figure to compare machines by."""
+    """Print the processor and versions, and one figure for comparing machines."""
     cpu = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
     print(f"{named[1] if named else platform.processor()}, {N_THREADS} threads")
@@ -193,11 +193,11 @@ def show_machine(n):
     print(f"Dense pooling: {np.median(seconds) * 1e9 / n**2:.2f} ns per pair (d = 3, float64)")
 
 
-# -- what is measured ---------------------------------------------------------------------
+# -- measurements -------------------------------------------------------------------------
 
 
 def show_exponential():
-    """Print whose exponential large calls use: without AVX-512 most depends on it."""
+    """Print the exponential that large calls use; without AVX-512, timings depend on it."""
     print("Exponential in use:", exponential_in_use())
 
 
@@ -217,7 +217,7 @@ def dense(n, n_rounds, dtypes=("float64",)):
 
 
 def show_dense_ratios(seconds, dtypes):
-    """Print ratios; the targets against peers are for float64."""
+    """Print ratios; the targets against other packages are for float64."""
     least = 1.4 if exponential_in_use() == "compiled" else 1.6
     for dtype in dtypes:
         targets = ({"at_most": 1.35}, {"at_least": least}) if dtype == "float64" else ({}, {})
@@ -235,14 +235,14 @@ def show_dense_ratios(seconds, dtypes):
 
 
 def kernels(n, n_rounds):
-    """All kernels, for information."""
+    """Time of each kernel, without targets."""
     print(f"\nAll kernels, n = m = {n}, d = 3, float64, Scott bandwidth: ns per pair")
     contestants = {name: nwkr_predict(*make_data(n, 3), name) for name in KERNELS}
     show_times(take_turns(contestants, n_rounds), 1e9 / n**2)
 
 
 def latency(n_rounds, n=100):
-    """A small problem, as grid searches pose by the thousand."""
+    """A small problem, of which grid searches fit thousands."""
     print(f"\nfit + predict, n = m = {n}, d = 3: ms")
     models = {"nwkr": NadarayaWatsonRegressor(), "KernelRidge": KernelRidge(kernel="rbf")}
     contestants = {name: fit_predict(model, *make_data(n, 3)) for name, model in models.items()}
@@ -252,7 +252,7 @@ def latency(n_rounds, n=100):
 
 
 def one_row(n_rounds, sizes):
-    """Predict of a single row, as a server does it, where windows are small."""
+    """Predict a single row from small windows, as a server would."""
     print("\npredict of one row, windows of a few neighbours: ms")
     for n, d in sizes:
         X, y, queries = make_data(n, d)
@@ -273,19 +273,19 @@ def one_row(n_rounds, sizes):
 
 
 def memory(n):
-    """Peak extra memory of fit + predict, in a process of its own."""
+    """Peak extra memory of fit + predict, in a separate process."""
     print(f"\nPeak extra memory of fit + predict, n = m = {n}, d = 3: MB")
     for name, peak in json.loads(in_subprocess("memory", n)).items():
         show_ratio(name, peak / 1e6, at_most=100)
 
 
 def measure_memory(n):
-    """Print peaks as JSON. On Linux, getrusage's begins at the parent's: no use here."""
+    """Print peaks as JSON. The peak of getrusage is no use: on Linux it starts at the parent's."""
     run = fit_predict(NadarayaWatsonRegressor(), *make_data(n, 3))
-    fit_predict(NadarayaWatsonRegressor(), *make_data(100, 3))()  # first-time set-up is not extra
+    fit_predict(NadarayaWatsonRegressor(), *make_data(100, 3))()  # first-time set-up does not count
     on_linux = (clear := Path("/proc/self/clear_refs")).exists()
     if on_linux:
-        clear.write_text("5")  # the process's peak begins anew
+        clear.write_text("5")  # resets the peak of the process
         before = resident("VmRSS")
     tracemalloc.start()
     run()
@@ -296,12 +296,12 @@ def measure_memory(n):
 
 
 def resident(field):
-    """Bytes of this process, on Linux."""
+    """A figure of this process's memory, in bytes, on Linux."""
     return 1024 * int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def without_avx512(n, n_rounds):
-    """The float64 figures once more, with AVX-512 switched off."""
+    """The float64 figures again, with AVX-512 switched off."""
     names = " ".join(filter(re.compile("AVX512.*|X86_V4").match, SIMD))
     if not names:
         return print("\nNumPy finds no AVX-512 here: the figures above are those without.")
@@ -312,7 +312,7 @@ def without_avx512(n, n_rounds):
 
 
 def in_subprocess(part, *sizes, **environment):
-    """What this script prints when it runs one part alone."""
+    """Output of this script for one part."""
     command = [sys.executable, __file__, "--part", part, *map(str, sizes)]
     return subprocess.check_output(command, env=os.environ | environment, text=True).rstrip()
 

@@ -30,12 +30,12 @@ try:
 except ImportError:
     LazyTensor = None
 
-# What SDPA may be off by: its tiles of float32 know no centre.
+# SDPA may be off by this much, because its float32 tiles are not centred.
 CLOSE = {"float64": 1e-9, "float32": 1e-2}
 
 
 def make_data(n, n_features, dtype):
-    """Training rows, targets, queries."""
+    """Training rows, targets and queries."""
     rng = np.random.default_rng(0)
     X, queries = rng.standard_normal((2, n, n_features)).astype(dtype)
     y = np.sin(X.sum(axis=1)) + 0.1 * rng.standard_normal(n)
@@ -43,16 +43,16 @@ def make_data(n, n_features, dtype):
 
 
 def wait(device):
-    """Let the device come to an end with what it does."""
+    """Wait until the device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
-# -- contestants: functions without arguments, which give NumPy arrays ---------------------
+# -- contestants: functions without arguments that return NumPy arrays ---------------------
 
 
 def of_nwkr(X, y, queries, device=None, **params):
-    """Predictions by nwkr, from tensors on a device or from NumPy."""
+    """Predictions of nwkr, from tensors on a device or from NumPy arrays."""
     model = NadarayaWatsonRegressor(algorithm="dense", **params)
     if device is None:
         model.fit(X, y)
@@ -69,16 +69,16 @@ def of_nwkr(X, y, queries, device=None, **params):
 
 
 def scaled(X, y, queries, bandwidth, device):
-    """Tensors on the device, rows in units of the bandwidth."""
+    """Tensors on the device, with rows in units of the bandwidth."""
     arrays = queries / bandwidth, X / bandwidth, y
     return [torch.asarray(array.astype(X.dtype), device=device) for array in arrays]
 
 
 def of_sdpa(X, y, queries, bandwidth, device):
-    """Scores q.k - |k|^2 / 2: the log-weights, but for a constant per query."""
+    """Scores q.k - |k|^2 / 2, which are the log weights up to a constant per query."""
     q, k, y = scaled(X, y, queries, bandwidth, device)
     q, k = torch.hstack([q, q.new_ones(len(q), 1)]), torch.hstack([k, -(k * k).sum(1)[:, None] / 2])
-    # As many columns of values, and a number of them that kernels of GPUs take.
+    # Values need as many columns as keys, in a number that GPU kernels support.
     width = -(-q.shape[1] // 8) * 8
     v = torch.hstack([y[:, None], y.new_zeros(len(y), width - 1)])
     q, k = (torch.nn.functional.pad(side, (0, width - side.shape[1])) for side in (q, k))
@@ -105,7 +105,7 @@ def of_keops(X, y, queries, bandwidth, device):
 
 
 def contestants(n, d, dtype, device):
-    """All that compute the same, checked to do so."""
+    """Functions that compute the same result, which is checked."""
     X, y, queries = make_data(n, d, dtype)
     bandwidth = NadarayaWatsonRegressor().fit(X, y).bandwidth_
     found = {"nwkr, NumPy": of_nwkr(X, y, queries)}
@@ -124,7 +124,7 @@ def contestants(n, d, dtype, device):
 
 
 def take_turns(found, device, rounds):
-    """Median seconds of each."""
+    """Median seconds of each contestant."""
     seconds = {name: [] for name in found}
     for _ in range(rounds):
         for name, run in found.items():
@@ -146,7 +146,7 @@ def show_times(n, rounds, device):
 
 
 def show_memory(n, n_queries, device):
-    """One prediction for a million rows, which all weights together would take terabytes for."""
+    """One prediction from a million rows; all weights together would take terabytes."""
     X, y, queries = make_data(n, 3, "float32")
     run = of_nwkr(X, y, queries[:n_queries], device)
     if device == "cuda":
@@ -158,7 +158,7 @@ def show_memory(n, n_queries, device):
     seconds = perf_counter() - start
     if device == "cuda":
         peak, where = torch.cuda.max_memory_allocated() / 2**20, "of the GPU"
-    else:  # Linux counts kilobytes
+    else:  # on Linux, in kilobytes
         peak, where = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 2**10, "more"
     pairs = n * n_queries
     print(f"\nn = {n:,}, m = {n_queries:,}, d = 3, float32: {seconds:.1f} s, ", end="")
@@ -183,7 +183,8 @@ def main():
         print("KeOps is not installed: it is left out")
     n = 10_000 if quick else 1_000_000
     with threadpool_limits(options.threads):
-        show_memory(n, n if device == "cuda" else n // 1_000, device)  # first, for it is the peak
+        # Memory comes first, because its peak would include the other measurements.
+        show_memory(n, n if device == "cuda" else n // 1_000, device)
         show_times(1_000 if quick else options.n, 3 if quick else 5, device)
 
 

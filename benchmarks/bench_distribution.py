@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from nwkr import NadarayaWatsonRegressor
 
-# What is measured, and how many times `predict` it may take.
+# The measured methods, and how many times as long as `predict` each may take.
 STD = "std", lambda model, Q: model.predict(Q, return_std=True), 1.25
 GRADIENT = "gradient", lambda model, Q: model.gradient(Q), 2.5
 QUANTILES = "quantiles", lambda model, Q: model.predict_quantiles(Q), 8
@@ -29,7 +29,7 @@ BAND = "band", lambda model, Q: model.predict_band(Q, random_state=0), np.inf
 
 
 def compare(n, d, parts, n_rounds, kernel="gaussian"):
-    """Print times and ratios of some methods for as many queries as training rows."""
+    """Print times and ratios of some methods, for as many queries as training rows."""
     print(f"\n{kernel}, n = m = {n}, d = {d}: ns per pair, wall time")
     X, y, queries = make_data(n, d)
     model = NadarayaWatsonRegressor(kernel, algorithm="dense").fit(X, y)
@@ -48,7 +48,7 @@ def compare(n, d, parts, n_rounds, kernel="gaussian"):
 
 
 def processor_times(contestants, n_rounds):
-    """Seconds of one processor for each contestant in each round."""
+    """Processor seconds of each contestant in each round."""
     seconds = {name: np.empty(n_rounds) for name in contestants}
     for number in range(n_rounds):
         for name, run in contestants.items():
@@ -68,7 +68,7 @@ def main():
         for d in (1, 5):
             compare(n, d, [STD, GRADIENT, QUANTILES], n_rounds)
             compare(less, d, [JACKKNIFE, SCALED, SIZE, DENSITY, BAND], n_rounds)
-        # Its slope is another kernel, the boxcar, which is pooled apart: twice the work.
+        # The slope is another kernel, the boxcar, which is pooled separately: twice the work.
         gradient = (*GRADIENT[:2], np.inf)
         compare(less, 5, [STD, gradient, QUANTILES, JACKKNIFE], n_rounds, "epanechnikov")
 

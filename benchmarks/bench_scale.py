@@ -1,4 +1,4 @@
-"""Speed, memory and accuracy of pooling at a million rows, and how time grows with them.
+"""Speed, memory and accuracy of pooling at a million rows, and the growth of time with rows.
 
     pip install -e .
     python benchmarks/bench_scale.py               # a quarter of an hour on two cores
@@ -39,7 +39,7 @@ from nwkr import NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
 
 REFERENCE = 0.7  # ns per pair
 WAYS = "dense", "blocks", "lattice"
-# kernel, tol, number of features, rows of each, ceiling in seconds
+# kernel, tol, number of features, number of rows and of queries, limit in seconds
 TABLE = [
     ("gaussian", 0.0, 1, 1_000_000, 2.5),
     ("gaussian", 0.0, 2, 1_000_000, 8),
@@ -50,7 +50,7 @@ TABLE = [
     ("epanechnikov", 0.0, 3, 1_000_000, 20),
     ("biweight", 0.0, 2, 1_000_000, 30),
 ]
-# kernel, algorithm, number of features, exponent
+# kernel, algorithm, number of features, largest exponent
 GROWTH = [
     ("gaussian", "lattice", 1, 1.2),
     ("gaussian", "lattice", 2, 1.2),
@@ -58,21 +58,21 @@ GROWTH = [
     ("epanechnikov", "blocks", 2, 1.7),
 ]
 SIZES = 1_000, 10_000, 100_000, 1_000_000
-PATIENCE = 20  # seconds that one way may take on the grid
+PATIENCE = 20  # limit in seconds for one way on the grid
 MOST_MEGABYTES = 600
-MOST_ERROR = 1e-10  # of a prediction, relative to the largest target; or tol
+MOST_ERROR = 1e-10  # of a prediction, relative to the largest target; or tol if larger
 
 
 # -- the machine --------------------------------------------------------------------------
 
 
 def show_scale(n):
-    """Print what dense pooling takes here; returns by what factor to scale ceilings."""
+    """Print the time of dense pooling on this machine; return the factor for the limits."""
     X, y, queries = make_data(n, 3)
     model = NadarayaWatsonRegressor(algorithm="dense").fit(X, y)
     seconds = take_turns({"dense": lambda: model.predict(queries)}, 5)["dense"]
     figure = np.median(seconds) * 1e9 / n**2
-    print(f'algorithm="dense": {figure:.2f} ns per pair, so ceilings are', end=" ")
+    print(f'algorithm="dense": {figure:.2f} ns per pair, so limits are', end=" ")
     print(f"scaled by {figure / REFERENCE:.2f}", flush=True)
     return figure / REFERENCE
 
@@ -88,11 +88,11 @@ def in_a_process_of_its_own(function, *arguments):
 def table(scale, quick):
     """Time, memory and accuracy of fit + predict."""
     print("\nfit + predict, n = m, normal data, Scott bandwidth")
-    for kernel, tol, d, n, ceiling in TABLE:
+    for kernel, tol, d, n, limit in TABLE:
         n //= 100 if quick else 1
         row = in_a_process_of_its_own(measure_row, kernel, tol, d, n, 1 if quick else 3)
         print(f"\n{kernel}, tol = {tol:g}, d = {d}, n = {n}: {row['algorithm']}")
-        show_ratio("seconds", row["seconds"], at_most=round(ceiling * scale, 2))
+        show_ratio("seconds", row["seconds"], at_most=round(limit * scale, 2))
         for name, peak in row["peaks"].items():
             show_ratio(f"MB, {name}", peak / 1e6, at_most=MOST_MEGABYTES)
         print(f"  {'error':<30}{row['error']:8.1e}", end="")
@@ -101,16 +101,16 @@ def table(scale, quick):
 
 
 def measure_row(kernel, tol, d, n, n_rounds):
-    """Seconds, peaks in bytes, and error of one row of the table."""
+    """Seconds, peaks in bytes, and the error of one row of the table."""
     model = NadarayaWatsonRegressor(kernel, tol=tol)
     with threadpool_limits(N_THREADS, user_api="blas"):
-        fit_predict(model, *make_data(3_000, d))()  # first-time set-up is not extra
+        fit_predict(model, *make_data(3_000, d))()  # first-time set-up does not count
         X, y, queries = make_data(n, d)
         run = fit_predict(model, X, y, queries)
         peaks = {}
         on_linux = (clear := Path("/proc/self/clear_refs")).exists()
         if on_linux:
-            clear.write_text("5")  # the process's peak begins anew
+            clear.write_text("5")  # resets the peak of the process
             before = resident("VmRSS")
         seconds = take_turns({"nwkr": run}, n_rounds)["nwkr"]
         if on_linux:
@@ -132,7 +132,7 @@ def measure_row(kernel, tol, d, n, n_rounds):
 
 
 def plain_sum(query, X, y, kernel, bandwidth):
-    """The plain formula; the target of the nearest row for queries without weights."""
+    """The plain formula; the target of the nearest row for queries without weight."""
     u2 = (((X - query) / bandwidth) ** 2).sum(axis=1)
     if kernel == "gaussian":
         weights = np.exp((u2.min() - u2) / 2)
@@ -141,16 +141,16 @@ def plain_sum(query, X, y, kernel, bandwidth):
     return weights @ y / weights.sum() if weights.any() else y[u2.argmin()]
 
 
-# -- beside scikit-learn ------------------------------------------------------------------
+# -- compared with scikit-learn -----------------------------------------------------------
 
 
 def parabola(width):
-    """Epanechnikov's weights as scikit-learn's neighbours take them: of an array of arrays."""
+    """Epanechnikov weights for scikit-learn's neighbours, as a function of arrays of distances."""
     return lambda distances: 1 - (distances / width) ** 2
 
 
 def ratios(scale, quick):
-    """RadiusNeighborsRegressor with the same weights, on as many threads."""
+    """RadiusNeighborsRegressor with the same weights and as many threads."""
     n, n_rounds = (2_000, 3) if quick else (20_000, 9)
     X, y, queries = make_data(n, 2)
     for kernel, at_least in (("epanechnikov", 12), ("boxcar", 5)):
@@ -175,7 +175,7 @@ def ratios(scale, quick):
 
 
 def search(scale, quick):
-    """Exact leave-one-out of 12 bandwidths over all rows, beside one fit + predict."""
+    """Exact leave-one-out of 12 bandwidths over all rows, relative to one fit + predict."""
     n = 10_000 if quick else 1_000_000
     for kernel, d in product(("gaussian", "epanechnikov"), (1, 2)):
         print(f"\n12 bandwidths left out one by one, {kernel}, n = {n}, d = {d}: s")
@@ -197,31 +197,31 @@ def search(scale, quick):
 
 
 def growth(scale, quick):
-    """Seconds of fit + predict against n, and the exponent of the line through them."""
+    """Seconds of fit + predict against n, and the exponent of a line through them in logarithms."""
     sizes = np.geomspace(1_000 if quick else 10_000, 10_000 if quick else 1_000_000, 5)
     sizes = sizes.round(-3).astype(int)
     print("\nfit + predict, n = m: s")
     print(f"  {'':<30}" + "".join(f"{n:>10,}" for n in sizes))
     exponents = {}
-    for kernel, algorithm, d, ceiling in GROWTH:
+    for kernel, algorithm, d, limit in GROWTH:
         model = NadarayaWatsonRegressor(kernel, algorithm=algorithm)
         medians = []
         for n in sizes:
             times = take_turns({"": fit_predict(model, *make_data(n, d))}, 5 if n < 3e5 else 3)
             medians.append(np.median(times[""]))
         name = f"{kernel}, {algorithm}, d = {d}"
-        exponents[name] = np.polyfit(np.log(sizes), np.log(medians), 1)[0], ceiling
+        exponents[name] = np.polyfit(np.log(sizes), np.log(medians), 1)[0], limit
         print(f"  {name:<30}" + "".join(f"{s:>10.3f}" for s in medians), flush=True)
     print("\nExponent of n")
-    for name, (exponent, ceiling) in exponents.items():
-        show_ratio(name, exponent, at_most=ceiling)
+    for name, (exponent, limit) in exponents.items():
+        show_ratio(name, exponent, at_most=limit)
 
 
 # -- is "auto" the fastest? ---------------------------------------------------------------
 
 
 def grid(scale, sizes, quick):
-    """Time of "auto" by that of the fastest way, over a grid of problems."""
+    """Time of "auto" relative to the fastest way, over a grid of problems."""
     features, multiples = ((1, 3), (0.3, 3)) if quick else ((1, 2, 3, 5, 10), (0.1, 0.3, 1, 3))
     print("\nfit + predict, n = m, bandwidth in multiples of Scott's: s", end=" ")
     print(f'("-": cannot serve; ">": takes more than {PATIENCE} s)')
@@ -250,14 +250,14 @@ def grid(scale, sizes, quick):
 
 
 def seconds_of(model, data, patience=PATIENCE):
-    """Seconds of one fit + predict: NaN if the way cannot serve, inf if patience ran out."""
+    """Seconds of one fit + predict; NaN if the way cannot serve, inf after `patience` seconds."""
     X, y, queries = data
     try:
         with at_most(patience):
             start = perf_counter()
             model.fit(X, y)
             if model.algorithm not in ("auto", model.algorithm_):
-                return np.nan  # too large for the memory that it may have
+                return np.nan  # too large for working memory
             model.predict(queries)
             return perf_counter() - start
     except ValueError:
@@ -267,7 +267,7 @@ def seconds_of(model, data, patience=PATIENCE):
 
 
 def auto_beside_best(models, first, data, long=2.0):
-    """Seconds of "auto", and these by those of the fastest way, given one run of each."""
+    """Seconds of "auto", and their ratio to the fastest way, given one run of each way."""
     best = np.nanmin(list(first.values()))
     seconds = seconds_of(models["auto"], data, 3 * PATIENCE)
     if seconds == np.inf or best > long:
@@ -282,7 +282,7 @@ def auto_beside_best(models, first, data, long=2.0):
 
 @contextmanager
 def at_most(seconds):
-    """Raise TimeoutError once so many have passed; not on Windows, which has no such signal."""
+    """Raise TimeoutError after so many seconds; not on Windows, which lacks the signal."""
 
     def stop(number, frame):
         raise TimeoutError

@@ -24,13 +24,13 @@ def ladder(X, n_bandwidths):
     return [rule * 2 ** (j / 2) for j in range(-n_bandwidths // 2 - 1, n_bandwidths // 2 - 1)]
 
 
-# What R np 0.60 is published to take for a bandwidth for each feature at n = 5,000.
+# Published time of R np 0.60 for one bandwidth per feature at n = 5,000.
 R_NP_SECONDS = 157
 MEANS = {"degrees": (0,), "per_feature": False}
 
 
 def per_feature(n, n_rounds, degree):
-    """A bandwidth for each feature, by gradient and by statsmodels' simplex."""
+    """One bandwidth per feature, by gradients and by the simplex search of statsmodels."""
     kind = ("means", "lines")[degree]
     print(f"\nA bandwidth for each feature, {kind}, n = {n}, d = 2: s")
     X, y, _ = make_data(n, 2)
@@ -59,12 +59,12 @@ def per_feature(n, n_rounds, degree):
         fitted.fit(X, y)
         losses[name] = np.mean((y - fitted.predict(None)) ** 2)
         print(f"  {name + ' found':<30}{bandwidth}, loss {losses[name]:.9f}")
-    # The simplex stops within a thousandth of its minimum.
+    # The simplex stops when its loss is within a thousandth of the minimum.
     show_ratio("loss, nwkr / statsmodels", losses["nwkr"] / losses["statsmodels"], at_most=1.0)
 
 
 def no_knob(n, n_features):
-    """The search with no parameter set: means and lines, one bandwidth and one for each feature."""
+    """The search with default parameters: means and lines, one bandwidth or one per feature."""
     print(f"\nNo parameter set, n = {n}, d = {n_features}: s")
     X, y, _ = make_data(n, n_features)
     seconds = take_turns({"nwkr": lambda: NadarayaWatsonRegressorCV().fit(X, y)}, 1)
@@ -74,7 +74,7 @@ def no_knob(n, n_features):
 
 
 def many_bandwidths(n, n_rounds):
-    """Exact leave-one-out of 12 bandwidths, beside one prediction."""
+    """Exact leave-one-out of 12 bandwidths, relative to one prediction."""
     print(f"\n12 bandwidths left out one by one, n = {n}, d = 3: s")
     X, y, queries = make_data(n, 3)
     search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12), **MEANS)
@@ -88,7 +88,7 @@ def many_bandwidths(n, n_rounds):
 
 
 def grid_search(n, n_rounds):
-    """The same candidates by leave-one-out and by 5-fold cross-validation with refits."""
+    """The same candidates by leave-one-out, and by 5-fold cross-validation with refits."""
     print(f"\n20 bandwidths, n = {n}, d = 5: s")
     X, y, _ = make_data(n, 5)
     bandwidths = ladder(X, 20)
@@ -110,7 +110,7 @@ def grid_search(n, n_rounds):
 
 
 def memory(n):
-    """Peak of the arrays in a search over 12 bandwidths."""
+    """Peak memory of the arrays in a search over 12 bandwidths."""
     print(f"\nPeak extra memory of 12 bandwidths, n = {n}, d = 3: MB")
     X, y, _ = make_data(n, 3)
     search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12), **MEANS)

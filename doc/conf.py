@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: ``python -m sphinx -W -b html doc doc/_build/html``."""
+"""Configuration of Sphinx: ``python -m sphinx -W -b html doc doc/_build/html``."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from docutils.nodes import reference
 
-# Before SciPy is imported, for the example of tensors.
+# This must be set before SciPy is imported, for the example of tensors.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import nwkr
@@ -37,7 +37,7 @@ templates_path = ["_templates"]
 default_role = "literal"
 smartquotes_action = "De"  # strings keep their straight quotes
 
-# The class template says what a class page holds; numpydoc formats the sections.
+# The class template lists the contents of a class page; numpydoc formats the sections.
 numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
 toc_object_entries_show_parents = "hide"
@@ -46,7 +46,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 sphinx_gallery_conf = {
-    # PyTorch is no requirement, not even of the documentation.
+    # PyTorch is optional, for the documentation too.
     "ignore_pattern": "__init__" if find_spec("torch") else "in_pytorch",
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -73,13 +73,13 @@ html_theme_options = {
 
 
 def link_to_sklearn(app, env, node, contnode):
-    """Send what points into scikit-learn to its web pages, with no inventory to download."""
+    """Link references into scikit-learn to its web pages, without downloading an inventory."""
     target = node.get("reftarget", "")
     base = "https://scikit-learn.org/stable/modules/"
     if target.startswith("sklearn."):
         address = f"{base}generated/{target}.html"
     elif node.get("refdoc", "").startswith("generated/") and node.get("reftype") == "ref":
-        # Inherited docstrings point at chapters of the metrics guide.
+        # Inherited docstrings refer to chapters of the metrics guide.
         address = f"{base}model_evaluation.html#{target.replace('_', '-')}"
     else:
         return None

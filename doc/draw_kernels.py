@@ -9,7 +9,7 @@ from nwkr.kernels import KERNELS
 
 
 def draw_kernels(path: Path, n_columns: int = 5) -> None:
-    """Draw the weight against the scaled distance, a panel for each kernel."""
+    """Draw the weight against the scaled distance, with one panel per kernel."""
     n_rows = -(-len(KERNELS) // n_columns)
     figure = Figure(figsize=(1.6 * n_columns, 1.5 * n_rows), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)

@@ -1,4 +1,4 @@
-"""The order of the examples: as they are best read, and new ones at the end."""
+"""The reading order of the examples; examples not listed here come last."""
 
 READING_ORDER = [
     "plot_quickstart.py",
@@ -29,7 +29,7 @@ READING_ORDER = [
 
 
 class InReadingOrder:
-    """Sorting key of an example's file name; sphinx-gallery asks for a class."""
+    """Sorting key of an example's file name, as a class because sphinx-gallery needs one."""
 
     def __init__(self, src_dir):
         pass

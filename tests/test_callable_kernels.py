@@ -58,7 +58,7 @@ def data():
 
 def skip_without_density(function, setting):
     if (function, setting) == ("ring", "adaptive"):
-        pytest.skip("a ring gives some rows no density")
+        pytest.skip("the density of a ring is 0 at some rows")
 
 
 def plain_attention(function, setting, Q, left_out=None, keep=slice(None), empty="nan"):

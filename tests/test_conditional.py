@@ -166,7 +166,7 @@ def test_the_oracle_equals_numpy(rng):
 def test_keys_on_the_edge_have_the_exact_weight(kernel, n_keys, rng):
     """Rounding must give keys at the very edge of a window no weight."""
     if kernel == "boxcar":
-        pytest.skip("has all of it at the edge")
+        pytest.skip("a boxcar has full weight on its edge")
     X, Q = rng.integers(0, 21, (300, 1)), rng.integers(0, 21, (60, 1))
     y = rng.standard_normal(300)
     model = NadarayaWatsonRegressor(kernel, 0.3).fit(X / 10, y)

@@ -210,7 +210,7 @@ def test_a_row_is_mapped_the_same_in_any_batch(X, y):
 
 def test_densities_integrate_to_one(kernel, X, y, rng):
     if kernel == "constant":
-        pytest.skip("it has no density")
+        pytest.skip("the constant kernel has no density")
     Q = rng.normal(size=(10, 3))
     model = NadarayaWatsonRegressor(kernel, H).fit(X, y)
     volume = np.exp(KERNELS[kernel].log_normalizer(3)) * np.sqrt(np.linalg.det(H))

@@ -266,7 +266,7 @@ def test_the_nearest_row_has_all_weight_where_squares_overflow(kernel, bandwidth
     if isinstance(bandwidth, float):
         bandwidth *= scale
     elif np.isinf(KERNELS[kernel].support):
-        pytest.skip("others have weight besides")
+        pytest.skip("other rows have weight too")
     nearest = np.abs(queries - X.T).argmin(axis=1)
     for metric in ("manhattan", "chebyshev", "precomputed"):
         given = [np.abs(Q - X.T) for Q in (X, queries)] if metric == "precomputed" else [X, queries]
@@ -335,9 +335,9 @@ def test_boolean_metrics_do_not_warn(Estimator, metric, rng):
     try:
         D, D_queries = (pairwise_distances(Q == 1, X == 1, metric) for Q in (X, queries))
     except ValueError:
-        pytest.skip("a metric that this release of SciPy does not have")
+        pytest.skip("this release of SciPy lacks the metric")
     if np.isnan(D).any():
-        pytest.skip("a metric that is not defined here")
+        pytest.skip("the metric is undefined for these rows")
     model = Estimator(metric=metric).fit(X, y)
     given = Estimator(metric="precomputed").fit(D, y)
     assert_alike(everything_of(model, queries), everything_of(given, queries, D_queries), rtol=1e-9)

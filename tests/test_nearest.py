@@ -51,7 +51,7 @@ def widths_of(near, queries, k, leave_out=None):
 @pytest.mark.parametrize("draw", DRAWS)
 def test_a_boxcar_equals_the_neighbours_regressor(draw, n_features, dtype, rng):
     if draw == "shifted" and dtype == np.float32:
-        pytest.skip("such rows are on a grid of 1/16, full of ties")
+        pytest.skip("rows on a grid of 1/16 have many ties")
     X, Q = (DRAWS[draw](rng, (300, n_features)).astype(dtype) for _ in range(2))
     Q = Q[1:]
     y = rng.normal(size=(300, 2))

@@ -1,7 +1,7 @@
 """The fastest exponential for a tile: one of NumPy's, or a compiled one.
 
 NumPy vectorises exponentials of float64 only with AVX-512. On other processors they take most of
-the time of a Gaussian. The compiled one (`_compiled.py`), which needs the extra ``nwkr[fast]``,
+the time of a Gaussian. The compiled one (`_compiled.py`), which needs numba,
 takes a fifth of this time. With AVX-512 both are equally fast, and NumPy's is used.
 
 The choice depends on the processor, the installation, and the size of the whole call. It does not

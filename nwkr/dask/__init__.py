@@ -4,7 +4,7 @@ try:
     import dask.array  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"nwkr.dask needs Dask with arrays; pip install 'nwkr[dask]' installs it. ({error})"
+        f'nwkr.dask needs Dask: pip install "dask[array,dataframe]". ({error})'
     ) from error
 
 from nwkr.dask._estimators import (

@@ -3,7 +3,7 @@
 Displays work like those of scikit-learn: ``from_estimator`` computes and draws one, and `plot`
 draws it again. ``ax_``, ``figure_`` and the artists are attributes that you can change. The
 estimator may be a pipeline, or a search over one. Displays need matplotlib:
-``pip install "nwkr[plot]"``.
+``pip install matplotlib``.
 """
 
 from nwkr.displays._attention import AttentionDisplay

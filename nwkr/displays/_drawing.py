@@ -17,7 +17,7 @@ def need_matplotlib(caller):
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(f'{caller} needs matplotlib: pip install "nwkr[plot]".') from error
+        raise ImportError(f"{caller} needs matplotlib: pip install matplotlib.") from error
     return plt
 
 

@@ -108,7 +108,7 @@ assert "nwkr.dask" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_error_without_dask_names_the_extra():
+def test_error_without_dask_says_how_to_install_it():
     code = """
 import sys
 sys.modules["dask"] = None
@@ -116,7 +116,7 @@ import nwkr
 try:
     import nwkr.dask
 except ImportError as error:
-    assert "nwkr[dask]" in str(error)
+    assert 'pip install "dask[array,dataframe]"' in str(error)
 else:
     raise AssertionError
 """
