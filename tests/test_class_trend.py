@@ -8,8 +8,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import logits_without_each, newton_step
 from scipy.special import expit, softmax
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import LeaveOneOut as EachRow
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -335,6 +338,21 @@ def test_trend_without_each_row_is_close_to_a_refit(data):
     without = from_logits(model._trend.logits_without)
     with_itself = model.trend_.predict_proba(X)
     assert np.abs(without - refits).max() < 0.2 * np.abs(with_itself - refits).max()
+
+
+def test_a_weak_penalty_has_a_price():
+    # Between nearly separable classes few rows decide, and the loss alone prefers C = 100.
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    X = rng.normal(size=(30, 2)) + 3 * y[:, None]
+    Z, candidates, losses = StandardScaler().fit_transform(X), 10 ** np.arange(-1, 2.6, 0.5), []
+    for C in candidates:
+        regression = LogisticRegression(C=C, max_iter=1_000)
+        p = cross_val_predict(regression, Z, y, cv=EachRow(), method="predict_proba")
+        losses.append(log_loss(y, p, normalize=False))
+    prior = norm.logpdf(np.maximum(0, np.log10(candidates)))
+    assert np.argmin(losses) > np.argmin(losses - prior)
+    assert fitted(X, y).trend_[-1].C == pytest.approx(candidates[np.argmin(losses - prior)])
 
 
 def test_many_coefficients_are_updated_class_by_class(data):

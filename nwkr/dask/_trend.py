@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nwkr._lazy import Tasks
 from nwkr._logistic import Link, LogisticRows, inverse_of
-from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb
+from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb, price_of
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._form import Form, Weighing
 from nwkr.dask._survey import Survey
@@ -25,7 +25,7 @@ from nwkr.dask._survey import Survey
 __all__ = ["trend_over_chunks"]
 
 # Newton's method ends when the mean loss has no larger derivative.
-_LEAST_SLOPE = 1e-11
+_LEAST_SLOPE = 1e-13
 _MOST_STEPS = 100
 _ROUNDING = 1e-12
 
@@ -82,7 +82,8 @@ class _Regression:
     inverse : ndarray or None, default=None
         Inverse of the curvature.
     objective, loss, dof : float
-        Penalised sum of the losses; mean leave-one-out loss; degrees of freedom for each logit.
+        Penalised sum of the losses; mean leave-one-out loss with the price of C; degrees of freedom
+        for each logit.
     before : ndarray or None, default=None
         The coefficients of the last step.
     ends : bool, default=False
@@ -158,7 +159,7 @@ class _OverChunks:
                 break
         known = [(each.coefficients, each.inverse) for each in regressions]
         for each, (loss, dof) in zip(regressions, self._sums(_without_copies, known)):
-            each.loss, each.dof = loss / self._mass, dof
+            each.loss, each.dof = (loss + price_of(each.C)) / self._mass, dof
         return regressions
 
     def _sums(self, of_rows, regressions):

@@ -38,7 +38,7 @@ def fitted(name, X, y, weights, **params):
 def assert_alike(local, model, queries):
     for rows, lazy in ((queries, cut(queries, 15)), (None, None)):
         found = model.predict_proba(lazy).compute()
-        # Both solvers end where the slopes of the mean loss are below 1e-11.
+        # Both solvers end where the slopes of the mean loss are below 1e-12.
         np.testing.assert_allclose(found, local.predict_proba(rows), rtol=0, atol=1e-9)
 
 
