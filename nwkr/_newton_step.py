@@ -128,9 +128,11 @@ class NewtonStep:
         z, n_rows = self.lines.scaled(keys), len(keys)
         first, second = self.lines.products
         curvature = targets[:, self.link.n_logits :, None]
-        by_column = (targets[:, :, None] * z[:, None, :]).reshape(n_rows, -1)
+        by_column = targets[:, :, None] * z[:, None, :]
         by_product = curvature * (z[:, first] * z[:, second])[:, None, :]
-        return np.hstack([targets, by_column, by_product.reshape(n_rows, -1)])
+        parts = [targets, by_column, by_product]
+        # There may be no rows, from which reshape cannot infer a size.
+        return np.hstack([part.reshape(n_rows, np.prod(part.shape[1:])) for part in parts])
 
     def values_on_demand(self, keys: np.ndarray, targets: np.ndarray) -> Any:
         """The same, computed only for keys that are visited."""

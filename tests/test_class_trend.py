@@ -276,17 +276,20 @@ def test_leave_one_out_loss_is_no_lower_than_that_of_new_rows():
 # -- empty neighbourhoods -----------------------------------------------------------------
 
 
-def test_handle_empty(data):
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_handle_empty(algorithm, data):
     X, y, _ = data
     far = np.array([X[0], [50.0, 30.0]])
     for handle_empty in ("nearest", "mean"):
-        model = fitted(X, y, "biweight", [0.7, 7.0], handle_empty=handle_empty)
+        params = {"handle_empty": handle_empty, "algorithm": algorithm}
+        model = fitted(X, y, "biweight", [0.7, 7.0], **params)
         assert_allclose(model.predict_proba(far)[1], model.trend_.predict_proba(far)[1], **close)
-    params = {"handle_empty": "nan", "outlier_label": -1}
+    params = {"handle_empty": "nan", "outlier_label": -1, "algorithm": algorithm}
     model = fitted(X, y, "biweight", [0.7, 7.0], **params)
     assert_array_equal(np.isnan(model.predict_proba(far)).all(axis=1), [False, True])
     assert_array_equal(model.predict(far) == -1, [False, True])
-    model = fitted(X, y, "biweight", [0.7, 7.0], handle_empty="error")
+    params = {"handle_empty": "error", "algorithm": algorithm}
+    model = fitted(X, y, "biweight", [0.7, 7.0], **params)
     with pytest.raises(ValueError, match="1 of 2 queries, the first of them row 1"):
         model.predict_proba(far)
 
