@@ -284,8 +284,7 @@ class Levels(Feature):
         low, gaps = self.steps[:-1], np.diff(self.steps)
         share = np.clip((values[:, None] - low) / gaps, 0, 1)
         # A position between two levels lies off the path between their corners, such that its
-        # squared
-        # distance to either is the length of the way.
+        # squared distance to either is the length of the way.
         between = (gaps * share * (1 - share)).sum(axis=1)
         beyond = np.abs(values - np.clip(values, *self.steps[[0, -1]]))
         off = np.nan_to_num(np.sqrt(between + beyond))

@@ -106,7 +106,7 @@ class Attention:
     sizes: Sizes = DEFAULT_SIZES
 
     def replace(self, **changes: Any) -> Attention:
-        """The same with other attributes."""
+        """A copy with other attributes."""
         prepared, changed = self.prepared, set()
         if prepared is not None:
             changed = {name for name in changes if not _is(changes[name], getattr(self, name))}
@@ -118,7 +118,7 @@ class Attention:
 
     @one_blas_thread()
     def prepare(self) -> Attention:
-        """The same, with all results that depend on keys and bandwidth only precomputed."""
+        """A copy in which results that depend only on keys and bandwidth are precomputed."""
         nothing = np.empty((len(self.keys), 0))
         around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
         if around is None:
@@ -143,7 +143,7 @@ class Attention:
         return self.replace(prepared=prepared)
 
     def take(self, rows: np.ndarray | None = None, cols: np.ndarray | None = None) -> Attention:
-        """The same for some of the queries and some of the keys.
+        """The attention of some of the queries to some of the keys.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Attention:
         return part
 
     def pool(self, values: Any) -> PooledSums:
-        """Sum kernel weights, and values times these, over all keys for each query.
+        """Sum the kernel weights, and the weighted values, over all keys for each query.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class Attention:
     def distance_slopes(
         self, values: np.ndarray, factors: np.ndarray, shift: np.ndarray, others: Any = None
     ) -> np.ndarray:
-        """Derivatives of a loss by what distances are made of, through the weights.
+        """Derivatives of a loss, through the weights, by bandwidths or by a projection.
 
         The metric must be euclidean, and the kernel must have a derivative.
 
@@ -360,7 +360,7 @@ class Attention:
 
     @property
     def counted(self) -> np.ndarray:
-        """Numbers of the columns whose bandwidth is finite, and not 0 beside their numbers."""
+        """Numbers of the columns whose bandwidth is finite, and not negligible for their values."""
         return self._pairs().columns
 
     def _pairs(self, multiple: float = 1.0) -> Pairs:

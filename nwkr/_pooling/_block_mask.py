@@ -97,9 +97,9 @@ class BlockMask:
         bounds : tuple of four
             Bounds of the intervals.
         level : int
-            Which of the levels,
+            Number of the level.
         numbers : ndarray of shape (n_numbers,)
-            and which blocks of it.
+            Numbers of its blocks.
         """
         _, lowest, highest, _ = bounds
         first, last = (ends[numbers] for ends in self._levels[level])

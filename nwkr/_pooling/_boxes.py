@@ -15,7 +15,7 @@ from nwkr._pooling._sphere import on_sphere
 __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
 
-# By measurement: how much of the width of a box is filled by as many rows near some place.
+# Measured: the share of a box's width that the same number of rows around one place takes.
 _FILLED = 0.75
 
 
@@ -35,7 +35,7 @@ class Corners(NamedTuple):
     missing: np.ndarray | None = None
 
     def take(self, numbers: np.ndarray) -> Corners:
-        """Those of some boxes."""
+        """The corners of some boxes."""
         missing = None if self.missing is None else np.take(self.missing, numbers, axis=1)
         lower, upper = np.take(self.lower, numbers, axis=1), np.take(self.upper, numbers, axis=1)
         return Corners(lower, upper, missing)
@@ -226,14 +226,14 @@ class Boxes:
         return np.diff(self.blocks.starts)
 
     def around(self, numbers, size):
-        """Corners of boxes around rows in some of these and in what is next to each.
+        """Corners of boxes around rows of some boxes and of their neighbours.
 
         Parameters
         ----------
         numbers : ndarray of shape (n_numbers,)
             Which boxes.
         size : float
-            In how many boxes these rows are; all at most, and less than 1 for a part of a box.
+            Number of boxes that hold the rows: at most all, and less than 1 for a part of a box.
 
         Returns
         -------
@@ -250,7 +250,7 @@ class Boxes:
             apart[self._kinds.is_label] = of_labels
             apart[np.isnan(apart)] = 0
         members = np.argpartition(apart.max(axis=0), n_boxes - 1, axis=1)[:, :n_boxes]
-        # Whole boxes reach farther than such rows, which are not all that are in them.
+        # Whole boxes reach farther than these rows, because they hold others too.
         beyond = 0.5 - _FILLED / 2 * min(1, size) ** (1 / len(lower))
         beyond = np.maximum(beyond * upper - beyond * lower, 0)
         if self._kinds is not None:
@@ -266,9 +266,9 @@ class Boxes:
         corners : Corners
             Corners of the others, of shape (n_columns, n_others).
         factors : tuple of two, each float or ndarray of shape (n_others, 1)
-            Least and greatest factor of the squared distances from within these.
+            Least and greatest factor of the squared distances from these boxes.
         numbers : ndarray of shape (n_numbers,) or None, default=None
-            Which boxes, all by default.
+            Numbers of the boxes, all by default.
 
         Returns
         -------

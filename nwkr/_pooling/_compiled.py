@@ -1,6 +1,6 @@
 """Powers of 2, compiled by numba, which is imported on first use.
 
-A number v is split into a whole number k and a rest r of at most 1/2 either way. 2^r is a
+A number v is split into an integer k and a rest r between -1/2 and 1/2. 2^r is a
 Taylor polynomial, cut short as a sum of Chebyshev polynomials, which loses less; 2^k is a number
 whose bits are those of k + bias, at the place of the exponent.
 

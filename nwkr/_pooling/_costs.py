@@ -23,13 +23,13 @@ class Costs:
     Attributes
     ----------
     gaussian, exponential, power, other : float
-        A pair: of a kernel whose log-weights are linear in the squared distance, of one with
-        other log-weights, of a power of ``1 - u2``, of any other.
+        Time of a pair: for a kernel whose log-weights are linear in the squared distance, for
+        other log-weights, for a power of ``1 - u2``, and for any other kernel.
     first, square : float
-        A pair of a Gaussian with several bandwidths: for the first of them, and for each other
+        Time of a pair with several bandwidths of a Gaussian: for the first, and for each other
         one, by a square.
     number : float
-        A weight between a row and a column of a lattice.
+        Time of a weight between a row and a column of a lattice.
     """
 
     gaussian: float

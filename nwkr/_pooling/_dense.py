@@ -234,7 +234,7 @@ def _chains(multiples, log_linear):
 
 
 def _first(cols, width):
-    """The first of some columns, so many of them."""
+    """The first `width` of some columns."""
     return slice(cols.start, cols.start + width) if isinstance(cols, slice) else cols[:width]
 
 

@@ -6,7 +6,7 @@ values are copied to the device once, and sums are copied back. Rows of weights 
 uncertain sums (`_exactly.py`).
 
 Logarithms of weights are shifted by that of the closest key so far, so that queries may be
-arbitrarily far away. (In NumPy such queries are few, and recomputing them is faster than
+arbitrarily far away. (In NumPy these queries are few, and recomputing them is faster than
 shifting.)
 """
 
@@ -174,7 +174,7 @@ class _Tiles:
         return found, _as_float64(arrays, closest)[:, 0]
 
     def _squares(self, rows, cols):
-        """Squared distances of a tile, and the pairs that do not count (None if all do)."""
+        """Squared distances of a tile, and the excluded pairs (None if there are none)."""
         xp, pairs = self._arrays.xp, self._pairs
         out, shape = None, (rows.stop - rows.start, cols.stop - cols.start)
         farthest = 0.0 if self._product is None else self._product.farthest(self.dtype)
@@ -257,7 +257,7 @@ class _Tiles:
 
     @cached_property
     def _overflows(self):
-        """Whether plain squares may."""
+        """Whether plain squares may overflow."""
         queries, keys, inverse_squares = self._pairs.in_range
         extent = extent_of(queries) + extent_of(keys)
         most = float(np.sum(np.square(extent) * inverse_squares))

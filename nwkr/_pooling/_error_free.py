@@ -1,6 +1,6 @@
 """Sums and products together with their rounding errors, as two numbers.
 
-They are needed for logarithms of weights far from all keys: these are huge, and their differences
+They are needed for logarithms of weights far from all keys: they are huge, but their differences
 matter.
 """
 
@@ -29,7 +29,7 @@ def exact_product(a: np.ndarray, b: np.ndarray | float) -> tuple[np.ndarray, np.
 
 
 def _halves(a):
-    """Two numbers with half as many digits, whose sum is this one."""
+    """Two numbers with half as many digits whose sum is `a`."""
     spread = _SPLITTER * a
     high = spread - (spread - a)
     return high, a - high

@@ -54,7 +54,7 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
         kinds = kinds if special.any() else None
     largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
     matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
-    if matched.any() or kinds is not None:  # only then, because it takes longer by column
+    if matched.any() or kinds is not None:  # otherwise all columns at once, which is faster
         of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
         matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
     centre = centre_of(keys, kinds) if prepared is None else prepared.centre
@@ -86,11 +86,11 @@ class EuclideanPairs(Pairs):
     queries, keys : ndarray of shape (n_queries, n_columns) and (n_keys, n_columns)
         The columns of the distance.
     bandwidth : ndarray of shape (n_columns,)
-        Their scales, positive and finite.
+        Scales of the columns, positive and finite.
     centre : ndarray of shape (n_columns,)
         A point near queries and keys.
     columns : ndarray of shape (n_columns,)
-        Their numbers among the features.
+        Numbers of the columns among the features.
     matched : tuple or None, default=None
         Queries and keys in the columns with bandwidth 0, and the kinds of these.
     kinds : Kinds or None, default=None

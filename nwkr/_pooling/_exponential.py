@@ -145,8 +145,7 @@ def _of_numpy(dtype: np.dtype) -> Exponential:
     enabled = {*extensions.get("baseline", ()), *extensions.get("found", ())}
     name = _VECTORISED if enabled & _AVX512 else _PLAIN
     # np.exp has its own loops, for float32 also without AVX-512. On Linux with AVX-512, np.exp2
-    # uses
-    # those of a library and is faster. If neither is vectorised they are equal.
+    # uses those of a library and is faster. If neither is vectorised they are equal.
     if name == _VECTORISED:
         base_2 = sys.platform == "linux"
     else:
@@ -180,8 +179,7 @@ def _compile(compiler):
     """The result of a compiler function; None if it fails."""
     for keep in (True, False):  # there may be no writable cache folder
         # On any error of numba, NumPy is used: numba may be missing, too old for this NumPy or
-        # Python,
-        # or unable to compile.
+        # Python, or unable to compile.
         with suppress(Exception):
             return compiler(keep)
     return None

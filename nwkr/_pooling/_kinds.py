@@ -176,7 +176,7 @@ class Kinds:
 
 @dataclass(eq=False)
 class Products:
-    """Products of a number of the query with a number of the key, whose sum is a distance.
+    """Products of a number of the query and a number of the key; their sum is a distance.
 
     Attributes
     ----------

@@ -23,10 +23,10 @@ __all__ = ["BOUNDED", "Metric", "MetricPairs", "distances_between", "pairs_of"]
 BOUNDED = ("euclidean", "haversine")
 """Metrics whose distances have bounds by columns."""
 
-# Pairs this many bandwidths apart do not count, because larger squares overflow.
+# Pairs this many bandwidths apart are excluded, because larger squares overflow.
 _FARTHEST = 1e150
 
-# Metrics that are 1 minus a product, whose rounding depends on the shape of the tile.
+# Metrics that are 1 minus a product; its rounding depends on the shape of the tile.
 _ROUNDED = ("cosine", "correlation")
 
 
@@ -50,7 +50,7 @@ def pairs_of(
     queries : ndarray of shape (n_queries, n_features)
         Queries; if precomputed, their distances to the keys, (n_queries, n_keys).
     keys : ndarray of shape (n_keys, n_features)
-        Keys; if precomputed, any array of as many rows.
+        Keys; if precomputed, any array with one row per key.
     bandwidth : ndarray of shape (n_features,) or float
         Scale of each column for the euclidean metric, of the distance for all others.
     metric : str, callable or Metric, default="euclidean"
@@ -112,12 +112,12 @@ class Metric:
 
     @property
     def boolean(self) -> bool:
-        """Whether it only distinguishes 0 from other numbers."""
+        """Whether the metric only distinguishes 0 from other numbers."""
         return isinstance(self.name, str) and self.name in PAIRWISE_BOOLEAN_FUNCTIONS
 
     @property
     def takes_gaps(self) -> bool:
-        """Whether it accepts missing numbers."""
+        """Whether the metric accepts missing numbers."""
         return self.name == "nan_euclidean" and not self.params
 
     def __call__(self, queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ def _over_what_is_there(queries, keys):
     n_there = (~np.isnan(queries)).astype(float) @ (~np.isnan(keys)).T
     with np.errstate(invalid="ignore", divide="ignore"):
         squares *= n_columns / n_there
-    squares[n_there == 0] = np.inf  # such a pair does not count
+    squares[n_there == 0] = np.inf  # the pair is excluded
     return np.sqrt(squares, out=squares)
 
 
@@ -184,7 +184,7 @@ def distances_between(
     Returns
     -------
     distances : ndarray of shape (n_queries, n_keys)
-        Non-negative distances in float64; infinite for pairs that do not count.
+        Non-negative distances in float64; infinite for excluded pairs.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def distances_between(
 class MetricPairs(Pairs):
     """Pairs under any metric, or with precomputed distances.
 
-    A pair does not count if its distance is infinite, or so many times the bandwidth that its
+    A pair is excluded if its distance is infinite, or so many times the bandwidth that its
     square would overflow.
 
     Parameters
@@ -228,8 +228,7 @@ class MetricPairs(Pairs):
 
     def _distances(self, rows, cols):
         # The latest tile is stored, because its distances are needed twice, and a function of two
-        # rows
-        # is slow.
+        # rows is slow.
         if not _same(getattr(self._latest, "place", None), (rows, cols)):
             if self._metric == "precomputed":
                 distances = self._queries[rows][:, cols].astype(float)
@@ -245,13 +244,13 @@ class MetricPairs(Pairs):
         rounding = metric.rounding(self._keys.shape[1])
         if self.query_factors is None or not rounding:
             return tolerance
-        # Of both distances, and of squares.
+        # Rounding of both distances and of their squares.
         factors = np.sqrt(self.query_factors[rows]) / (self._bandwidth or 1.0)
         return tolerance + 4 * rounding * factors[:, None]
 
     def _base_squares(self, rows, cols):
         distances = self._distances(rows, cols)
-        # Pairs that do not count get 0, which is valid for every kernel.
+        # Excluded pairs get 0, which is valid for every kernel.
         u = np.zeros_like(distances)
         scale = self._bandwidth if self._bandwidth > 0 else np.inf
         np.divide(distances, scale, out=u, where=distances <= self._farthest)

@@ -104,7 +104,7 @@ class Neighbourhoods:
         # Half of the tolerance, because a prediction has the errors of two sums.
         self.least_share = max(tol / 2, _NEGLIGIBLE_SHARE[pairs.dtype])
         self._log_share = np.log(self.least_share / self.masses.total)
-        # Other kernels may have any weight at any distance, so there is no bound.
+        # The weight of other kernels may grow with the distance, so there is no bound.
         self.falls = np.isfinite(kernel.support) or kernel.log_profile is not None
 
     def by_moments(self, multiples: Sequence[float] = (1.0,)) -> bool:
@@ -165,7 +165,7 @@ class Neighbourhoods:
         return [parts[group] for group in slices(len(parts), size)]
 
     def visited(self, multiples: Sequence[float] = (1.0,)) -> float:
-        """About how many keys a block of queries visits; 0 if a smaller one visits as many."""
+        """Estimated number of keys that a block visits; 0 if smaller blocks visit as many."""
         if not np.isfinite(self.kernel.support):
             return 0.0  # the sums so far determine how many keys each row needs
         share = self.share(max(multiples))
@@ -184,11 +184,11 @@ class Neighbourhoods:
         Returns
         -------
         surroundings : Surroundings
-            What matters.
+            The blocks that matter.
         """
         pairs = self.pairs
         if pairs.shape[0] == 1:
-            # What a lone query of a width of its own visits is its share, too.
+            # Stored, because the visit of a single query also gives its share.
             if tuple(multiples) not in self._alone:
                 self._alone[tuple(multiples)] = self._of(parts, multiples)
             return self._alone[tuple(multiples)]
@@ -334,7 +334,7 @@ class Neighbourhoods:
         return self.share_of(self.by_moments([multiple]), multiple)
 
     def share_of(self, by_moments: bool, multiple: float = 1.0) -> float:
-        """That share, if moments are used or not."""
+        """The share with moments, or without."""
         prepared = self._prepared
         known = multiple == 1 and prepared is not None and by_moments in prepared.share
         if prepared is not None and known:

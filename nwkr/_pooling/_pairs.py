@@ -54,7 +54,7 @@ class Pairs:
     sizes : Sizes
         Sizes of pieces of work.
     columns : ndarray of int
-        Numbers of the columns that distances are made of; none, if they are not made of columns.
+        Numbers of the columns in the distance; empty for a distance without columns.
     kinds : Kinds or None
         Columns that do not hold plain numbers; None if all do.
     """
@@ -114,7 +114,7 @@ class Pairs:
         raise NotImplementedError
 
     def candidate_keys(self, rows: np.ndarray, within: float, beyond: float) -> slice | np.ndarray:
-        """Keys that may have weight for any of some queries: a superset.
+        """Keys that may have weight for at least one of some queries: a superset.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Pairs:
         return (self._base_squares(rows, cols) > 0) & self.exact_queries[rows][:, None]
 
     def exclude(self, tile, rows, cols=slice(None), fill=0.0) -> None:
-        """Write `fill` at pairs that do not count."""
+        """Write `fill` at excluded pairs."""
         mismatched = self.mismatched(rows, cols)
         if mismatched is not None:
             tile[mismatched] = fill

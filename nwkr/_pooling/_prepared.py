@@ -12,10 +12,10 @@ __all__ = ["Masses", "Prepared", "boxes_within", "corners_of", "light_weight", "
 
 # The shares of the keys outside of boxes at either end of a column.
 _TRIMMED_SHARES = (0.0, 1e-4, 1e-3, 1e-2)
-# A box reaches farther at either end by this fraction of the extent that is left: so it holds all
+# A box is extended at either end by this fraction of its remaining extent, so that it holds all
 # normal rows.
 _MARGIN = 0.25
-# The quantile that few weights are below, and the least that it is taken for.
+# The quantile of the weights that counts as light, and the least light weight.
 _LIGHT_QUANTILE, _LEAST_LIGHT_WEIGHT = 0.05, 1e-12
 
 
@@ -40,7 +40,7 @@ class Masses:
     heaviest : ndarray of shape (n_groups,)
         The greatest weight in each group.
     total : float
-        The sum of all.
+        The sum of all weights.
     """
 
     def __init__(self, blocks: Blocks, weights: np.ndarray, per_group: int):
@@ -67,10 +67,10 @@ class Prepared:
     light : float
         A weight that few keys fall below.
     corners : ndarray of shape (n_corners, n_features)
-        Numbers that more and more keys are beyond, from the lower end of each column and from the
+        Numbers beyond which increasing shares of keys lie, at the lower end of each column and the
         upper one: first the least, last the greatest. NaN for columns that no lattice is in.
     share : dict
-        What share of the keys matters to a query: by whether moments are used.
+        The share of the keys that matters to a query, with moments and without.
     n_within : float or None
         Number of keys entirely within a support; None if unknown.
     points : ndarray of shape (n_keys, 3) or None, default=None
@@ -95,20 +95,20 @@ def light_weight(weights: np.ndarray) -> float:
 
 
 def corners_of(keys: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
-    """Numbers that more and more keys are beyond, from either end of each column.
+    """Numbers beyond which an increasing share of keys lies, at both ends of each column.
 
     Parameters
     ----------
     keys : ndarray of shape (n_keys, n_columns)
         The keys.
     columns : ndarray of shape (n_wanted,) or None, default=None
-        Numbers of the columns to look at, all by default.
+        Numbers of the columns, all by default.
 
     Returns
     -------
     corners : ndarray of shape (n_corners, n_columns)
-        The least number of each column, and what the first few keys are below; then what the last
-        few are above, and the greatest. NaN in the other columns, and where there are no keys.
+        The least number of each column, and numbers with increasing shares of keys below; then
+        numbers with keys above, up to the greatest. NaN in other columns, and without keys.
     """
     if columns is not None:
         corners = corners_of(keys[:0])
@@ -122,22 +122,22 @@ def corners_of(keys: np.ndarray, columns: np.ndarray | None = None) -> np.ndarra
 
 
 def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Boxes around all keys, and around smaller and smaller shares of them.
+    """Boxes around all keys, and around decreasing shares of them.
 
     Parameters
     ----------
     corners : ndarray of shape (n_corners, n_columns)
-        What :func:`corners_of` gave, of some columns.
+        The result of :func:`corners_of`, for some columns.
 
     Returns
     -------
     boxes : list of tuple
-        The corners of each, of shape (n_columns,), and what share of the keys may be outside.
+        The corners of each, of shape (n_columns,), and the share of keys that may be outside.
     """
     n_columns, (least, *_, greatest), boxes = corners.shape[1], corners, []
     for number, trim in enumerate(_TRIMMED_SHARES):
         lower, upper = corners[number], corners[-1 - number]
-        # What is near is held as well.
+        # Include keys that are slightly beyond.
         near = _MARGIN * (upper - lower)
         lower, upper = np.maximum(lower - near, least), np.minimum(upper + near, greatest)
         boxes.append((lower, upper, 2 * n_columns * trim))
@@ -147,12 +147,12 @@ def boxes_within(corners: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, floa
 def share_near_ends(
     corners: np.ndarray, n_keys: int, lower: np.ndarray, upper: np.ndarray, reach: np.ndarray
 ) -> float:
-    """About what share of rows like the keys has keys beyond the ends of a box within reach.
+    """Estimated share of rows, distributed like the keys, within reach of keys beyond a box.
 
     Parameters
     ----------
     corners : ndarray of shape (n_corners, n_columns)
-        What :func:`corners_of` gave.
+        The result of :func:`corners_of`.
     n_keys : int
         Number of keys.
     lower, upper : ndarray of shape (n_columns,)
@@ -170,7 +170,7 @@ def share_near_ends(
     for places, low, high, far in zip(corners.T, lower, upper, reach):
         ends = low - far, low, low + far, high - far, high, high + far
         *below, from_low, from_high, at_high, above = np.interp(ends, places, shares)
-        # An outlier far beyond is near to no row.
+        # An outlier far beyond the box is near no row.
         if low > places[0]:
             near += min(1.0, n_keys * (below[1] - below[0])) * from_low
         if high < places[-1]:

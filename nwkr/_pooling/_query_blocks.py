@@ -41,7 +41,7 @@ def cut(pairs: EuclideanPairs, queries: np.ndarray, size: int) -> list[np.ndarra
     pairs : EuclideanPairs
         Queries and keys.
     queries : ndarray of shape (n_queries, n_columns)
-        All of its queries, or some.
+        All queries of the pairs, or some.
     size : int
         Maximal number of queries in a block.
 

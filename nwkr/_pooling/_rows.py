@@ -95,7 +95,7 @@ class Rows:
         with bandwidth 0 come first: the nearest keys in these, with the kernel's weights among
         them.
     cols : slice or ndarray of shape (n_cols,), default=slice(None)
-        The keys; no other has weight for these queries.
+        The keys; other keys have no weight for these queries.
     """
 
     _sums_of_unreached: np.ndarray | None = None
@@ -122,7 +122,7 @@ class Rows:
             u2[apart] = np.inf
         pairs.exclude_self(u2, rows, cols, fill=np.inf)
         self._u2, self._closest = u2, u2.min(axis=1, initial=np.inf)
-        self._out = np.isinf(u2)  # pairs that do not count
+        self._out = np.isinf(u2)  # excluded pairs
         self._within = np.isfinite(self._closest)
 
     def weights(self) -> np.ndarray:
@@ -188,7 +188,7 @@ class Rows:
         """Squared distances of the closest keys, and their rounding errors."""
         nearest, every = self._excess.argmin(axis=1), np.arange(len(self.rows))
         square, keys = self._u2[every, nearest], np.arange(self._pairs.shape[1])[self.cols][nearest]
-        with np.errstate(over="ignore", invalid="ignore"):  # where no key counts
+        with np.errstate(over="ignore", invalid="ignore"):  # where all keys are excluded
             return square, self._pairs.rounded_off(square, self.rows, keys)
 
     def derivatives(self) -> np.ndarray:

@@ -61,7 +61,7 @@ class SharedLattice:
 
     @property
     def serves(self) -> bool:
-        """Whether there is such a lattice that fits in memory."""
+        """Whether there is a lattice, and it fits in memory."""
         some = 1 <= len(self.columns) <= MOST_COLUMNS and bool((self.bandwidth > 0).all())
         return bool(self.kernel.log_slope) and some and self._of_part(self._none).fits_in_memory
 
@@ -110,7 +110,7 @@ class SharedLattice:
         points : Points
             The weights of all keys on the points.
         leave_out : ndarray of shape (n_queries,) or None, default=None
-            Number of the key that each query is and leaves out, -1 for none.
+            Number of the key that is the query itself and that it leaves out; -1 for none.
         own : tuple of ndarray or None, default=None
             The part with these keys, its weights and its values, as in :meth:`spread`.
 

@@ -17,7 +17,7 @@ from nwkr.kernels import Kernel
 __all__ = ["Shares"]
 
 _BOXES_SAMPLED = 16
-# For fewer queries an estimate of their own takes longer than it saves.
+# For fewer queries, a separate estimate takes longer than it saves.
 _FEW_QUERIES = 512
 _LARGEST_EXPONENT = 600.0  # sums of such powers do not overflow
 
@@ -60,13 +60,13 @@ class Shares:
     def as_many(self) -> bool:
         """Whether blocks of queries have the size for as many queries as keys."""
         here, there = (n_blocks(self._pairs, n_rows) for n_rows in self._pairs.shape)
-        alone = here == self._pairs.shape[0]  # no larger than with more queries
+        alone = here == self._pairs.shape[0]  # each query is its own block
         return alone or here / 2 <= there <= here * 2
 
     def from_prepared(self, share: float) -> float | None:
-        """The share of these queries, from that of as many queries as keys.
+        """The share of these queries, derived from the share of all keys as queries.
 
-        None, if it needs an estimate of its own.
+        None if a separate estimate is needed.
         """
         n_queries, _ = self._pairs.shape
         if self.as_many:

@@ -38,7 +38,7 @@ class Sizes:
         Allowed widths of a cell of the lattice, in points.
     cells_at_once, weights_at_once, rows_at_once : int
         Cells of the lattice at once, and at most so many weights of a product there, of so many
-        rows: what these hand to the points stays in the cache.
+        rows, so that the results stay in the cache.
     keys_per_bin, least_queries_in_bins, least_pairs_in_bins : int
         Quantiles use bins of at least this many keys, if there are more queries and pairs than
         these.

@@ -1,4 +1,4 @@
-"""Derivatives of a loss of pooled values with respect to what squared distances are made of.
+"""Derivatives of a loss of pooled values by bandwidths, or by a projection.
 
 A loss depends on distances through the weights. Its derivative by the weight of a key is a sum of
 the values of the key times *factors* of the query. Each pair contributes this sum times K'(u2)
@@ -106,7 +106,7 @@ class _Differences:
         self.shape = self._multiply(self._queries[:0], self._of_queries[:0]).shape
 
     def _multiply(self, ours, theirs):
-        """Sums over the rows of the products of columns: of those that are alike, or of any two."""
+        """Sums over rows of products of columns: of corresponding columns, or of any two."""
         return np.einsum("ij,ij->j", ours, theirs) if self._alike else ours.T @ theirs
 
     def add_tile(self, sums, shares, rows, cols):

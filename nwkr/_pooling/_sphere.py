@@ -55,7 +55,7 @@ class SpherePairs(EuclideanPairs):
     bandwidth : float
         Scale of the arc, neither 0 nor infinite.
     points : tuple of two, each None or ndarray of shape (n_queries, 3) and (n_keys, 3)
-        The same on the unit sphere, if known.
+        The places on the unit sphere, if known.
     """
 
     is_flat = False
@@ -71,11 +71,11 @@ class SpherePairs(EuclideanPairs):
 
     @staticmethod
     def can_be(bandwidth: float) -> bool:
-        """Whether there are such pairs with this bandwidth."""
+        """Whether this bandwidth is supported."""
         return _LEAST_BANDWIDTH < bandwidth < np.inf
 
     def restrict(self, rows, cols, multiple=1.0, leaving=True) -> SpherePairs:
-        """The pairs of some queries with some keys, as of all pairs."""
+        """The pairs of some queries with some keys."""
         queries, keys = self._places
         places = np.take(queries, rows, axis=0), np.take(keys, cols, axis=0)
         points = np.take(self.queries, rows, axis=0), np.take(self.keys, cols, axis=0)

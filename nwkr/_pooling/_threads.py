@@ -177,8 +177,7 @@ class _Limit:
         for library in libraries:
             number = library.get()
             # A number other than 1 is new, even if other callers limit the library: a limit of the
-            # user
-            # may have ended meanwhile.
+            # user may have ended meanwhile.
             if number != 1:
                 self._numbers[library] = number
                 library.set(1)

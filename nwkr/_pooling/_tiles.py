@@ -30,7 +30,7 @@ class Tiles:
     """The tiles of all pairs, a row of them at a time.
 
     A tile holds squared scaled distances u2; for kernels whose log-weights are linear in these,
-    the finished logarithms; for those that are powers of ``1 - u2``, that; for a jump at the
+    their logarithms; for powers of ``1 - u2``, this base; for kernels with a jump at the
     edge of the support, the weights. The product gives any of them.
 
     Parameters
@@ -119,7 +119,7 @@ class Tiles:
     ) -> Iterator[tuple[slice | np.ndarray, float, float]]:
         """Iterate over the tiles of some queries, without writing them.
 
-        What is not listed is as in :meth:`scan`.
+        Other parameters and results are as in :meth:`scan`.
 
         Yields
         ------

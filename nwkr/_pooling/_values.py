@@ -55,7 +55,7 @@ class WeightedValues:
 
     @property
     def sparse(self) -> bool:
-        """Whether they are sparse."""
+        """Whether the values are sparse."""
         return sparse.issparse(self._values)
 
     def __len__(self):
@@ -63,13 +63,13 @@ class WeightedValues:
 
     @property
     def all(self) -> Any:
-        """Those of all keys, of shape (1 + n_values, n_keys)."""
+        """Weights and weighted values of all keys, of shape (1 + n_values, n_keys)."""
         if self._all is None:
             self._all = self._weigh(self.weights, self._values[:])
         return self._all
 
     def take(self, cols: slice | np.ndarray) -> Any:
-        """Those of some keys, of shape (1 + n_values, n_cols)."""
+        """Weights and weighted values of some keys, of shape (1 + n_values, n_cols)."""
         if self._all is not None:
             return pick(self._all, cols, axis=1)
         of_cols = isinstance(self._values, np.ndarray)

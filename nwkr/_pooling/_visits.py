@@ -17,7 +17,7 @@ __all__ = ["visits"]
 def visits(
     around: Neighbourhoods, found: Surroundings, sizes: np.ndarray, multiples: Sequence[float]
 ) -> list[Visit]:
-    """Which queries visit which keys, both numbered in the order of the parts.
+    """The visits: for each part, its queries and the keys that they visit.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def visits(
             # Near keys may make the rest negligible, so these come first.
             numbers = numbers[np.argsort(nearest[numbers])]
         keys = runs(starts[numbers], n_keys[numbers])
-        # What a query alone visits is usually one tile, before which nothing is known.
+        # A single query usually visits one tile, before which there are no totals.
         if sorts and (several or size > 1 or len(keys) * 8 > around.pairs.sizes.bytes_per_tile):
             needed = _needed(around, found.blocks[numbers], nearest[numbers], multiples)
         if len(keys):

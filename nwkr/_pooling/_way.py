@@ -61,7 +61,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Problem:
-    """Queries, keys and values, and how to pool these.
+    """Queries, keys and values, and parameters of pooling.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Problem:
 
     @cached_property
     def corners(self) -> np.ndarray:
-        """Numbers that more and more keys are beyond, from either end of each column."""
+        """Numbers beyond which an increasing share of keys lies, at both ends of each column."""
         assert isinstance(self.pairs, EuclideanPairs)
         if self.prepared is None:
             return corners_of(self.pairs.keys)
@@ -149,11 +149,11 @@ class Way(ABC):
         Parameters
         ----------
         problem : Problem
-            What to pool, which it serves.
+            The problem, which is supported.
         multiple : float
-            Factor of the bandwidth,
+            Factor of the bandwidth.
         n_together : int
-            which is one of so many.
+            Number of bandwidths that are pooled together.
 
         Returns
         -------

@@ -20,9 +20,9 @@ from nwkr._pooling._query_blocks import n_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
-# Seconds for each number in the steps that are done once with all keys.
+# Seconds per number of the steps that are done once for all keys.
 _SECONDS_PER_NUMBER = 1.2e-9
-# Calls with fewer seconds are not worth a choice.
+# Below this many seconds, choosing takes longer than it saves.
 _NOT_WORTH_A_CHOICE = 5e-4
 
 __all__ = [
@@ -100,7 +100,7 @@ class BlocksWay(Way):
         n_groups = len(around.groups)
         n_parts = n_blocks(around.pairs, n_queries)
         for_block = 1e-4 + n_groups * 4e-7 + share * n_keys * 2e-8
-        # Some more, as keys are gathered first.
+        # Gathering the keys takes additional time.
         for_pairs = 1.15 * share * n_queries * n_keys * for_pair
         return for_pairs + (4e-4 + n_parts * for_block) / n_together
 

@@ -1,4 +1,4 @@
-"""What the estimators for chunks share: `fit`, the graph of a prediction, and `to_local`."""
+"""The base class of estimators for chunks: `fit`, the graph of a prediction, and `to_local`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FOR_PAIR = 2e-9
 class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     """An estimator for chunks of training rows."""
 
-    _plain_class: type[NadarayaWatsonBase]  # the same in memory, without a search
+    _plain_class: type[NadarayaWatsonBase]  # the estimator in memory, without a search
     _model: Model
 
     @abstractmethod

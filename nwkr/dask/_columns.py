@@ -25,7 +25,7 @@ class EncodedColumns(Columns):
 
     @classmethod
     def like(cls, columns: Columns) -> EncodedColumns:
-        """Those that other columns make."""
+        """Encoded columns with the attributes of other columns."""
         return cls(**{field.name: getattr(columns, field.name) for field in fields(columns)})
 
     def encode(self, table: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: b
 
 
 def _table(X, labels, values):
-    """Rows with each category and level, and with a missing category."""
+    """Rows that contain each category and level, and a missing category."""
     import pandas as pd
 
     if not hasattr(X, "columns"):

@@ -32,7 +32,7 @@ class Rows:
     numbers : ndarray of shape (n_rows,)
         Their numbers among all rows of the chunk.
     n_all : int
-        Number of these.
+        Number of the rows.
     """
 
     X: np.ndarray
@@ -108,7 +108,7 @@ class Form:
         return self.plain._columns
 
     def of(self, columns: Columns) -> Form:
-        """The same with more completely known columns."""
+        """The form with more complete columns."""
         plain = copy(self.plain)
         plain._columns = columns
         return replace(self, plain=plain)
@@ -144,7 +144,7 @@ class Form:
             check_rows(self.plain._metric, X)
             X = self._encoded(X)
             if sample_weight is not None and not np.asarray(sample_weight).any():
-                return None  # in other chunks there are others
+                return None  # other chunks have rows
             weights = validate_weights(sample_weight, X)
             rows = Rows(X, y, weights, np.arange(len(X)), len(X))
             present = np.flatnonzero(weights)

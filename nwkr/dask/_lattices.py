@@ -27,7 +27,7 @@ _MANY_QUERIES = 1000
 
 @dataclass(frozen=True)
 class _Read:
-    """The results of a chunk of queries on the lattice.
+    """The results for a chunk of queries on the lattice.
 
     Attributes
     ----------

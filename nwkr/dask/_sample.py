@@ -57,7 +57,7 @@ class Sample:
         Returns
         -------
         sample : Sample or None
-            The rows; None for none.
+            The rows; None if there are none.
         """
         if rows is None:
             return None
@@ -91,7 +91,7 @@ class Sample:
 
 
 def merge_samples(one: Sample | None, other: Sample | None, classes=None) -> Sample | None:
-    """The sample of the chunks of both; those of `other` are later."""
+    """The sample of both; chunks of `other` are later."""
     if one is None or other is None:
         return one if other is None else other
     names = "X", "y", "sample_weight", "chunk", "number", "place"

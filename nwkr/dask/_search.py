@@ -61,7 +61,7 @@ class ChunkedSearch(ChunkedEstimator):
                 f"prediction; got {self.cv!r}. Split a sample of the rows, in memory."
             )
         units = columns.units if self.metric == "euclidean" else 1.0
-        # With a trend, if there is any.
+        # With the trend, if there is one.
         any_model = model_of(FixedWindow(units), Form(1, np.inf))
         sample = self._draw(chunks, any_model)
         params = self.get_params(deep=False) | {"subsample": None, "algorithm": "auto"}

@@ -236,7 +236,7 @@ def _first_component(model, queries, keys):
     known = np.where(np.isnan(keys).all(axis=0), 0.0, keys)  # a column may hold no number
     middle = np.nanmedian(known, axis=0)
     apart = np.nan_to_num(keys - middle)  # missing values count as the middle
-    # With a bandwidth of 0, any difference counts most.
+    # A tiny width replaces bandwidth 0, so that differences in these columns come first.
     least = np.where(widths > 0, widths, np.inf).min() * 1e-3
     widths = np.where(widths > 0, widths, least if np.isfinite(least) else 1.0)
     axis = np.linalg.svd((apart - apart.mean(axis=0)) / widths, full_matrices=False)[2][0]

@@ -59,7 +59,7 @@ class BandwidthDisplay:
         Whether each candidate has one bandwidth for each feature, found by a descent. These are
         drawn as diamonds. None means that there are none.
     best_name : str or None, default=None
-        What the chosen one is, such as a projection. None names it by its bandwidth.
+        Name of the chosen candidate, such as "projection". None names it by its bandwidth.
     feature_name : str or None, default=None
         Name of the feature, if there is only one.
     names : sequence of str, default=("mean", "line")
@@ -72,7 +72,7 @@ class BandwidthDisplay:
     refined_ : list of matplotlib Line2D
         Candidates with one bandwidth for each feature, for each degree that has some.
     best_ : matplotlib Line2D
-        The ring around the chosen one.
+        The ring around the chosen candidate.
     dof_axis_ : matplotlib Axes or None
         The upper axis: degrees of freedom of the candidates of the chosen degree.
     ax_ : matplotlib Axes
@@ -299,7 +299,7 @@ def _forms(results):
 
 
 def _refined(model):
-    """Which candidates come, within a degree, after the given ones or the multiples of a rule."""
+    """Which candidates come after the given ones, or the multiples of a rule, of their degree."""
     results = model.cv_results_
     if "multiple" not in results:
         return [False] * len(results["score"])

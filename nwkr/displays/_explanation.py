@@ -27,7 +27,7 @@ class ExplanationDisplay:
     rows : list of length n_rows
         Names or numbers of the training rows, from the largest weight on.
     weights : ndarray of shape (n_rows,)
-        Lengths of the bars: attention weights, or as `weight_name` says.
+        Lengths of the bars: attention weights, or the quantity named in `weight_name`.
     values : array-like of shape (n_rows,)
         Targets of the rows.
     prediction : float or label
@@ -186,7 +186,7 @@ class ExplanationDisplay:
         if self.classes is not None:
             numbers = np.searchsorted(self.classes, values[of_row].tolist())
             color[of_row] = [COLORS[number % len(COLORS)] for number in numbers]
-            values[of_row] = self.classes[numbers]  # not the number 1.0 for the class 1
+            values[of_row] = self.classes[numbers]  # labels, not numbers such as 1.0
         places = range(n_rows)
         room = 72 * self.figure_.get_figheight() * ax.get_position().height / n_rows  # in points
         size = {"fontsize": min(10.0, max(4.0, 0.75 * room))}

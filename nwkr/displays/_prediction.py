@@ -361,7 +361,7 @@ def _band(estimator, queries, band, coverage, target):
         ends = model.predict_quantiles(inputs, [(1 - coverage) / 2, (1 + coverage) / 2])
     else:
         ends = model.predict_interval(inputs, coverage=coverage)
-    # In the order of y, which a transformer may turn round.
+    # Sorted, because a decreasing transformation swaps the ends.
     low_high = np.sort([given_targets(estimator, end) for end in np.moveaxis(ends, 1, 0)], axis=0)
     lows, highs = (_one_output(end, target) for end in low_high)
     return {"band": np.column_stack([lows, highs]), "band_name": BANDS[band].format(coverage)}

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def names_of_features(estimator):
-    """Names of the features that the last step sees; x0, x1, ... where it saw none."""
+    """Names of the features of the last step; x0, x1, ... if it was fitted without names."""
     parts = parts_of(estimator)
     names = getattr(parts.model, "feature_names_in_", None)
     if names is None and parts.before:
@@ -37,12 +37,12 @@ def names_of_features(estimator):
 
 
 def shown_name(estimator, name):
-    """The name of a feature of the last step; said to be transformed if it was one before."""
+    """The name of a feature of the last step, marked if the pipeline has transformed it."""
     before = parts_of(estimator).before
     if not before:
         return name
     names = getattr(before[0], "feature_names_in_", None)
-    if names is None:  # and no number of features, if the first step passes all through
+    if names is None:  # the first step may have no number of features either
         names = _numbered(getattr(before[0], "n_features_in_", 0))
     return f"transformed {name}" if name in names else name
 
