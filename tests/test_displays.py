@@ -259,6 +259,7 @@ def test_rows_can_be_sorted_for_every_bandwidth(data, params):
         display = AttentionDisplay.from_estimator(model, queries)
         assert np.isfinite(display.key_values).all()
         assert np.isfinite(display.query_values).all()
+        assert np.ptp(display.key_values) > 0
 
 
 def test_categories_are_sorted_and_named(data):
@@ -736,7 +737,9 @@ def test_other_features_are_held_at_their_median(data, model):
     expected = oracles.predict(query, X.to_numpy(), y.to_numpy(), "gaussian", [10, 5, 20])
     assert display.prediction[2, 4] == pytest.approx(expected[0])
     assert display.feature_names == ["weight", "age"]
+    assert display.ax_.get_title("left") == f"height = {middle['height']:.4g}"
     curve = PredictionDisplay.from_estimator(model, X, features="height")
+    assert curve.fixed == {"age": middle["age"], "weight": middle["weight"]}
     assert curve.points_ == []
     assert curve.ax_.get_xlabel() == "height"
 
@@ -746,6 +749,28 @@ def classes(rng):
     """Rows of two features, and three classes with a corner each."""
     X = np.concatenate([rng.normal(size=(20, 2)) + corner for corner in ([0, 0], [4, 0], [0, 4])])
     return X, np.repeat(["blue", "orange", "green"], 20)
+
+
+def test_the_title_has_the_values_of_other_features(data):
+    X, y = data[0].assign(kind=["cat", "dog", "dog"] * 10, age=40.0), data[1]
+    model = NadarayaWatsonRegressor().fit(X, y)
+
+    def title(X, model=model, features="height"):
+        display = PredictionDisplay.from_estimator(model, X, features=features, grid_resolution=5)
+        return display.ax_.get_title("left")
+
+    weight = X["weight"].median()
+    assert title(X) == f"age = 40, weight = {weight:.4g}, kind = dog"
+    assert title(X, features=["height", "weight"]) == "age = 40, kind = dog"
+    many = X.assign(first=0, second=1)
+    of_many = NadarayaWatsonRegressor().fit(many, y)
+    assert title(many, of_many) == "kind = dog, 4 other features at the median"
+    cats = many.assign(**{f"kind {n}": X["kind"] for n in range(3)})
+    of_cats = NadarayaWatsonRegressor().fit(cats, y)
+    assert title(cats, of_cats) == "8 other features at their median or most frequent category"
+    assert title(X[["age"]], NadarayaWatsonRegressor().fit(X[["age"]], y), None) == ""
+    with pytest.raises(ValueError, match=r"features must be numeric; got categories \['kind'\]"):
+        title(X, features="kind")
 
 
 def test_probability_of_one_class(classes):

@@ -239,6 +239,8 @@ def _first_component(model, queries, keys):
     # A tiny width replaces bandwidth 0, so that differences in these columns come first.
     least = np.where(widths > 0, widths, np.inf).min() * 1e-3
     widths = np.where(widths > 0, widths, least if np.isfinite(least) else 1.0)
+    if np.isinf(widths).all():  # all weights are equal
+        widths = model._columns.units
     axis = np.linalg.svd((apart - apart.mean(axis=0)) / widths, full_matrices=False)[2][0]
     axis *= np.sign(axis[np.abs(axis).argmax()])
     return np.nan_to_num(queries - middle) / widths @ axis, apart / widths @ axis

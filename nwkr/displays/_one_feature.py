@@ -40,7 +40,8 @@ def _points(display):
     """Groups of rows to draw: label, rows, heights and style."""
     y = display.y
     if display.classes is None:
-        yield "data", slice(None), y, {"color": "0.6", "s": 14}
+        size = np.clip(14_000 / len(y), 4, 14)  # smaller where there are many
+        yield "data", slice(None), y, {"color": "0.6", "s": size}
     elif display.prediction.ndim == 1:  # of one class, drawn at probability 1 for its rows
         of_class = (y == display.classes).astype(float)
         yield "data", slice(None), of_class, {"color": "0.4", "marker": "|"}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 
 from nwkr._pipeline import parts_of
-from nwkr.displays._drawing import axes_of, need_matplotlib
+from nwkr.displays._drawing import axes_of, need_matplotlib, shortened
 from nwkr.displays._one_feature import draw_one_feature
 from nwkr.displays._reading import (
     feature_number,
@@ -16,11 +18,14 @@ from nwkr.displays._reading import (
     names_in,
     numbers_in,
     typical_rows,
+    values_of_others,
 )
 from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
 
+# The title has up to so many values of other features.
+_MOST_VALUES = 3
 # The named bands, and their labels.
 BANDS = {
     "std": "± 1 standard deviation",
@@ -56,6 +61,8 @@ class PredictionDisplay:
         Their targets; None leaves the data out of the plot.
     classes : label, ndarray of shape (n_classes,), or None, default=None
         The class of the probability, or all classes; None for a regressor.
+    fixed : dict or None, default=None
+        Values of the other features, by name, for the title.
 
     Attributes
     ----------
@@ -111,6 +118,7 @@ class PredictionDisplay:
         X=None,
         y=None,
         classes=None,
+        fixed=None,
     ):
         self.grid = grid
         self.prediction = prediction
@@ -122,6 +130,7 @@ class PredictionDisplay:
         self.X = X
         self.y = y
         self.classes = classes
+        self.fixed = fixed
 
     @classmethod
     def from_estimator(
@@ -150,8 +159,8 @@ class PredictionDisplay:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Their targets; None leaves the data out of the plot.
         features : int, str, list of one or two of these, or None, default=None
-            Numbers or names of the features to vary; the others are fixed at their median. None
-            varies all, if there are one or two.
+            Numbers or names of the features to vary; the others are fixed at their median, or at
+            the most frequent category, as the title says. None varies all, if there are one or two.
         target : int, str or None, default=None
             The output to show, by number, or the class to show. None shows the second of two
             classes, and all of more classes.
@@ -220,6 +229,7 @@ class PredictionDisplay:
             grid=grid,
             prediction=prediction.reshape(*map(len, grid), *prediction.shape[1:]),
             feature_names=[names[number] for number in shown],
+            fixed=values_of_others(queries, shown),
             **data,
         )
         return display.plot(ax, **kwargs)
@@ -272,6 +282,8 @@ class PredictionDisplay:
             draw_one_feature(self, line_kwargs, band_kwargs, truth_kwargs, points_kwargs)
         else:
             draw_two_features(self, contour_kwargs, points_kwargs, colorbar)
+        if self.fixed:
+            self.ax_.set_title(_in_words(self.fixed), loc="left", fontsize="medium")
         return self
 
 
@@ -287,6 +299,22 @@ def _shown(features, names):
             f"{len(features)} of them."
         )
     return [feature_number(feature, names, "features") for feature in features]
+
+
+def _in_words(fixed):
+    """The values of the other features, or their number if they are many."""
+    numbers = [name for name, value in fixed.items() if isinstance(value, Real)]
+    hidden = [] if len(fixed) <= _MOST_VALUES else numbers
+    if len(fixed) - len(hidden) > _MOST_VALUES:
+        return f"{len(fixed)} other features at their median or most frequent category"
+    said = [
+        f"{shortened(name, 24)} = {f'{value:.4g}' if name in numbers else shortened(value, 24)}"
+        for name, value in fixed.items()
+        if name not in hidden
+    ]
+    if hidden:
+        said.append(f"{len(hidden)} other feature{'s' * (len(hidden) > 1)} at the median")
+    return fill(", ".join(said), 60)
 
 
 def _check_extras(band, truth, n_shown, classes):
@@ -308,8 +336,8 @@ def _across(column, n_places):
 def _refuse_categories(names):
     if names:
         raise ValueError(
-            f"features must be numeric; got categories {names!r}, which are fixed at the most "
-            f"frequent one."
+            f"features must be numeric; got categories {names!r}. Show a numeric feature, of rows "
+            f"X of one category; categories are fixed at the most frequent one in X."
         )
 
 

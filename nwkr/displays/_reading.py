@@ -20,6 +20,7 @@ __all__ = [
     "require_method",
     "shown_name",
     "typical_rows",
+    "values_of_others",
 ]
 
 
@@ -121,3 +122,11 @@ def typical_rows(X, columns, given):
                 values = column.values[[place] * n_rows]
         table[column.label] = values
     return type(X)(table) if is_frame(X) else np.column_stack(list(table.values()))
+
+
+def values_of_others(rows, shown):
+    """Values of the columns that are the same in all rows, by name."""
+    named = zip(names_in(rows), columns_in(rows))
+    return {
+        name: np.asarray(column.values)[0] for name, column in named if column.number not in shown
+    }
