@@ -23,8 +23,7 @@ class ClassTrend(Explanation):
     _targets: ClassTargets
     _trend: Trend | None
     _newton_step: NewtonStep | None
-    # For a trend, each row solves equations in all logits. A search does not try it if these take
-    # more operations.
+    # A search does not try a trend whose leave-one-out takes more operations.
     _most_operations = 5e9
 
     @property
@@ -41,9 +40,14 @@ class ClassTrend(Explanation):
         return bool(self.degree)
 
     @property
-    def _few_classes(self):
-        """Whether a trend takes a moment."""
-        return len(self._rows) * len(self.classes_) ** 3 <= self._most_operations
+    def _is_quick(self):
+        """Whether a trend, and its leave-one-out, take a moment."""
+        # Each row solves equations in all logits; if it leaves out others, in all coefficients.
+        n_fits, n_unknowns = len(self._rows), len(self.classes_)
+        if self._order is not None:
+            n_fits = len(np.unique(self._order.places[self._rows]))
+            n_unknowns *= 1 + len(self._columns.sloped[0])
+        return n_fits * n_unknowns**3 <= self._most_operations
 
     def _choose_window(self, X, y, sample_weight):
         self._choose_trend(sample_weight)
@@ -69,8 +73,10 @@ class ClassTrend(Explanation):
 
     def _trend_of(self, counts):
         """The trend of the training rows, with the number of rows that each counts as."""
-        columns, _ = self._columns.sloped
-        return Trend.of(self._X, columns, self._targets.codes, counts, self.classes_)
+        (columns, _), mask = self._columns.sloped, None
+        if self._order is not None:
+            mask = self._order.left_out(np.flatnonzero(counts), np.arange(len(counts)))
+        return Trend.of(self._X, columns, self._targets.codes, counts, self.classes_, mask)
 
     def _check_degree(self, degree):
         if degree and self._metric != "euclidean":
@@ -78,10 +84,11 @@ class ClassTrend(Explanation):
                 f"degree=1 needs metric='euclidean', because a trend needs columns; got "
                 f"metric={self._metric!r}. degree=0 accepts any metric."
             )
-        if degree and self._order is not None:
+        if degree and self.one_sided is not None:
             raise ValueError(
-                "degree=1 cannot be combined with groups, gap or one_sided, because the trend is "
-                "fitted to all rows. Use degree=0."
+                f"degree=1 needs one_sided=None, because one trend serves all queries, so it also "
+                f"uses rows later than a query; got one_sided={self.one_sided!r}. degree=0 uses "
+                f"only earlier rows."
             )
 
     def _choose_lines(self):
@@ -104,9 +111,10 @@ class ClassTrend(Explanation):
         """The trend and the steps at the rows of `X`; for None, at the training rows."""
         assert self._newton_step is not None
         assert self._trend is not None
-        queries, leave_out = self._queries(X)
-        logits = self._trend.logits_without if X is None else self._trend.logits(queries)
-        attention = self._attend(queries, leave_out)
+        attention = self._attention(X)
+        logits = self._trend.logits_without
+        if X is not None:
+            logits = self._trend.logits(attention.queries)
         fit = self._newton_step.fit(attention, self._values_to_pool(attention.keys), logits=logits)
         self._refuse_empty(fit.sums.total > 0)
         return fit

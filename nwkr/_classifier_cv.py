@@ -29,9 +29,10 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     degrees : sequence of {0, 1}, default=(0, 1)
         The models to compare. 0: class shares of the weights around the query. 1: a trend with
         local steps, with and without slopes, and the trend alone, which is preferred unless the
-        gain in log loss exceeds twice its standard error. With a metric other than "euclidean",
-        groups, a gap or `one_sided`, only 0 is used. A trend is also not compared with 0 if
-        ``n_samples * n_classes**3`` exceeds 5e9, because it would take minutes.
+        gain in log loss exceeds twice its standard error. With a metric other than "euclidean", or
+        with `one_sided`, only 0 is used. A trend is also not compared with 0 if it would take
+        minutes: if ``n_samples * n_classes**3`` exceeds 5e9, or, with groups or a gap,
+        ``n_groups * (n_classes * (1 + n_columns))**3``, where each row is a group for a gap.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each kind to one bandwidth for each feature.
         L-BFGS-B minimises the loss. A feature with few values starts with their range as its

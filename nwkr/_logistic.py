@@ -6,7 +6,9 @@ All results except the logits without a row are sums over rows, so parts of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import expit, logsumexp, softmax
@@ -94,13 +96,37 @@ class LogisticRows:
         self._probabilities = link.probabilities(logits)[:, link.of_logits]
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows, without their weights."""
+        return len(self._columns)
+
+    def take(self, some: np.ndarray) -> LogisticRows:
+        """Some of the rows."""
+        part = copy(self)
+        of_rows = {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+        vars(part).update({name: each[some] for name, each in of_rows.items()})
+        return part
+
+    def at(self, coefficients: np.ndarray) -> LogisticRows:
+        """The same rows with other coefficients, of shape (n_logits, 1 + n_slopes)."""
+        logits = self._columns @ coefficients.T
+        return LogisticRows(self._columns[:, 1:], self._truth, self._weights, logits, self._link)
+
+    def mass(self, some: slice | np.ndarray = slice(None)) -> float:
+        """Number of rows by their weights, of all or of some."""
+        return float(self._weights[some].sum())
+
+    @property
     def loss(self) -> float:
         """Sum of the log losses."""
+        return float(self._weights @ self._losses)
+
+    @cached_property
+    def _losses(self):
         logits = self._logits
         if self._link.n_logits == 1:
             logits = np.hstack([np.zeros_like(logits), logits])
-        of_truth = (self._logits * self._truth).sum(axis=1)
-        return float(self._weights @ (logsumexp(logits, axis=1) - of_truth))
+        return logsumexp(logits, axis=1) - (self._logits * self._truth).sum(axis=1)
 
     @property
     def gradient(self) -> np.ndarray:
@@ -170,7 +196,10 @@ class LogisticRows:
         return logits
 
     def loss_of(self, logits: np.ndarray) -> float:
-        """Sum of the log losses of other logits of the rows, up to rounding."""
+        """Sum of the log losses of other logits of the rows, up to rounding.
+
+        Rows whose logits are NaN have no loss.
+        """
         probabilities, truth = (
             self._link.probabilities(logits)[:, self._link.of_logits],
             self._truth,
@@ -178,7 +207,7 @@ class LogisticRows:
         if self._link.n_logits == 1:
             truth, probabilities = (np.hstack([1 - p, p]) for p in (truth, probabilities))
         of_truth = np.maximum((probabilities * truth).sum(axis=1), np.finfo(float).eps)
-        return -float(self._weights @ np.log(of_truth))
+        return -float(self._weights @ np.nan_to_num(np.log(of_truth)))
 
     def dof(self, inverse: np.ndarray) -> float:
         """Degrees of freedom for each logit: the sum of the contributions of the rows."""

@@ -35,14 +35,15 @@ class ClassSearch(BandwidthSearch, ClassTrend):
 
     def _choose_window(self, X, y, sample_weight):
         self._trend, self._newton_step = None, None
-        if (self._order is None and self._few_classes) or 0 not in self.degrees:
+        if self._is_quick or 0 not in self.degrees:
             self._choose_trend(sample_weight)
         return super()._choose_window(X, y, sample_weight)
 
     @property
     def _degrees(self):
-        # A trend needs columns, which only the euclidean metric has.
-        return [d for d in self.degrees if d == 0 or self.metric == "euclidean"]
+        # A trend needs columns, which only the euclidean metric has, and uses all other rows.
+        served = self.metric == "euclidean" and self.one_sided is None
+        return [d for d in self.degrees if d == 0 or served]
 
     @property
     def _forms(self):
@@ -137,7 +138,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         return -np.log(np.maximum(of_truth, np.finfo(float).eps))
 
     def _grid(self, bandwidths):
-        degrees = self._degrees if self._few_classes or 0 not in self.degrees else [0]
+        degrees = self._degrees if self._is_quick or 0 not in self.degrees else [0]
         return {"bandwidth": bandwidths, "degree": degrees}
 
     def _note_best(self, best):

@@ -21,6 +21,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nwkr._logistic import Link, LogisticRows, inverse_of
+from nwkr._logistic_newton import logits_without_parts
+from nwkr._pooling import Mask
 
 __all__ = ["MOST_TOGETHER", "STRENGTHS", "Trend", "climb", "price_of"]
 
@@ -45,10 +47,10 @@ class Trend:
     model : Pipeline or None
         A scaler and the regression; None for a single class.
     logits_without : ndarray of shape (n_samples, n_logits)
-        The logits of each training row, fitted without that row.
+        The logits of each training row, fitted without the rows that it leaves out.
     residuals, curvature : ndarray of shape (n_samples, n_logits)
-        For each training row, from the trend without one copy of it: indicator minus probability;
-        probability times its complement.
+        For each training row, from the trend without one copy of it, or without the rows that it
+        leaves out: indicator minus probability; probability times its complement.
     dof : float
         Degrees of freedom for each logit.
     inverse : ndarray or None, default=None
@@ -73,6 +75,7 @@ class Trend:
         codes: np.ndarray,
         counts: np.ndarray,
         classes: np.ndarray,
+        mask: Mask | None = None,
         most_together: int = MOST_TOGETHER,
     ) -> Trend:
         """The trend of rows.
@@ -91,6 +94,8 @@ class Trend:
             The number of rows that each row counts as; rows with 0 are ignored.
         classes : ndarray of shape (n_classes,)
             Class labels.
+        mask : Mask or None, default=None
+            The counted rows that each row leaves out; None if this is only the row.
         most_together : int, default=2000
             With more coefficients than this, the curvature is computed class by class. This
             overestimates the contribution of a row, so leave-one-out residuals are conservative.
@@ -104,6 +109,9 @@ class Trend:
         link = Link(np.unique(codes[rows]), len(classes))
         if not link.n_logits:
             return cls.of_model(link, columns, columns, None, 0.0, None).of_rows(X, codes, counts)
+        parts = parts_of_rows = None
+        if mask is not None:
+            parts, parts_of_rows = mask.parts(), mask.take(rows).parts()
         gaps = np.isnan(X[:, columns])
         masses = counts @ ~gaps
         fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
@@ -112,10 +120,11 @@ class Trend:
         scaler = _scaler_of(some, weights / weights.max())
         Z, labels, truth = scaler.transform(some), classes[codes[rows]], link.truth(codes[rows])
         together = link.n_logits * (1 + len(columns)) <= most_together
-        best = climb(lambda C: _Regression(Z, labels, truth, weights, C, link, together))
+        terms = link, together, parts_of_rows
+        best = climb(lambda C: _Regression(Z, labels, truth, weights, C, *terms))
         model = Pipeline([("scaler", scaler), ("logistic", best.model)])
         fitted = cls.of_model(link, columns, fill, model, best.rows.dof(best.inverse), best.inverse)
-        return replace(fitted.of_rows(X, codes, counts), inverse=None)
+        return replace(fitted.of_rows(X, codes, counts, parts), inverse=None)
 
     @classmethod
     def of_model(
@@ -131,7 +140,9 @@ class Trend:
         nothing = np.zeros((0, link.n_logits))
         return cls(link, columns, fill, model, nothing, nothing, nothing, dof, inverse)
 
-    def of_rows(self, X: np.ndarray, codes: np.ndarray, counts: np.ndarray) -> Trend:
+    def of_rows(
+        self, X: np.ndarray, codes: np.ndarray, counts: np.ndarray, parts: Any = None
+    ) -> Trend:
         """The same trend, with what it says of rows that it was fitted to.
 
         Parameters
@@ -142,6 +153,9 @@ class Trend:
             Number of each row's class.
         counts : ndarray of shape (n_rows,)
             As how many rows each counts; those of 0 did not take part.
+        parts : list of tuple or None, default=None
+            Numbers of rows, and numbers, among those that took part, of the rows that each of
+            these leaves out. None if a row leaves out only itself.
 
         Returns
         -------
@@ -153,18 +167,20 @@ class Trend:
             return replace(self, logits_without=nothing, residuals=nothing, curvature=nothing)
         assert self.inverse is not None
         rows, truth, logits = np.flatnonzero(counts), self.link.truth(codes), self.logits(X)
-        Z, weights = self.model["scaler"].transform(self._filled(X[rows])), counts[rows]
-        seen = LogisticRows(Z, truth[rows], weights, logits[rows], self.link)
-        without_copy = np.zeros_like(truth)
-        logits_without_copy = seen.logits_without(np.minimum(weights, 1), self.inverse)
-        without_copy[rows] = self.link.probabilities(logits_without_copy)[:, self.link.of_logits]
-        logits[rows] = seen.logits_without(weights, self.inverse)
-        return replace(
-            self,
-            logits_without=logits,
-            residuals=truth - without_copy,
-            curvature=without_copy * (1 - without_copy),
-        )
+        Z, weights = self.model["scaler"].transform(self._filled(X)), counts[rows]
+        seen = LogisticRows(Z[rows], truth[rows], weights, logits[rows], self.link)
+        if parts is None:
+            without_copy = logits.copy()
+            without_copy[rows] = seen.logits_without(np.minimum(weights, 1), self.inverse)
+            logits[rows] = seen.logits_without(weights, self.inverse)
+        else:
+            terms = _coefficients(self.model["logistic"]), self.model["logistic"].C, parts, Z
+            together = self.inverse.ndim == 4
+            logits = without_copy = logits_without_parts(seen, *terms, together)
+        p = self.link.probabilities(without_copy)[:, self.link.of_logits]
+        # A row that leaves out all rows has no residual.
+        residuals, curvature = np.nan_to_num(truth - p), np.nan_to_num(p * (1 - p))
+        return replace(self, logits_without=logits, residuals=residuals, curvature=curvature)
 
     @property
     def targets(self) -> np.ndarray:
@@ -203,7 +219,7 @@ class Trend:
 class _Regression:
     """A logistic regression with a given penalty, and how good it is."""
 
-    def __init__(self, Z, labels, truth, weights, C, link, together):
+    def __init__(self, Z, labels, truth, weights, C, link, together, parts=None):
         by_newton = link.n_logits * (1 + Z.shape[1]) <= _MOST_BY_NEWTON
         self.model = LogisticRegression(
             C=C,
@@ -216,9 +232,12 @@ class _Regression:
             self.model.fit(Z, labels, sample_weight=weights)
         self.rows = LogisticRows(Z, truth, weights, _logits(self.model, Z), link)
         self.inverse = inverse_of(self.rows.curvature(together), C)
-        # Of each row without one copy of it.
-        without_copy = self.rows.logits_without(np.minimum(weights, 1), self.inverse)
-        self.loss = (self.rows.loss_of(without_copy) + price_of(C)) / float(weights.sum())
+        if parts is None:  # each row without one copy of it
+            without = self.rows.logits_without(np.minimum(weights, 1), self.inverse)
+        else:
+            terms = _coefficients(self.model), C, parts, Z, together
+            without = logits_without_parts(self.rows, *terms)
+        self.loss = (self.rows.loss_of(without) + price_of(C)) / float(weights.sum())
 
 
 def price_of(C: float) -> float:
@@ -278,6 +297,10 @@ def _scaler_of(X, weights):
         scaler.scale_ = np.where(constant, 1.0, np.ldexp(scaler.scale_, exponents))
         scaler.var_ = np.ldexp(scaler.var_, 2 * exponents)
     return scaler
+
+
+def _coefficients(model):
+    return np.column_stack([model.intercept_, model.coef_])
 
 
 def _logits(model, X):

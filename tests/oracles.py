@@ -267,11 +267,13 @@ def newton_step(
 
 
 def logits_without_each(columns, truth, probabilities, weights, C, removed):
-    """Change of each row's logits by one Newton step of logistic regression, without the row.
+    """Change of each row's logits by one Newton step of logistic regression, without some weight.
 
     `columns` (n_rows, n_columns) starts with a constant, which is not penalised. `truth` and
     `probabilities` are (n_rows, n_logits); with two classes, the one logit is that of the second.
+    `removed` is the weight taken off each row, (n_rows,), or off every row for each, (n_rows, n_rows).
     """
+    removed = np.diag(removed) if np.ndim(removed) == 1 else removed
     n_rows, n_columns = columns.shape
     n_logits = truth.shape[1]
     penalty = np.kron(np.eye(n_logits), np.diag(np.append(0, np.full(n_columns - 1, 1 / C))))
@@ -284,9 +286,12 @@ def logits_without_each(columns, truth, probabilities, weights, C, removed):
 
     whole = penalty + sum(weights[row] * curvature_of(row) for row in range(n_rows))
     for row in range(n_rows):
-        # At coefficients fitted to all rows, the gradient without the row is minus the row's own.
-        gradient = np.kron(truth[row] - probabilities[row], columns[row]) * removed[row]
-        left = whole - removed[row] * curvature_of(row)
+        # At coefficients fitted to all rows, the gradient without some is minus theirs.
+        gradient, left = np.zeros(n_logits * n_columns), whole.copy()
+        for other in np.flatnonzero(removed[row]):
+            residual = truth[other] - probabilities[other]
+            gradient += np.kron(residual, columns[other]) * removed[row, other]
+            left -= removed[row, other] * curvature_of(other)
         change = -np.linalg.lstsq(left, gradient, rcond=1e-12)[0]
         changes[row] = change.reshape(n_logits, n_columns) @ columns[row]
     return changes

@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nwkr import NadarayaWatsonClassifier
+from nwkr import NadarayaWatsonClassifier, NadarayaWatsonClassifierCV
 from nwkr import _scoring as scoring
 from nwkr._leave_one_out import Form, LeaveOneOut
 from nwkr._trend import Trend
@@ -47,8 +47,12 @@ def from_logits(logits):
     return expit(np.hstack([-logits, logits])) if one else softmax(logits, axis=1)
 
 
-def by_the_formula(model, X, queries, *, kernel, bandwidth, ridge, weights=None):
-    """Probabilities at queries, or of rows left out for None, from one linear system per logit."""
+def by_the_formula(model, X, queries, *, kernel, bandwidth, ridge, weights=None, keep=None):
+    """Probabilities at queries, or of rows left out for None, from one linear system per logit.
+
+    `keep`, (N, N), says which rows each row is predicted from; all others by default.
+    """
+    keep = ~np.eye(len(X), dtype=bool) if keep is None else keep
     trend, counts = model._trend, np.ones(len(X)) if weights is None else weights
     bandwidth = np.broadcast_to(np.asarray(bandwidth, float), X.shape[1])
     logits = trend.logits(X if queries is None else queries).copy()
@@ -56,7 +60,7 @@ def by_the_formula(model, X, queries, *, kernel, bandwidth, ridge, weights=None)
         logits = trend.logits_without.copy()
     level = counts @ trend.curvature / counts.sum()
     for number in range(len(logits)):
-        kept = np.arange(len(X)) != (number if queries is None else -1)
+        kept = keep[number] if queries is None else np.full(len(X), True)
         query = X[number] if queries is None else queries[number]
         for logit in range(logits.shape[1]):
             logits[number, logit] += newton_step(
@@ -300,13 +304,24 @@ def test_a_trend_requires_the_euclidean_metric(data):
         fitted(X, y, metric="manhattan")
 
 
-def test_a_trend_cannot_leave_out_groups_or_time(data):
+def test_a_trend_requires_rows_of_any_time(data):
     X, y, _ = data
-    with pytest.raises(ValueError, match="cannot be combined with groups, gap or one_sided"):
+    with pytest.raises(ValueError, match=r"degree=1 needs one_sided=None, .*got one_sided=0"):
         fitted(X, y, one_sided=0)
 
 
 # -- the trend ----------------------------------------------------------------------------
+
+
+def parts_of(model, X, y, weights):
+    """The columns of the trend, the truth and the probabilities of its logits; its logits."""
+    scaler, regression = model.trend_
+    columns = np.column_stack([np.ones(N), scaler.transform(X)])
+    logits = regression.decision_function(columns[:, 1:]).reshape(N, -1)
+    one = logits.shape[1] == 1
+    truth = np.equal.outer(y, model.classes_[1:] if one else model.classes_).astype(float)
+    p = from_logits(logits)[:, -logits.shape[1] :]
+    return (columns, truth, p, weights, regression.C), logits
 
 
 @pytest.mark.parametrize("heavy", [1.0, 3.0])
@@ -314,13 +329,8 @@ def test_trend_without_each_row_is_one_newton_step_away(heavy, data, rng):
     X, y, _ = data
     weights = np.where(rng.uniform(size=N) < 0.3, heavy, 1.0)
     model = fitted(X, y, sample_weight=weights)
-    trend, scaler, regression = model._trend, *model.trend_
-    columns = np.column_stack([np.ones(N), scaler.transform(X)])
-    logits = regression.decision_function(columns[:, 1:]).reshape(N, -1)
-    one = logits.shape[1] == 1
-    truth = np.equal.outer(y, model.classes_[1:] if one else model.classes_).astype(float)
-    p = from_logits(logits)[:, -logits.shape[1] :]
-    terms = columns, truth, p, weights, regression.C
+    trend, (terms, logits) = model._trend, parts_of(model, X, y, weights)
+    truth = terms[1]
     expected = logits + logits_without_each(*terms, weights)
     assert_allclose(trend.logits_without, expected, rtol=1e-5, atol=1e-6)
     expected = from_logits(logits + logits_without_each(*terms, np.ones(N)))[:, -logits.shape[1] :]
@@ -356,6 +366,133 @@ def test_a_weak_penalty_has_a_price():
     prior = norm.logpdf(np.maximum(0, np.log10(candidates)))
     assert np.argmin(losses) > np.argmin(losses - prior)
     assert fitted(X, y).trend_[-1].C == pytest.approx(candidates[np.argmin(losses - prior)])
+
+
+LEFT_OUT = {
+    "pairs": np.arange(N) // 2,
+    "five groups": np.arange(N) % 5,
+    "gap": 3,
+}
+
+
+def searched(X, y, kind, sample_weight=None, **params):
+    """A search that leaves out groups or a gap, and the rows that each row is predicted from."""
+    left_out, number = LEFT_OUT[kind], np.arange(N)
+    params = {"degrees": [1], "bandwidths": [[0.8, 12.0]]} | params
+    if kind == "gap":
+        model = NadarayaWatsonClassifierCV(gap=left_out, **params).fit(X, y, sample_weight)
+        return model, np.abs(number[:, None] - number) > left_out
+    model = NadarayaWatsonClassifierCV(**params)
+    model.fit(X, y, sample_weight, groups=left_out)
+    return model, left_out[:, None] != left_out
+
+
+@pytest.mark.parametrize("kind", ["pairs", "gap"])
+@pytest.mark.parametrize("heavy", [1.0, 1.5])
+def test_trend_without_a_group_or_a_gap_is_one_newton_step(kind, heavy, data, rng):
+    X, y, _ = data
+    weights = np.where(rng.uniform(size=N) < 0.3, heavy, 1.0)
+    model, keep = searched(X, y, kind, weights)
+    trend, (terms, logits) = model._trend, parts_of(model, X, y, weights)
+    expected = logits + logits_without_each(*terms, weights * ~keep)
+    # Up to a constant of all logits, which does not change the probabilities.
+    found, expected = (from_logits(each) for each in (trend.logits_without, expected))
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    truth, p = terms[1], expected[:, -logits.shape[1] :]
+    assert_allclose(trend.residuals, truth - p, atol=1e-6)
+    assert_allclose(trend.curvature, p * (1 - p), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+def test_trend_without_a_group_or_a_gap_is_close_to_a_refit(kind, data):
+    X, y, _ = data
+    model, keep = searched(X, y, kind)
+    scaler, regression = model.trend_
+    Z = scaler.transform(X)
+    refits = np.empty((N, len(model.classes_)))
+    refit = LogisticRegression(C=regression.C, tol=1e-10, solver="newton-cholesky")
+    for kept in np.unique(keep, axis=0):
+        rows = (keep == kept).all(axis=1)
+        refits[rows] = refit.fit(Z[kept], y[kept]).predict_proba(Z[rows])
+    without = from_logits(model._trend.logits_without)
+    if kind == "five groups":  # a fifth of the rows takes more than one step
+        assert_allclose(without, refits, atol=1e-5)
+    with_all = model.trend_.predict_proba(X)
+    assert np.abs(without - refits).max() < 0.2 * np.abs(with_all - refits).max()
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+@pytest.mark.parametrize("kernel", ["gaussian", "tricube"])
+@pytest.mark.parametrize("ridge", [1.0, np.inf])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_steps_leave_out_the_same_rows(kind, kernel, ridge, algorithm, data):
+    X, y, queries = data
+    params = {"kernel": kernel, "ridge": ridge}
+    model, keep = searched(X, y, kind, algorithm=algorithm, **params)
+    terms = params | {"bandwidth": [0.8, 12.0], "keep": keep}
+    form = model.cv_results_["ridge"].index(ridge)
+    # The search may prefer a step without slopes.
+    terms["ridge"] = model.ridge_
+    left_out = model.predict_proba(None)
+    assert_allclose(left_out, by_the_formula(model, X, None, **terms), **close)
+    assert_allclose(
+        model.predict_proba(queries), by_the_formula(model, X, queries, **terms), **close
+    )
+    assert_allclose(model.best_score_, -log_loss(y, left_out))
+    assert model.score(None, y) == np.mean(model.predict(None) == y)
+    terms["ridge"] = ridge
+    expected = -log_loss(y, by_the_formula(model, X, None, **terms))
+    assert_allclose(model.cv_results_["score"][form], expected)
+
+
+def test_groups_of_one_row_give_the_results_of_no_groups(data):
+    X, y, queries = data
+    model = NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y)
+    grouped = NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y, groups=np.arange(N)[::-1])
+    assert grouped.trend_[-1].C == model.trend_[-1].C
+    assert_allclose(grouped.cv_results_["score"], model.cv_results_["score"], rtol=1e-9)
+    for Q in (queries, None):
+        assert_allclose(grouped.predict_proba(Q), model.predict_proba(Q), **close)
+
+
+def test_contributions_without_a_group_add_up_to_the_logits(data):
+    X, y, _ = data
+    model, keep = searched(X, y, "five groups")
+    table = model.explain(None, top_k=None)
+    logits = table.pivot_table("contribution", "query", "class", aggfunc="sum", sort=False)
+    found = from_logits(logits[model.classes_[-logits.shape[1] :]].to_numpy())
+    assert_allclose(found, model.predict_proba(None), rtol=1e-9, atol=1e-12)
+    rows = table[(table["part"] == "row") & (table["contribution"] != 0)]
+    assert keep[rows["query"].astype(int), rows["name"].astype(int)].all()
+
+
+def test_a_row_without_weight_is_predicted_without_its_group(data, rng):
+    X, y, _ = data
+    weights = rng.integers(0, 2, N)
+    model, _ = searched(X, y, "five groups", weights)
+    some, groups = weights > 0, LEFT_OUT["five groups"]
+    rest = NadarayaWatsonClassifierCV(degrees=[1], bandwidths=[[0.8, 12.0]])
+    rest.fit(X[some], y[some], groups=groups[some])
+    assert_allclose(model.predict_proba(None)[some], rest.predict_proba(None), rtol=1e-6)
+    # A copy with weight is left out by the same rows, and leaves out the same rows.
+    absent = np.flatnonzero(~some)[:3]
+    for row in absent:
+        same = np.flatnonzero(some & (groups == groups[row]))[0]
+        moved = X.copy()
+        moved[row] = X[same]
+        again, _ = searched(moved, y, "five groups", weights)
+        found = again.predict_proba(None)
+        assert_allclose(found[row], found[same], rtol=1e-9)
+
+
+def test_rows_that_leave_out_all_rows_have_no_prediction(data):
+    X, y, queries = data
+    model = NadarayaWatsonClassifierCV(gap=35, degrees=[1], bandwidths=[1.5]).fit(X, y)
+    unknown = np.isnan(model.predict_proba(None)).any(axis=1)
+    assert_array_equal(np.flatnonzero(unknown), np.arange(24, 36))
+    assert np.isfinite(model.predict_proba(queries)).all()
+    with pytest.raises(ValueError, match="No row can be predicted from another"):
+        NadarayaWatsonClassifierCV().fit(X, y, groups=np.zeros(N))
 
 
 def test_many_coefficients_are_updated_class_by_class(data):

@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_param_validation
@@ -126,13 +126,35 @@ def test_other_metrics_have_no_trend():
         searched(X, y, metric="manhattan", degrees=[1])
 
 
-def test_groups_have_no_trend():
+@pytest.mark.parametrize("left_out", ["groups", "gap"])
+def test_rows_that_are_left_out_together(left_out):
+    X, y = rows_of("trend", 120)
+    groups = {"groups": np.arange(120) // 3} if left_out == "groups" else {}
+    params = {"gap": 2} if left_out == "gap" else {}
+    model = NadarayaWatsonClassifierCV(**params).fit(X, y, **groups)
+    assert set(model.cv_results_["degree"]) == {0, 1}
+    assert model.degree_ == 1
+    assert_allclose(model.best_score_, -log_loss(y, model.predict_proba(None)))
+    model._most_operations = 0
+    assert set(model.fit(X, y, **groups).cv_results_["degree"]) == {0}
+
+
+def test_only_the_past_has_no_trend():
     X, y = rows_of("trend", 60)
-    groups = np.arange(60) // 3
-    model = NadarayaWatsonClassifierCV(per_feature=False).fit(X, y, groups=groups)
+    model = searched(X, y, one_sided=0)
     assert model.degree_ == 0
-    with pytest.raises(ValueError, match="cannot be combined with groups, gap or one_sided"):
-        NadarayaWatsonClassifierCV(degrees=[1]).fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="degree=1 needs one_sided=None"):
+        searched(X, y, one_sided=0, degrees=[1])
+
+
+def test_groups_of_splits_and_of_the_trend():
+    X, y = rows_of("trend", 200)
+    model = NadarayaWatsonClassifierCV(bandwidths=[1.0, 4.0], cv=GroupKFold(4))
+    model.fit(X, y, groups=np.arange(200) // 4)
+    assert model.degree_ == 1
+    assert model.trend_ is not None
+    step = model.predict_proba(X) - model.trend_.predict_proba(X)
+    assert 0 < np.abs(step).mean() < 0.1
 
 
 def test_cv_equals_scores_of_splits():

@@ -65,14 +65,28 @@ class Mask:
         sums : ndarray of shape (n_queries, n_values)
             The sums, computed without subtraction.
         """
-        order = self.places.argsort(kind="stable")
-        places, values = self.places[order], values[order]
-        nothing = np.zeros((1, values.shape[1]))
+        order, first, last = self._ends()
+        values, nothing = values[order], np.zeros((1, values.shape[1]))
         before = np.vstack([nothing, values.cumsum(axis=0)])
         after = np.vstack([values[::-1].cumsum(axis=0)[::-1], nothing])
+        return before[first] + after[last]
+
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Numbers of the queries from which the same keys are hidden, and numbers of these keys."""
+        order, first, last = self._ends()
+        size = len(order) + 1
+        ends, of_queries = np.unique(first * size + last, return_inverse=True)
+        by_part, n_queries = of_queries.argsort(kind="stable"), np.bincount(of_queries)
+        queries = np.split(by_part, np.cumsum(n_queries)[:-1])
+        return [(some, order[end // size : end % size]) for some, end in zip(queries, ends)]
+
+    def _ends(self):
+        """Keys by position, and the first and the last (excluded) of them that a query hides."""
+        order = self.places.argsort(kind="stable")
+        places = self.places[order]
         first = places.searchsorted(self.lowest, "left")
         last = places.searchsorted(self.highest, "right")
-        return before[first] + after[np.maximum(first, last)]
+        return order, first, np.maximum(first, last)
 
     def variances(self, columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Variances of columns over the keys not hidden from each query; 0 if it may be rounding.

@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nwkr._lazy import Tasks
-from nwkr._logistic import Link, LogisticRows, inverse_of
+from nwkr._logistic import Link, LogisticRows
+from nwkr._logistic_newton import Newton
 from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb, price_of
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._form import Form, Weighing
@@ -24,10 +25,7 @@ from nwkr.dask._survey import Survey
 
 __all__ = ["trend_over_chunks"]
 
-# Newton's method ends when the mean loss has no larger derivative.
-_LEAST_SLOPE = 1e-13
 _MOST_STEPS = 100
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -70,52 +68,17 @@ class _Scaled:
 
 
 @dataclass
-class _Regression:
+class _Regression(Newton):
     """A logistic regression with a given penalty.
 
     Attributes
     ----------
-    C : float
-        Inverse strength of the penalty.
-    coefficients : ndarray of shape (n_logits, 1 + n_slopes)
-        Constants and slopes.
-    inverse : ndarray or None, default=None
-        Inverse of the curvature.
-    objective, loss, dof : float
-        Penalised sum of the losses; mean leave-one-out loss with the price of C; degrees of freedom
-        for each logit.
-    before : ndarray or None, default=None
-        The coefficients of the last step.
-    ends : bool, default=False
-        Whether Newton's method has converged.
+    loss, dof : float
+        Mean leave-one-out loss with the price of C; degrees of freedom for each logit.
     """
 
-    C: float
-    coefficients: np.ndarray
-    inverse: np.ndarray | None = None
-    objective: float = np.inf
     loss: float = np.inf
     dof: float = 0.0
-    before: np.ndarray | None = None
-    ends: bool = False
-
-    def step(self, loss: float, gradient: np.ndarray, curvature: np.ndarray, mass: float) -> None:
-        """Make a step from the sums over all rows."""
-        at, slopes = self.coefficients, self.coefficients[:, 1:]
-        objective = loss + float(np.square(slopes).sum()) / (2 * self.C)
-        if self.before is not None and objective > self.objective * (1 + _ROUNDING):
-            self.coefficients = (at + self.before) / 2  # too far
-            self.ends = np.allclose(self.coefficients, at, rtol=_ROUNDING, atol=_ROUNDING)
-            return
-        gradient = gradient.copy()
-        gradient[:, 1:] += slopes / self.C
-        inverse = self.inverse = inverse_of(curvature, self.C)
-        self.objective, self.before = objective, at
-        self.ends = bool(np.abs(gradient).max() <= _LEAST_SLOPE * mass)
-        if not self.ends:
-            self.coefficients = at - (
-                inverse.reshape(gradient.size, gradient.size) @ gradient.ravel()
-            ).reshape(at.shape)
 
 
 class _OverChunks:

@@ -204,3 +204,16 @@ def test_bounds_of_block_masks_hold(kind, along, rng):
     hidden = mask_of_blocks.hides(bounds, 1, np.arange(len(blocks)))
     assert not (hidden & np.logical_or.reduceat(any_seen, blocks.starts[:-1], axis=1)).any()
     assert least.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_are_the_queries_that_do_not_see_the_same_keys(kind, rng):
+    of_queries = np.round(rng.random(40), 1)
+    mask = make_mask(kind, np.round(rng.random(30), 2), of_queries)
+    hidden = np.zeros((40, 30), bool)
+    parts = mask.parts()
+    for queries, keys in parts:
+        hidden[np.ix_(queries, keys)] = True
+    assert_array_equal(hidden, mask.hides(np.arange(40)))
+    assert_array_equal(np.sort(np.concatenate([queries for queries, _ in parts])), np.arange(40))
+    assert len(parts) == len(np.unique(hidden, axis=0))
