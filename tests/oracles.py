@@ -271,7 +271,7 @@ def logits_without_each(columns, truth, probabilities, weights, C, removed):
 
     `columns` (n_rows, n_columns) starts with a constant, which is not penalised. `truth` and
     `probabilities` are (n_rows, n_logits); with two classes, the one logit is that of the second.
-    `removed` is the weight taken off each row, (n_rows,), or off every row for each, (n_rows, n_rows).
+    `removed` is the weight taken off the row itself, (n_rows,), or off all rows, (n_rows, n_rows).
     """
     removed = np.diag(removed) if np.ndim(removed) == 1 else removed
     n_rows, n_columns = columns.shape
