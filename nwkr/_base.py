@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from copy import copy
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -67,10 +66,10 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     }
 
     _columns: Columns  # of distance, and of slopes
-    _fitted: Any  # the training rows as keys, and their window
     _sizes = DEFAULT_SIZES
     _X, _rows, _sample_weight = OnHost(), OnHost(), OnHost()
-    _values, _key_weights, _counts = OnHost(), OnHost(), OnHost()
+    _key_weights, _counts = OnHost(), OnHost()
+    _shared = OnHost()  # what the attention of all queries has in common
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
@@ -139,25 +138,23 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         rows = np.flatnonzero(key_weights)
         self.kernel_ = get_kernel(self.kernel, Arrays.of(self._like))
         self._columns = self._columns.of_training(X, rows)
-        self._X, self._rows, self._order = self._columns.encode(X), rows, order_of(self, X, groups)
+        self._blocks, self._order = None, order_of(self, X, groups)
+        self._store(self._columns.encode(X), rows)
         self._sample_weight = None if (sample_weight == 1).all() else sample_weight
-        self._values, self._key_weights = self._targets.values[rows], key_weights[rows]
-        self._counts = as_counts(sample_weight[rows])
+        self._key_weights, self._counts = key_weights[rows], as_counts(sample_weight[rows])
         # The largest count of a row, over the weight of the kernel at distance 0.
         self._unit = float(self._counts.max() / (self.kernel_(0.0) or 1.0))
-        self._blocks, self._fitted, self._cache = None, None, Cache()
         self._columns = self._columns.of_keys(self._keys, self._counts)
         window = self._window = self._choose_window(X, y, sample_weight)
         arrays, masked = Arrays.of(self._like), self.one_sided is not None
         if window.columns is not None:  # rows are mapped once, and are ordinary ones then
             self._columns, self._window = window.columns, FixedWindow(window.bandwidth)
-            self._X = self._columns.encode(X)
+            self._store(self._columns.encode(X), self._rows)
         self.bandwidth_ = shown(copy(self._columns.by_feature(window.bandwidth)), arrays)
         terms = Terms(self._metric, self.kernel_, window.name, window.varies, True, arrays, masked)
         check_algorithm(self.algorithm, terms)
         self._window = self._window.take(self._arrange(self._window))
-        self._window = self._window.prepared(self._keys, self._metric, self._columns.kinds)
-        self._fitted = self._prepare()
+        self._shared = self._share()
         self._lines = self._choose_lines()
         self.algorithm_ = self._choose_algorithm()
 
@@ -168,15 +165,29 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 
+    def _store(self, X, rows):
+        """Store the training rows, and the numbers of those with weight, in the order of keys."""
+        self._X, self._rows, self._cache = X, rows, Cache()
+
+    # Keys and values are rows and targets in another order, so pickles leave them out.
+
     @property
     def _keys(self):
-        if self._fitted is not None:
-            return self._fitted.keys
+        """The rows with weight, in the order of their blocks."""
         if self._blocks is None and len(self._rows) == len(self._X):
             return self._X
-        if self._metric == "precomputed":
-            return self._X[np.ix_(self._rows, self._rows)]
-        return np.take(self._X, self._rows, axis=0)
+
+        def make():
+            if self._metric == "precomputed":
+                return self._X[np.ix_(self._rows, self._rows)]
+            return np.take(self._X, self._rows, axis=0)
+
+        return self._cache.get("keys", None, make)
+
+    @property
+    def _values(self):
+        """The values of the keys."""
+        return self._cache.get("values", None, lambda: self._targets.values[self._rows])
 
     def _queries(self, X):
         """Queries, and the key that each leaves out (None if there is none)."""
@@ -210,9 +221,8 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
             scale = self._columns.units if window.by_query else window.bandwidth
             size, kinds, metric = self._sizes.keys_per_block, self._columns.kinds, self._metric
             order, self._blocks = in_blocks(self._keys, scale, size, metric=metric, kinds=kinds)
-            self._rows = self._rows[order]
-            self._values, self._key_weights = self._values[order], self._key_weights[order]
-            self._counts = self._counts[order]
+            self._store(self._X, self._rows[order])
+            self._key_weights, self._counts = self._key_weights[order], self._counts[order]
         return order
 
     def _choose_lines(self):
@@ -265,25 +275,25 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _attend(self, queries, leave_out=None, **options):
         """Queries and training rows, with a bandwidth."""
-        fitted = self._fitted
-        attention = self._without_window(queries, leave_out, prepared=fitted.prepared, **options)
-        if self._window.by_query:
-            return self._window.at(attention)
-        return attention.replace(
-            prepared=fitted.prepared,
-            weights=fitted.weights,
-            unit=fitted.unit,
-            bandwidth=fitted.bandwidth,
-            key_widths=fitted.key_widths,
-        )
+        attention = self._without_window(queries, leave_out, **options).replace(**self._shared)
+        return self._arranged_window().at(attention) if self._window.by_query else attention
 
-    def _prepare(self):
-        """The training rows and their bandwidth, with all that does not depend on the queries."""
+    def _share(self):
+        """What does not depend on the queries, by its name in an attention."""
+        nothing = self._X[:0]
         if self._window.by_query:  # the widths of queries are not known yet
+            self._arranged_window()
             units = self._columns.units if self._metric == "euclidean" else 1.0
             options = {"bandwidth": units, "query_widths": np.empty(0)}
-            return self._without_window(self._X[:0], **options).prepare()
-        return self._window.at(self._without_window(self._X[:0])).prepare()
+            return {"prepared": self._without_window(nothing, **options).prepare().prepared}
+        attention = self._window.at(self._without_window(nothing)).prepare()
+        names = "prepared", "weights", "unit", "bandwidth", "key_widths"
+        return {name: getattr(attention, name) for name in names}
+
+    def _arranged_window(self):
+        """The window, with the keys arranged for its search."""
+        terms = self._metric, self._columns.kinds
+        return self._cache.get("window", None, lambda: self._window.prepared(self._keys, *terms))
 
     def _attention(self, X):
         """The attention of `X`; for None, of the training rows, each left out."""

@@ -22,7 +22,7 @@ __all__ = ["OnHost", "follows_X", "in_numpy", "like_of", "numpy_only", "shown"]
 
 
 class OnHost:
-    """An attribute that is always a NumPy array."""
+    """An attribute whose arrays are always NumPy arrays."""
 
     def __set_name__(self, owner, name):
         self._name = name

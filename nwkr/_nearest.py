@@ -28,7 +28,7 @@ _ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
 
 
 class NearRows:
-    """Rows, arranged for a fast search. A pickle holds only the rows.
+    """Rows, arranged for a fast search.
 
     Parameters
     ----------
@@ -78,9 +78,6 @@ class NearRows:
         other = copy(self)
         other._search = _ScreenOfKinds(self._scaled(self.rows)[0], self.kinds, self._shift)
         return other
-
-    def __reduce__(self):
-        return NearRows, (self.rows, self.counts, self.kinds)
 
     def __len__(self):
         return len(self.rows)
@@ -204,9 +201,6 @@ class NearPlaces:
     def __init__(self, rows: np.ndarray, counts: np.ndarray):
         self.rows, self.counts, self.total = rows.astype(float, copy=False), counts, counts.sum()
         self._tree = cKDTree(on_sphere(rows), balanced_tree=False)
-
-    def __reduce__(self):
-        return NearPlaces, (self.rows, self.counts)
 
     def __len__(self):
         return len(self.rows)

@@ -20,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
+from nwkr.bandwidths import KNearest
 from nwkr.kernels import KERNELS
 
 close = {"rtol": 1e-10, "atol": 1e-12}
@@ -506,15 +507,15 @@ def test_inputs_are_not_changed(Estimator, kernel, data, sample_weight):
         assert_array_equal(array, copied)
 
 
-def test_pickles_hold_little_but_the_data(Estimator, rng):
+@pytest.mark.parametrize("bandwidth", ["scott", KNearest(9)], ids=str)
+def test_pickles_hold_the_data_once(Estimator, bandwidth, rng):
     X, y = rng.normal(size=(3000, 4)), rng.integers(3, size=3000)
-    model = Estimator().fit(X, y)
+    model = Estimator(bandwidth=bandwidth).fit(X, y)
     size = len(pickle.dumps(model))
-    # Targets are kept as given, next to the values that are averaged.
-    columns = 4 + (len(model.classes_) if hasattr(model, "classes_") else 1)
+    # Rows and targets; weights, counts and positions of the keys; counts of a varying window.
+    columns = 4 + (bandwidth != "scott")
     boxes = X.nbytes / 8 + len(X)  # of blocks of at least 16 rows
-    # Rows are kept as given, and in the order of their blocks.
-    assert size < 2 * X.nbytes + columns * 8 * len(X) + boxes + 4000
+    assert size < X.nbytes + columns * 8 * len(X) + boxes + 4000
     pooled(model, X[:100])
     _ = model.attention_weights_[0, 0]
     assert len(pickle.dumps(model)) == size

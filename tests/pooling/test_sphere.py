@@ -246,7 +246,7 @@ def test_preparation_changes_no_bit(bandwidth, rng, monkeypatch):
     """Places are mapped to the sphere once."""
     X, y, Q = places_of(2000, None, rng), rng.normal(size=2000), places_of(5, None, rng)
     model = NadarayaWatsonRegressor("tricube", bandwidth, metric="haversine").fit(X, y)
-    prepared = model._fitted.prepared
+    prepared = model._shared["prepared"]
     assert prepared is not None
     sizes, on_sphere = [], _sphere.on_sphere
 
