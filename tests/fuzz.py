@@ -9,7 +9,9 @@ rounding the last digits of each distance would cause.
 import argparse
 import sys
 import warnings
+from functools import partial
 
+import fuzz_methods
 import mpmath
 import numpy as np
 from oracles import EXTENDED
@@ -380,22 +382,30 @@ def main():
     parser.add_argument("--n", type=int, default=1000, help="the number of problems")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone, with all that it is")
+    parser.add_argument("--methods", action="store_true", help="compare methods with each other")
     arguments = parser.parse_args()
     mpmath.mp.dps = 50
-    if arguments.seed is not None:
-        for name, value in problem_of(arguments.seed).items():
-            print(f"{name} = {value!r}")
-        sys.exit(check(arguments.seed, {}) or 0)
     failures, errors = 0, {}
+    complaint_about = fuzz_methods.check if arguments.methods else partial(check, errors=errors)
+    if (seed := arguments.seed) is not None:
+        problem = vars(fuzz_methods.Problem(seed)) if arguments.methods else problem_of(seed)
+        for name, value in problem.items():
+            print(f"{name} = {value!r}")
+        sys.exit(complaint_about(seed) or 0)
     for seed in range(arguments.start, arguments.start + arguments.n):
-        if complaint := check(seed, errors):
+        if complaint := complaint_about(seed):
             failures += 1
             print(f"--seed {seed}: {complaint}", flush=True)
+    if not arguments.methods:
+        print_largest(errors)
+    sys.exit(f"{failures} of {arguments.n} failed" if failures else 0)
+
+
+def print_largest(errors):
     print("predictions  of the targets  of what is allowed: the largest errors")
     for kind, found in sorted(errors.items()):
         of_targets, of_allowed = np.max([(0, 0), *found], axis=0)
         print(f"{len(found):11}  {of_targets:14.1e}  {of_allowed:18.1e}  {kind}")
-    sys.exit(f"{failures} of {arguments.n} failed" if failures else 0)
 
 
 if __name__ == "__main__":
