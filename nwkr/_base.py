@@ -7,6 +7,7 @@ from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 
 from nwkr._arrays import Arrays
@@ -31,12 +32,21 @@ from nwkr._pooling import (
 from nwkr._resolve_window import resolve_window
 from nwkr._restored_on_error import restored_on_error
 from nwkr._row_order import order_of
-from nwkr._validation import HAS_NAMESPACES, Interval, StrOptions, _fit_context
+from nwkr._validation import (
+    HAS_NAMESPACES,
+    Interval,
+    StrOptions,
+    _fit_context,
+    validate_parameter_constraints,
+)
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
+
+# Parameters that take effect when they are changed after fit, without another.
+_READ_AFTER_FIT = "handle_empty", "algorithm", "tol", "n_jobs"
 
 
 class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
@@ -62,7 +72,11 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         "handle_empty": [StrOptions({"nearest", "mean", "nan", "error"})],
         "algorithm": [StrOptions({"auto", "dense", "blocks", "lattice"})],
         "tol": [Interval(Real, 0, 0.1, closed="both")],
-        "n_jobs": [None, Interval(Integral, None, None, closed="neither")],
+        "n_jobs": [
+            None,
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+        ],
     }
 
     _columns: Columns  # of distance, and of slopes
@@ -241,6 +255,12 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         attention = self._attend(self._keys)
         return attention.way(self._values_to_pool(attention.keys))
 
+    def _check_parameters(self, names):
+        if not get_config()["skip_parameter_validation"]:
+            constraints = {name: self._parameter_constraints[name] for name in names}
+            values = {name: getattr(self, name) for name in names}
+            validate_parameter_constraints(constraints, values, type(self).__name__)
+
     def _begin_fit(self):
         """Called before each fit; subclasses may override it."""
 
@@ -275,6 +295,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _attend(self, queries, leave_out=None, **options):
         """Queries and training rows, with a bandwidth."""
+        self._check_parameters(_READ_AFTER_FIT)
         attention = self._without_window(queries, leave_out, **options).replace(**self._shared)
         return self._arranged_window().at(attention) if self._window.by_query else attention
 

@@ -11,20 +11,22 @@ from nwkr._masses import log_mass
 from nwkr._namespaces import follows_X
 from nwkr._numeric import in_columns
 from nwkr._spread import local_sample_size, pooled_sample_size
-from nwkr.kernels import get_kernel
+from nwkr.kernels import KERNELS, get_kernel
 
 __all__ = ["LocalDensity"]
 
 
 def _has_density(estimator):
     """Return True if the parameters of an estimator define a density, or raise."""
+    # What was fitted counts, if anything was.
     metric = getattr(estimator, "_metric", estimator.metric)
+    kernel = getattr(estimator, "kernel_", estimator.kernel)
     if metric != "euclidean":
         raise ValueError(
             f"score_samples needs metric='euclidean', which has volumes; got metric={metric!r}."
         )
-    if isinstance(estimator.kernel, str):
-        _log_integral(get_kernel(estimator.kernel), 1)
+    if isinstance(kernel, str) or kernel in KERNELS.values():
+        _log_integral(get_kernel(kernel), 1)
     return True
 
 

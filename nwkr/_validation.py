@@ -3,7 +3,7 @@
 from sklearn.base import _fit_context
 from sklearn.utils._array_api import _convert_to_numpy
 from sklearn.utils._param_validation import Interval as _Interval
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight
 
 try:  # scikit-learn 1.9: arrays of other namespaces in all its checks
@@ -32,6 +32,7 @@ __all__ = [
     "array_namespace",
     "check_same_namespace",
     "get_namespace_and_device",
+    "validate_parameter_constraints",
 ]
 
 

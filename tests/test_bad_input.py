@@ -671,6 +671,33 @@ def test_mistaken_training_rows_are_refused(Estimator, search, name):
     walk_through(make(**parameters), data, match)
 
 
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("n_jobs", "x"), ("n_jobs", 0), ("tol", -1), ("algorithm", None), ("handle_empty", "drop")],
+)
+def test_parameters_that_predictions_read_are_checked_again(Estimator, name, bad):
+    fitted, predictions = fitted_before(Estimator)
+    good = fitted.get_params()[name]
+    fitted.set_params(**{name: bad})
+    methods = ["predict", "attention_weights", "explain", "gradient", "score_samples"]
+    methods += ["predict_interval", "standard_error"] if hasattr(fitted, "predict_band") else []
+    for method in methods:
+        with pytest.raises(ValueError, match=f"'{name}' parameter of .*{bad!r}"):
+            getattr(fitted, method)(X)
+    with pytest.raises(ValueError, match=f"'{name}' parameter of .*{bad!r}"):
+        fitted.attention_weights_  # noqa: B018
+    assert_array_equal(fitted.set_params(**{name: good}).predict(X), predictions)
+
+
+def test_other_parameters_are_those_of_the_fit(Estimator):
+    fitted, predictions = fitted_before(Estimator)
+    density = fitted.score_samples(X)
+    others = fitted.get_params().keys() - {"handle_empty", "algorithm", "tol", "n_jobs"}
+    fitted.set_params(**dict.fromkeys(others, "x"))
+    assert_array_equal(fitted.predict(X), predictions)
+    assert_array_equal(fitted.score_samples(X), density)
+
+
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_TARGETS)
 def test_mistaken_targets_are_refused(search, name):
