@@ -336,14 +336,13 @@ class Columns:
 
     def of_table(self) -> dict[str, Any]:
         """Parameters of an estimator that is fitted to the table."""
-        places: dict[type, list] = {Category: [], Levels: [], Cycle: []}
-        for place, feature in enumerate(self.features):
-            if feature.is_number is isinstance(feature, Cycle):
-                places[type(feature)].append(place)
-        periods = {place: self.features[place].period for place in places[Cycle]}
+        features = list(enumerate(self.features))
+        categories = [place for place, f in features if isinstance(f, Category)]
+        levels = [place for place, f in features if isinstance(f, Levels) and not f.is_number]
+        periods = {place: f.period for place, f in features if isinstance(f, Cycle)}
         return {
-            "categorical_features": places[Category] or None,
-            "ordered_features": places[Levels] or None,
+            "categorical_features": categories or None,
+            "ordered_features": levels or None,
             "periodic_features": periods or None,
         }
 

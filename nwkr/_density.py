@@ -7,7 +7,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._masses import log_mass
 from nwkr._namespaces import follows_X
 from nwkr._numeric import in_columns
 from nwkr._spread import local_sample_size, pooled_sample_size
@@ -170,7 +169,7 @@ def _by_volume(attention, columns):
     masses = np.zeros(len(attention.keys))
     for feature, width, of_keys in columns.apart(attention.scales, attention.keys):
         if 0 < width < np.inf:
-            masses += log_mass(feature, -attention.kernel.log_slope / width**2, of_keys)
+            masses += feature.log_masses(of_keys, -attention.kernel.log_slope / width**2)
     log_volume = masses.min()
     weights = attention.weights * np.exp(log_volume - masses)
     return attention.replace(weights=weights), log_volume

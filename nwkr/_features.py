@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ive, logsumexp
 
 from nwkr._column_values import (
     as_floats,
@@ -44,8 +45,16 @@ class Feature(ABC):
     """
 
     label: Any
-    is_number = False
-    is_coded = False  # whether its column holds codes, which are compared
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it counts as a number."""
+        return False
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether its column of distance holds codes, which are compared."""
+        return False
 
     @abstractmethod
     def read(self, column: Column) -> np.ndarray:
@@ -75,6 +84,13 @@ class Feature(ABC):
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """Slope in the feature, (n_rows, n_outputs), from those in its columns of distance."""
         return np.full((len(by_column), by_column.shape[2]), np.nan)  # as categories have none
+
+    def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
+        """Logarithms, (n_rows,), of the sums of ``exp(-rate * d2)`` over all values of the feature.
+
+        Here ``d2`` is their squared distance from that of a row. For numbers it is an integral.
+        """
+        return np.full(len(distances), np.log(np.pi / rate) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +164,11 @@ class Cycle(Feature):
         cos, sin = distances.T[:, :, None] / self._radius
         return cos * by_column[:, 1] - sin * by_column[:, 0]
 
+    def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
+        """Of the integral over the period."""
+        mass = self.period * ive(0, 2 * rate * self._radius**2)
+        return np.full(len(distances), np.log(mass))
+
     @property
     def _radius(self):
         return self.period / (2 * np.pi)
@@ -169,7 +190,7 @@ class Category(Feature):
     missing: bool
 
     @property
-    def is_coded(self) -> bool:  # type: ignore[override]
+    def is_coded(self) -> bool:
         """Whether there are so many levels that they are one column of codes."""
         return len(self.levels) + self.missing > MOST_LEVELS
 
@@ -218,6 +239,11 @@ class Category(Feature):
         levels = np.append(self.levels.astype(object), [None, None])
         return levels[np.where(values < 0, -1, values).astype(int)]
 
+    def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
+        """Of the sums over the levels."""
+        n_levels = len(self.levels) + self.missing
+        return np.full(len(distances), np.log1p((n_levels - 1) * np.exp(-rate)))
+
 
 @dataclass(frozen=True, eq=False)
 class Levels(Feature):
@@ -238,7 +264,7 @@ class Levels(Feature):
     steps: np.ndarray
 
     @property
-    def is_number(self) -> bool:  # type: ignore[override]
+    def is_number(self) -> bool:
         """Whether there are so many levels that their positions are treated as numbers."""
         return not self._stepwise
 
@@ -322,6 +348,13 @@ class Levels(Feature):
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
         """That in the place of the level, if places are taken for numbers."""
         return super().slope(by_column, distances) if self._stepwise else by_column[:, 0]
+
+    def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
+        """Of the sums over the levels, unless their positions are treated as numbers."""
+        if not self._stepwise:
+            return super().log_masses(distances, rate)
+        steps = np.abs(np.subtract.outer(self.values(distances), self.steps))
+        return logsumexp(-rate * steps, axis=1)
 
     @property
     def _stepwise(self):

@@ -14,7 +14,6 @@ from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
 from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
 from nwkr._matrix_bandwidth import columns_of_matrix, is_matrix, refuse_matrix
-from nwkr._pooling import Kinds
 from nwkr._window import AdaptiveWindow, FixedWindow, MappedWindow, NearestWindow, Window
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
@@ -30,7 +29,6 @@ def resolve_window(
     metric: str | Callable = "euclidean",
     n_jobs: int | None = None,
     distances: np.ndarray | None = None,
-    kinds: Kinds | None = None,
     columns: Columns | None = None,
 ) -> Window:
     """Resolve the parameter `bandwidth` on the training rows.
@@ -53,8 +51,6 @@ def resolve_window(
         Number of threads.
     distances : ndarray of shape (n_samples, n_samples) or None, default=None
         Distances of the rows under the metric, if known.
-    kinds : Kinds or None, default=None
-        Columns that do not hold plain numbers.
     columns : Columns or None, default=None
         The features to which the columns of `X` belong; None if each column is a feature.
 
@@ -70,7 +66,6 @@ def resolve_window(
     """
     counts = as_counts(sample_weight)
     columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
-    kinds = columns.kinds if kinds is None else kinds
     if is_matrix(bandwidth):
         if metric != "euclidean":
             refuse_matrix(bandwidth, f"metric={metric!r}")
@@ -103,7 +98,7 @@ def resolve_window(
         )
     refuse_matrix(bandwidth.base, "bandwidth=Adaptive(base)")
     scale = _resolve_bandwidth(bandwidth.base, X, sample_weight, kernel, columns=columns)
-    key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs, kinds)
+    key_widths = bandwidth.key_widths(X, sample_weight, kernel, scale, n_jobs, columns.kinds)
     return AdaptiveWindow(scale, key_widths, bandwidth)
 
 

@@ -196,7 +196,6 @@ class KNearest:
         leave_out,
         n_jobs=None,
         near_rows=None,
-        kinds=None,
         mask=None,
     ):
         """Width of each query.
@@ -217,8 +216,6 @@ class KNearest:
             Number of threads.
         near_rows : NearRows, NearPlaces or None, default=None
             The training rows, if they are already arranged for the search.
-        kinds : Kinds or None, default=None
-            Columns that do not hold plain numbers, if the rows are not arranged.
         mask : Mask or None, default=None
             Further training rows that each query must not use. If fewer than `k` are left, the
             width is the distance to the farthest of them.
@@ -251,7 +248,7 @@ class KNearest:
                 f"is left out, counted by sample_weight; got {left:g}."
             )
         if near_rows is None:
-            near_rows = arranged(keys, sample_weight, metric, kinds)
+            near_rows = arranged(keys, sample_weight, metric)
         if near_rows is None:
             terms = sample_weight, metric, wanted, leave_out, mask
             return widths_under_metric(queries, keys, *terms)

@@ -1,5 +1,7 @@
 """Windows, and the arguments of pooling that they give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,6 +13,7 @@ from oracles import (
     scaled_distances,
 )
 
+from nwkr._columns import Columns
 from nwkr._pooling import Attention, Kinds
 from nwkr._resolve_window import resolve_window
 from nwkr.bandwidths import Adaptive, KNearest, Scott
@@ -113,7 +116,8 @@ def test_adaptive_widths_with_missing_values_and_labels(X, rng):
     X = np.column_stack([X, rng.integers(0, 3, 30)])
     X[rng.random(X.shape) < 0.2] = np.nan
     kinds, bandwidth = Kinds(np.array([2.0, 200.0, 1.0]), np.array([0, 0, 1], bool)), [1, 9, 0.8]
-    window = resolve_window(Adaptive(bandwidth), X, np.ones(30), GAUSSIAN, kinds=kinds)
+    columns = replace(Columns.of_numbers(3), kinds=kinds)
+    window = resolve_window(Adaptive(bandwidth), X, np.ones(30), GAUSSIAN, columns=columns)
     u = distances_of_kinds(X, X, bandwidth, kinds.gap, kinds.is_label)
     density = PROFILES["gaussian"](u).sum(axis=1)
     widths = (density / np.exp(np.log(density).mean())) ** -0.5
