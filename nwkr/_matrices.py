@@ -18,7 +18,14 @@ class DenseMatrix:
     """
 
     def __init__(self, shape: tuple[int, int]):
-        self._matrix = np.zeros(shape)
+        try:
+            self._matrix = np.zeros(shape)
+        except MemoryError as error:
+            raise MemoryError(
+                f"The weights of {shape[0]} queries over {shape[1]} training rows would take "
+                f"{shape[0] * shape[1] / 2**27:.3g} GiB. Pass fewer queries, or keep the largest "
+                f"weights only: sparse_output=True, top_k=10."
+            ) from error
 
     def put(self, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray) -> None:
         """Put weights at some rows, each of which comes once, and some columns.

@@ -3,6 +3,7 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from nwkr._matrices import DenseMatrix, SparseMatrix
@@ -28,6 +29,11 @@ def test_matrices_hold_the_blocks(rng):
             assert finished.indices.dtype == finished.indptr.dtype == np.int32
             finished = finished.toarray()
         assert_array_equal(finished, expected)
+
+
+def test_what_does_not_fit_in_memory_has_a_remedy():
+    with pytest.raises(MemoryError, match=r"20000000 queries .* rows would take 2.98e\+06 GiB\. "):
+        DenseMatrix((20_000_000, 20_000_000))
 
 
 def test_entries_are_stored_once(rng):
