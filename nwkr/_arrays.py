@@ -52,7 +52,7 @@ class Arrays:
         dispatches = HAS_NAMESPACES and get_config()["array_api_dispatch"]
         if not dispatches or library_of(array) is None:
             return None
-        xp, _, device = get_namespace_and_device(array)  # refuses what it cannot dispatch to
+        xp, _, device = get_namespace_and_device(array)  # refuses unsupported arrays
         widest = _max_precision_float_dtype(xp, device)
         real = xp.isdtype(array.dtype, "real floating")
         return cls(xp.empty(0, dtype=array.dtype if real else widest, device=device))
@@ -91,7 +91,7 @@ class Arrays:
         return "cpu" in str(self.device).lower()
 
     def take(self, array: np.ndarray, dtype: Any = None) -> Any:
-        """A NumPy array as one of these; with its own type by default, if the device has it."""
+        """Convert a NumPy array to this library; by default with its type, if the device has it."""
         if dtype is None and array.dtype == np.float64:
             dtype = self.widest
         if dtype == self.xp.float32:
@@ -101,18 +101,18 @@ class Arrays:
         return self.xp.asarray(array, dtype=dtype, device=self.device)
 
     def give(self, array: np.ndarray) -> Any:
-        """A NumPy array as one of these; real numbers get the type of `like`."""
+        """Convert a NumPy array to this library; real numbers get the type of `like`."""
         if array.dtype.kind != "f":
             return self.take(array)
         return self.xp.astype(self.take(array), self.like.dtype, copy=False)
 
     def numpy(self, array: Any) -> np.ndarray:
-        """One of these as a NumPy array."""
+        """Convert an array of this library to NumPy."""
         return _convert_to_numpy(array, self.xp)
 
     @contextmanager
     def in_full(self) -> Iterator[None]:
-        """Compute products with full precision and without gradients, whatever the user has set."""
+        """Compute products with full precision and without gradients, for any user settings."""
         if self.library != "torch":
             yield
             return
@@ -166,12 +166,12 @@ def as_numpy(name: str, data: Any) -> Any:
     name : str
         Name of the data in messages.
     data : object
-        An array, or anything else.
+        An array, or other data.
 
     Returns
     -------
     data : object
-        An ndarray, if it was an array of another library.
+        An ndarray if the data were an array of another library.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def as_numpy(name: str, data: Any) -> Any:
     library = library_of(data)
     if library is None:
         foreign = hasattr(data, "__array_namespace__") and not isinstance(data, np.ndarray)
-        return np.asarray(data) if foreign else data  # JAX arrays, which dispatching would keep
+        return np.asarray(data) if foreign else data  # otherwise dispatching keeps JAX arrays
     if getattr(data, "requires_grad", False):
         raise ValueError(
             f"{name} must not require gradients, which nwkr does not support; got a tensor with "

@@ -69,7 +69,7 @@ class AttentionWeights(NadarayaWatsonBase):
         return self._matrix(self._attend(self._X))
 
     def __dir__(self):
-        # Without reading the weights, which would compute them.
+        # The weights are not listed, because reading them computes them.
         names = set(object.__dir__(self)) - {"attention_weights_"}
         return [name for name in names if hasattr(self, name)]
 

@@ -1,4 +1,4 @@
-"""What regressors and classifiers share: parameters, `fit`, pooling, `handle_empty`."""
+"""The base class of regressors and classifiers: parameters, `fit`, pooling, `handle_empty`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
-        """Return checked `X` and `y`; set `n_features_in_` and the like, or compare with them."""
+        """Return checked `X` and `y`; set `n_features_in_` and names, or compare with them."""
 
     @abstractmethod
     def _encode(self, y, sample_weight, classes=None):
@@ -161,7 +161,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         self._columns = self._columns.of_keys(self._keys, self._counts)
         window = self._window = self._choose_window(X, y, sample_weight)
         arrays, masked = Arrays.of(self._like), self.one_sided is not None
-        if window.columns is not None:  # rows are mapped once, and are ordinary ones then
+        if window.columns is not None:  # rows are mapped once, and then pooled like others
             self._columns, self._window = window.columns, FixedWindow(window.bandwidth)
             self._store(self._columns.encode(X), self._rows)
         self.bandwidth_ = shown(copy(self._columns.by_feature(window.bandwidth)), arrays)
@@ -227,7 +227,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return resolve_window(self.bandwidth, keys, weight, self.kernel_, self._metric, **options)
 
     def _arrange(self, window):
-        """Sort the rows with weight into k-d order, if there are many; return that order."""
+        """Sort the rows with weight into k-d order, if there are many; return the order."""
         order = np.arange(len(self._rows))
         many = len(order) >= self._sizes.least_keys or self.algorithm in ("blocks", "lattice")
         many &= Arrays.of(self._like) is None

@@ -27,9 +27,9 @@ class Cache:
         name : str
             Name of the result.
         terms : hashable
-            Parameters that may have changed since it was computed.
+            Parameters that may have changed since the result was computed.
         make : callable
-            Computes it.
+            Computes the result.
 
         Returns
         -------

@@ -37,7 +37,7 @@ def farthest_of(function: Callable) -> float:
     try:
         weight = weights_of_function(function, np.array([_LARGEST_DISTANCE]))
         return inf if weight.any() else _LARGEST_DISTANCE
-    except ValueError:  # raised again if such a distance ever occurs
+    except ValueError:  # raised again if the distance occurs in a call
         return inf
 
 
@@ -56,7 +56,7 @@ def weights_of_function(function: Callable, u: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):  # the weights are checked below
             weights = np.asarray(function(u))
     except (TypeError, ValueError) as error:
-        # NumPy's error about the truth value of an array; any other is the function's own.
+        # NumPy raises ValueError for the truth value of an array; other errors are the function's.
         if isinstance(error, ValueError) and "truth value" not in str(error):
             raise
         raise TypeError(
@@ -126,7 +126,7 @@ def arrays_for(function: Callable, arrays: Arrays | None) -> Arrays | None:
     Returns
     -------
     arrays : Arrays or None
-        The arrays for calls of the function. None (NumPy) also if it accepts none.
+        The arrays for calls of the function; None (NumPy) also if it accepts no arrays.
     """
     if arrays is not None and _takes(function, arrays):
         return arrays

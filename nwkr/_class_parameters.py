@@ -56,7 +56,7 @@ def outlier_label_of(label: Any, classes: np.ndarray, totals: np.ndarray) -> Any
     Returns
     -------
     label : label or None
-        The label; None if there is none.
+        The label; None if `label` is None.
 
     Raises
     ------

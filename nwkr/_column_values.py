@@ -19,12 +19,12 @@ __all__ = [
 
 
 def as_floats(column: Column) -> np.ndarray:
-    """Numbers of a column, with NaN for what is missing."""
+    """Numbers of a column, with NaN for missing values."""
     values = column.values
     if hasattr(values, "iloc"):
         return values.to_numpy(dtype=float, na_value=np.nan)
     if not isinstance(values, np.ndarray):
-        values = values.to_numpy()  # as polars has it
+        values = values.to_numpy()  # polars
     if values.dtype == object:
         import pandas as pd
 
@@ -34,7 +34,7 @@ def as_floats(column: Column) -> np.ndarray:
 
 
 def declared_order(column: Column) -> np.ndarray | None:
-    """The labels of a categorical column in the order that is declared; None if none is."""
+    """The labels of a categorical column in their declared order; None if it has none."""
     dtype: Any = getattr(column.values, "dtype", None)
     if getattr(dtype, "ordered", False) and hasattr(dtype, "categories"):
         return np.asarray(dtype.categories)
@@ -66,7 +66,7 @@ def numbered_labels(column: Column) -> tuple[np.ndarray, np.ndarray]:
 
 
 def numbers_of(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The number of each label among those that are known; -1 for one that is not."""
+    """The number of each label among the known labels; -1 for unknown labels."""
     import pandas as pd
 
     return pd.Index(known).get_indexer(pd.Index(labels)).astype(float)
@@ -85,7 +85,7 @@ def kind_of(labels: np.ndarray) -> str:
 
 
 def require_alike(column: Column, known: np.ndarray, labels: np.ndarray) -> None:
-    """Refuse labels of another kind than those of fit, of which none could be among them."""
+    """Refuse labels of another kind than in fit, such as numbers instead of text."""
     before, now = kind_of(known), kind_of(labels)
     if len(known) and len(labels) and before != now and {before, now} <= {"text", "numbers"}:
         raise ValueError(

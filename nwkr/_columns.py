@@ -36,7 +36,7 @@ class Columns:
     n_features : int
         Number of features.
     labels : list
-        Their names, or their positions if they have none.
+        Names of the features, or positions if they have no names.
     gaps : bool, default=False
         Whether numbers may be missing.
     with_slopes : bool, default=False
@@ -87,22 +87,22 @@ class Columns:
         return cls(features, len(features), [feature.label for feature in features], gaps)
 
     def of_training(self, table: np.ndarray, rows: np.ndarray) -> Columns:
-        """The same for training rows, some of them with weight, before they are encoded."""
+        """The columns of training rows, some of them with weight, before they are encoded."""
         return self.missing_in(np.isnan(table[rows]).any(axis=0))
 
     def missing_in(self, missing: np.ndarray) -> Columns:
-        """The same, with the features that are missing in some training rows, (n_features,)."""
+        """A copy that marks the features with missing training values, (n_features,)."""
         if not (self.gaps and self.with_slopes and missing.any()):
             return replace(self, missing=None)
         features = self.features or tuple(map(Number, self.labels))
         return replace(self, features=features, missing=missing)
 
     def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
-        """The same, with the distance to a missing value: that of two rows on average."""
+        """A copy with the distance to a missing value: the mean distance of two rows."""
         return self.of_variances(variance_of(keys, counts)) if self.gaps else self
 
     def of_variances(self, variances: np.ndarray) -> Columns:
-        """The same for keys whose columns have these variances, of shape (n_columns,)."""
+        """A copy for keys with these variances of their columns, of shape (n_columns,)."""
         is_label = np.zeros(len(variances), bool)
         if not self.plain:
             coded = [feature.is_coded for feature in self.features]
@@ -111,13 +111,13 @@ class Columns:
         return replace(self, kinds=Kinds(gap, is_label))
 
     def known(self, n_features: int, labels: list | None) -> Columns:
-        """The same, with what the checked rows add."""
+        """A copy with the number of features and the labels of the checked rows."""
         labels = list(range(n_features)) if labels is None else labels
         return replace(self, n_features=n_features, labels=labels)
 
     @classmethod
     def of_numbers(cls, n_features: int) -> Columns:
-        """This number of numeric features."""
+        """Columns of `n_features` numeric features."""
         return cls((), n_features, list(range(n_features)))
 
     @property
@@ -161,7 +161,7 @@ class Columns:
         Returns
         -------
         table : array-like
-            A data frame or an array with one column for each of `X`.
+            A data frame or an array with one column for each column of `X`.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class Columns:
         return [f.shown(values) for f, values in zip(self.features or repeat(Number(None)), table)]
 
     def by_column(self, by_feature: np.ndarray) -> np.ndarray:
-        """A bandwidth for each column: that of its feature, `inf` for a column of slopes only."""
+        """A bandwidth for each column: its feature's, or `inf` for a column of slopes only."""
         if self.plain:
             return by_feature
         return np.where(self._of_distance, by_feature[self._feature_of], np.inf)
@@ -231,7 +231,7 @@ class Columns:
         return 0.0
 
     def column_of_number(self, parameter: str, key: Any) -> tuple[int, int]:
-        """The position of a numeric feature that a parameter gives, and that of its column."""
+        """The positions of a numeric feature, given by a parameter, and of its column."""
         place = place_of(parameter, key, self.labels)
         if self.plain:
             return place, place
@@ -248,7 +248,7 @@ class Columns:
         return self.by_column(np.ones(self.n_features))
 
     def by_feature(self, bandwidth: Any) -> Any:
-        """The bandwidth of each feature, from those of its columns, if there is one for each."""
+        """The bandwidth of each feature, from the bandwidths of the columns."""
         some = not self.plain and isinstance(bandwidth, np.ndarray)
         return bandwidth[self._starts] if some else bandwidth
 
@@ -268,9 +268,9 @@ class Columns:
         by_column : ndarray of shape (n_queries, n_columns, n_outputs)
             Slopes in the columns.
         queries : ndarray of shape (n_queries, n_columns)
-            Where.
+            The queries.
         of_lines : bool, default=False
-            Whether columns of slopes only, of ordered levels, are steps of these.
+            Whether the slopes are those of lines; ordered levels then have a slope per step.
 
         Returns
         -------

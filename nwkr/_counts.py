@@ -44,7 +44,7 @@ def count_of_sums(heaviest: float, total: float, squares: float) -> float:
     Returns
     -------
     count : float
-        The result of :func:`count_rows` for such weights.
+        The result of :func:`count_rows` for these weights.
     """
     copies = min(heaviest * total, float_info.max)
     return max(copies, total**2 / squares)

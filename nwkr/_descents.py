@@ -176,7 +176,7 @@ class Descents(SearchParameters):
         leave_one_out, n_keys = problem.leave_one_out, len(self._rows)
         if n_keys < _LEAST_HALVED or not np.isfinite(rule.bandwidth).any():  # nothing to learn from
             return []
-        # The rows that a projection is learned from always favour it. So each half of the rows is
+        # A projection always fits the rows from which it was learned. So each half of the rows is
         # predicted with a projection that is learned from the other half.
         halves = np.empty(n_keys, int)
         order = check_random_state(self.random_state).permutation(n_keys)

@@ -1,12 +1,12 @@
-r"""Fits as weighted sums of the targets: effective weights, residuals and leverages, key by key.
+r"""Fits as weighted sums of the targets: effective weights, residuals and leverages of each key.
 
-A local line is linear in the targets, as the mean is: :math:`f(q) = \sum_i l_i y_i` with the
+Like the mean, a local line is linear in the targets: :math:`f(q) = \sum_i l_i y_i` with the
 effective weights
 
 .. math:: l_i = a_i \, (1 + (x_i - \bar x)' u), \qquad u = (C + R)^{-1} (q - \bar x)
 
-and the attention weights :math:`a_i`. They sum to 1, and may be negative. For constants they are
-the attention weights.
+and the attention weights :math:`a_i`. They sum to 1, and may be negative. For local constants they
+are the attention weights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LocalRows:
     rows : ndarray of shape (n_rows,)
         Numbers of the queries.
     cols : ndarray of shape (n_cols,)
-        Numbers of the keys; no other has weight for these queries.
+        Numbers of the keys; other keys have no weight for these queries.
     weights : ndarray of shape (n_rows, n_cols)
         Attention weights.
     """
@@ -49,8 +49,8 @@ class LocalRows:
     def effective(self) -> np.ndarray:
         """Effective weights, of shape (n_rows, n_cols); 0 for queries without weights."""
         effective = self.weights * (1 + self.along(self.fit.directions[self.rows]))
-        # The sum is 1, which says most about a key beside which the others weigh next to nothing:
-        # it is so near the mean that the difference is rounding.
+        # Effective weights sum to 1. This determines the weight of a key that dominates all others;
+        # it is so near the mean that the formula gives a rounding error.
         rows, heaviest = np.arange(len(effective)), self.weights.argmax(axis=1)
         effective[rows, heaviest] = 0
         effective[rows, heaviest] = 1 - effective.sum(axis=1)
@@ -77,7 +77,7 @@ class LocalRows:
         targets : ndarray of shape (n_keys,)
             The output of all keys.
         number : int
-            Which output.
+            Number of the output.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class LocalRows:
         targets : ndarray of shape (n_keys,)
             The output of all keys.
         number : int
-            Which output.
+            Number of the output.
 
         Returns
         -------

@@ -57,7 +57,7 @@ def rule_of_thumb(
 def rule_by_spread(
     columns: Columns, rule: RuleOfThumb, spread: np.ndarray, n_rows: float
 ) -> np.ndarray:
-    """The same, from the spread of the columns.
+    """The bandwidth of each feature by a rule of thumb, from the spread of the columns.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def rule_by_spread(
 
 
 def _with_categories(columns, bandwidth, varies, n_rows):
-    """The bandwidths of numbers, and those of categories that vary."""
+    """Add the bandwidths of categories that vary to those of numbers."""
     n_numbers = np.isfinite(bandwidth[~columns.categories]).sum()
     with np.errstate(divide="ignore"):
         of_category = 1 / np.sqrt(4 / (n_numbers + 4) * np.log(n_rows))
@@ -128,9 +128,9 @@ def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> n
     columns : Columns
         The conversion of features to columns.
     n_rows, n_some : float
-        Number of all rows, and of some.
+        Numbers of all rows and of the rows in the subsample.
     rule : ndarray of shape (n_features,)
-        The rule for all.
+        The rule for all rows.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def of_names(columns: Columns, bandwidth: Mapping, otherwise: np.ndarray) -> np.
     bandwidth : mapping
         Bandwidths by name or place.
     otherwise : ndarray of shape (n_features,)
-        Those of all others.
+        Bandwidths of all other features.
 
     Returns
     -------

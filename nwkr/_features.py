@@ -41,7 +41,7 @@ class Feature(ABC):
     Attributes
     ----------
     label : object
-        Its name in a data frame, or its position in an array.
+        The name of the column in a data frame, or its position in an array.
     """
 
     label: Any
@@ -82,8 +82,8 @@ class Feature(ABC):
         return values
 
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """Slope in the feature, (n_rows, n_outputs), from those in its columns of distance."""
-        return np.full((len(by_column), by_column.shape[2]), np.nan)  # as categories have none
+        """Slope in the feature, (n_rows, n_outputs), from slopes in its columns of distance."""
+        return np.full((len(by_column), by_column.shape[2]), np.nan)  # categories have no slope
 
     def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
         """Logarithms, (n_rows,), of the sums of ``exp(-rate * d2)`` over all values of the feature.
@@ -104,7 +104,7 @@ class Number(Feature):
         return as_floats(column)
 
     def distances(self, values: np.ndarray) -> np.ndarray:
-        """One column, of the numbers themselves."""
+        """One column with the numbers themselves."""
         return values[:, None]
 
     def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
@@ -113,11 +113,11 @@ class Number(Feature):
 
     @property
     def sloped(self) -> np.ndarray:
-        """It has a slope."""
+        """The column has a slope."""
         return np.ones(1, bool)
 
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """That of the column."""
+        """The slope in the column."""
         return by_column[:, 0]
 
 
@@ -152,7 +152,7 @@ class Cycle(Feature):
 
     @property
     def sloped(self) -> np.ndarray:
-        """Both have slopes."""
+        """Both columns have slopes."""
         return np.ones(2, bool)
 
     def shown(self, values: np.ndarray) -> np.ndarray:
@@ -160,7 +160,7 @@ class Cycle(Feature):
         return np.remainder(values, self.period)
 
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """That along the circle."""
+        """The slope along the circle."""
         cos, sin = distances.T[:, :, None] / self._radius
         return cos * by_column[:, 1] - sin * by_column[:, 0]
 
@@ -183,7 +183,7 @@ class Category(Feature):
     levels : ndarray of shape (n_levels,)
         The categories that fit has seen.
     missing : bool
-        Whether the category is missing in some training rows, which is a level of its own.
+        Whether the category is missing in some training rows; "missing" is then a level.
     """
 
     levels: np.ndarray
@@ -205,7 +205,7 @@ class Category(Feature):
         return cls(column.label, levels, bool((codes < 0).any()))
 
     def read(self, column: Column) -> np.ndarray:
-        """Numbers of the levels; the next for a missing one; less than 0 if fit has not seen it."""
+        """Numbers of the levels; the next number if missing, a negative number if unseen."""
         codes, levels = numbered_labels(column)
         require_alike(column, self.levels, levels)
         missing = float(len(self.levels)) if self.missing else UNKNOWN
@@ -235,7 +235,7 @@ class Category(Feature):
         return np.arange(len(self.levels) + self.missing + 1) < len(self.levels) + self.missing
 
     def shown(self, values: np.ndarray) -> np.ndarray:
-        """The categories; None for a missing or unknown one."""
+        """The categories; None for missing and unknown categories."""
         levels = np.append(self.levels.astype(object), [None, None])
         return levels[np.where(values < 0, -1, values).astype(int)]
 
@@ -292,7 +292,7 @@ class Levels(Feature):
         return cls(column.label, labels, places, np.unique(found[~np.isnan(found)]))
 
     def read(self, column: Column) -> np.ndarray:
-        """Places of the levels; NaN for one that is missing, or that was not declared."""
+        """Positions of the levels; NaN for missing and undeclared levels."""
         if self.labels is None and held_by(column) is None:
             return as_floats(column)
         codes, levels = numbered_labels(column)
@@ -317,7 +317,7 @@ class Levels(Feature):
         return np.column_stack([np.sqrt(gaps) * share, off])
 
     def values(self, distances: np.ndarray, weights: Any = 1.0) -> np.ndarray:
-        """Places of levels that fit has seen; NaN for what is missing."""
+        """Positions of levels that fit has seen; NaN for missing levels."""
         if not self._stepwise:
             return distances[:, 0]
         gaps = np.diff(self.steps)
@@ -327,15 +327,15 @@ class Levels(Feature):
 
     @property
     def sloped(self) -> np.ndarray:
-        """None: a line has one slope along the positions of the levels."""
+        """None if there are steps: a line has one slope along the positions of the levels."""
         return np.zeros(len(self.steps), bool) if self._stepwise else np.ones(1, bool)
 
     def slopes(self, values: np.ndarray) -> np.ndarray:
-        """The place of the level."""
+        """The position of the level."""
         return values[:, None] if self._stepwise else np.empty((len(values), 0))
 
     def shown(self, values: np.ndarray) -> np.ndarray:
-        """The levels; None for a missing one."""
+        """The levels; None for missing levels."""
         if self.labels is None:
             return values
         order = np.argsort(self.places)
@@ -346,7 +346,7 @@ class Levels(Feature):
         return shown
 
     def slope(self, by_column: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """That in the place of the level, if places are taken for numbers."""
+        """The slope in the position of the level, if positions are treated as numbers."""
         return super().slope(by_column, distances) if self._stepwise else by_column[:, 0]
 
     def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:

@@ -21,7 +21,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
     model : estimator
         The estimator without a search.
     grid : dict
-        Values of its parameters, "bandwidth" among them.
+        Values of its parameters, including "bandwidth".
     X : ndarray of shape (n_samples, n_features)
         Rows; distances, if precomputed.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
@@ -48,7 +48,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
         X = distances
         model.set_params(metric="precomputed", metric_params=None)
     weighted = np.ptp(sample_weight) > 0
-    # Metadata routing passes the weights to the scores, whatever the caller has set.
+    # Metadata routing passes the weights to the scores, for any setting of the caller.
     with config_context(enable_metadata_routing=weighted):
         search = GridSearchCV(
             model.set_fit_request(sample_weight=True) if weighted else model,

@@ -1,4 +1,4 @@
-"""Checks of the data that scikit-learn does not make, or whose messages need more words."""
+"""Checks of the data that scikit-learn lacks, or whose messages need more detail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LEAST_WEIGHT = 1e-290
 
 
 def validate_rows(estimator, X, y="no_validation", **options):
-    """Check rows and, in `fit`, targets; set `n_features_in_` and the like.
+    """Check rows and, in `fit`, targets; set `n_features_in_` and names.
 
     Rows of `fit` are copied, so later changes of the data have no effect.
     """
@@ -57,7 +57,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
         check = require_numbers if options.get("y_numeric") else require_labels
         check("y", y)
         options["copy"] = True
-    # Pairs at infinite distance do not count.
+    # Infinite distances are allowed.
     finite = "allow-nan" if estimator._columns.gaps else estimator._metric != "precomputed"
     options["ensure_all_finite"] = finite
     with by_name(data):
@@ -68,7 +68,7 @@ def validate_rows(estimator, X, y="no_validation", **options):
 
 
 def validate_weights(sample_weight, X):
-    """Check weights of the rows: one for each, by default 1, and not all 0."""
+    """Check weights of the rows: one per row, by default 1, and not all 0."""
     if sample_weight is None:
         return np.ones(len(X))
     require_numbers("sample_weight", sample_weight)
@@ -76,7 +76,7 @@ def validate_weights(sample_weight, X):
         weights = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
     if not (weights > 0).any():
         raise ValueError("sample_weight must have a weight that is not zero; got only zeros.")
-    # Compared with the largest weight, such a weight is 0 up to rounding.
+    # Relative to the largest weight, these weights are 0 up to rounding.
     return np.where(weights < _LEAST_WEIGHT * weights.max(), 0, weights)
 
 
@@ -126,7 +126,7 @@ def _explained(data, message):
 
 
 def _shape(value):
-    """The shape of data; None if there is none."""
+    """The shape of data; None if they are ragged."""
     try:
         return np.shape(value)
     except ValueError:  # a ragged list

@@ -80,7 +80,7 @@ class Fit:
 
     @property
     def predictions(self) -> np.ndarray:
-        """Leave-one-out prediction of each row, (n_rows, n_outputs); NaN if there is none."""
+        """Leave-one-out prediction of each row, (n_rows, n_outputs); NaN for an empty window."""
         return self.without.predictions
 
     @property
@@ -93,7 +93,7 @@ class Fit:
         """Weight of each row in its own prediction if it is not left out, of shape (n_rows,)."""
         with np.errstate(over="ignore"):
             totals = np.exp(self.whole.sums.shift) * self.whole.sums.total
-        # If a kernel is 0 at distance 0, there may be no weight at all.
+        # If a kernel is 0 at distance 0, the sum of the weights may be 0.
         shares = np.divide(self.own, totals, out=np.ones_like(totals), where=totals > 0)
         return shares * self.whole.leverage
 
@@ -186,7 +186,7 @@ class LeaveOneOut:
         Yields
         ------
         fit : Fit
-            One for each window, in order. As many share distances as `working_memory` allows.
+            One fit for each window, in order. `working_memory` limits how many share distances.
         """
         left = dict(enumerate(windows))
         pooled: dict[int, tuple] = {}
@@ -249,7 +249,7 @@ class LeaveOneOut:
 
 
 def _fit(fit, attention, sums, values, with_itself, mixing=None):
-    """A fit from sums without each row, and attention and sums with it if they differ in more."""
+    """A fit from sums without each row; `with_itself` is attention and sums with it, if needed."""
     left_out = attention.leave_out
     own = attention.kernel(0.0) * attention.weights[left_out]
 

@@ -76,7 +76,7 @@ class LeftOut(NadarayaWatsonBase):
 
     def _to_predict(self):
         """Numbers of the keys that can be predicted, in the order of the training rows."""
-        by_number = np.argsort(self._rows)  # so that a choice does not depend on the internal order
+        by_number = np.argsort(self._rows)  # makes a choice independent of the internal order
         if self._order is None:
             return by_number
         by_number = by_number[self._order.predictable(self._rows)[self._rows[by_number]]]
@@ -95,7 +95,7 @@ class LeftOut(NadarayaWatsonBase):
         return attention.replace(mask=self._order.left_out(self._rows, self._rows[rows]))
 
     def _splits(self, X, y):
-        """The splits of `cv`, with the groups if there are any."""
+        """The splits of `cv`, by the groups if they are given."""
         if self._order is None:
             return self.cv
         groups = self._order.places
