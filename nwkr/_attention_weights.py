@@ -62,9 +62,9 @@ class AttentionWeights(NadarayaWatsonBase):
         if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
             raise AttributeError(
                 f"attention_weights_ would hold {n_train} x {n_train} numbers, more than "
-                f"scikit-learn's working_memory of {get_config()['working_memory']} MiB; "
-                f"attention_weights(X) returns the rows for X; top_k with sparse_output=True only "
-                f"the largest weights of each."
+                f"scikit-learn's working_memory of {get_config()['working_memory']} MiB. Call "
+                f"attention_weights(X) for some rows, or with top_k and sparse_output=True for "
+                f"the largest weights."
             )
         return self._matrix(self._attend(self._X))
 

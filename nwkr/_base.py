@@ -208,7 +208,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         if X is None:
             if len(self._rows) == 1:
                 raise ValueError(
-                    "X=None leaves each training row out of its own prediction, which takes "
+                    "X=None leaves each training row out of its own prediction, which needs "
                     "at least 2 rows with positive weight; got 1 sample."
                 )
             leave_out = np.full(len(self._X), -1)

@@ -302,8 +302,8 @@ class NadarayaWatsonClassifier(
                 f"No training row has weight for {unknown.sum()} of {len(unknown)} "
                 f"queries, the first of them row {unknown.argmax()}, and with "
                 f"handle_empty={self.handle_empty!r}, one_sided={self.one_sided!r} they have no "
-                f"class. predict_proba gives NaN for them; outlier_label gives them a label, and "
-                f"handle_empty='nearest' or 'mean' a class where any row counts."
+                f"class. Set outlier_label, or handle_empty='nearest' or 'mean' (without effect if "
+                f"one_sided excludes all rows). predict_proba returns NaN for these queries."
             )
         return labels
 

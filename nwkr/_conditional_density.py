@@ -120,8 +120,8 @@ class ConditionalDensity(NadarayaWatsonBase):
             The bandwidth :math:`b` of the target: a number, in the units of `y`; or Scott's rule
             for the weighted targets of each query,
 
-            .. math:: b(q) = s(q) \, n(q)^{-1/5}, \qquad n(q) = 1 / \sum_i a_i^2, \qquad
-                      s^2(q) = \frac{\sum_i a_i (y_i - f(q))^2}{1 - 1 / n(q)},
+            .. math:: b(q) &= s(q) \, n(q)^{-1/5}, \qquad n(q) = 1 / \sum_i a_i^2, \\
+                      s^2(q) &= \frac{\sum_i a_i (y_i - f(q))^2}{1 - 1 / n(q)},
 
             where a row with sample weight w counts as w rows. If one row has all the weight, or
             all targets with weight are equal, :math:`s(q)` is the standard deviation of all

@@ -22,7 +22,8 @@ def _has_density(estimator):
     kernel = getattr(estimator, "kernel_", estimator.kernel)
     if metric != "euclidean":
         raise ValueError(
-            f"score_samples needs metric='euclidean', which has volumes; got metric={metric!r}."
+            f"score_samples needs metric='euclidean', because other metrics have no volumes; got "
+            f"metric={metric!r}."
         )
     if isinstance(kernel, str) or kernel in KERNELS.values():
         _log_integral(get_kernel(kernel), 1)

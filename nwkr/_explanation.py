@@ -64,8 +64,8 @@ class Explanation(NadarayaWatsonBase):
         Raises
         ------
         ValueError
-            If `top_k` is not a positive integer or None; if there is no such
-            feature; if a query has no weight and ``handle_empty="error"``.
+            If `top_k` is not a positive integer or None; if a feature is
+            unknown; if a query has no weight and ``handle_empty="error"``.
 
         Examples
         --------

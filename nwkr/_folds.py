@@ -63,7 +63,7 @@ def scores_over_folds(model, grid, X, y, sample_weight, scoring, cv):
             if "n_splits" not in str(error):
                 raise
             raise ValueError(
-                f"cv must make no more splits than there are rows, and rows of a class; got "
-                f"{cv!r}: {error} Take fewer, or None."
+                f"cv must make at most as many splits as there are rows, and rows of each class; "
+                f"got {cv!r}: {error} Use fewer splits, or cv=None."
             ) from error
     return search.cv_results_["params"], search.cv_results_["mean_test_score"]

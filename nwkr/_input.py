@@ -165,7 +165,7 @@ _UNSAID = (
         r"with dim",
         lambda value: len(_shape(value) or ()) > 2,
         "{} must have no more dimensions than rows and columns: ",
-        " Reshape it to two.",
+        " Reshape it to two dimensions.",
     ),
     (
         r"at least 1 dimension",
@@ -176,7 +176,7 @@ _UNSAID = (
     (
         r"inconsistent numbers",
         _any,
-        "{} must have as many rows: ",
+        "{} must have equally many rows: ",
         ". Pass one target for each row of X.",
     ),
     (
@@ -189,7 +189,7 @@ _UNSAID = (
         r"Sample weights must contain",
         _any,
         "sample_weight must have a weight that is not zero: ",
-        " Rows of weight 0 do not count.",
+        " Rows with weight 0 are ignored.",
     ),
     (
         r"sample_weight\.shape|[Ss]ample weights must",
@@ -201,20 +201,20 @@ _UNSAID = (
         r"Negative values in data passed to `sample_weight`",
         _any,
         "sample_weight must not be negative: ",
-        " Give a row that is not to count a weight of 0.",
+        " Use weight 0 for rows to be ignored.",
     ),
-    (r"unique column names", _any, "Columns of X need names of their own: ", ""),
+    (r"unique column names", _any, "Columns of X must have different names: ", ""),
     (
         r"should be a 1d array",
         _any,
         "y must be one class label for each row: ",
-        " Of columns of 0 and 1, one for each class, take y.argmax(axis=1).",
+        " For one column of 0 and 1 per class, use y.argmax(axis=1).",
     ),
     (
         r"Unknown label type",
         _any,
         "y must be class labels (text, whole numbers or booleans): ",
-        " Take a regressor for numbers that are no labels; convert labels with y.astype(str).",
+        " Use a regressor for numbers that are not labels; convert labels with y.astype(str).",
     ),
     # Messages that already name the data.
     (r"\b(X|y|sample_weight|\w+_features)\b", _any, "", ""),
@@ -222,6 +222,6 @@ _UNSAID = (
         r"",
         _is_unreadable,
         "{} must be real numbers: ",
-        ". Pass a data frame, an array or a list of rows, each of as many numbers.",
+        ". Pass a data frame, an array or a list of rows, all of the same length.",
     ),
 )

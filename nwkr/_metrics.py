@@ -87,7 +87,7 @@ def check_metric(metric: str | Callable | Metric, X: np.ndarray) -> None:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"metric must be 'euclidean', 'precomputed', or a name or callable that "
-            f"sklearn.metrics.pairwise_distances takes for such an X and "
+            f"sklearn.metrics.pairwise_distances accepts for this X and "
             f"metric_params={dict(tried.params) or None!r}; got {metric!r}: {error}"
         ) from error
 
@@ -115,7 +115,7 @@ def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
     elif Metric(name).boolean and not np.isin(X, (0, 1)).all():
         warnings.warn(
             f"metric={metric!r} only distinguishes 0 from other numbers, and X holds numbers other "
-            f"than 0 and 1, which all count as 1. Encode X as zeros and ones, or choose another "
+            f"than 0 and 1, which are treated as 1. Encode X as zeros and ones, or choose another "
             f"metric.",
             DataConversionWarning,
             stacklevel=2,
@@ -148,8 +148,8 @@ def _refuse_what_is_no_distance(X):
     if np.isnan(X).any():
         row, column = np.argwhere(np.isnan(X))[0]
         raise ValueError(
-            f"X must have no missing values, but distances, with metric='precomputed'; got NaN at "
-            f"[{row}, {column}]. The distance of a pair that does not count is inf."
+            f"X must hold distances, none of them NaN, with metric='precomputed'; got NaN at "
+            f"[{row}, {column}]. Use inf for pairs to be ignored."
         )
     check_non_negative(X, "X, which must hold distances with metric='precomputed'")
 

@@ -104,7 +104,7 @@ def numpy_only(method: Callable) -> Callable:
             raise ValueError(
                 f"{method.__name__} needs NumPy arrays; {type(self).__name__} was fitted on those "
                 f"of {arrays.library}. Call it in sklearn.config_context(array_api_dispatch=False)"
-                f", where it takes and gives NumPy arrays."
+                f", where it accepts and returns NumPy arrays."
             )
         return method(self, *args, **options)
 
@@ -126,8 +126,8 @@ def _given(found, arrays, like):
         return tuple(_given(part, arrays, like) for part in found)
     if arrays is not None and issparse(found):
         raise ValueError(
-            f"sparse_output=True needs NumPy arrays, which SciPy's are made of; got X of "
-            f"{arrays.library}. top_k without it keeps the largest weights in an array."
+            f"sparse_output=True needs NumPy arrays; got X as an array of {arrays.library}. Use "
+            f"top_k without sparse_output to keep only the largest weights."
         )
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiub":
         return found

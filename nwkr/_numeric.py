@@ -69,14 +69,14 @@ _ADVICE = {
     "[t.hour + t.minute / 60 for t in column].",
     "categories": _AS_CATEGORIES,
     "text": f"Convert text that spells numbers with astype(float). {_AS_CATEGORIES}",
-    "complex numbers": "Complex data not supported: take their real parts, their absolute "
+    "complex numbers": "Complex data not supported: use their real parts, their absolute "
     "values, or both parts as columns.",
 }
 _SPELLED = "Convert text that spells numbers with astype(float)."
 _MISSING = {
     "X": "Leave those rows out, fill them in, for instance with SimpleImputer of scikit-learn, or "
     "use metric='euclidean', which accepts missing values.",
-    "sample_weight": "Give each row a weight, 0 for one that is not to count.",
+    "sample_weight": "Give each row a weight, 0 for a row to be ignored.",
 }
 
 
@@ -170,7 +170,7 @@ def require_numbers(
     for what, labels in found.items():
         advice = _ADVICE[what]
         if name != "X" and what in ("text", "categories"):
-            advice = f"{_SPELLED} For labels take a classifier." if name == "y" else _SPELLED
+            advice = f"{_SPELLED} For labels use a classifier." if name == "y" else _SPELLED
         if type(data).__module__.startswith("polars"):
             words = {"since": "(t - t0).dt.total_seconds() / 86400"}
             words["days"] = "t.dt.total_seconds() / 86400"
@@ -236,7 +236,7 @@ def explain_infinite(name: str, data: Any) -> str:
     ]
     return (
         f"{name} must be finite; it contains infinity or a value too large for its type"
-        f"{in_columns(infinite)}. Leave those rows out, or put a large number there."
+        f"{in_columns(infinite)}. Leave those rows out, or replace it by a large number."
     )
 
 
@@ -245,16 +245,16 @@ def refuse_unreadable(name: str, data: Any) -> None:
     if is_lazy(data):
         raise TypeError(
             f"{name} must be in memory; got a Dask collection ({type(data).__name__}). The "
-            f"estimators of nwkr.dask are fitted on chunks, and predict takes rows in chunks; for "
-            f"all else, or if it fits in memory, pass {name}.compute()."
+            f"estimators of nwkr.dask can be fitted on it, and predict accepts it as X. Otherwise "
+            f"pass {name}.compute()."
         )
     dtypes = list(data.dtypes) if is_frame(data) else []
     frame = bool(dtypes) and all(str(dtype).startswith("Sparse") for dtype in dtypes)
     if frame or sparse.issparse(data):
         dense = f"{name}.sparse.to_dense()" if frame else f"{name}.toarray()"
         raise TypeError(
-            f"{name} must be dense; got sparse data ({type(data).__name__}). Have the step before "
-            f"make dense data, as OneHotEncoder(sparse_output=False) does, or convert them with "
+            f"{name} must be dense; got sparse data ({type(data).__name__}). Let the previous step "
+            f"return dense data, as OneHotEncoder(sparse_output=False) does, or convert them with "
             f"{dense}."
         )
 

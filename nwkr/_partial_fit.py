@@ -23,7 +23,7 @@ def takes_batches(estimator: Any) -> bool:
     """Return True if an estimator can be fitted in batches, or raise."""
     if not hasattr(estimator, "bandwidth"):
         raise ValueError(
-            f"partial_fit needs a given bandwidth; {type(estimator).__name__} searches for one on "
+            f"partial_fit needs a fixed bandwidth; {type(estimator).__name__} searches for one on "
             f"all rows. Call fit with all rows."
         )
     bandwidth = estimator.bandwidth

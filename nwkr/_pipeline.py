@@ -112,7 +112,7 @@ def parts_of(estimator: Any) -> Parts:
             if estimator[-1] in (None, "passthrough"):
                 raise TypeError(
                     f"estimator must end in an estimator; the last step of this pipeline is "
-                    f"{estimator[-1]!r}, so that it does not predict. Remove that step, or replace "
+                    f"{estimator[-1]!r}, which does not predict. Remove that step, or replace "
                     f"it with an estimator of nwkr; got {estimator!r}."
                 )
             estimator = estimator[-1]
@@ -124,8 +124,8 @@ def parts_of(estimator: Any) -> Parts:
                 estimator = estimator.estimator_
             else:
                 raise ValueError(
-                    f"estimator must hold the best estimator of a search, which refit=True keeps; "
-                    f"got {estimator!r}."
+                    f"estimator must be a search with refit=True, which stores the best "
+                    f"estimator; got {estimator!r}."
                 )
         elif isinstance(estimator, FixedThresholdClassifier):
             check_is_fitted(estimator)

@@ -87,8 +87,8 @@ def resolve_window(
     columns.require_plain("bandwidth=Adaptive(...)")
     if metric != "euclidean":
         raise ValueError(
-            f"bandwidth=Adaptive(...) needs metric='euclidean', which has a number of "
-            f"dimensions; got metric={metric!r}. KNearest(k) accepts any metric."
+            f"bandwidth=Adaptive(...) needs metric='euclidean', because other metrics "
+            f"have no dimension; got metric={metric!r}. KNearest(k) accepts any metric."
         )
     number = isinstance(bandwidth.exponent, Real) and not isinstance(bandwidth.exponent, bool)
     if not (number and 0 <= bandwidth.exponent <= 1):

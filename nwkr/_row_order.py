@@ -66,8 +66,8 @@ class Order:
         at = np.asarray(queries[:, self.column], float)
         if np.isnan(at).any():
             raise ValueError(
-                f"The column that one_sided gives must not miss numbers; row "
-                f"{int(np.isnan(at).argmax())} of X does."
+                f"one_sided must give a column without missing numbers; got a missing one in row "
+                f"{int(np.isnan(at).argmax())} of X."
             )
         return Mask(self.places[rows], np.nextafter(at, np.inf), np.full(len(at), np.inf))
 
@@ -203,7 +203,10 @@ def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
         )
     places = X[:, place].astype(float)
     if not np.isfinite(places).all():
-        raise ValueError(f"Column {column!r} puts the rows in order; it must not miss numbers.")
+        raise ValueError(
+            f"gap and one_sided must give a column without missing numbers; got missing numbers in "
+            f"column {column!r}."
+        )
     return Order(places, width, None if one_sided is None else number)
 
 

@@ -216,8 +216,8 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
         raise AttributeError(
             f"scoring={scoring!r} uses {asked} of the estimator, but with cv=None a scorer may "
             f"use only {known.offered} of the rows it is given: it scores leave-one-out "
-            f"predictions, for which no estimator is fitted. Choose a scorer of these, or set cv "
-            f"to a number of folds, for which estimators are fitted."
+            f"predictions, for which no estimator is fitted. Choose a scorer that uses only "
+            f"these, or set cv to a number of folds, for which estimators are fitted."
         ) from error
     except ValueError as error:
         if not isinstance(scoring, str):
@@ -229,7 +229,7 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
         ) from error
     if np.ndim(score) > 0:
         raise ValueError(
-            f"scoring must return one number, of which greater is better; {scoring!r} returned an "
+            f"scoring must return one number, where greater is better; {scoring!r} returned an "
             f"array of shape {np.shape(score)}."
         )
     return float(score)

@@ -134,8 +134,8 @@ class BandwidthSearch(Descents):
         keys, n_keys = self._keys, len(self._rows)
         if n_keys == 1:
             raise ValueError(
-                "Leaving each training row out takes at least 2 rows with positive weight; got 1 "
-                f"sample. Pass more, or take {self._plain_class.__name__}."
+                "Leaving each training row out needs at least 2 rows with positive weight; got 1 "
+                f"sample. Pass more rows, or use {self._plain_class.__name__}."
             )
         wanted = self.subsample
         if wanted == "auto":

@@ -78,13 +78,13 @@ class SearchParameters(Progress, LeftOut):
             raise ValueError(f"{name} needs {lacks}.")
         if self._order is not None:
             raise ValueError(
-                f"{name} learns from each row predicted from all others; it does not go together "
-                f"with groups, gap and one_sided. n_components=None does."
+                f"{name} predicts each row from all others, so it cannot be combined with groups, "
+                f"gap or one_sided. Use n_components=None."
             )
         if arrays := Arrays.of(self._like):
             raise ValueError(
-                f"{name} needs arrays or frames of NumPy's kind; got X as an array of "
-                f"{arrays.library}. n_components=None takes it."
+                f"{name} needs NumPy arrays or data frames; got X as an array of "
+                f"{arrays.library}. Use n_components=None."
             )
         self._columns.require_plain(name)
         self._columns.require_all_there(name, self._X[self._rows])
@@ -92,5 +92,5 @@ class SearchParameters(Progress, LeftOut):
         if not isinstance(self.n_components, str) and self.n_components > n_features:
             raise ValueError(
                 f"n_components must be at most the number of features, {n_features}; got "
-                f"{self.n_components}. 'all' is as many as there are."
+                f"{self.n_components}. Use 'all' for all features."
             )

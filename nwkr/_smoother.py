@@ -103,7 +103,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         if not self._degree:
             raise ValueError(
                 "local_slopes needs degree=1, which fits a line in each window; got degree=0. "
-                "gradient returns the derivative of the prediction for both."
+                "gradient returns the derivative of the prediction for any degree."
             )
         fit = self._fit_lines(self._attention(X))
         self._refuse_empty(fit.sums.total > 0)

@@ -128,7 +128,7 @@ class ClassTargets:
             unknown = ~np.isin(y, classes)
             if unknown.any():
                 raise ValueError(
-                    f"y must be of the classes that were passed on the first call, "
+                    f"y must hold only the classes passed on the first call, "
                     f"{classes.tolist()}; got {np.unique(y[unknown]).tolist()}."
                 )
             codes = np.searchsorted(classes, y)

@@ -50,7 +50,8 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
     periods = _periods(periodic, labels)
     if both := (chosen | in_order) & set(periods):
         raise ValueError(
-            f"periodic_features must name columns of numbers; {labels[min(both)]!r} is a category."
+            f"periodic_features must name columns of numbers; got {labels[min(both)]!r}, which "
+            f"holds categories."
         )
     features: list[Feature] = []
     for column in columns:
@@ -90,8 +91,8 @@ def place_of(parameter: str, key: Any, labels: list) -> int:
         return int(key)
     more = "" if len(labels) <= 10 else f" and {len(labels) - 10} more"
     raise ValueError(
-        f"{parameter} must give columns of X by name or by place; got {key!r}, and the columns are "
-        f"{labels[:10]!r}{more}."
+        f"{parameter} must give columns of X by name or by position; got {key!r}, and the columns "
+        f"are {labels[:10]!r}{more}."
     )
 
 
@@ -118,8 +119,8 @@ def chosen_places(parameter: str, given: Any, labels: list) -> set[int]:
     if keys and all(isinstance(key, bool | np.bool_) for key in keys):
         if len(keys) != len(labels):
             raise ValueError(
-                f"{parameter} must have one of True and False for each of {len(labels)} columns; "
-                f"got {len(keys)}."
+                f"{parameter} must have one entry for each of {len(labels)} columns if it is a "
+                f"mask; got {len(keys)}."
             )
         return set(np.flatnonzero(keys).tolist())
     return {place_of(parameter, key, labels) for key in keys}

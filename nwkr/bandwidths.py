@@ -207,7 +207,7 @@ class KNearest:
         keys : ndarray of shape (n_keys, n_features)
             Training rows.
         sample_weight : ndarray of shape (n_keys,)
-            As how many rows each counts.
+            Number of rows that each row counts as.
         metric : str or callable
             The metric.
         leave_out : ndarray of shape (n_queries,) or None
@@ -302,7 +302,7 @@ class Adaptive:
         keys : ndarray of shape (n_keys, n_features)
             Training rows.
         sample_weight : ndarray of shape (n_keys,)
-            As how many rows each counts.
+            Number of rows that each row counts as.
         kernel : Kernel
             The kernel.
         scale : ndarray of shape (n_features,)
@@ -310,7 +310,7 @@ class Adaptive:
         n_jobs : int or None, default=None
             Number of threads.
         kinds : Kinds or None, default=None
-            What columns hold besides numbers.
+            Columns that do not hold plain numbers.
 
         Returns
         -------

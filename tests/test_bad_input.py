@@ -515,7 +515,7 @@ WRONG_FITS = {
         {"X": pd.DataFrame({"c": pd.Categorical(LABELS)}), "categorical_features": None},
         "X.*'c'.*categorical_features",
     ),
-    "complex": ({"X": X + 0j}, "X.*take their real parts"),
+    "complex": ({"X": X + 0j}, "X.*use their real parts"),
     "one dimension": ({"X": X[:, 0]}, r"X.*reshape\(-1, 1\)"),
     "no rows": ({"X": X[:0], "y": Y[:0]}, "^X and y.*rows.*Pass at least one"),
     "no columns": ({"X": X[:, :0]}, r"^X must have rows and columns.*\(12, 0\).*Pass at least one"),
@@ -565,7 +565,7 @@ WRONG_FITS = {
     "kernel": ({"kernel": "gausian"}, "kernel.*gaussian.*'gausian'"),
     "categories by name": (
         {"categorical_features": ["kind"]},
-        r"^categorical_features.*by name or by place; got 'kind', and the columns are \[0, 1\]",
+        r"^categorical_features.*by name or by position; got 'kind', and the columns are \[0, 1\]",
     ),
     "period": ({"periodic_features": {0: -24}}, "^periodic_features.*positive period.*-24"),
     "order": (
@@ -585,7 +585,7 @@ WRONG_FITS = {
     "n_jobs": ({"n_jobs": True}, "n_jobs.*None.*True"),
 }
 WRONG_TARGETS = {
-    "text": (NadarayaWatsonRegressor, list("abc") * 4, "^y.*got text.*take a classifier"),
+    "text": (NadarayaWatsonRegressor, list("abc") * 4, "^y.*got text.*use a classifier"),
     "text in a column": (
         NadarayaWatsonRegressor,
         pd.DataFrame({"a": Y, "b": list("abc") * 4}),
@@ -619,7 +619,7 @@ WRONG_SEARCHES = {
     "scoring-1": ({"scoring": lambda e, X, y: e.bandwidth_}, "scoring.*'bandwidth_'.*cv"),
     "scoring-2": ({"scoring": lambda e, X, y: e.predict_cdf(X)}, "scoring.*'predict_cdf'.*cv"),
     "cv": ({"cv": True}, "cv.*True"),
-    "cv-100": ({"cv": 100}, "^cv must make no more splits.*100.*Take fewer"),
+    "cv-100": ({"cv": 100}, "^cv must make at most as many splits.*100.*Use fewer"),
     "one bandwidth": ({"bandwidths": 1.0}, "'bandwidths' parameter.*'auto'.*array-like.*1.0"),
     "degrees": ({"degrees": [2]}, r"^degrees must hold 0, 1 or both; got \[2\]"),
     "gap": ({"gap": ("when", 1.0)}, "^gap must give columns of X.*'when'"),
@@ -767,7 +767,7 @@ def test_unknown_parameters_are_refused(Estimator):
 
 
 def test_search_over_one_row_is_refused(Estimator):
-    match = f"at least 2 rows.*got 1 sample. Pass more, or take {Estimator.__name__}"
+    match = f"at least 2 rows.*got 1 sample. Pass more rows, or use {Estimator.__name__}"
     walk_through(SEARCHES[Estimator](), {"X": X[:1], "y": [0]}, match)
 
 

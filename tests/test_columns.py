@@ -447,13 +447,13 @@ def test_categorical_columns_are_recognised():
     for given, match in (
         (["kinds"], "categorical_features must give columns .* got 'kinds'"),
         ([4], "got 4"),
-        ([True, False], "True and False for each of 4 columns; got 2"),
+        ([True, False], "one entry for each of 4 columns if it is a mask; got 2"),
         ([1.5], "got 1.5"),
     ):
         with pytest.raises(ValueError, match=match):
             NadarayaWatsonRegressor(categorical_features=given).fit(frame, Y)
     for periodic, match in (
-        ({"kind": 24}, "periodic_features must name columns of numbers; 'kind'"),
+        ({"kind": 24}, "periodic_features must name columns of numbers; got 'kind'"),
         ({"x": 0}, "positive period .* got 0 for 'x'"),
         ({"y": 1}, "periodic_features must give columns .* got 'y'"),
     ):

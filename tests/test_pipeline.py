@@ -208,7 +208,7 @@ def test_error_names_other_and_unfitted_estimators(data):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         last_step(unfitted, X)
     search = GridSearchCV(pipe, grid, cv=2, refit=False).fit(X, y)
-    with pytest.raises(ValueError, match=r"estimator must hold the best .* refit=True keeps; got"):
+    with pytest.raises(ValueError, match=r"estimator must be a search with refit=True.*; got"):
         last_step(search, X)
     line = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
     with pytest.raises(TypeError, match=r"an estimator of nwkr.*LinearRegression.*no attention_w"):

@@ -284,9 +284,9 @@ def test_few_rows(Search, kernel, n, data):
 @BOTH
 def test_one_row_is_refused(Search, data):
     X, _, _ = data
-    with pytest.raises(ValueError, match="takes at least 2 rows with positive weight; got 1"):
+    with pytest.raises(ValueError, match="needs at least 2 rows with positive weight; got 1"):
         Search().fit(X[:1], [1])
-    with pytest.raises(ValueError, match="takes at least 2 rows with positive weight; got 1"):
+    with pytest.raises(ValueError, match="needs at least 2 rows with positive weight; got 1"):
         Search().fit(X[:3], [1, 0, 1], [0, 2, 0])
 
 

@@ -197,8 +197,7 @@ def distances_between(
     distances = metric(queries, keys)
     if not (distances >= 0).all():
         raise ValueError(
-            f"metric must give distances, which are not negative; {metric!r} gave "
-            f"{distances.min()}."
+            f"metric must return non-negative distances; {metric!r} returned {distances.min()}."
         )
     return distances
 

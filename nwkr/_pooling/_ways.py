@@ -78,7 +78,8 @@ class BlocksWay(Way):
     def refusal(self, terms: Terms) -> str | None:
         """Only metrics with bounds are supported, in NumPy."""
         if terms.arrays is not None:
-            return f"NumPy arrays, which alone are put in order; got X of {terms.arrays.library}"
+            library = terms.arrays.library
+            return f"NumPy arrays, because only they are sorted; got X as an array of {library}"
         if terms.metric not in BOUNDED:
             return (
                 f"metric='euclidean' or 'haversine', whose distances have bounds; got "
@@ -130,15 +131,17 @@ class LatticeWay(Way):
         if reason is not None:
             return reason
         if terms.metric != "euclidean":
-            return f"metric='euclidean', whose rows have columns; got metric={terms.metric!r}"
+            return (
+                f"metric='euclidean', because a lattice needs columns; got metric={terms.metric!r}"
+            )
         if not terms.kernel.log_slope:
             return f"the Gaussian kernel, which it splits in two; got kernel {terms.kernel.name!r}"
         if terms.varies:
             return f"one bandwidth for all rows; got bandwidth={terms.bandwidth!r}"
         if not terms.plain:
-            return "columns of numbers, none of them missing; got categories or missing values"
+            return "columns of numbers without missing values; got categories or missing values"
         if terms.masked:
-            return "queries that see all training rows; got one_sided, which hides later ones"
+            return "queries that use all training rows; got one_sided, which hides later ones"
         counted = np.isfinite(terms.bandwidth)
         if (terms.bandwidth == 0).any() or not 1 <= counted.sum() <= MOST_COLUMNS:
             return (

@@ -303,8 +303,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         survey = survey if survey.robust is not None else replace(survey, robust=survey.spread)
         if of_thumb and not euclidean:
             raise ValueError(
-                f"bandwidth={bandwidth!r} takes metric='euclidean' for rows in chunks, where "
-                f"distances are not averaged over all pairs; got metric={self.metric!r}. Give a "
+                f"bandwidth={bandwidth!r} needs metric='euclidean' for rows in chunks, because "
+                f"other rules average distances over all pairs; got metric={self.metric!r}. Give a "
                 f"number."
             )
         spread = survey.robust if euclidean else None
@@ -319,7 +319,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             check_queries(X)
         elif self._n_rows == 1:
             raise ValueError(
-                "X=None leaves each training row out of its own prediction, which takes at least "
+                "X=None leaves each training row out of its own prediction, which needs at least "
                 "2 rows with positive weight; got 1."
             )
         tasks, model = Tasks(), self._model

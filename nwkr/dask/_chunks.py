@@ -52,13 +52,12 @@ class Chunks:
                 continue
             if not is_lazy(data):
                 raise TypeError(
-                    f"{name} must be a Dask array or frame; got {type(data).__name__}. What fits "
-                    f"in memory is fitted by the estimators of nwkr, or becomes a Dask array with "
-                    f"dask.array.from_array."
+                    f"{name} must be a Dask array or frame; got {type(data).__name__}. For "
+                    f"data in memory, use the estimators of nwkr, or dask.array.from_array."
                 )
         if getattr(X, "ndim", 2) != 2:
             raise ValueError(
-                f"X must be a table of rows and columns; got {X.ndim} dimensions. Take "
+                f"X must be a table of rows and columns; got {X.ndim} dimensions. Use "
                 f"X.reshape(-1, 1) for one column."
             )
         y = _cut_alike("y", y, X)
@@ -112,7 +111,7 @@ def _cut_alike(name, data, X):
             return data
         raise ValueError(
             f"{name} must have as many chunks as X, because the numbers of rows are unknown; "
-            f"got {len(ours)} and {len(wanted)}. compute_chunk_sizes() of an array finds them."
+            f"got {len(ours)} and {len(wanted)}. Call compute_chunk_sizes() on arrays."
         )
     if sum(ours) != sum(wanted):
         raise ValueError(
@@ -127,6 +126,6 @@ def check_queries(X: Any) -> None:
     if not is_lazy(X):
         raise TypeError(
             f"X must be a Dask array or frame, or None for the training rows; got "
-            f"{type(X).__name__}. What fits in memory becomes a Dask array with "
-            f"dask.array.from_array; to_local() gives an estimator that takes it as it is."
+            f"{type(X).__name__}. For data in memory, use dask.array.from_array, or the "
+            f"estimator that to_local() returns."
         )

@@ -76,8 +76,8 @@ def columns_of(X: Any, categorical: Any, ordered: Any, periodic: Any, *, gaps: b
         known = getattr(getattr(X[column.label], "cat", None), "known", None)
         if known is False:
             raise ValueError(
-                f"X must have columns of known categories, which those of column {column.label!r} "
-                f"are not. X.categorize() makes them so."
+                f"X must have known categories in each column; got unknown ones in column "
+                f"{column.label!r}. Call X.categorize()."
             )
         if known:
             declared.add(column.number)

@@ -137,7 +137,7 @@ class Form:
             parts = (X, y) if sample_weight is None else (X, y, sample_weight)
             lengths = [len(part) for part in parts]
             if len(set(lengths)) > 1:
-                raise ValueError(f"they must have as many rows; got {lengths}.")
+                raise ValueError(f"they must have equally many rows; got {lengths}.")
             if not len(X):
                 return None
             X, y = self.plain._validate_training(X, y, reset=False)

@@ -380,8 +380,8 @@ def _band(estimator, queries, band, coverage, target):
     if band == "std":
         if parts.of_targets:
             raise ValueError(
-                "band must be 'quantiles', 'interval', a callable or None for targets that are "
-                "transformed, whose standard deviation is none of y; got 'std'."
+                "band must be 'quantiles', 'interval', a callable or None for transformed "
+                "targets, because their standard deviation is not that of y; got 'std'."
             )
         mean, std = (_one_output(part, target) for part in model.predict(inputs, return_std=True))
         return {"band": np.column_stack([mean - std, mean + std]), "band_name": BANDS[band]}

@@ -220,7 +220,7 @@ def test_keys_with_missing_numbers_use_pairs(data):
     model = chunked.NadarayaWatsonRegressor(bandwidth=1.0)
     model.fit(cut(X), cut(y))
     assert model._model.lattice is None
-    with pytest.raises(ValueError, match="none of them missing"):
+    with pytest.raises(ValueError, match="without missing values"):
         model.set_params(algorithm="lattice").fit(cut(X), cut(y))
 
 
