@@ -240,7 +240,7 @@ def test_a_search_with_a_metric_of_the_past(rng):
 @pytest.mark.parametrize(
     ("bad", "match"),
     [
-        (np.nan, "X must have no missing values.*NaN at .3, 4."),
+        (np.nan, "X must hold distances, none of them NaN.*NaN at .3, 4."),
         (-1, "Negative values in data passed to X"),
         (-np.inf, "Negative values in data passed to X"),
     ],

@@ -172,7 +172,7 @@ def test_classes_are_required_in_the_first_batch(rng):
         ([[np.inf]], [1], None, "X"),
         ([[0]], [np.inf], None, "y"),
         ([[0]], [[1, 2]], None, "y must have the outputs of the previous targets"),
-        ([[0]], [1, 2], None, "as many rows"),
+        ([[0]], [1, 2], None, "equally many rows"),
         ([[0]], [1], [-1], "sample_weight"),
     ],
 )

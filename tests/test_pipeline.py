@@ -202,7 +202,7 @@ def test_error_names_other_and_unfitted_estimators(data):
             last_step(nothing, X)
     for last in (None, "passthrough"):
         for before in (StandardScaler(), NadarayaWatsonRegressor()):
-            with pytest.raises(TypeError, match=f"is {last!r}, so .* Remove that step"):
+            with pytest.raises(TypeError, match=f"is {last!r}, which .* Remove that step"):
                 last_step(make_pipeline(before, last), X)
     unfitted = make_pipeline(StandardScaler(), FixedThresholdClassifier(NadarayaWatsonClassifier()))
     with pytest.raises(NotFittedError, match="not fitted yet"):
