@@ -386,7 +386,7 @@ def test_functions_that_return_no_weights_are_refused(function, words, arrays, d
 @pytest.mark.parametrize("algorithm", ["blocks", "lattice"])
 def test_other_algorithms_are_refused(algorithm, arrays, data):
     X, y, *_ = data
-    words = f"algorithm='{algorithm}' needs NumPy arrays.*got X as an array of {arrays.library}.*'dense'"
+    words = f"'{algorithm}' needs NumPy arrays.*got X as an array of {arrays.library}.*'dense'"
     with pytest.raises(ValueError, match=words):
         NadarayaWatsonRegressor(algorithm=algorithm).fit(*there(arrays, X, y))
 
