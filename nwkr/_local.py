@@ -127,7 +127,7 @@ class LocalLines:
         window: Window,
         features: Columns | None = None,
     ) -> LocalLines:
-        """The same for keys with known moments; the other parameters are those of `of`.
+        """Lines or constants for keys with known moments; other parameters are as in `of`.
 
         Parameters
         ----------
@@ -190,7 +190,7 @@ class LocalLines:
         return values.T
 
     def values_on_demand(self, keys: np.ndarray, y: np.ndarray) -> Any:
-        """The same, computed only for keys that are visited."""
+        """The values of :meth:`values`, computed only for visited keys."""
         if not self.has_slopes:
             return y
         return ValuesOnDemand(self.values, self._n_values(y.shape[1]), keys, y)

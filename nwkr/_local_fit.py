@@ -111,15 +111,15 @@ class LocalFit:
         return left
 
     def add_roots(self, values: np.ndarray | ValuesOnDemand) -> None:
-        """Solve from the keys where the matrix has lost the digits of what it is solved for.
+        """Solve from the keys for queries where the matrix has lost the digits of the solution.
 
-        A window without an end may hold keys so far away that the bandwidth, and with it the
-        penalty, is rounding beside their squares, but not yet beside the keys themselves.
+        The window of an endless kernel may hold keys so far away that the bandwidth, and so the
+        penalty, is lost in rounding of their squares, but not of the keys themselves.
 
         Parameters
         ----------
         values : ndarray or ValuesOnDemand, of shape (n_keys, n_values)
-            What was pooled.
+            The pooled values.
         """
         steep = self._steep
         if not len(steep):
@@ -144,7 +144,7 @@ class LocalFit:
 
     @property
     def _steep(self):
-        """Numbers of the queries where that is so."""
+        """Numbers of the queries where the matrix has lost its digits."""
         level = self.trust[:, None] * np.einsum("njj->nj", self.covariance)
         rest = (1 - self.trust)[:, None] * self.penalty
         rows = np.flatnonzero((level * _LEAST_SHARE > rest).any(axis=1) & ~self._without_penalty)

@@ -1,4 +1,4 @@
-"""Derivatives of a loss of local fits by what distances are made of: weights and penalty."""
+"""Derivatives of a loss of local fits by bandwidths, through the weights and the penalty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Changes", "changes_of_lines", "folded"]
 
 
 class Changes(NamedTuple):
-    """What a loss changes with.
+    """Derivatives of a loss by the weights and by the penalty.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Changes(NamedTuple):
         The values that were pooled, their factors in the derivatives of the loss by the weights,
         and the shift of the weights.
     by_reach : ndarray of shape (n_slopes,)
-        Derivatives by :meth:`LocalLines.reach`, which the penalty follows.
+        Derivatives by :meth:`LocalLines.reach`, on which the penalty depends.
     """
 
     attention: Attention
@@ -41,12 +41,12 @@ class Changes(NamedTuple):
         return slopes
 
     def by_mixing(self, n_mixed: int, n_others: int) -> np.ndarray:
-        """Derivatives by how far the last columns move with the first, which they are mixed of.
+        """Derivatives by the entries of the projection from the first columns to the last.
 
         Parameters
         ----------
         n_mixed, n_others : int
-            Numbers of the last columns, whose bandwidth is 1, and of the first.
+            Numbers of the last columns, which have bandwidth 1, and of the first columns.
 
         Returns
         -------
@@ -67,7 +67,7 @@ def changes_of_lines(
     by_prediction: np.ndarray,
     by_leverage: np.ndarray | None = None,
 ) -> Changes:
-    """What a loss of local fits changes with.
+    """Derivatives of a loss of local fits by the weights and by the penalty.
 
     The derivative of the loss by the weight of a key is the effective weight of the key times its
     residual, ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights.
@@ -89,7 +89,7 @@ def changes_of_lines(
     Returns
     -------
     changes : Changes
-        What it changes with.
+        The derivatives.
     """
     lines, attention, direction = fit.lines, fit.attention, fit.directions
     reached = fit.sums.reached

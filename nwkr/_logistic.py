@@ -35,7 +35,7 @@ class Link:
 
     @property
     def n_logits(self) -> int:
-        """Number of logits: for two classes that of the second class, else one for each class."""
+        """Number of logits: one (of the second class) for two classes, else one for each class."""
         return len(self.present) - (len(self.present) < 3)
 
     @property
@@ -56,7 +56,7 @@ class Link:
         return probabilities
 
     def slopes(self, by_probability: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Derivatives by the logits, (n_rows, n_logits), from those by the probabilities."""
+        """Derivatives by the logits, (n_rows, n_logits), from derivatives by the probabilities."""
         weighted = by_probability * probabilities
         mean = weighted.sum(axis=1, keepdims=True)
         return weighted[:, self.of_logits] - mean * probabilities[:, self.of_logits]
@@ -130,12 +130,12 @@ class LogisticRows:
 
     @property
     def gradient(self) -> np.ndarray:
-        """Its derivatives by constants and slopes, of shape (n_logits, 1 + n_slopes)."""
+        """Derivatives of the loss by constants and slopes, of shape (n_logits, 1 + n_slopes)."""
         apart = self._weights[:, None] * (self._probabilities - self._truth)
         return apart.T @ self._columns
 
     def curvature(self, together: bool = True) -> np.ndarray:
-        """Its second derivatives, (n_logits, 1 + n_slopes) twice.
+        """Second derivatives of the loss, (n_logits, 1 + n_slopes) twice.
 
         Parameters
         ----------
@@ -253,7 +253,7 @@ def inverse_of(curvature: np.ndarray, C: float) -> np.ndarray:
     Returns
     -------
     inverse : ndarray
-        Of the same shape.
+        The inverse, of the same shape.
     """
     penalised, slopes = curvature.copy(), np.arange(1, curvature.shape[1])
     if curvature.ndim == 3:

@@ -4,7 +4,7 @@ With a projection :math:`P`, the distance of a query and a key is
 
 .. math:: u^2 = \lVert P q - P k \rVert^2,
 
-With a matrix :math:`H = L L'` of bandwidths it is :math:`(q - k)' H^{-1} (q - k)`, which is that
+With a matrix :math:`H = L L'` of bandwidths it is :math:`(q - k)' H^{-1} (q - k)`, the distance
 of :math:`P = L^{-1}`. So pooling works on ordinary columns with bandwidth 1. They stand behind the
 columns of the features, which have no bandwidth, but slopes.
 """
@@ -73,11 +73,11 @@ class MappedColumns(Columns):
         return columns[:, : self.n_features]
 
     def by_column(self, by_feature: np.ndarray) -> np.ndarray:
-        """The bandwidth of each column, which does not depend on bandwidths of features."""
+        """The bandwidth of each column; bandwidths of features are not used."""
         return np.repeat([np.inf, 1.0], self.mixing.shape[::-1])
 
     def by_feature(self, bandwidth: Any) -> Any:
-        """The matrix; without one, the bandwidth of each feature if only this feature differs."""
+        """The matrix; for a projection, the step along each feature that gives distance 1."""
         if self.matrix is not None:
             return self.matrix
         with np.errstate(divide="ignore"):
@@ -95,6 +95,6 @@ class MappedColumns(Columns):
     def slopes(
         self, by_column: np.ndarray, queries: np.ndarray, *, of_lines: bool = False
     ) -> np.ndarray:
-        """Slopes in the features, from those in the columns; see :meth:`Columns.slopes`."""
+        """Slopes in the features, from slopes in the columns; see :meth:`Columns.slopes`."""
         of_numbers, of_mixed = np.split(by_column, [self.n_features], axis=1)
         return of_numbers + np.einsum("aj,nam->njm", self.mixing, of_mixed)

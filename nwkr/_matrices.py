@@ -1,4 +1,4 @@
-"""Matrices of weights, dense or sparse, from blocks of their rows that come in any order."""
+"""Matrices of weights, dense or sparse, built from blocks of rows in any order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DenseMatrix:
 
 
 class SparseMatrix:
-    """A CSR array, built in little more memory than its entries take.
+    """A CSR array, built in little more memory than its entries need.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class SparseMatrix:
         self._parts.append((rows, np.count_nonzero(counted, axis=1), *entries))
 
     def finish(self) -> sparse.csr_array:
-        """The matrix; the parts are released on the way."""
+        """The matrix; parts are released as they are copied."""
         starts = np.zeros(self._shape[0] + 1, np.int64)
         for rows, sizes, _, _ in self._parts:
             starts[1 + rows] = sizes

@@ -70,7 +70,7 @@ def check_metric(metric: str | Callable | Metric, X: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If it cannot be used.
+        If the metric cannot be used for these rows.
     """
     if metric == "precomputed" and X.shape[0] != X.shape[1]:
         raise ValueError(
@@ -105,7 +105,7 @@ def check_rows(metric: str | Callable | Metric, X: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If they are not distances, or degrees instead of radians.
+        If the rows are not distances, or are degrees instead of radians.
     """
     name = metric.name if isinstance(metric, Metric) else metric
     if name == "precomputed":

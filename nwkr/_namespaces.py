@@ -41,7 +41,7 @@ class OnHost:
 
 
 class _Held:
-    """Attributes by name. Never changed, so that an estimator can be restored."""
+    """Attributes by name. Instances never change, so that an estimator can be restored."""
 
     def __init__(self, attributes):
         self.attributes = attributes
@@ -58,7 +58,7 @@ def like_of(X: Any, y: Any) -> Any:
     Returns
     -------
     like : array of shape (0,)
-        With the array library, the device and the floating type of `X`. For NumPy it is float64,
+        An array with the library, the device and the floating type of `X`. For NumPy it is float64,
         except for float32 rows with labels or integer targets, as in scikit-learn.
     """
     arrays = Arrays.of(X)

@@ -23,7 +23,7 @@ _MOST_COLUMNS_OF_TREE = 15
 # stay in range. Queries beyond it are compared with all rows.
 _CUT_OFF_EXPONENT = 500
 _NUMBERS_AT_ONCE = 2**20
-# More than the rounding error of a chord; and the size of arcs that need an exact formula.
+# A bound of the rounding error of a chord, and the size of arcs that need an exact formula.
 _ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
 
 
@@ -42,7 +42,7 @@ class NearRows:
     Attributes
     ----------
     extent : float
-        The largest absolute number in them.
+        The largest absolute number in the rows.
     total : float
         The sum of the counts.
     """
@@ -72,7 +72,7 @@ class NearRows:
         return np.clip(scaled, -limit, limit), ~(np.abs(scaled) > limit / 2).any(axis=1)
 
     def serving(self, queries: np.ndarray) -> NearRows:
-        """The same, for queries with missing numbers in columns where no row has any."""
+        """A copy that accepts queries with missing numbers in columns without missing rows."""
         if self.kinds is None or not np.isnan(queries).any():
             return self
         other = copy(self)
@@ -101,9 +101,9 @@ class NearRows:
         numbers : ndarray of shape (n_queries, n_near)
             Their numbers.
         distances : ndarray of shape (n_queries, n_near)
-            Their distances; the nearest come first.
+            Distances of the rows, nearest first.
         beyond : ndarray of shape (n_queries,)
-            No other row is nearer than this, up to rounding.
+            A lower bound of the distance of all other rows, up to rounding.
         """
         scaled, in_range = self._scaled(queries)
         numbers, beyond = self._search.propose(scaled, n_near)
@@ -111,7 +111,7 @@ class NearRows:
         numbers, distances = _nearest_first(numbers, distances)
         if n_near == len(self):
             return numbers, distances, np.full(len(queries), np.inf)
-        # Rows that are cut off may be in any order.
+        # Rows that are cut off are not ordered.
         beyond = np.where(in_range, np.minimum(beyond, self._in_order), 0)
         with np.errstate(over="ignore"):
             return numbers, distances, np.ldexp(beyond, -self._shift)
@@ -281,7 +281,7 @@ def _distances(queries, rows, numbers, kinds):
     exponents = np.frexp(apart.max(axis=2))[1]
     apart = np.ldexp(apart, -exponents[:, :, None])
     squares = np.zeros(exponents.shape)
-    for column in range(apart.shape[2]):  # one after the other, as for weights
+    for column in range(apart.shape[2]):  # in the same order as for weights
         squares += np.square(apart[:, :, column])
     with np.errstate(over="ignore"):
         return np.ldexp(np.sqrt(squares), exponents)
@@ -318,7 +318,7 @@ def widths_of_near(
     Returns
     -------
     widths : ndarray of shape (n_queries,)
-        The distances; to the farthest row, if all counts together are less.
+        The distances; to the farthest row if the sum of all counts is less.
     """
     widths, near = np.empty(len(queries)), near.serving(queries)
 
@@ -346,7 +346,7 @@ def widths_of_near(
 
 
 def widths_under_metric(queries, keys, counts, metric, wanted, leave_out, mask=None):
-    """The same under any metric, ignoring infinite distances.
+    """Distance to the nearest rows up to the wanted count under any metric, if it is finite.
 
     All pairs are compared: a tree would need the triangle inequality, which not every metric has.
     """

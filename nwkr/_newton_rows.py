@@ -43,7 +43,7 @@ def shares_of_steps(
     targets : ndarray of shape (n_keys, 2 * n_logits)
         Residuals and curvature.
     logit : int
-        Which logit.
+        Number of the logit.
     rows : ndarray of shape (n_rows,)
         Numbers of the queries.
     cols : ndarray of shape (n_cols,)
@@ -54,7 +54,7 @@ def shares_of_steps(
     Returns
     -------
     shares : ndarray of shape (n_rows, n_cols)
-        Shares, whose sum over all keys is the step.
+        Shares, which sum to the step over all keys.
     """
     share = _StepRows(fit, rows, cols).at(1, logit) * fit.limited[rows, logit, None]
     return weights * share * targets[cols, logit]
@@ -63,8 +63,8 @@ def shares_of_steps(
 def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> np.ndarray:
     """Derivatives of the logits by each column of the query.
 
-    The sum of those of the trend, of the step, and of the step through the weights. The other
-    parameters are those of :func:`shares_of_steps`.
+    They are sums of the derivatives of the trend, of the step, and of the step through the weights.
+    The other parameters are those of :func:`shares_of_steps`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Derivatives of a loss of Newton steps by what distances are made of: weights and penalty."""
+"""Derivatives of a loss of Newton steps by bandwidths, through the weights and the penalty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["changes_of_steps"]
 
 
 def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.ndarray) -> Changes:
-    """What a loss of the probabilities changes with.
+    """Derivatives of a loss of the probabilities by the weights and by the penalty.
 
     The derivative of a logit by the weight of a key is the share of a row with residual 1 at the
     key, times the residual of the key after the step. This is a sum of pooled values.
@@ -28,7 +28,7 @@ def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.nda
     Returns
     -------
     changes : Changes
-        What it changes with.
+        The derivatives.
     """
     step, attention = fit.step, fit.attention
     lines = step.lines

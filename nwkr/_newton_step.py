@@ -104,7 +104,7 @@ class NewtonStep:
     def of_lines(
         cls, lines: LocalLines, window: Window, curvature: np.ndarray, link: Link
     ) -> NewtonStep:
-        """The same where the lines, and the mean curvature over the keys, are known."""
+        """The step from known lines and mean curvature over the keys."""
         moves = window.by_query or bool(np.isfinite(window.bandwidth).any())
         return cls(lines, link, np.maximum(curvature, _LEAST_CURVATURE), moves)
 
@@ -135,7 +135,7 @@ class NewtonStep:
         return np.hstack([part.reshape(n_rows, np.prod(part.shape[1:])) for part in parts])
 
     def values_on_demand(self, keys: np.ndarray, targets: np.ndarray) -> Any:
-        """The same, computed only for keys that are visited."""
+        """The values of :meth:`values`, computed only for visited keys."""
         if not self.lines.has_slopes:
             return targets
         by_logit = 2 * (1 + len(self.lines.columns)) + len(self.lines.products[0])
@@ -276,7 +276,7 @@ class _Moments:
             self.offset[:, :, None] * self.offset[:, None, :]
         )
         diagonal = np.arange(left.shape[1])
-        # Beside very many rows, as without a ridge, the penalty is less than rounding.
+        # With very many rows, as without a ridge, the penalty is less than rounding.
         flat = (level <= _ROUNDING * left[:, diagonal, diagonal]).any(axis=1)
         left[:, diagonal, diagonal] += level
         solved = np.empty_like(right)
@@ -297,7 +297,7 @@ def _solve(left, right):
 
 
 def _solve_flat(left, right, penalty):
-    """The same without a penalty."""
+    """Solutions of the equations without a penalty."""
     size = np.einsum("njj->nj", left).max(axis=1, initial=0)[:, None, None]
     size[size == 0] = 1
     return solve_flat(left / size, right / size, penalty)
@@ -358,7 +358,7 @@ class LocalLogits:
     def predictions(self) -> np.ndarray:
         """Probabilities, of shape (n_queries, n_classes).
 
-        If no key has weight, they are NaN or those of the trend, as `handle_empty` says.
+        If no key has weight, they are NaN or the trend's, according to `handle_empty`.
         """
         probabilities = self.step.link.probabilities(self.logits + self.steps)
         if self.attention.empty is None:

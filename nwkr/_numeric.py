@@ -86,13 +86,13 @@ class Column(NamedTuple):
     Attributes
     ----------
     number : int
-        Its position.
+        Position of the column.
     label : object
-        Its name in a frame, its position in an array, or None for one-dimensional data.
+        Name in a frame, position in an array, or None for one-dimensional data.
     dtype : str
-        Name of its type, in lower case.
+        Name of the type, in lower case.
     values : array-like
-        Its values.
+        The values.
     """
 
     number: int
@@ -306,7 +306,7 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
             rows = data if isinstance(data, list | tuple) else ()
             masked = any(np.ma.isMaskedArray(row) for row in rows)
             data = np.ma.vstack(data) if masked else np.asarray(data, dtype=object)
-        except ValueError:  # a ragged list, about which NumPy raises
+        except ValueError:  # a ragged list
             return
     n_dims = len(getattr(data, "shape", ()))
     if n_dims == 1:
@@ -316,7 +316,7 @@ def _columns(data) -> Iterator[tuple[Any, Any]]:
 
 
 def held_by(column: Column) -> str | None:
-    """The kind of a column, if it is known not to be numbers."""
+    """The kind of a column that does not hold numbers, such as "dates"; None otherwise."""
     if column.dtype != "object":
         return next((what for what, form in _BY_DTYPE if re.match(form, column.dtype)), None)
     classes = {type(value) for value in np.asarray(column.values, dtype=object)}

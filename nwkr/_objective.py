@@ -22,9 +22,9 @@ class Problem:
     leave_one_out : LeaveOneOut
         The rows to predict, and all rows.
     y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        Their targets, in the unit.
+        Targets of these rows, in the unit.
     unit : float
-        The unit.
+        The unit of the targets.
     values : ndarray of shape (n_rows, n_values)
         The targets as pooled values.
     sample_weight : ndarray of shape (n_rows,)

@@ -12,16 +12,16 @@ __all__ = ["Parts", "last_step", "parts_of"]
 
 
 class Parts(NamedTuple):
-    """What an estimator consists of.
+    """The parts of an estimator.
 
     Attributes
     ----------
     model : estimator
         The last step.
     before : list of transformer
-        What rows pass through on their way to it, in that order.
+        The steps before the last, in their order.
     of_targets : list of transformer
-        What its predictions pass back through, in that order.
+        Transformers whose inverses are applied to its predictions, in their order.
     """
 
     model: Any
@@ -69,7 +69,7 @@ def last_step(estimator, X=None):
     TypeError
         If `estimator`, or the last step of a pipeline, is not an estimator.
     ValueError
-        If a search has not kept its best estimator, for ``refit=False``.
+        If a search has no best estimator, because of ``refit=False``.
 
     Examples
     --------

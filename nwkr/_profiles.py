@@ -113,25 +113,25 @@ def _one_minus(t):
 
 
 def derivative_of_gaussian(u2: np.ndarray) -> np.ndarray:
-    """Of ``exp(-u2 / 2)``."""
+    """Derivative of ``exp(-u2 / 2)``."""
     return np.multiply(gaussian(u2), -0.5, out=u2)
 
 
 def derivative_of_exponential(u2: np.ndarray) -> np.ndarray:
-    """Of ``exp(-u)``; 0 at its cusp."""
+    """Derivative of ``exp(-u)``; 0 at its cusp."""
     u = np.sqrt(u2)
     return np.divide(-np.exp(-u), 2 * u, out=np.zeros_like(u), where=u > 0)
 
 
 def derivative_of_cosine(u2: np.ndarray) -> np.ndarray:
-    """Of ``cos(pi u / 2)``."""
+    """Derivative of ``cos(pi u / 2)``."""
     u = np.sqrt(np.abs(u2))
     # np.sinc(x) is sin(pi x) / (pi x).
     return np.where(u < 1, -(pi**2) / 8 * np.sinc(u / 2), 0)
 
 
 def derivative_of_power(u2: np.ndarray, inner: int, outer: int) -> np.ndarray:
-    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
+    """Derivative of ``(1 - u^inner)^outer`` on ``[0, 1]``; 0 at the cusp of a triangle."""
     if inner == 2:
         rest = _one_minus(u2)
         return np.multiply(rest ** (outer - 1) if outer > 1 else rest > 0, -outer, out=rest)

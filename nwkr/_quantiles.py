@@ -40,7 +40,7 @@ def pooled_quantiles(attention: Attention, y: np.ndarray, quantiles: np.ndarray)
     Returns
     -------
     found : ndarray of shape (n_queries, n_quantiles, n_outputs)
-        Some of the values; NaN for queries without weights.
+        Quantiles, which are among the values; NaN for queries without weights.
     """
     # Sums are compared with numbers, which needs double precision.
     attention = attention.replace(keys=attention.keys.astype(float, copy=False))

@@ -26,20 +26,20 @@ _HALVINGS = 60
 
 
 def log_moment_exponential(p: float, inner: float) -> float:
-    """For ``K(u) = exp(-u^inner / inner)``."""
+    """The log moment of ``K(u) = exp(-u^inner / inner)``."""
     power = (p + 1) / inner
     return float((power - 1) * log(inner) + gammaln(power))
 
 
 def log_moment_power(p: float, inner: float, outer: float) -> float:
-    """For ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``."""
+    """The log moment of ``K(u) = (1 - u^inner)^outer`` on ``[0, 1]``."""
     return float(betaln((p + 1) / inner, outer + 1) - log(inner))
 
 
 def numeric_log_moment(
     kernel: Callable[[np.ndarray], np.ndarray], p: float, name: str = "kernel"
 ) -> float:
-    """For any kernel, integrated numerically over ``log(u)``.
+    """The log moment of any kernel, integrated numerically over ``log(u)``.
 
     Parameters
     ----------

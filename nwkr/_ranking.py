@@ -25,7 +25,7 @@ def best_of(tried, scoring):
     Raises
     ------
     ValueError
-        If none has a score.
+        If no candidate has a score.
     """
     scores = scores_of(tried)
     if np.isneginf(scores).all():

@@ -15,12 +15,12 @@ more than this many times the local variance. Such queries are fitted again abou
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
 
-# What is known of a direction, the square of rounding over its size, is then lost in the rest.
+# Below this size, a direction is lost in the rounding errors of the others.
 _LEAST_SIZE = 2.0**-40
 
 
 def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np.ndarray:
-    """The share of the rows in a window in these rows plus some others, of shape (n_queries,).
+    """The share of a window's rows in these rows plus `n_others` rows, of shape (n_queries,).
 
     It is 0 for queries without weights, whose prediction comes from `handle_empty`.
     """
@@ -33,7 +33,7 @@ def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np
 
 
 def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """The smallest of all slopes that fit equally well: the limit of a small penalty.
+    """The smallest slopes among those that fit equally well: the limit of a small penalty.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def inverse_root(rows: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns
     -------
     root : ndarray of shape (n_columns, n_columns)
-        The matrix. A direction that is rounding beside the others counts as 0.
+        The matrix. Directions lost in rounding count as 0.
     solved : ndarray of shape (n_columns, n_sides)
-        ``root.T @ rows.T @ right``, of which no square is a part.
+        ``root.T @ rows.T @ right``, computed without squares of the rows.
     """
     unit = np.abs(rows).max(axis=0)
     left, sizes, directions = np.linalg.svd(rows / unit, full_matrices=False)

@@ -40,7 +40,7 @@ class Score(NadarayaWatsonBase):
             If targets or weights are missing.
         """
         for name, data in (("y", y), ("sample_weight", sample_weight)):
-            if np.ma.isMaskedArray(data):  # scikit-learn would take what a mask hides
+            if np.ma.isMaskedArray(data):  # scikit-learn would use masked values
                 require_labels(name, data)
         order = getattr(self, "_order", None)
         if X is not None or order is None:

@@ -68,7 +68,7 @@ _POWERS = {
 
 
 def unit_of(scoring, y) -> float:
-    """A unit of the targets, such that their scores neither overflow nor underflow.
+    """A unit of the targets in which their scores neither overflow nor underflow.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class BandwidthSearch(Descents):
         return window
 
     def _predictions(self, problem, window, result):
-        """What a candidate says of each row without it."""
+        """The leave-one-out predictions of a candidate."""
         ridge = result.get("ridge", self.ridge if result["degree"] else np.inf)
         fits = problem.leave_one_out.fits([window], Form(result["degree"], ridge))
         return next(fits).predictions
@@ -188,7 +188,7 @@ class BandwidthSearch(Descents):
         }
 
     def _shown(self, window):
-        """What stands for a window in the results."""
+        """The bandwidth that represents a window in the results."""
         return (window.columns or self._columns).by_feature(window.name)
 
     def _score(self, problem, fit, trace):

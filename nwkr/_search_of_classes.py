@@ -1,4 +1,4 @@
-"""The search for classes: with or without a trend, and whether the steps earn their place."""
+"""The search for classes: with a trend or without, and whether steps improve on the trend."""
 
 from __future__ import annotations
 
