@@ -108,7 +108,7 @@ class Order:
         return mask.seen(np.ones((len(rows), 1)))[:, 0] > 0
 
     def of_predictable(self, rows: np.ndarray, *arrays: Any) -> list[np.ndarray | None]:
-        """Select the predictable rows of arrays with one entry per training row; None stays None."""
+        """Select the predictable rows of arrays with one entry per row; None stays None."""
         check_consistent_length(self.places, *arrays)
         some = self.predictable(rows)
         return [None if array is None else np.asarray(array)[some] for array in arrays]
