@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from nwkr._pooling._block_mask import BlockMask
-from nwkr._pooling._boxes import Blocks, Boxes, corners_of_runs
+from nwkr._pooling._boxes import Blocks, Boxes, Corners, corners_of_runs
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import Masses, Prepared
 from nwkr._pooling._query_blocks import cut, queries_per_block
@@ -33,6 +34,15 @@ MARGIN = 1 + 1e-9
 # negligible in their sums.
 _LEAST_WEIGHT_WITHIN = 2.0**-10
 _MOST_MOMENTS_PER_BLOCK = 64  # more moments take as long as the pairs of the block
+
+
+class _QueryBoxes(NamedTuple):
+    """Boxes around blocks of queries."""
+
+    corners: Corners
+    factors: tuple  # least and greatest factor of the squared distances from each
+    whole: np.ndarray | None  # whether blocks may lie within the support of each
+    intervals: tuple[np.ndarray, ...] | None  # bounds of what a mask hides from each
 
 
 class Neighbourhoods:
@@ -195,11 +205,33 @@ class Neighbourhoods:
         return self._of(parts, multiples)
 
     def _of(self, parts, multiples):
+        boxes = self._around(parts)
+        groups, reach, nearest, farthest = self._groups_near(boxes, multiples)
+        near, inside = self._parted(boxes, multiples, 0, groups, nearest, farthest, reach)
+        some = near.any(axis=0)
+
+        blocks = self._in_groups(groups[some])
+        member = np.searchsorted(groups[some], blocks // self.pairs.sizes.blocks_per_group)
+        of_near = near[:, some][:, member]
+        nearest, farthest = self._boxes.distances(boxes.corners, boxes.factors, blocks)
+        visited, inside_too = self._parted(boxes, multiples, 1, blocks, nearest, farthest, reach)
+        visited &= of_near
+        inside_too &= of_near
+        some = visited.any(axis=0)
+        return Surroundings(
+            blocks[some],
+            visited[:, some],
+            nearest[:, some],
+            ((groups, inside), (blocks, inside_too)),
+        )
+
+    def _around(self, parts):
+        """Boxes around some blocks of queries."""
         pairs = self.pairs
         factors: tuple = 1.0, 1.0
         sizes = np.array([len(rows) for rows in parts])
         rows, starts = np.concatenate(parts), sizes.cumsum() - sizes
-        queries = np.take(pairs.queries, rows, axis=0)
+        corners = corners_of_runs(np.take(pairs.queries, rows, axis=0), starts)
         if pairs.query_factors is not None:
             of_rows = pairs.query_factors[rows]
             factors = tuple(
@@ -209,9 +241,48 @@ class Neighbourhoods:
         exact = pairs.exact_queries
         whole = None if exact is None else ~np.logical_or.reduceat(exact[rows], starts)
         intervals = None if self._block_mask is None else self._block_mask.intervals(rows, starts)
-        return self._of_boxes(
-            corners_of_runs(queries, starts), factors, multiples, whole, intervals
-        )
+        return _QueryBoxes(corners, factors, whole, intervals)
+
+    def _groups_near(self, boxes, multiples):
+        """The groups that may matter to boxes of queries, the reach of each box, and distances."""
+        corners, factors, _, intervals = boxes
+        mask, mass = self._block_mask, self._mass
+        if mask is not None:
+            mass = mask.masses(intervals)
+
+        def reach_of(nearest, farthest, mass):
+            bounds = zip(nearest, farthest, np.broadcast_to(mass, nearest.shape))
+            reaches = [max(self._reach(*b, m) for m in multiples) for b in bounds]
+            return np.array(reaches)[:, None]
+
+        # A block far from all boxes together is far from each.
+        extremes, around, n_boxes = factors, corners, corners.lower.shape[1]
+        if n_boxes > 1:
+            extremes = np.min(factors[0]), np.max(factors[1])
+            around = corners.take(np.arange(n_boxes)[None]).around()
+        nearest, farthest = self._group_boxes.distances(around, extremes)
+        reach = reach_of(nearest, farthest, mass if mask is None else mass.min(axis=0))
+        groups = np.flatnonzero(nearest[0] < reach[0])
+        if n_boxes == 1:
+            return groups, reach, nearest[:, groups], farthest[:, groups]
+        nearest, farthest = self._group_boxes.distances(corners, factors, groups)
+        reach = np.minimum(reach, reach_of(nearest, farthest, mass[..., groups]))
+        return groups, reach, nearest, farthest
+
+    def _parted(self, boxes, multiples, level, numbers, nearest, farthest, reach):
+        """Which groups (level 0) or blocks (1) to visit, and which lie within the support."""
+        mask, intervals = self._block_mask, boxes.intervals
+        inside = np.zeros(farthest.shape, bool)
+        if self.by_moments(multiples):
+            inside = farthest <= self._within * multiples[0] ** 2
+            if boxes.whole is not None:
+                inside &= boxes.whole[:, None]
+            if mask is not None:
+                inside &= mask.shows(intervals, level, numbers)
+        near = (nearest < reach) & ~inside
+        if mask is not None:
+            near &= ~mask.hides(intervals, level, numbers)
+        return near, inside
 
     def all_of(
         self, rows: np.ndarray, multiples: Sequence[float] = (1.0,), empty: str | None = None
@@ -232,64 +303,6 @@ class Neighbourhoods:
         size = self.pairs.sizes.blocks_per_group
         blocks = (groups[:, None] * size + np.arange(size)).ravel()
         return blocks[: np.searchsorted(blocks, len(self.blocks))]
-
-    def _of_boxes(self, corners, factors, multiples, whole, intervals):
-        def within(farthest, level, numbers):
-            if not self.by_moments(multiples):
-                return np.zeros(farthest.shape, bool)
-            inside = farthest <= self._within * multiples[0] ** 2
-            if whole is not None:
-                inside &= whole[:, None]
-            return (
-                inside
-                if block_mask is None
-                else inside & block_mask.shows(intervals, level, numbers)
-            )
-
-        def reach_of(nearest, farthest, mass):
-            bounds = zip(nearest, farthest, np.broadcast_to(mass, nearest.shape))
-            reaches = [max(self._reach(*b, m) for m in multiples) for b in bounds]
-            return np.array(reaches)[:, None]
-
-        block_mask, mass = self._block_mask, self._mass
-        if block_mask is not None:
-            mass = block_mask.masses(intervals)
-
-        # A block far from all boxes together is far from each.
-        extremes, around, n_boxes = factors, corners, corners.lower.shape[1]
-        if n_boxes > 1:
-            extremes = np.min(factors[0]), np.max(factors[1])
-            around = corners.take(np.arange(n_boxes)[None]).around()
-        nearest, farthest = self._group_boxes.distances(around, extremes)
-        reach = reach_of(nearest, farthest, mass if block_mask is None else mass.min(axis=0))
-        groups = np.flatnonzero(nearest[0] < reach[0])
-
-        if n_boxes > 1:
-            nearest, farthest = self._group_boxes.distances(corners, factors, groups)
-            reach = np.minimum(reach, reach_of(nearest, farthest, mass[..., groups]))
-        else:
-            nearest, farthest = nearest[:, groups], farthest[:, groups]
-        inside = within(farthest, 0, groups)
-        near = (nearest < reach) & ~inside
-        if block_mask is not None:
-            near &= ~block_mask.hides(intervals, 0, groups)
-        some = near.any(axis=0)
-
-        blocks = self._in_groups(groups[some])
-        member = np.searchsorted(groups[some], blocks // self.pairs.sizes.blocks_per_group)
-        near = near[:, some][:, member]
-        nearest, farthest = self._boxes.distances(corners, factors, blocks)
-        inside_too = near & within(farthest, 1, blocks)
-        visited = near & (nearest < reach) & ~inside_too
-        if block_mask is not None:
-            visited &= ~block_mask.hides(intervals, 1, blocks)
-        some = visited.any(axis=0)
-        return Surroundings(
-            blocks[some],
-            visited[:, some],
-            nearest[:, some],
-            ((groups, inside), (blocks, inside_too)),
-        )
 
     def _reach(self, nearest, farthest, mass, multiple):
         """Squared scaled distance beyond which no key matters."""
