@@ -40,7 +40,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         kernel has a derivative and `metric`, `cv` and `scoring` allow it.
     n_components : int, "all" or None, default=None
         Whether to learn a projection of the features, with at most this number of components; "all"
-        is as many as there are features. Distances are then those of the projected rows. L-BFGS-B
+        means the number of features. Distances are then those of the projected rows. L-BFGS-B
         starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
         so it is tested first: each half of the rows is predicted with a projection learned from the
         other half. It becomes a candidate only if this is better than the best other candidate by
@@ -66,7 +66,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         splits.
     gap : float, tuple or None, default=None
         Rows that are left out together with each row, for series with correlated noise. A number
-        leaves out the rows at most so many positions away, in the order of `X`. A pair such as
+        leaves out the rows up to this many positions away, in the order of `X`. A pair such as
         ``("time", 3.0)`` leaves out the rows whose value in that column differs by at most this
         much. For other related rows, pass `groups` to `fit`.
     subsample : int, "auto" or None, default="auto"

@@ -94,7 +94,7 @@ class AttentionDisplay:
 
         Parameters
         ----------
-        estimator : fitted estimator of nwkr, pipeline that ends in one, or search for these
+        estimator : fitted estimator of nwkr, or pipeline or search that ends in one
             The estimator.
         X : array-like of shape (n_queries, n_features) or None, default=None
             Queries; None means the training rows, each left out of its own prediction.

@@ -92,7 +92,7 @@ class ExplanationDisplay:
 
         Parameters
         ----------
-        estimator : fitted estimator of nwkr, pipeline that ends in one, or search for these
+        estimator : fitted estimator of nwkr, or pipeline or search that ends in one
             The estimator.
         X : array-like of shape (1, n_features)
             The row to predict.

@@ -43,7 +43,7 @@ class PredictionDisplay:
     ----------
     grid : list of one or two ndarrays, of shapes (n_0,) and (n_1,)
         Positions of the predictions along each feature.
-    prediction : ndarray of shape (n_0,) or (n_0, n_1), or with n_classes more at the end
+    prediction : ndarray of shape (n_0[, n_1][, n_classes])
         Predictions of a regressor at these positions; the probability of one class, or of each.
     feature_names : list of str
         Names of the features.
@@ -56,7 +56,7 @@ class PredictionDisplay:
     truth : ndarray of shape (n_0,) or None, default=None
         The true function, if known.
     X : ndarray of shape (n_samples, 1) or (n_samples, 2), default=None
-        These features of the data.
+        The data, in these features.
     y : ndarray of shape (n_samples,) or None, default=None
         Their targets; None leaves the data out of the plot.
     classes : label, ndarray of shape (n_classes,), or None, default=None
@@ -152,7 +152,7 @@ class PredictionDisplay:
 
         Parameters
         ----------
-        estimator : fitted estimator, pipeline, or search for these
+        estimator : fitted estimator, pipeline or search
             The estimator.
         X : array-like of shape (n_samples, n_features)
             Data. The plot covers their range.
