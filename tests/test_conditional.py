@@ -22,7 +22,7 @@ QUANTILES = [0, 0.05, 0.31, 0.5, 0.87, 1]
 
 
 def bins_of(n_keys):
-    """Sizes that make quantiles search bins of `n_keys` keys, whatever the cost."""
+    """Sizes that make quantiles search bins of `n_keys` keys, at any cost."""
     return Sizes(keys_per_bin=n_keys, least_queries_in_bins=0, least_pairs_in_bins=0)
 
 

@@ -361,7 +361,7 @@ def test_n_jobs_does_not_change_results(bandwidth, data):
     assert_array_equal(model.predict(None), other.predict(None))
 
 
-def test_grids_take_them(data):
+def test_grid_search_over_varying_widths(data):
     X, y, _, _ = data
     y = np.sin(2 * X[:, 0])
     candidates = [KNearest(10), KNearest(3), Adaptive(), Adaptive(0.2), 0.2]
@@ -380,7 +380,7 @@ def test_grids_take_them(data):
     )
 
 
-def test_they_beat_a_fixed_width_where_density_is_uneven(rng):
+def test_varying_widths_beat_a_fixed_one_for_uneven_density(rng):
     """Waves are narrow where rows are dense, and wide where they are sparse."""
     t = rng.uniform(0, 12, 400)
     X, truth = np.exp(t)[:, None], np.sin(2 * t)

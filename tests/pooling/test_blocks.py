@@ -219,7 +219,7 @@ def test_any_number_of_columns(kernel, n_features, variant):
 
 @pytest.mark.parametrize("large", ["value", "weight", "both"])
 def test_a_key_left_out_leaves_no_trace(kernel, large):
-    """The sums of the other keys are exact, however small they are beside this key."""
+    """The sums of the other keys are exact, even if this key is much larger."""
     problem = problem_of("one's own", bandwidth=2.0) | {"kernel": KERNELS[kernel]}
     problem["values"][:, 2] = np.arange(150) == 60  # a class of its own
     if large != "weight":

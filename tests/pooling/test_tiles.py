@@ -73,7 +73,7 @@ def test_widths_by_query_and_by_key(kernel, widths, data, rng):
     tiles = tiles_of(kernel, queries, keys, **kwargs)
     for cols, tile, most in scanned(tiles):
         assert_squares(kernel, tile, u2[:, cols], 1e-10)
-        # A tile knows only the smallest width.
+        # The limit of a tile is that of its smallest width.
         by_product = KERNELS[kernel].smooth or (kernel == "boxcar" and widths != "query_widths")
         assert u2[:, cols].mean() < most < 100 * u2.max() or not by_product
 
