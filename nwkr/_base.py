@@ -45,7 +45,7 @@ from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
 
-# Parameters that take effect when they are changed after fit, without another.
+# Parameters that take effect if they are changed after fit, without another fit.
 _READ_AFTER_FIT = "handle_empty", "algorithm", "tol", "n_jobs"
 
 
@@ -83,7 +83,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     _sizes = DEFAULT_SIZES
     _X, _rows, _sample_weight = OnHost(), OnHost(), OnHost()
     _key_weights, _counts = OnHost(), OnHost()
-    _shared = OnHost()  # what the attention of all queries has in common
+    _shared = OnHost()  # attributes of the attention of all queries
 
     @abstractmethod
     def _validate_training(self, X, y, *, reset=True):
@@ -300,7 +300,7 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         return self._arranged_window().at(attention) if self._window.by_query else attention
 
     def _share(self):
-        """What does not depend on the queries, by its name in an attention."""
+        """Attributes of the attention that do not depend on the queries, by name."""
         nothing = self._X[:0]
         if self._window.by_query:  # the widths of queries are not known yet
             self._arranged_window()

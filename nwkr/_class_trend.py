@@ -41,7 +41,7 @@ class ClassTrend(Explanation):
 
     @property
     def _is_quick(self):
-        """Whether a trend, and its leave-one-out, take a moment."""
+        """Whether a trend and its leave-one-out are fast."""
         # Each row solves equations in all logits; if it leaves out others, in all coefficients.
         n_fits, n_unknowns = len(self._rows), len(self.classes_)
         if self._order is not None:

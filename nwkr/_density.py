@@ -17,7 +17,7 @@ __all__ = ["LocalDensity"]
 
 def _has_density(estimator):
     """Return True if the parameters of an estimator define a density, or raise."""
-    # What was fitted counts, if anything was.
+    # The fitted value takes precedence.
     metric = getattr(estimator, "_metric", estimator.metric)
     kernel = getattr(estimator, "kernel_", estimator.kernel)
     if metric != "euclidean":

@@ -48,7 +48,7 @@ class Feature(ABC):
 
     @property
     def is_number(self) -> bool:
-        """Whether it counts as a number."""
+        """Whether the feature counts as a number."""
         return False
 
     @property
@@ -165,7 +165,7 @@ class Cycle(Feature):
         return cos * by_column[:, 1] - sin * by_column[:, 0]
 
     def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
-        """Of the integral over the period."""
+        """Logarithm of the integral over the period."""
         mass = self.period * ive(0, 2 * rate * self._radius**2)
         return np.full(len(distances), np.log(mass))
 
@@ -240,7 +240,7 @@ class Category(Feature):
         return levels[np.where(values < 0, -1, values).astype(int)]
 
     def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
-        """Of the sums over the levels."""
+        """Logarithm of the sums over the levels."""
         n_levels = len(self.levels) + self.missing
         return np.full(len(distances), np.log1p((n_levels - 1) * np.exp(-rate)))
 
@@ -350,7 +350,7 @@ class Levels(Feature):
         return super().slope(by_column, distances) if self._stepwise else by_column[:, 0]
 
     def log_masses(self, distances: np.ndarray, rate: float) -> np.ndarray:
-        """Of the sums over the levels, unless their positions are treated as numbers."""
+        """Logarithm of the sums over the levels, unless their positions are treated as numbers."""
         if not self._stepwise:
             return super().log_masses(distances, rate)
         steps = np.abs(np.subtract.outer(self.values(distances), self.steps))

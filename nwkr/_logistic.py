@@ -97,7 +97,7 @@ class LogisticRows:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, without their weights."""
+        """Number of rows, not weighted."""
         return len(self._columns)
 
     def take(self, some: np.ndarray) -> LogisticRows:
@@ -113,7 +113,7 @@ class LogisticRows:
         return LogisticRows(self._columns[:, 1:], self._truth, self._weights, logits, self._link)
 
     def mass(self, some: slice | np.ndarray = slice(None)) -> float:
-        """Number of rows by their weights, of all or of some."""
+        """Number of rows by their weights, for all rows or some."""
         return float(self._weights[some].sum())
 
     @property

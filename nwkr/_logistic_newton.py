@@ -1,7 +1,7 @@
-"""Newton's method for logistic regression, and fits without some of the rows by one of its steps.
+"""Newton's method for logistic regression, and fits without some rows by one Newton step.
 
-The derivatives are sums over rows. Those of the rows that are left out are subtracted from those of
-all rows, so a step from the coefficients of all rows to those of the others reads only the former.
+The derivatives are sums over rows. A step from the coefficients of all rows to those without some
+rows subtracts the sums over these rows, so it reads only them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Newton", "logits_without_parts"]
 _LEAST_SLOPE = 1e-13
 _ROUNDING = 1e-12
 # For parts with a larger share of the rows, one step is not enough. If many parts are larger than
-# this, they overlap, and take one step all the same.
+# this, they overlap, and one step is used nevertheless.
 _LARGE, _MOST_STEPS = 1 / 20, 25
 
 

@@ -131,7 +131,7 @@ class NewtonStep:
         by_column = targets[:, :, None] * z[:, None, :]
         by_product = curvature * (z[:, first] * z[:, second])[:, None, :]
         parts = [targets, by_column, by_product]
-        # There may be no rows, from which reshape cannot infer a size.
+        # Without rows, reshape cannot infer a size.
         return np.hstack([part.reshape(n_rows, np.prod(part.shape[1:])) for part in parts])
 
     def values_on_demand(self, keys: np.ndarray, targets: np.ndarray) -> Any:

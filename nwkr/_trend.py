@@ -241,7 +241,7 @@ class _Regression:
 
 
 def price_of(C: float) -> float:
-    """The price of a weak penalty, in units of the total log loss.
+    """The cost of a weak penalty, in units of the total log loss.
 
     The more separable the classes are, the fewer rows decide the leave-one-out loss, so its minimum
     is often at too large a C. Above 1, the price is that of a normal prior of log10(C) with

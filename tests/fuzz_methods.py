@@ -1,7 +1,7 @@
 """Random problems, method against method: ``python tests/fuzz.py --methods``.
 
-`fuzz.py` compares predictions and attention weights with the plain formula. This compares all other
-methods with these two, and an estimator with another that must give the same.
+`fuzz.py` compares predictions and attention weights with the plain formula. This module compares
+all other methods with these two, and pairs of estimators that must give the same results.
 """
 
 import pickle
@@ -57,7 +57,7 @@ class Problem:
 
     @property
     def some_degree(self):
-        """0 or 1; without a penalty beside the weights, lines through few rows are ill-posed."""
+        """0 or 1; lines through few rows need a penalty that is not negligible for the weights."""
         return self.rng.integers(1 if self.weights is not None and self.weights.max() > 9 else 2)
 
     def model(self, Estimator=NadarayaWatsonRegressor, **changes):
@@ -329,7 +329,7 @@ RELATIONS = [
 
 
 def check(seed):
-    """What does not hold for a problem, as a text; "" if everything does."""
+    """The fault found in a problem, as text; "" if there is none."""
     complaints = []
     for relation in RELATIONS:
         with warnings.catch_warnings():

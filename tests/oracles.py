@@ -286,7 +286,7 @@ def logits_without_each(columns, truth, probabilities, weights, C, removed):
 
     whole = penalty + sum(weights[row] * curvature_of(row) for row in range(n_rows))
     for row in range(n_rows):
-        # At coefficients fitted to all rows, the gradient without some is minus theirs.
+        # At the coefficients of all rows, the gradient without some rows is minus theirs.
         gradient, left = np.zeros(n_logits * n_columns), whole.copy()
         for other in np.flatnonzero(removed[row]):
             residual = truth[other] - probabilities[other]

@@ -675,7 +675,7 @@ def test_mistaken_training_rows_are_refused(Estimator, search, name):
     ("name", "bad"),
     [("n_jobs", "x"), ("n_jobs", 0), ("tol", -1), ("algorithm", None), ("handle_empty", "drop")],
 )
-def test_parameters_that_predictions_read_are_checked_again(Estimator, name, bad):
+def test_parameters_of_predictions_are_checked_after_set_params(Estimator, name, bad):
     fitted, predictions = fitted_before(Estimator)
     good = fitted.get_params()[name]
     fitted.set_params(**{name: bad})

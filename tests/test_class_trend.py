@@ -304,7 +304,7 @@ def test_a_trend_requires_the_euclidean_metric(data):
         fitted(X, y, metric="manhattan")
 
 
-def test_a_trend_requires_rows_of_any_time(data):
+def test_a_trend_cannot_be_one_sided(data):
     X, y, _ = data
     with pytest.raises(ValueError, match=r"degree=1 needs one_sided=None, .*got one_sided=0"):
         fitted(X, y, one_sided=0)
@@ -353,8 +353,8 @@ def test_trend_without_each_row_is_close_to_a_refit(data):
     assert np.abs(without - refits).max() < 0.2 * np.abs(with_itself - refits).max()
 
 
-def test_a_weak_penalty_has_a_price():
-    # Between nearly separable classes few rows decide, and the loss alone prefers C = 100.
+def test_a_weak_penalty_has_a_cost():
+    # With nearly separable classes, few rows decide, and the loss alone prefers C = 100.
     rng = np.random.default_rng(0)
     y = np.arange(30) % 2
     X = rng.normal(size=(30, 2)) + 3 * y[:, None]

@@ -354,7 +354,7 @@ def test_many_rows_share_cells_that_show_the_largest_weight():
     assert cells.shape == (100, 100)
     bright = np.argwhere(cells == 1) + 0.5
     assert len(bright) == 3
-    # A cell lies where its rows are.
+    # The place of a cell is that of its rows.
     np.testing.assert_allclose(bright * [2.5, 10], [[0, 999], [101, 1], [249, 500]], atol=10)
     assert display.image_.get_extent() == [-0.5, 999.5, -0.5, 249.5]
     assert display.colorbar_.ax.get_ylabel() == "attention weight, largest in each cell"
@@ -751,7 +751,7 @@ def classes(rng):
     return X, np.repeat(["blue", "orange", "green"], 20)
 
 
-def test_the_title_has_the_values_of_other_features(data):
+def test_the_title_gives_the_values_of_other_features(data):
     X, y = data[0].assign(kind=["cat", "dog", "dog"] * 10, age=40.0), data[1]
     model = NadarayaWatsonRegressor().fit(X, y)
 

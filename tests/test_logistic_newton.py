@@ -52,7 +52,7 @@ def test_steps_end_at_the_optimum(C, far, rows):
     np.testing.assert_allclose(found, model.predict_proba(Z), rtol=1e-6)
 
 
-def test_a_large_part_is_left_out_as_by_a_fit_to_the_other_rows(rows):
+def test_leaving_out_a_large_part_equals_a_refit(rows):
     Z, codes, weights, _ = rows
     model = regression(Z, codes, weights, 2.0)
     coefficients = np.column_stack([model.intercept_, model.coef_])
@@ -81,7 +81,7 @@ def test_small_parts_are_left_out_by_one_step(rows):
     )
 
 
-def test_class_by_class_is_the_same_for_two_classes_and_close_for_more(rows):
+def test_steps_class_by_class_are_exact_for_two_classes_and_close_for_more(rows):
     Z, codes, weights, link = rows
     model = regression(Z, codes, weights, 0.5)
     coefficients = np.column_stack([model.intercept_, model.coef_])

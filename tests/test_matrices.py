@@ -31,7 +31,7 @@ def test_matrices_hold_the_blocks(rng):
         assert_array_equal(finished, expected)
 
 
-def test_what_does_not_fit_in_memory_has_a_remedy():
+def test_error_for_too_little_memory_says_what_to_do():
     with pytest.raises(MemoryError, match=r"20000000 queries .* rows would take 2.98e\+06 GiB\. "):
         DenseMatrix((20_000_000, 20_000_000))
 

@@ -279,7 +279,7 @@ def test_the_nearest_row_has_all_weight_where_squares_overflow(kernel, bandwidth
 @pytest.mark.parametrize("n_columns", [3, 400])
 @pytest.mark.parametrize("metric", ["cosine", "correlation"])
 def test_rows_of_the_same_direction_match(metric, n_columns, bandwidth, kernel, rng):
-    """At distance 0, whatever 1 minus their product is rounded to, and how long they are."""
+    """Their distance is exactly 0, despite rounding and for rows of any length."""
     X, y = rng.normal(size=(60, n_columns)), rng.normal(size=60)
     lengths = 10.0 ** rng.integers(-150, 150, (60, 1))
     model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric, handle_empty="nan")

@@ -202,7 +202,7 @@ def test_rows_are_arranged_once(rng, monkeypatch):
     model = NadarayaWatsonRegressor("boxcar", KNearest(5)).fit(X, y)
     expected = model.predict(X[:20] + 0.1)
     loaded = pickle.loads(pickle.dumps(model))
-    loaded.predict(X[:1])  # pickles leave out how they are arranged
+    loaded.predict(X[:1])  # pickles leave out the arrangement
 
     def refuse(*args, **kwargs):
         raise AssertionError("once more")

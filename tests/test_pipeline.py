@@ -127,7 +127,7 @@ def test_classifiers_in_a_pipeline(Model, table):
     "around", [FixedThresholdClassifier, TunedThresholdClassifierCV, FrozenEstimator]
 )
 @pytest.mark.parametrize("within", [False, True])
-def test_classifiers_with_a_threshold_and_frozen_ones(around, within, table):
+def test_threshold_classifiers_and_frozen_estimators(around, within, table):
     X, y = table[0], table[1] > table[1].median()
     pipe = make_pipeline(ENCODE, NadarayaWatsonClassifier())
     if around is FrozenEstimator:

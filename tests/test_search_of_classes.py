@@ -127,7 +127,7 @@ def test_other_metrics_have_no_trend():
 
 
 @pytest.mark.parametrize("left_out", ["groups", "gap"])
-def test_rows_that_are_left_out_together(left_out):
+def test_search_with_rows_left_out_together(left_out):
     X, y = rows_of("trend", 120)
     groups = {"groups": np.arange(120) // 3} if left_out == "groups" else {}
     params = {"gap": 2} if left_out == "gap" else {}
@@ -139,7 +139,7 @@ def test_rows_that_are_left_out_together(left_out):
     assert set(model.fit(X, y, **groups).cv_results_["degree"]) == {0}
 
 
-def test_only_the_past_has_no_trend():
+def test_one_sided_has_no_trend():
     X, y = rows_of("trend", 60)
     model = searched(X, y, one_sided=0)
     assert model.degree_ == 0
@@ -147,7 +147,7 @@ def test_only_the_past_has_no_trend():
         searched(X, y, one_sided=0, degrees=[1])
 
 
-def test_groups_of_splits_and_of_the_trend():
+def test_groups_in_splits_and_in_the_trend():
     X, y = rows_of("trend", 200)
     model = NadarayaWatsonClassifierCV(bandwidths=[1.0, 4.0], cv=GroupKFold(4))
     model.fit(X, y, groups=np.arange(200) // 4)

@@ -72,7 +72,7 @@ class Mask:
         return before[first] + after[last]
 
     def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Numbers of the queries from which the same keys are hidden, and numbers of these keys."""
+        """Queries that hide the same keys, and these keys, by number."""
         order, first, last = self._ends()
         size = len(order) + 1
         ends, of_queries = np.unique(first * size + last, return_inverse=True)
@@ -81,7 +81,7 @@ class Mask:
         return [(some, order[end // size : end % size]) for some, end in zip(queries, ends)]
 
     def _ends(self):
-        """Keys by position, and the first and the last (excluded) of them that a query hides."""
+        """Keys by position, and for each query the range of positions that it hides."""
         order = self.places.argsort(kind="stable")
         places = self.places[order]
         first = places.searchsorted(self.lowest, "left")

@@ -30,7 +30,7 @@ def axes_of(display, ax, height=4.8):
 
 
 def add_legend(ax, **kwargs):
-    """Add a legend; where it would cover lines or points everywhere, make room at the top."""
+    """Add a legend; if it would cover lines or points in every place, make room at the top."""
     legend = ax.legend(**kwargs)  # at the best of nine places
     low, high = ax.get_ylim()
     width, height = 1.1 * np.array(legend.get_window_extent().size) / ax.bbox.size
@@ -59,7 +59,7 @@ def _drawn(ax):
 
 def merged(artist, defaults, given):
     """Keyword arguments for a class of artists; `given` ones replace defaults."""
-    from matplotlib.cbook import normalize_kwargs  # so that "lw" replaces "linewidth"
+    from matplotlib.cbook import normalize_kwargs  # "lw" replaces "linewidth"
 
     given = normalize_kwargs(given, artist)
     if {"c", "color"} & set(given):  # two names for one thing in a scatter plot

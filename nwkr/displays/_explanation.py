@@ -172,7 +172,7 @@ class ExplanationDisplay:
             If matplotlib is not installed.
         """
         n_rows = len(self.rows)
-        # High enough for a line of text at each bar, and no higher for a few thick bars.
+        # Room for a line of text at each bar; a few bars need no more.
         height = min(max(4.8, 1.5 + 0.22 * n_rows), 1.5 + 0.5 * n_rows)
         self.ax_ = ax = axes_of(self, ax, height=height)
         self.figure_ = ax.figure
@@ -192,7 +192,7 @@ class ExplanationDisplay:
         size = {"fontsize": min(10.0, max(4.0, 0.75 * room))}
         style = {"color": list(color), "height": min(0.7, _THICKEST / room)}
         self.bars_ = ax.barh(places, self.weights, **merged(Rectangle, style, bar_kwargs))
-        if self.parts is not None:  # a part may be too small to have a bar that is visible
+        if self.parts is not None:  # the bar of a small part may be invisible
             ax.bar_label(self.bars_, fmt="{:+.2f}", padding=3, **merged(Text, size, text_kwargs))
             ax.margins(x=0.2)
         ax.set_yticks(places, list(map(shortened, self.rows)), **size)

@@ -24,7 +24,7 @@ from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
 
-# The title has up to so many values of other features.
+# Maximal number of values of other features in the title.
 _MOST_VALUES = 3
 # The named bands, and their labels.
 BANDS = {
@@ -302,7 +302,7 @@ def _shown(features, names):
 
 
 def _in_words(fixed):
-    """The values of the other features, or their number if they are many."""
+    """The values of the other features, or their number if there are many."""
     numbers = [name for name, value in fixed.items() if isinstance(value, Real)]
     hidden = [] if len(fixed) <= _MOST_VALUES else numbers
     if len(fixed) - len(hidden) > _MOST_VALUES:

@@ -207,7 +207,7 @@ def test_bounds_of_block_masks_hold(kind, along, rng):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parts_are_the_queries_that_do_not_see_the_same_keys(kind, rng):
+def test_parts_are_queries_that_hide_the_same_keys(kind, rng):
     of_queries = np.round(rng.random(40), 1)
     mask = make_mask(kind, np.round(rng.random(30), 2), of_queries)
     hidden = np.zeros((40, 30), bool)
