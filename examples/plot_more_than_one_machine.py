@@ -73,10 +73,11 @@ left.plot(grid, curve(grid), color="black", label="truth")
 for (n_rows, fitted), color in zip(curves.items(), ("#56B4E9", BLUE, ORANGE)):
     left.plot(grid, fitted, color=color, label=f"{n_rows:,d} rows")
 left.set(xlim=(-2, 2), ylim=(-3, 3), xlabel="x", ylabel="y")
-left.legend(frameon=False, fontsize="small", loc="lower right")
+left.legend(fontsize="small", loc="upper left", markerscale=3, framealpha=1)
 n_rows = np.array(list(errors))
 right.loglog(n_rows, list(errors.values()), "o-", color=BLUE)
-right.loglog(n_rows, errors[ROWS] * (n_rows / ROWS) ** (-2 / 5), "--", color="0.5")
+right.loglog(n_rows, errors[ROWS] * (n_rows / ROWS) ** (-2 / 5), "--", color="0.5", label="$n^{-2/5}$")
+right.legend(frameon=False)
 right.set(xlabel="rows", ylabel="error of the curve")
 plt.show()
 

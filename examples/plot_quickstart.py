@@ -97,6 +97,7 @@ BandwidthDisplay.from_estimator(model, ax=left)
 ExplanationDisplay.from_estimator(model, patient, top_k=10, ax=right)
 right.set_ylabel("rows behind patient 0")
 
-folder = Path(__file__).parent if "__file__" in globals() else Path()
-figure.savefig(folder / "quickstart.png", dpi=150)
-print("The figure is saved as", folder / "quickstart.png")
+if "__file__" in globals():  # a script; a notebook shows the figure itself
+    path = Path(__file__).with_name("quickstart.png")
+    figure.savefig(path, dpi=150)
+    print("The figure is saved as", path)
