@@ -58,7 +58,7 @@ class _Source:
     Parameters
     ----------
     graph : dict
-        The tasks that compute them.
+        The tasks that compute the blocks.
     keys : list
         The keys of the blocks.
     """
@@ -151,25 +151,25 @@ class Tasks:
         Returns
         -------
         keys : list
-            Their keys, for the arguments of a task.
+            Keys of the inputs, for the arguments of a task.
         """
         self._blocks += delayed
         return [block.key for block in delayed]
 
     def put(self, name: str, value: Any) -> Any:
-        """Add a value that many tasks share, which is sent to each worker once.
+        """Add a value shared by many tasks; it is sent to each worker once.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the value.
         value : object
             The value.
 
         Returns
         -------
         key : tuple
-            Its key, for the arguments of a task.
+            Key of the value, for the arguments of a task.
         """
         return self._keep(name, 0, value)
 
@@ -181,16 +181,16 @@ class Tasks:
         name : str
             Name of the tasks of its kind.
         number : object
-            Its number among these.
+            Number of the task among these.
         function : callable
             A function without side effects, so that it can be called again elsewhere.
         *arguments : object
-            Its arguments, or their keys.
+            Arguments of the function, or their keys.
 
         Returns
         -------
         key : tuple
-            The key of its result.
+            The key of the result.
         """
         return self._keep(name, number, (function, *arguments))
 

@@ -105,7 +105,7 @@ def resolve_window(
 def _resolve_bandwidth(
     bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None, columns=None
 ):
-    """Numbers, for all bandwidths except those that vary."""
+    """The bandwidth as numbers, unless it varies."""
     euclidean = metric == "euclidean"
     if isinstance(bandwidth, dict) and euclidean:
         rule = _resolve_bandwidth("scott", X, sample_weight, kernel, columns=columns)

@@ -128,7 +128,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         return best if gain - costs[number] > _LEAST_GAIN * noise else trend
 
     def _n_bandwidths(self, window, result):
-        """Number of bandwidths that have been chosen."""
+        """Number of chosen bandwidths."""
         if not np.isnan(result["multiple"]):
             return 1
         return max(1, np.isfinite(self._shown(window)).sum())

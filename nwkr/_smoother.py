@@ -1,4 +1,4 @@
-"""The fit as a linear smoother: what each target counts, local slopes, standard errors."""
+"""The fit as a linear smoother: weights of the targets, local slopes, standard errors."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         def add(seen):
             some = seen.weights.any(axis=1)
             squares = np.square(residuals[seen.cols])
-            # An unknown residual matters only where its row has weight.
+            # An unknown residual is ignored where its row has no weight.
             counted = np.where(np.isnan(squares), 0, squares)
             unknown = (seen.effective != 0) @ np.isnan(squares)
             found = np.sqrt(np.square(seen.effective) @ counted)

@@ -26,11 +26,11 @@ class Targets:
     y : ndarray of shape (n_samples, n_outputs)
         The targets, as passed.
     centre, scale : ndarray of shape (n_outputs,)
-        Middle and half width of their range. Values are relative to the centre, so that a common
+        Middle and half width of the range of the targets. Values are relative to the centre, so that a common
         offset costs no digits and a constant is reproduced exactly. They are in units of the
         scale, so that none overflows.
     one_output : bool
-        Whether they had one dimension.
+        Whether the targets had one dimension.
     names : list or None, default=None
         Names of the outputs.
     """
@@ -43,7 +43,7 @@ class Targets:
 
     @classmethod
     def of(cls, y: np.ndarray, sample_weight: np.ndarray, names: list | None = None) -> Targets:
-        """Targets of rows, whose range is that of the rows with weight."""
+        """Targets of rows; centre and scale are those of the rows with weight."""
         one_output, y = y.ndim == 1, y.reshape(len(y), -1).copy()
         present = y[sample_weight > 0]
         scale, centre = cls.unit_of(present.min(axis=0), present.max(axis=0))
@@ -76,19 +76,19 @@ class Targets:
         return self.scale / max(self.scale.max(), np.finfo(float).tiny)
 
     def decode(self, values: np.ndarray) -> np.ndarray:
-        """Targets of values; the last axis is that of the outputs."""
+        """Convert values to targets; the last axis is that of the outputs."""
         return self.as_they_came(self.centre + self.scale * values)
 
     def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
-        """Differences, slopes and deviations of targets, from those of values."""
+        """Convert differences, slopes and deviations of values to those of targets."""
         return self.as_they_came(self.scale * sizes)
 
     def decode_output(self, number: int, values: np.ndarray) -> np.ndarray:
-        """Targets of one output, in an array of any shape."""
+        """Convert values of one output to targets, in an array of any shape."""
         return self.centre[number] + self.scale[number] * values
 
     def as_they_came(self, numbers: np.ndarray) -> np.ndarray:
-        """Without a last axis for the outputs, if the targets had none."""
+        """Remove the last axis, of the outputs, if the targets had none."""
         return numbers[..., 0] if self.one_output else numbers
 
     def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:
@@ -101,7 +101,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class ClassTargets:
-    """Classes, whose probabilities are predicted.
+    """Classes to predict by their probabilities.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class ClassTargets:
         return cls(classes, codes.astype(np.int32), sizes)
 
     def of_rows(self, y: np.ndarray) -> ClassTargets:
-        """Targets of other rows, of no other classes."""
+        """Targets of other rows with the same classes."""
         return self.of(y, self.classes, self.sizes)
 
     @property
@@ -147,7 +147,7 @@ class ClassTargets:
     def values(self) -> Any:
         """The values to pool, one-hot classes of shape (n_samples, n_classes).
 
-        A CSR array if the classes are many, as then almost all are zeros.
+        With many classes, a CSR array, because almost all values are 0.
         """
         n_rows, n_classes = len(self.codes), len(self.classes)
         entries = np.ones(n_rows), self.codes.ravel(), np.arange(n_rows + 1)
@@ -159,7 +159,7 @@ class ClassTargets:
         return values / values.sum(axis=1, keepdims=True)
 
     def decode_sizes(self, sizes: np.ndarray) -> np.ndarray:
-        """Slopes of probabilities, which equal those of the values."""
+        """Slopes of probabilities, which equal slopes of the values."""
         return sizes
 
     def contributions(self, row: np.ndarray, weight: np.ndarray) -> Iterator[Contribution]:

@@ -143,18 +143,18 @@ class Trend:
     def of_rows(
         self, X: np.ndarray, codes: np.ndarray, counts: np.ndarray, parts: Any = None
     ) -> Trend:
-        """The same trend, with what it says of rows that it was fitted to.
+        """The same trend with results for rows that it was fitted to.
 
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_features)
-            All of these rows, or some.
+            All rows of the fit, or some.
         codes : ndarray of shape (n_rows,)
             Number of each row's class.
         counts : ndarray of shape (n_rows,)
-            As how many rows each counts; those of 0 did not take part.
+            The number of rows that each row counts as; rows with 0 were ignored in the fit.
         parts : list of tuple or None, default=None
-            Numbers of rows, and numbers, among those that took part, of the rows that each of
+            Numbers of rows, and numbers (among the fitted rows) of the rows that each of
             these leaves out. None if a row leaves out only itself.
 
         Returns
@@ -217,7 +217,7 @@ class Trend:
 
 
 class _Regression:
-    """A logistic regression with a given penalty, and how good it is."""
+    """A logistic regression with a given penalty, and its leave-one-out loss."""
 
     def __init__(self, Z, labels, truth, weights, C, link, together, parts=None):
         by_newton = link.n_logits * (1 + Z.shape[1]) <= _MOST_BY_NEWTON
@@ -261,17 +261,17 @@ def price_of(C: float) -> float:
 
 
 def climb(fit: Callable[[float], Any]) -> Any:
-    """The best strength: from 1 in the direction in which the loss falls, as long as it does.
+    """The best inverse strength, found by steps from 1 while the loss falls.
 
     Parameters
     ----------
     fit : callable
-        From C to what has a `loss`.
+        Maps C to an object with a `loss`.
 
     Returns
     -------
     best : object
-        What it gave for the best.
+        The object for the best C.
     """
     middle = len(STRENGTHS) // 2
     best = fit(STRENGTHS[middle])
@@ -282,13 +282,13 @@ def climb(fit: Callable[[float], Any]) -> Any:
             if not tried.loss < best.loss:
                 break
             best = tried
-        if best is not start:  # it fell in this direction, so it rises in the other
+        if best is not start:  # the loss fell in this direction, so it rises in the other
             break
     return best
 
 
 def _scaler_of(X, weights):
-    """A scaler of columns whose squares may be beyond the range of float64."""
+    """A scaler for columns whose squares may overflow or underflow."""
     exponents = np.frexp(np.abs(X).max(axis=0))[1]
     with np.errstate(all="ignore"):  # a constant column may have a variance just below 0
         scaler = StandardScaler().fit(np.ldexp(X, -exponents), sample_weight=weights)

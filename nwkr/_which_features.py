@@ -27,7 +27,7 @@ def features_of(X: Any, categorical: Any, ordered: Any, periodic: Any) -> tuple[
     Returns
     -------
     features : tuple of Feature
-        One for each column; none if all are numbers.
+        One feature for each column; empty if all columns are numbers.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def place_of(parameter: str, key: Any, labels: list) -> int:
     parameter : str
         The parameter.
     key : str or int
-        Name or place.
+        Name or position.
     labels : list
         Names of all columns.
 
     Returns
     -------
     place : int
-        The place.
+        The position.
     """
     if isinstance(key, str) and key in labels:
         return labels.index(key)
@@ -104,14 +104,14 @@ def chosen_places(parameter: str, given: Any, labels: list) -> set[int]:
     parameter : str
         The parameter.
     given : array-like or None
-        Its value; None for no column.
+        Value of the parameter; None for no column.
     labels : list
         Names of all columns.
 
     Returns
     -------
     places : set of int
-        The places.
+        The positions.
     """
     if given is None:
         return set()

@@ -12,7 +12,7 @@ _RANGE_EXPONENT = 960
 
 
 def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float]:
-    """Widths in a unit in which their squares, and those of the numbers in rows, are in range.
+    """Convert widths to a unit in which squares of widths and of numbers in rows are in range.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ def in_unit(widths: np.ndarray, extent: float) -> tuple[np.ndarray, float, float
         A power of 2 half way between the smallest width and the largest number. Scaling by it is
         exact.
     farthest : float
-        Numbers beyond this are out of range, and must be cut off.
+        The largest number in range; larger numbers must be cut off.
     """
     some = widths[widths > 0] if widths.any() else np.array([extent])
-    middle = some[0] if len(some) == 1 else np.median(some)  # which takes its time
+    middle = some[0] if len(some) == 1 else np.median(some)  # the median is slow
     least = max(some.min(), np.ldexp(middle, -_RANGE_EXPONENT // 2))
     exponent = np.frexp(least)[1]
     farthest = np.ldexp(1.0, min(exponent + _RANGE_EXPONENT, 1023))

@@ -30,13 +30,13 @@ class Window(ABC):
     bandwidth : ndarray of shape (n_features,), float or KNearest
         The bandwidth, or the rule that gives it for each query.
     name : object
-        Its name in a table of results.
+        Name of the window in a table of results.
     by_query : bool
         Whether the width depends on the query.
     varies : bool
-        Whether it depends on the query or the training row.
+        Whether the width depends on the query or the training row.
     columns : MappedColumns or None
-        The columns that it is for, if these are mixed of those that rows have.
+        The projected columns to which the bandwidth applies, if there is a projection.
     """
 
     bandwidth: Any
@@ -51,7 +51,7 @@ class Window(ABC):
 
     @property
     def name(self) -> Any:
-        """Its name in a table of results."""
+        """Name of the window in a table of results."""
         return copy(self.bandwidth)  # the caller may change it
 
     @abstractmethod
@@ -110,7 +110,7 @@ class FixedWindow(Window):
 
 @dataclass(frozen=True, eq=False)
 class MappedWindow(FixedWindow):
-    """A bandwidth for columns that are mixed of those that rows have.
+    """A bandwidth for projected columns.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class MappedWindow(FixedWindow):
         return self.columns.mixing / self.bandwidth[-len(self.columns.mixing) :, None]
 
     def at(self, attention: Attention) -> Attention:
-        """The attention with this window, from one that has none."""
+        """The attention with this window, from one without."""
         keys, queries = self.columns.encode(attention.keys), self.columns.encode(attention.queries)
         mapped = attention.replace(keys=keys, queries=queries, blocks=None, kinds=None)
         return super().at(mapped)
@@ -146,7 +146,7 @@ class AdaptiveWindow(Window):
     key_widths : ndarray of shape (n_keys,)
         Factors of the bandwidth by training row.
     rule : Adaptive
-        The rule of these factors.
+        The rule that gives these factors.
     """
 
     bandwidth: np.ndarray
@@ -155,7 +155,7 @@ class AdaptiveWindow(Window):
 
     @property
     def name(self) -> Adaptive:
-        """Its name in a table of results."""
+        """Name of the window in a table of results."""
         return self.rule
 
     def at(self, attention: Attention) -> Attention:

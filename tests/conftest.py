@@ -51,7 +51,7 @@ def kernel(request):
 
 @pytest.fixture(params=["array_api_strict", "torch"])
 def arrays(request):
-    """Namespaces other than NumPy's: the strict one, one off the CPU, and PyTorch if installed."""
+    """Namespaces other than NumPy's: a strict one off the CPU, and PyTorch if installed."""
     if not HAS_NAMESPACES:
         pytest.skip("this scikit-learn dispatches to no namespace as it is used here")
     xp = pytest.importorskip(request.param)

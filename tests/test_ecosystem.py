@@ -445,7 +445,7 @@ def test_float32(Estimator, kernel, dtypes, data):
         assert model.bandwidth_.dtype == np.float64
         for Q in (queries, None):
             found = pooled(model, Q if Q is None else Q.astype(dtypes[1]))
-            # Integer and float32 targets hold no more digits than the rows.
+            # As in scikit-learn, float32 rows with labels give float32 results.
             short = dtypes[0] == "f4" and targets is labels
             assert found.dtype == (np.float32 if short else np.float64)
             # On the edge of the boxcar, the last digit may decide.
