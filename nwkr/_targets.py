@@ -26,9 +26,9 @@ class Targets:
     y : ndarray of shape (n_samples, n_outputs)
         The targets, as passed.
     centre, scale : ndarray of shape (n_outputs,)
-        Middle and half width of the range of the targets. Values are relative to the centre, so that a common
-        offset costs no digits and a constant is reproduced exactly. They are in units of the
-        scale, so that none overflows.
+        Middle and half width of the range of the targets. Values are relative to the centre, so
+        that a common offset costs no digits and a constant is reproduced exactly. They are in
+        units of the scale, so that none overflows.
     one_output : bool
         Whether the targets had one dimension.
     names : list or None, default=None
