@@ -304,7 +304,7 @@ def without_avx512(n, n_rounds):
     """The float64 figures again, with AVX-512 switched off."""
     names = " ".join(filter(re.compile("AVX512.*|X86_V4").match, SIMD))
     if not names:
-        return print("\nNumPy finds no AVX-512 here: the figures above are those without.")
+        return print("\nNumPy finds no AVX-512 here, so the figures above are those without it.")
     environment = {"NPY_DISABLE_CPU_FEATURES": names} | WITHOUT_AVX512
     print("\nWith", " ".join(f"{name}={value!r}" for name, value in environment.items()))
     print(in_subprocess("exponential", **environment))

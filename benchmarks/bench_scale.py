@@ -178,7 +178,7 @@ def search(scale, quick):
     """Exact leave-one-out of 12 bandwidths over all rows, relative to one fit + predict."""
     n = 10_000 if quick else 1_000_000
     for kernel, d in product(("gaussian", "epanechnikov"), (1, 2)):
-        print(f"\n12 bandwidths left out one by one, {kernel}, n = {n}, d = {d}: s")
+        print(f"\nLeave-one-out of 12 bandwidths, {kernel}, n = {n}, d = {d}: s")
         X, y, queries = make_data(n, d)
         plain = NadarayaWatsonRegressor(kernel)
         rule = plain.fit(X, y).bandwidth_
@@ -224,7 +224,7 @@ def grid(scale, sizes, quick):
     """Time of "auto" relative to the fastest way, over a grid of problems."""
     features, multiples = ((1, 3), (0.3, 3)) if quick else ((1, 2, 3, 5, 10), (0.1, 0.3, 1, 3))
     print("\nfit + predict, n = m, bandwidth in multiples of Scott's: s", end=" ")
-    print(f'("-": cannot serve; ">": takes more than {PATIENCE} s)')
+    print(f'("-": not supported; ">": more than {PATIENCE} s)')
     names = "kernel", "n", "d", "bandwidth", *WAYS, "auto", "took", "auto / best"
     print("".join(f"{name:>13}" for name in names))
     found = []
@@ -245,7 +245,7 @@ def grid(scale, sizes, quick):
             took = getattr(models["auto"], "algorithm_", "?")
             cells += [as_text(seconds), took, f"{ratio:.2f}", "" if ratio <= 1.3 else "MISSED"]
         print("".join(f"{cell:>13}" for cell in cells), flush=True)
-    print(f"{len(found)} problems, {sum(ratio > 1.3 for ratio in found)} of them beyond 1.3")
+    print(f"{len(found)} problems, {sum(ratio > 1.3 for ratio in found)} of them above 1.3")
     show_ratio("worst auto / best", max(found), at_most=1.3)
 
 

@@ -65,7 +65,7 @@ def per_feature(n, n_rounds, degree):
 
 def no_knob(n, n_features):
     """The search with default parameters: means and lines, one bandwidth or one per feature."""
-    print(f"\nNo parameter set, n = {n}, d = {n_features}: s")
+    print(f"\nDefault parameters, n = {n}, d = {n_features}: s")
     X, y, _ = make_data(n, n_features)
     seconds = take_turns({"nwkr": lambda: NadarayaWatsonRegressorCV().fit(X, y)}, 1)
     show_times(seconds, 1)
@@ -75,7 +75,7 @@ def no_knob(n, n_features):
 
 def many_bandwidths(n, n_rounds):
     """Exact leave-one-out of 12 bandwidths, relative to one prediction."""
-    print(f"\n12 bandwidths left out one by one, n = {n}, d = 3: s")
+    print(f"\nLeave-one-out of 12 bandwidths, n = {n}, d = 3: s")
     X, y, queries = make_data(n, 3)
     search = NadarayaWatsonRegressorCV(bandwidths=ladder(X, 12), **MEANS)
     plain = NadarayaWatsonRegressor().fit(X, y)
