@@ -158,7 +158,7 @@ def test_classes_are_required_in_the_first_batch(rng):
     X, y = [[0], [1]], ["a", "b"]
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         NadarayaWatsonClassifier(bandwidth=1).partial_fit(X, y)
-    with pytest.raises(ValueError, match=r"y must be of the classes.*\['a'\]; got \['b'\]"):
+    with pytest.raises(ValueError, match=r"y must hold only the classes.*\['a'\]; got \['b'\]"):
         NadarayaWatsonClassifier(bandwidth=1).partial_fit(X, y, classes=["a"])
     model = NadarayaWatsonClassifier(bandwidth=1).partial_fit(X, y, classes=y)
     with pytest.raises(ValueError, match=r"classes must be those of the first call"):
