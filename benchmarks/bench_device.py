@@ -169,7 +169,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small problems only")
     parser.add_argument("--n", type=int, default=20_000, help="number of rows, and of queries")
-    parser.add_argument("--threads", type=int, default=2, help="threads of NumPy, and of PyTorch on a CPU")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="threads of NumPy, and of PyTorch on a CPU"
+    )
     options = parser.parse_args()
     quick = options.quick
     torch.set_num_threads(options.threads)
