@@ -649,6 +649,18 @@ def test_a_curve_with_points_band_and_truth(data):
     assert written == ["data", "band", "truth", "fit"]
 
 
+def test_of_many_rows_some_are_drawn():
+    X, y = np.arange(25_000.0)[:, None], np.arange(25_000.0)
+    model = NadarayaWatsonRegressor(bandwidth=100.0).fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y, grid_resolution=5)
+    drawn = display.points_[0].get_offsets()
+    np.testing.assert_array_equal(drawn, np.column_stack([X, y])[::3])
+    assert display.grid[0][-1] > 24_999
+    labels = NadarayaWatsonClassifier(bandwidth=100.0).fit(X, y > 5)
+    display = PredictionDisplay.from_estimator(labels, X, y > 5, grid_resolution=5)
+    assert len(display.points_[0].get_offsets()) == len(drawn)
+
+
 def test_the_legend_covers_no_point(rng):
     X, y = rng.uniform(size=(500, 1)), rng.uniform(size=500)
     model = NadarayaWatsonRegressor().fit(X, y)

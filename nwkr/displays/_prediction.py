@@ -26,6 +26,8 @@ __all__ = ["PredictionDisplay"]
 
 # Maximal number of values of other features in the title.
 _MOST_VALUES = 3
+# Of more rows than this, up to as many are drawn, evenly spaced in the data.
+_MOST_POINTS = 10_000
 # The named bands, and their labels.
 BANDS = {
     "std": "± 1 standard deviation",
@@ -157,7 +159,8 @@ class PredictionDisplay:
         X : array-like of shape (n_samples, n_features)
             Data. The plot covers their range.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Their targets; None leaves the data out of the plot.
+            Their targets; None leaves the data out of the plot. Of more than 10,000 rows, up to
+            10,000 are drawn, evenly spaced in the data.
         features : int, str, list of one or two of these, or None, default=None
             Numbers or names of the features to vary; the others are fixed at their median, or at
             the most frequent category, as the title says. None varies all, if there are one or two.
@@ -219,8 +222,9 @@ class PredictionDisplay:
             several = prediction.ndim == 2
             data["target_name"] = "probability" if several else f"P({classes[column]})"
         if y is not None:
-            data["X"] = np.column_stack([columns[number] for number in shown])
-            data["y"] = np.asarray(y) if classes is not None else _one_output(y, target)
+            some = slice(None, None, -(-len(y) // _MOST_POINTS))
+            data["X"] = np.column_stack([columns[number][some] for number in shown])
+            data["y"] = (np.asarray(y) if classes is not None else _one_output(y, target))[some]
         if band is not None:
             data |= _band(estimator, queries, band, coverage, target)
         if truth is not None:
