@@ -230,7 +230,7 @@ def test_contributions_sum_to_the_logits(kernel, data):
 def test_infinite_bandwidth_is_logistic_regression(kernel, data):
     X, y, queries = data
     model = fitted(X, y, kernel, np.inf)
-    regression = LogisticRegression(C=model.trend_[-1].C, tol=1e-10, max_iter=10_000)
+    regression = LogisticRegression(C=model.trend_[-1].C, tol=1e-10, solver="newton-cholesky")
     expected = make_pipeline(StandardScaler(), regression).fit(X, y).predict_proba(queries)
     assert_allclose(model.predict_proba(queries), expected, rtol=1e-4, atol=1e-6)
     assert_allclose(model.predict_proba(queries), model.trend_.predict_proba(queries), **close)
@@ -346,7 +346,7 @@ def test_trend_without_each_row_is_close_to_a_refit(data):
     refits = np.empty((N, len(model.classes_)))
     for row in range(N):
         kept = np.arange(N) != row
-        refit = LogisticRegression(C=regression.C, tol=1e-8, max_iter=10_000)
+        refit = LogisticRegression(C=regression.C, tol=1e-8, solver="newton-cholesky")
         refits[row] = refit.fit(Z[kept], y[kept]).predict_proba(Z[[row]])[0]
     without = from_logits(model._trend.logits_without)
     with_itself = model.trend_.predict_proba(X)
@@ -360,7 +360,7 @@ def test_a_weak_penalty_has_a_cost():
     X = rng.normal(size=(30, 2)) + 3 * y[:, None]
     Z, candidates, losses = StandardScaler().fit_transform(X), 10 ** np.arange(-1, 2.6, 0.5), []
     for C in candidates:
-        regression = LogisticRegression(C=C, max_iter=1_000)
+        regression = LogisticRegression(C=C, solver="newton-cholesky")
         p = cross_val_predict(regression, Z, y, cv=EachRow(), method="predict_proba")
         losses.append(log_loss(y, p, normalize=False))
     prior = norm.logpdf(np.maximum(0, np.log10(candidates)))

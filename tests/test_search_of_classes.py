@@ -255,7 +255,7 @@ def test_rare_classes(labels):
 
 def logistic():
     grid = {"logisticregression__C": np.logspace(-2, 2, 5)}
-    steps = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2_000))
+    steps = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))
     return GridSearchCV(steps, grid, scoring="neg_log_loss", cv=5)
 
 
