@@ -69,7 +69,7 @@ plt.show()
 # -----------
 # Over one feature the fit is a curve, optionally with a band: here, between the quantiles 0.05 and
 # 0.95. Over two features it is a surface. Further features are fixed at their median, as in the
-# right panel; the points there are all patients, whatever their other features.
+# right panel; the points there are all patients, with any values of their other features.
 
 left, right = panels(2)
 PredictionDisplay.from_estimator(by_bmi, X[["bmi"]], y, band="quantiles", ax=left)

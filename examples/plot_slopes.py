@@ -65,7 +65,7 @@ plt.show()
 
 # %%
 # At the ends, rows lie on one side only, and a weighted mean is flat. So its slope tends to 0,
-# whatever the truth is. Local lines (``degree=1``) avoid this. Their coefficients, from
+# even if the true slope does not. Local lines (``degree=1``) avoid this. Their coefficients, from
 # ``local_slopes``, also estimate the slope.
 #
 # ``gradient`` is exact; finite differences of predictions are approximations:
