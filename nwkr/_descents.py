@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -146,7 +146,7 @@ class Descents(SearchParameters):
         """The loss that a descent to one bandwidth for each feature minimises."""
         if self._criterion is not None:
             return self._slope(form, self._rows_of_descent)
-        most = self._rows_of_leave_one_out_descent if self._order is None else np.inf
+        most = self._rows_of_leave_one_out_descent
         if len(problem.sample_weight) > most:
             return self._slope(form, most)
         weights = problem.sample_weight / problem.sample_weight.sum()
@@ -223,12 +223,17 @@ class Descents(SearchParameters):
             drawn = drawn[order[: int(most)]]
         drawn = np.sort(drawn)
         attention = self._without_window(self._keys, np.arange(n_keys))
+        attention = self._without(attention, np.arange(n_keys))
         if n_keys > len(drawn):
             attention = attention.take(drawn, drawn)
+        values, weights = self._values[drawn], attention.weights
         trend = self._trend_of_keys
-        trend = trend and trend.take(drawn)
-        values, weights = self._values[drawn], attention.weights / attention.weights.sum()
-        some = LeaveOneOut(attention, values, self._columns, trend=trend)
+        some = LeaveOneOut(attention, values, self._columns, trend=trend and trend.take(drawn))
+        if attention.mask is not None:  # rows that leave out all drawn rows are not predicted
+            known = np.flatnonzero(attention.mask.seen(np.ones((len(drawn), 1)))[:, 0])
+            some = replace(some, attention=attention.take(known))
+            values, weights = values[known], weights[known]
+        weights = weights / weights.sum()
         return _Slope(some, form, self._loss(values, weights), weights)
 
     def _loss(self, values, weights):

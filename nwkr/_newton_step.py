@@ -265,7 +265,7 @@ class _Moments:
         All are relative to the mean of the rows, including the one on the trend.
         """
         weight = trust * self.curvature + prior
-        weight[weight == 0] = 1
+        weight = np.where(weight > 0, np.maximum(weight, _LEAST_CURVATURE), 1)
         toward = (prior / weight)[:, None] * self.offset  # from the mean of the rows in the window
         rest = self.offset - toward
         constants = trust / weight * self.residual, trust / weight
@@ -299,7 +299,7 @@ def _solve(left, right):
 def _solve_flat(left, right, penalty):
     """Solutions of the equations without a penalty."""
     size = np.einsum("njj->nj", left).max(axis=1, initial=0)[:, None, None]
-    size[size == 0] = 1
+    size[size < _LEAST_CURVATURE] = np.inf  # no slopes where rows have no curvature
     return solve_flat(left / size, right / size, penalty)
 
 

@@ -606,6 +606,21 @@ def test_hostile_data_cause_no_warning_and_no_error(name, kernel, bandwidth, rid
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("left_out", ["pairs", "halves", "gap"])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_hostile_data_cause_no_warning_without_groups_or_a_gap(name, left_out):
+    (X, y), params = ATTACKS[name], {"degrees": [1], "bandwidths": [1.0, np.inf]}
+    number = np.arange(len(X))
+    groups = {"pairs": number // 2, "halves": number % 2, "gap": None}[left_out]
+    gap = min(2, len(X) - 2) if left_out == "gap" else None
+    if name == "two rows":  # each row is a group
+        groups = None if gap is not None else number
+    for weight in (1.0, 1e200):
+        model = NadarayaWatsonClassifierCV(gap=gap, **params)
+        sane(model.fit(X, y, np.full(len(X), weight), groups=groups), X[:9] * 1.3 + 0.1)
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("factor", [1e-200, 1e-160, 1e160])
 def test_units_of_the_columns_cancel(factor, rng):
     X = np.column_stack([rng.normal(size=(60, 2)), np.full(60, 0.1)])

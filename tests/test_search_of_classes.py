@@ -198,11 +198,14 @@ def test_one_bandwidth_per_feature():
     assert model.bandwidth_[0] > 2 * model.bandwidth_[1]  # only the second column is curved
 
 
-def test_descents_on_a_subsample_are_scored_on_all_rows():
+@pytest.mark.parametrize("left_out", ["nothing", "groups", "gap", "one_sided"])
+def test_descents_on_a_subsample_are_scored_on_all_rows(left_out):
     X, y = rows_of("both", 600)
-    model = NadarayaWatsonClassifierCV()
+    params = {"gap": {"gap": 3}, "one_sided": {"one_sided": 0}}.get(left_out, {})
+    groups = np.arange(600) // 3 if left_out == "groups" else None
+    model = NadarayaWatsonClassifierCV(**params)
     model._rows_of_leave_one_out_descent = 300
-    results = pd.DataFrame(model.fit(X, y).cv_results_)
+    results = pd.DataFrame(model.fit(X, y, groups=groups).cv_results_)
     found = results[results["multiple"].isna()]
     assert len(found) > 0
     for _, of_form in found.groupby(["degree", "ridge"]):
