@@ -218,6 +218,17 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
         check_rows(self._metric, X)
         return self._columns.encode(X), None
 
+    def _predictable(self):
+        """Which training rows can be predicted from another one, with some bandwidth."""
+        predictable = np.ones(len(self._X), bool)
+        if self._order is not None:
+            predictable = self._order.predictable(self._rows)
+        if self._metric == "precomputed" and self.handle_empty != "mean":
+            counts = np.isfinite(self._X) & np.isin(np.arange(len(self._X)), self._rows)
+            np.fill_diagonal(counts, False)
+            predictable &= counts.any(axis=1)
+        return predictable
+
     def _choose_window(self, X, y, sample_weight):
         """The bandwidth, resolved on the rows with weight."""
         if arrays := Arrays.of(self._like):

@@ -77,9 +77,12 @@ class LeftOut(NadarayaWatsonBase):
     def _to_predict(self):
         """Numbers of the keys that can be predicted, in the order of the training rows."""
         by_number = np.argsort(self._rows)  # makes a choice independent of the internal order
-        if self._order is None:
-            return by_number
-        by_number = by_number[self._order.predictable(self._rows)[self._rows[by_number]]]
+        by_number = by_number[self._predictable()[self._rows[by_number]]]
+        if not len(by_number) and self._order is None:
+            raise ValueError(
+                "No row can be predicted from another: all distances between different rows are "
+                "infinite. Pass finite distances for pairs that count."
+            )
         if not len(by_number):
             raise ValueError(
                 f"No row can be predicted from another: gap={self.gap!r}, "

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from nwkr._arrays import as_numpy
 from nwkr._pooling import Mask
@@ -106,12 +106,6 @@ class Order:
         """
         mask = self.left_out(rows, np.arange(len(self.places)))
         return mask.seen(np.ones((len(rows), 1)))[:, 0] > 0
-
-    def of_predictable(self, rows: np.ndarray, *arrays: Any) -> list[np.ndarray | None]:
-        """Select the predictable rows of arrays with one entry per row; None stays None."""
-        check_consistent_length(self.places, *arrays)
-        some = self.predictable(rows)
-        return [None if array is None else np.asarray(array)[some] for array in arrays]
 
 
 def groups_of(groups: Any, n_samples: int) -> np.ndarray:

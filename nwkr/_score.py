@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import check_consistent_length
 
 from nwkr._base import NadarayaWatsonBase
 from nwkr._numeric import require_labels
@@ -21,8 +22,8 @@ class Score(NadarayaWatsonBase):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. For None, training rows without a prediction, such as
-            the earliest with `one_sided`, are not scored.
+            Rows to predict, as in `predict`. For None, training rows that no other row counts for,
+            such as the earliest with `one_sided`, are not scored.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
             True targets or labels of these rows; those of the training rows for None.
         sample_weight : array-like of shape (n_queries,), default=None
@@ -42,8 +43,9 @@ class Score(NadarayaWatsonBase):
         for name, data in (("y", y), ("sample_weight", sample_weight)):
             if np.ma.isMaskedArray(data):  # scikit-learn would use masked values
                 require_labels(name, data)
-        order = getattr(self, "_order", None)
-        if X is not None or order is None:
+        of_training = X is None and hasattr(self, "_order")
+        predictable = self._predictable() if of_training else np.array(True)
+        if predictable.all():
             try:
                 return super().score(X, y, sample_weight)
             except ValueError as error:
@@ -55,7 +57,9 @@ class Score(NadarayaWatsonBase):
                 ) from error
         classes = is_classifier(self)
         answers = self.predict_proba(None) if classes else self.predict(None)
-        y, answers, weight = order.of_predictable(self._rows, y, answers, sample_weight)
+        check_consistent_length(answers, y, sample_weight)
+        weight = None if sample_weight is None else np.asarray(sample_weight)[predictable]
+        y, answers = np.asarray(y)[predictable], np.asarray(answers)[predictable]
         if classes:
             return accuracy_score(y, self._most_probable(answers), sample_weight=weight)
         return r2_score(y, answers, sample_weight=weight)

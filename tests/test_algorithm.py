@@ -502,9 +502,18 @@ REFUSED = {
     ),
     "lattice, nearest": ({"algorithm": "lattice", "bandwidth": KNearest(3)}, r"KNearest\(k=3\)"),
     "lattice, adaptive": ({"algorithm": "lattice", "bandwidth": Adaptive(0.5)}, r"Adaptive\("),
-    "lattice, exact": ({"algorithm": "lattice", "bandwidth": [0.0, 1.0]}, r"bandwidth=\[0\. 1\.\]"),
-    "lattice, zero": ({"algorithm": "lattice", "bandwidth": 0}, r"bandwidth=\[0\. 0\.\]"),
-    "lattice, off": ({"algorithm": "lattice", "bandwidth": np.inf}, r"bandwidth=\[inf inf\]"),
+    "lattice, exact": (
+        {"algorithm": "lattice", "bandwidth": [0.0, 1.0]},
+        "1 of them, and 1 with bandwidth 0",
+    ),
+    "lattice, zero": (
+        {"algorithm": "lattice", "bandwidth": 0},
+        "0 of them, and 2 with bandwidth 0",
+    ),
+    "lattice, off": (
+        {"algorithm": "lattice", "bandwidth": np.inf},
+        "0 of them, and 0 with bandwidth 0",
+    ),
     **{
         f"lattice, {name}": ({"algorithm": "lattice", "kernel": name}, f"Gaussian.*{name!r}")
         for name in sorted(set(KERNELS) - {"gaussian"})

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
-from sklearn.metrics import pairwise_distances
+from sklearn.metrics import pairwise_distances, r2_score
 from sklearn.metrics.pairwise import (
     PAIRWISE_BOOLEAN_FUNCTIONS,
     PAIRWISE_DISTANCE_FUNCTIONS,
@@ -219,22 +219,37 @@ def test_queries_at_infinite_distance_from_all_rows(handle_empty, kernel, data):
             classes.predict(queries)
 
 
-def test_a_search_with_a_metric_of_the_past(rng):
-    time = np.sort(rng.uniform(0, 5, 60))
+@pytest.mark.parametrize("handle_empty", ["nearest", "nan", "mean", "error"])
+def test_a_search_with_a_metric_of_the_past(handle_empty, rng):
+    """The earliest row has no past. It is scored only if the mean of the others predicts it."""
+    time = rng.uniform(0, 5, 60)
     y = np.sin(2 * time) + rng.normal(0, 0.1, 60)
     D = time[:, None] - time
     D[D < 0] = np.inf
-    candidates = [0.05, 0.2, 1.0]
-    model = NadarayaWatsonRegressorCV(
-        bandwidths=candidates, metric="precomputed", handle_empty="mean"
-    ).fit(D, y)
-    errors = []
+    options = {"metric": "precomputed", "handle_empty": handle_empty}
+    candidates, errors = [0.05, 0.2, 1.0], []
+    search = NadarayaWatsonRegressorCV(bandwidths=candidates, **options).fit(D, y)
+    others = np.arange(60) != time.argmin()
+    scored = others | (handle_empty == "mean")
     for bandwidth in candidates:
-        weights = np.tril(np.exp(-0.5 * (np.minimum(D, 99) / bandwidth) ** 2), -1)
-        weights[0, 1:] = 1  # the mean of the others
-        errors.append(np.mean((y - weights @ y / weights.sum(axis=1)) ** 2))
-    assert_allclose(model.cv_results_["score"], -np.array(errors))
-    assert model.bandwidth_ == candidates[np.argmin(errors)]
+        weights = np.where(D < np.inf, np.exp(-0.5 * (np.minimum(D, 99) / bandwidth) ** 2), 0)
+        np.fill_diagonal(weights, 0)
+        weights[~others] = others
+        predictions = weights @ y / weights.sum(axis=1)
+        errors.append(np.mean(np.square(y - predictions)[scored]))
+    assert_allclose(search.cv_results_["score"], -np.array(errors))
+    assert search.bandwidth_ == candidates[np.argmin(errors)]
+    labels = NadarayaWatsonClassifierCV(**options).fit(D, y > 0)
+    assert labels.n_queries_ == scored.sum()
+    if handle_empty != "error":
+        model = NadarayaWatsonRegressor(bandwidth=candidates[-1], **options).fit(D, y)
+        assert_allclose(model.score(None, y), r2_score(y[scored], predictions[scored]))
+
+
+def test_a_search_needs_a_finite_distance():
+    distances = np.where(np.eye(4) > 0, 0, np.inf)
+    with pytest.raises(ValueError, match="all distances between different rows are infinite"):
+        NadarayaWatsonRegressorCV(metric="precomputed").fit(distances, np.arange(4.0))
 
 
 @pytest.mark.parametrize(
