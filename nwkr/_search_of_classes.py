@@ -112,9 +112,9 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         by_log_loss = (self.scoring or self._default_scoring) == self._default_scoring
         if not by_log_loss or trend[1]["multiple"] != np.inf:
             return best
-        # As in AIC, each further bandwidth costs one over the number of rows.
+        # As in AIC, each bandwidth costs one over the number of rows. The trend alone has none.
         weights = problem.sample_weight / problem.sample_weight.sum()
-        costs = np.divide([self._n_bandwidths(*each) - 1 for each in tried], count_rows(weights))
+        costs = np.divide([self._n_bandwidths(*each) for each in tried], count_rows(weights))
         number = (scores_of(tried) - costs).argmax()
         best = tried[number]
         if best is trend:
@@ -130,7 +130,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
     def _n_bandwidths(self, window, result):
         """Number of chosen bandwidths."""
         if not np.isnan(result["multiple"]):
-            return 1
+            return int(result["multiple"] < np.inf)
         return max(1, np.isfinite(self._shown(window)).sum())
 
     def _losses(self, predictions, values):

@@ -181,6 +181,17 @@ def test_the_trend_alone_is_chosen_unless_a_step_gains():
     assert both.best_score_ > both.cv_results_["score"][0] + 0.05
 
 
+@pytest.mark.parametrize(("load", "first"), [(load_iris, 1), (load_wine, 0)])
+def test_the_first_bandwidth_also_costs_one_over_the_number_of_rows(load, first):
+    # Here the best step gains more than twice its standard error, but less than one in total.
+    X, y = (each[first::2] for each in load(return_X_y=True))
+    model = searched(X, y, per_feature=False)
+    scores = np.array(model.cv_results_["score"])
+    gains = len(y) * (scores - scores[0])
+    assert 0 < gains.max() < 1
+    assert np.isinf(model.bandwidth_).all()
+
+
 def test_means_may_be_chosen_where_there_is_no_trend():
     X, y = rows_of("bumps", 600)
     model = searched(X, y)
