@@ -11,9 +11,8 @@ with the mean :math:`\bar v` of the curvature and the variance :math:`D` of the 
 window, as for local lines. The penalty on the constant counts as one row on the trend, so the step
 is 0 far from all rows. The penalty on the slopes counts as ``ridge`` rows without slope.
 
-Residuals and curvature do not depend on the query, so the sums are pooled moments. Relative to the
-mean of the rows, including the one on the trend, the equations for the constant and for the slopes
-are separate.
+Residuals and curvature do not depend on the query, so the sums are pooled moments, from which
+`nwkr/_newton_equations.py` solves for the step.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ import numpy as np
 from nwkr._columns import Columns
 from nwkr._local import LocalLines
 from nwkr._logistic import Link
+from nwkr._newton_equations import LEAST_CURVATURE, Moments
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import LARGEST_SQUARE, share_of_rows, solve_flat
+from nwkr._ridge import LARGEST_SQUARE, share_of_rows
 from nwkr._window import Window
 
 __all__ = ["LocalLogits", "NewtonStep"]
 
 # If the trend is confident and wrong, an unlimited step would be too long.
 _LONGEST = 4.0
-_LEAST_CURVATURE = 1e-100
-# In units of the spread.
+# Queries farther from the rows than this, in units of the spread, count as at this distance: their
+# step is at its limit, and the squares of distances must not overflow.
 _FARTHEST = 1e100
-_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class NewtonStep:
     ) -> NewtonStep:
         """The step from known lines and mean curvature over the keys."""
         moves = window.by_query or bool(np.isfinite(window.bandwidth).any())
-        return cls(lines, link, np.maximum(curvature, _LEAST_CURVATURE), moves)
+        return cls(lines, link, np.maximum(curvature, LEAST_CURVATURE), moves)
 
     def values(self, keys: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """The values to pool: targets, times columns, curvature times products of columns.
@@ -194,14 +193,13 @@ class NewtonStep:
         offset = np.empty((*shape, n_slopes))
         for logit in range(n_logits):
             residual, curvature, by_z, curved, products = (part[:, logit] for part in by_logit)
-            moments = _Moments.of(
+            moments = Moments.of(
                 residual[:, 0], curvature[:, 0], by_z, curved, products, place, self.lines.products
             )
             prior = (1 - trust) * self.curvature[logit]
             level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
             if n_slopes and values is not None:
                 self._count_anew(attention, values, logit, moments, trust, level)
-            # Beyond this the step is at its limit; the squares must not overflow.
             np.clip(moments.offset, -_FARTHEST, _FARTHEST, out=moments.offset)
             found = moments.solve(trust, prior, level, penalty)
             constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]
@@ -234,73 +232,6 @@ class NewtonStep:
 
         if len(again):
             attention.take(again).visit(add)
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """Means of one logit in the windows of queries; `curvature` weights all but residuals."""
-
-    residual: np.ndarray
-    curvature: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray
-    with_residual: np.ndarray  # residuals times the columns about their mean
-    offset: np.ndarray  # from the mean to the query
-
-    @classmethod
-    def of(cls, residual, curvature, by_z, curved, products, place, numbers):
-        n_queries, n_slopes = by_z.shape
-        total = np.where(curvature > 0, curvature, 1)[:, None]
-        mean = curved / total
-        covariance = np.empty((n_queries, n_slopes, n_slopes))
-        first, second = numbers
-        covariance[:, first, second] = covariance[:, second, first] = products
-        covariance -= curvature[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        with_residual = by_z - mean * residual[:, None]
-        return cls(residual, curvature, mean, covariance, with_residual, place - mean)
-
-    def solve(self, trust, prior, level, penalty):
-        """Constants and slopes of the step and of the shares, and the offset of the query.
-
-        All are relative to the mean of the rows, including the one on the trend.
-        """
-        weight = trust * self.curvature + prior
-        weight = np.where(weight > 0, np.maximum(weight, _LEAST_CURVATURE), 1)
-        toward = (prior / weight)[:, None] * self.offset  # from the mean of the rows in the window
-        rest = self.offset - toward
-        constants = trust / weight * self.residual, trust / weight
-        right = self.with_residual - toward * self.residual[:, None]
-        right = trust[:, None, None] * np.stack([right, rest], axis=2)
-        left = trust[:, None, None] * self.covariance
-        left += (prior * trust * self.curvature / weight)[:, None, None] * (
-            self.offset[:, :, None] * self.offset[:, None, :]
-        )
-        diagonal = np.arange(left.shape[1])
-        # With very many rows, as without a ridge, the penalty is less than rounding.
-        flat = (level <= _ROUNDING * left[:, diagonal, diagonal]).any(axis=1)
-        left[:, diagonal, diagonal] += level
-        solved = np.empty_like(right)
-        solved[~flat] = _solve(left[~flat], right[~flat])
-        if flat.any():
-            solved[flat] = _solve_flat(left[flat], right[flat], penalty[flat])
-        return constants, (solved[:, :, 0], solved[:, :, 1]), rest
-
-
-def _solve(left, right):
-    """Solutions of the equations for the slopes, at any scale."""
-    size = np.einsum("njj->nj", left)
-    unit = np.sqrt(np.where(size > 0, size, 1))[:, :, None]
-    left = left / unit / unit.swapaxes(1, 2)
-    # More than rounding error, so that no matrix is singular.
-    left += _ROUNDING * np.eye(left.shape[1])
-    return np.linalg.solve(left, right / unit) / unit
-
-
-def _solve_flat(left, right, penalty):
-    """Solutions of the equations without a penalty."""
-    size = np.einsum("njj->nj", left).max(axis=1, initial=0)[:, None, None]
-    size[size < _LEAST_CURVATURE] = np.inf  # no slopes where rows have no curvature
-    return solve_flat(left / size, right / size, penalty)
 
 
 @dataclass(frozen=True)
