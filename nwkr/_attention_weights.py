@@ -33,7 +33,9 @@ class AttentionWeights(NadarayaWatsonBase):
         Returns
         -------
         weights : ndarray or CSR array of shape (n_queries, n_train)
-            Rows sum to 1 (to less with `top_k`), and ``weights @ y`` is the prediction.
+            Rows sum to 1 (to less with `top_k`), and ``weights @ y`` is the prediction. With
+            ``handle_empty="nan"``, the row of a query without weight is NaN. A sparse array then
+            stores n_train NaN for this row, or `top_k` of them.
 
         Raises
         ------

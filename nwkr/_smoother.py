@@ -47,7 +47,9 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         Returns
         -------
         weights : ndarray or CSR array of shape (n_queries, n_train)
-            Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction.
+            Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction. With
+            ``handle_empty="nan"``, the row of a query without weight is NaN. A sparse array then
+            stores n_train NaN for this row, or `top_k` of them.
 
         Raises
         ------

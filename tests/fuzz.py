@@ -239,7 +239,7 @@ def plain_attention(problem, Q):
     reached = (K > 0).any(axis=1)
     doubtful = np.where(reached, ~(high > 0).any(axis=1), (off > 0).any(axis=1))
     if problem["metric"] == "cosine":  # whether it is 0 or a rounding error
-        doubtful |= (counted & none & (D > 0) & (D <= error)).any(axis=1)
+        doubtful |= (counted & (width <= error) & (D > 0) & (D <= error)).any(axis=1)
     for q in np.flatnonzero(~reached):
         far = np.where(matched[q], np.where(u[q] == infinite, D[q], u[q]), infinite)
         near = (far <= far.min()).astype(bool) if empty == "nearest" else counted[q]
