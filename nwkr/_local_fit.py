@@ -64,9 +64,7 @@ class LocalFit:
         """Slopes, (n_queries, n_slopes, n_outputs), and the solution for the offset."""
         right = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
         left, right = self._system(), self.trust[:, None, None] * right
-        unknown = np.isnan(self.sums.total) | ~(
-            self.sums.total > 0
-        )  # and handle_empty gives no prediction
+        unknown = ~(self.sums.total > 0)  # and handle_empty gives no prediction
         left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
         rows = np.fromiter(self.roots, int)
         flat, solved = self._without_penalty, np.empty_like(right)

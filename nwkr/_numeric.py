@@ -114,7 +114,7 @@ def is_frame(data: Any) -> bool:
 
 
 def has_gaps(data: Any) -> bool:
-    """Which values are masked, or objects that mean missing."""
+    """Whether some values are masked, or objects that mean missing."""
     if is_plain(data):
         return False
     return bool(_masked(data)) or any(
@@ -213,7 +213,7 @@ def require_labels(name: str, data: Any) -> None:
 
 
 def explain_missing(name: str, data: Any) -> str:
-    """Raise an error that names the columns with missing values, and the remedy."""
+    """The message of an error: the columns with missing values, and the remedy."""
     missing = {}
     for label, column in _columns(data):
         values = np.asarray(column)
@@ -225,7 +225,7 @@ def explain_missing(name: str, data: Any) -> str:
 
 
 def explain_infinite(name: str, data: Any) -> str:
-    """Raise an error that names the columns with infinite values, and the remedy."""
+    """The message of an error: the columns with infinite values, and the remedy."""
     infinite = [
         label
         for label, column in _columns(data)

@@ -155,10 +155,8 @@ class Rows:
         numbers = np.arange(len(self.rows))[part]
         near = self._closest[numbers] <= (self._kernel.support * multiple) ** 2
         near = np.flatnonzero(near & self._within[numbers])
-        sums, log_scale, remainder = (
-            np.zeros((len(numbers), values.shape[0])),
-            *np.zeros((2, len(numbers))),
-        )
+        sums = np.zeros((len(numbers), values.shape[0]))
+        log_scale, remainder = np.zeros((2, len(numbers)))
         weights, log_scale[near] = self._kernel_weights(numbers[near], multiple)
         sums[near] = weights @ values.T
         if self._kernel.log_slope is not None and len(near):

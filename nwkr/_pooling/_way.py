@@ -16,11 +16,7 @@ from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._metric import Metric
 from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._pairs import Pairs
-from nwkr._pooling._prepared import (
-    Prepared,
-    corners_of,
-    light_weight,
-)
+from nwkr._pooling._prepared import Prepared, corners_of, light_weight
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import Kernel
