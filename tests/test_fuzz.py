@@ -6,7 +6,7 @@ import pytest
 from fuzz import check
 
 # These problems have lines without any row, near one row, near a far row and out of range, the k-th
-# nearest row under the cosine kernel, and rows of the same direction.
+# nearest row under the cosine metric, and rows of the same direction.
 SEEDS = [23, 45, 459, 1630, 2002, 405, 900147]
 
 
