@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["best_of", "gain_of", "level", "scores_of"]
+__all__ = ["best_of", "gain_of", "last_clear_gain", "level", "scores_of"]
 
 
 def best_of(tried, scoring):
@@ -54,3 +54,29 @@ def gain_of(gains: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     weights = weights / weights.sum()
     gain = weights @ gains
     return float(gain), float(np.sqrt(np.square(weights) @ np.square(gains - gain)))
+
+
+def last_clear_gain(steps, weights):
+    """The last of some candidates that is clearly better than the one kept before it.
+
+    The first one with a score is kept. Each later one replaces it if its mean gain exceeds the
+    standard error of the gain.
+
+    Parameters
+    ----------
+    steps : list of tuple
+        Windows, the simplest first, each with a dict of results, including its "score" and the
+        "losses" of rows. At least one has a score.
+    weights : ndarray of shape (n_rows,)
+        Weights of the rows.
+
+    Returns
+    -------
+    window, result : tuple
+        The one that is kept.
+    """
+    best, *others = [step for step in steps if np.isfinite(step[1]["score"])]
+    for step in others:
+        gain, noise = gain_of(best[1]["losses"] - step[1]["losses"], weights)
+        best = step if gain > noise else best
+    return best

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwkr._leave_one_out import MEANS, Form
+from nwkr._ranking import last_clear_gain
 from nwkr._regressor import NadarayaWatsonRegressor
 from nwkr._scoring import CRITERIA, squared_error
 from nwkr._search import BandwidthSearch
@@ -17,8 +18,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     Start with this estimator: it needs no parameters. It compares means with local lines, and
     multiples of a rule of thumb with one bandwidth for each feature. Every candidate predicts each
-    training row from all others, exactly and without refits, and the best one is kept. Otherwise
-    the estimator is a :class:`NadarayaWatsonRegressor`.
+    training row from all others, exactly and without refits, and the best one is kept. The mean of
+    all rows and ridge regression are candidates too, and are kept unless a window is clearly
+    better. Otherwise the estimator is a :class:`NadarayaWatsonRegressor`.
 
     Parameters
     ----------
@@ -28,7 +30,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     bandwidths : "auto" or list, default="auto"
         The candidates: a list of values of `bandwidth` of :class:`NadarayaWatsonRegressor`.
         "auto" tries multiples of Scott's rule of thumb, a factor of sqrt 2 apart, and adds
-        candidates while the best one is the narrowest or the widest.
+        candidates while the best one is the narrowest or the widest. It also tries `inf`: the mean
+        of all rows, and ridge regression.
     degrees : sequence of {0, 1}, default=(0, 1)
         The fits to compare: 0 is the mean of the targets in the window, 1 is a line. With metrics
         other than "euclidean", only means are fitted.
@@ -133,9 +136,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
         One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
-        "degree", "multiple" of the rule of thumb (NaN where it is none), "score",
-        "effective_dof" (the trace of the smoother) and "empty_share" (the share of rows that no
-        other row has weight for). With `cv`, bandwidth, degree and score.
+        "degree", "multiple" of the rule of thumb (NaN where it is none, `inf` for an infinite
+        bandwidth), "score", "effective_dof" (the trace of the smoother) and "empty_share" (the
+        share of rows that no other row has weight for). With `cv`, bandwidth, degree and score.
     n_queries_ : int
         Number of training rows that were predicted.
     kernel_ : Kernel
@@ -157,6 +160,12 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     Notes
     -----
+    Among many windows, one is the best by chance. With ``bandwidths="auto"`` and the mean squared
+    error, the search therefore starts from the mean of all rows, replaces it by ridge regression
+    if that is clearly better, and replaces the result by the best window if that is clearly
+    better. Clearly means by more than the standard error of the difference between the squared
+    errors of the rows. Other scores are compared without such a test.
+
     With scikit-learn 1.9 or later, ``model.set_callbacks(ProgressBar())`` shows the progress of
     `fit`, with ``ProgressBar`` from ``sklearn.callback``.
 
@@ -194,8 +203,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     ['bandwidth', 'degree', 'multiple', 'score', 'effective_dof', 'empty_share']
     >>> table.nlargest(2, "score")[["degree", "score"]].round({"score": -1})
         degree   score
-    31       1 -2910.0
-    32       1 -2930.0
+    33       1 -2910.0
+    34       1 -2930.0
     """
 
     _plain_class = NadarayaWatsonRegressor
@@ -284,6 +293,20 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         if not degrees or any(isinstance(d, bool) or d not in (0, 1) for d in degrees):
             raise ValueError(f"degrees must hold 0, 1 or both; got {self.degrees!r}.")
         self._check_degree(min(degrees))
+
+    def _without_windows(self, problem):
+        if not isinstance(self.bandwidths, str):
+            return []
+        nowhere = self._resolve(np.inf, problem.sample_weight)
+        return [c for form in self._forms for c in self._try(problem, [nowhere], form, [np.inf])]
+
+    def _best_of(self, problem, tried):
+        best = super()._best_of(problem, tried)
+        simple = [candidate for candidate in tried if candidate[1]["multiple"] == np.inf]
+        if not simple or (self.scoring or self._default_scoring) != self._default_scoring:
+            return best
+        # Among many windows one is the best by chance, so a window must be clearly better.
+        return last_clear_gain([*simple, best], problem.sample_weight)
 
     def _grid(self, bandwidths):
         return {"bandwidth": bandwidths, "degree": list(self._degrees)}

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from nwkr._counts import of_mean_1
 from nwkr._descents import Descents
 from nwkr._folds import scores_over_folds
-from nwkr._leave_one_out import MEANS, Fit, Form, LeaveOneOut
+from nwkr._leave_one_out import MEANS, Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
 from nwkr._objective import Problem
 from nwkr._ranking import best_of, level, scores_of
@@ -82,8 +82,7 @@ class BandwidthSearch(Descents):
             starts.append((best_of(found, self.scoring)[0], form))
             tried += found
         if self.n_components is not None:
-            best = self._predictions(problem, *self._best_of(problem, tried))
-            losses = self._losses(best, problem.values)
+            losses = self._best_of(problem, tried)[1]["losses"]
             for start, form in starts:
                 windows = self._project(problem, rule, start, form, losses)
                 tried += self._try(problem, windows, form)
@@ -91,12 +90,6 @@ class BandwidthSearch(Descents):
         self._keep_results(problem, tried, best)
         self.projection_ = window.projection
         return window
-
-    def _predictions(self, problem, window, result):
-        """The leave-one-out predictions of a candidate."""
-        ridge = result.get("ridge", self.ridge if result["degree"] else np.inf)
-        fits = problem.leave_one_out.fits([window], Form(result["degree"], ridge))
-        return next(fits).predictions
 
     def _keep_results(self, problem, tried, best):
         self._keep_candidates(tried, best)
@@ -106,7 +99,8 @@ class BandwidthSearch(Descents):
         ]
 
     def _keep_candidates(self, tried, best):
-        self.cv_results_ = {name: [result[name] for _, result in tried] for name in best}
+        shown = [name for name in best if name != "losses"]
+        self.cv_results_ = {name: [result[name] for _, result in tried] for name in shown}
         self.best_index_ = next(n for n, (_, result) in enumerate(tried) if result is best)
         self.best_score_ = best["score"]
         self._note_best(best)
@@ -185,6 +179,7 @@ class BandwidthSearch(Descents):
             "score": self._score(problem, fit, trace),
             "effective_dof": trace,
             "empty_share": fit.empty_share,
+            "losses": self._losses(fit.predictions, problem.values),
         }
 
     def _shown(self, window):

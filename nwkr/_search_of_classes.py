@@ -120,11 +120,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         if best is trend:
             return trend
         # Among many windows one is the best by chance, so a window must be clearly better.
-        before, after = (
-            self._losses(self._predictions(problem, *candidate), problem.values)
-            for candidate in (trend, best)
-        )
-        gain, noise = gain_of(before - after, problem.sample_weight)
+        gain, noise = gain_of(trend[1]["losses"] - best[1]["losses"], problem.sample_weight)
         return best if gain - costs[number] > _LEAST_GAIN * noise else trend
 
     def _n_bandwidths(self, window, result):

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles import local_line, slope
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -153,6 +154,82 @@ def test_a_linear_target_gives_a_line(rng):
     assert model.degree_ == 1
     peer = make_pipeline(StandardScaler(), Ridge(1.0)).fit(X, y)
     assert np.abs(model.predict(X) - peer.predict(X)).max() < 0.1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_mean_and_ridge_regression_are_candidates(weighted, rng):
+    X, y = rng.normal(size=(30, 3)) * [1, 10, 0.1], rng.normal(size=30)
+    weights = rng.integers(1, 4, 30).astype(float) if weighted else np.ones(30)
+    model = NadarayaWatsonRegressorCV().fit(X, y, weights)
+    peers = DummyRegressor(), make_pipeline(StandardScaler(), Ridge(1.0))
+    for number, peer in enumerate(peers):
+        squares = losses_of_refits(peer, X, y, weights)
+        assert_allclose(-model.cv_results_["score"][number], np.average(squares, weights=weights))
+        assert model.cv_results_["degree"][number] == number
+        assert_array_equal(model.cv_results_["bandwidth"][number], [np.inf] * 3)
+
+
+def losses_of_refits(model, X, y, weights):
+    """The squared error of each row by a model of scikit-learn that is fitted to all others."""
+    name = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
+    names = [name, *(["standardscaler__sample_weight"] if hasattr(model, "steps") else [])]
+    losses = np.empty(len(y))
+    for row in range(len(y)):
+        rest = np.arange(len(y)) != row
+        fitted = clone(model).fit(X[rest], y[rest], **dict.fromkeys(names, weights[rest]))
+        losses[row] = (y[row] - fitted.predict(X[[row]])[0]) ** 2
+    return losses
+
+
+@pytest.mark.parametrize(("degrees", "weighted"), [((0,), False), ((1,), False), ((0, 1), True)])
+def test_each_step_must_be_clearly_better(degrees, weighted):
+    """Among many windows, one is the best by chance."""
+    chosen, above = set(), 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(40, 2))
+        y = [0, 0.2, 0.8][seed % 3] * (X[:, 0] + np.sin(3 * X[:, 1])) + rng.normal(size=40)
+        weights = rng.integers(1, 4, 40).astype(float) if weighted else np.ones(40)
+        model = NadarayaWatsonRegressorCV(degrees=degrees, per_feature=seed < 6).fit(X, y, weights)
+        table = pd.DataFrame(model.cv_results_)
+        simple = len(degrees)
+
+        def losses(number, table=table, terms=(X, y, weights)):
+            window = {"bandwidth": table.bandwidth[number], "degree": table.degree[number]}
+            plain = NadarayaWatsonRegressor(**window).fit(*terms)
+            return (terms[1] - plain.predict(None)) ** 2
+
+        kept, shares = 0, weights / weights.sum()
+        for step in [*range(1, simple), table.score[simple:].idxmax()]:
+            gains = losses(kept) - losses(step)
+            error = np.sqrt(shares**2 @ (gains - shares @ gains) ** 2)
+            kept = step if shares @ gains > error else kept
+        assert_array_equal(model.bandwidth_, table.bandwidth[kept])
+        assert (model.degree_, model.best_index_) == (table.degree[kept], kept)
+        assert model.best_score_ == table.score[kept]
+        chosen.add(min(kept, simple))
+        above += table.score[kept] < table.score.max()
+    assert {0, simple} <= chosen
+    assert above  # so the best score does not decide
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error", "aicc"])
+def test_other_scores_are_compared_as_they_are(scoring):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(40, 2)), rng.normal(size=40)
+        model = NadarayaWatsonRegressorCV(scoring=scoring, per_feature=False).fit(X, y)
+        assert model.best_score_ == max(model.cv_results_["score"])
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+def test_few_rows(n, rng):
+    """Nothing fails or warns, and predictions stay near the targets."""
+    X, y = rng.normal(size=(n, 3)), rng.normal(size=n)
+    for options in ({}, {"degrees": (1,)}, {"kernel": "epanechnikov"}):
+        model = NadarayaWatsonRegressorCV(**options).fit(X, y)
+        assert np.isfinite(model.best_score_)
+        assert np.abs(model.predict(X)).max() <= 2 * np.abs(y).max()
 
 
 def test_a_linear_column_gets_an_infinite_bandwidth(rng):
