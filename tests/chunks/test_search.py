@@ -141,6 +141,19 @@ def test_bandwidths_found_on_a_sample_are_scored_in_multiples_on_all(data):
     assert errors[0] < 1.5 * errors[1]
 
 
+@pytest.mark.parametrize(("slope", "degree"), [(0.0, 0), (1.0, 1)])
+def test_a_window_must_be_clearly_better_than_none(slope, degree):
+    """Some window predicts these rows better than the mean or the plane, but not clearly."""
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(60, 3))
+    y = slope * (X[:, 0] + X[:, 1]) + 2 * rng.normal(size=60)
+    local, over_chunks = fitted(REGRESSORS, X, y, np.ones(60), per_feature=False)
+    assert_same_search(local, over_chunks)
+    assert over_chunks.degree_ == local.degree_ == degree
+    np.testing.assert_array_equal(over_chunks.bandwidth_, [np.inf] * 3)
+    assert over_chunks.best_score_ < max(over_chunks.cv_results_["score"])
+
+
 def test_to_local_gives_the_ordinary_search(data):
     X, y, weights = data
     _, model = fitted(REGRESSORS, X, y, weights)
