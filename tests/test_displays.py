@@ -491,6 +491,7 @@ def test_means_and_lines_have_a_line_each(data):
         zip(["mean", "line"], display.lines_, display.refined_, strict=True)
     ):
         ladder = results[(results.degree == degree) & results.multiple.notna()]
+        ladder = ladder.sort_values("multiple")
         np.testing.assert_allclose(line.get_ydata(), -ladder.score)
         assert line.get_label() == name
         (found,) = -results[(results.degree == degree) & results.multiple.isna()].score
