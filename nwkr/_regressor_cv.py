@@ -34,7 +34,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         of all rows, and ridge regression.
     degrees : sequence of {0, 1}, default=(0, 1)
         The fits to compare: 0 is the mean of the targets in the window, 1 is a line. With metrics
-        other than "euclidean", only means are fitted.
+        other than "euclidean", only means are fitted. Lines are also not compared with means if
+        this would take minutes: if ``n_samples * (1 + n_columns)**3`` exceeds 1e9, where
+        `n_samples` counts up to 20,000. ``degrees=(1,)`` fits them anyway.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each degree to one bandwidth for each
         feature. L-BFGS-B minimises AICc, or `scoring` if it is "gcv" or "neg_mean_squared_error".
@@ -209,6 +211,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     _plain_class = NadarayaWatsonRegressor
     _default_scoring = "neg_mean_squared_error"
+    # Lines that take more operations are not compared with means.
+    _most_operations = 1e9
     _parameter_constraints: dict = {
         **BandwidthSearch._parameter_constraints,
         "degrees": ["array-like"],
@@ -279,20 +283,20 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     @property
     def _forms(self):
-        return [Form(1, self.ridge) if degree else MEANS for degree in self._degrees]
+        return [Form(1, self.ridge) if degree else MEANS for degree in self._degrees_compared]
+
+    @property
+    def _is_quick(self):
+        """Whether lines at all rows to score are fast, and their sums fit in memory."""
+        n_rows, n_unknowns = len(self._rows), 1 + len(self._columns.sloped[0])
+        n_rows = min(n_rows, self._most_rows_scored)
+        return n_rows * n_unknowns**3 <= self._most_operations
 
     @property
     def _criterion(self):
         if self._order is not None:  # a criterion of the full fit cannot leave rows out
             return None
         return {None: "aicc"}.get(self.scoring, self.scoring if self.scoring in CRITERIA else None)
-
-    def _check_search(self):
-        super()._check_search()
-        degrees = list(self.degrees)
-        if not degrees or any(isinstance(d, bool) or d not in (0, 1) for d in degrees):
-            raise ValueError(f"degrees must hold 0, 1 or both; got {self.degrees!r}.")
-        self._check_degree(min(degrees))
 
     def _without_windows(self, problem):
         if not isinstance(self.bandwidths, str):
@@ -307,9 +311,6 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
             return best
         # Among many windows one is the best by chance, so a window must be clearly better.
         return last_clear_gain([*simple, best], problem.sample_weight)
-
-    def _grid(self, bandwidths):
-        return {"bandwidth": bandwidths, "degree": list(self._degrees)}
 
     def _note_best(self, best):
         self.degree_ = best["degree"]

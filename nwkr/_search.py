@@ -38,9 +38,10 @@ class BandwidthSearch(Descents):
     _most_rows_scored, _rows_drawn = 20_000, 5_000
 
     @property
-    def _forms(self):
-        """The forms of local fit to compare."""
-        return (MEANS,)
+    def _degrees_compared(self):
+        """The degrees to compare: a slow degree 1 is fitted only if it is the only one."""
+        several = {0, 1} <= set(self._degrees)
+        return [0] if several and not self._is_quick else self._degrees
 
     def _ladder(self, form):
         """The first multiples of the rule of thumb, as powers of sqrt 2."""
@@ -53,6 +54,13 @@ class BandwidthSearch(Descents):
     def _best_of(self, problem, tried):
         """The best candidate."""
         return best_of(tried, self.scoring)
+
+    def _check_search(self):
+        super()._check_search()
+        degrees = list(self.degrees)
+        if not degrees or any(isinstance(d, bool) or d not in (0, 1) for d in degrees):
+            raise ValueError(f"degrees must hold 0, 1 or both; got {self.degrees!r}.")
+        self._check_degree(min(degrees))
 
     def _choose_window(self, X, y, sample_weight):
         self._check_search()
@@ -275,7 +283,7 @@ class BandwidthSearch(Descents):
 
     def _grid(self, bandwidths):
         """The parameter grid for scikit-learn's search."""
-        return {"bandwidth": bandwidths}
+        return {"bandwidth": bandwidths, "degree": self._degrees_compared}
 
     def _note_best(self, best):
         """Store the results of the search other than the bandwidth."""

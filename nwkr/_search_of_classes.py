@@ -35,7 +35,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
 
     def _choose_window(self, X, y, sample_weight):
         self._trend, self._newton_step = None, None
-        if self._is_quick or 0 not in self.degrees:
+        if 1 in self._degrees_compared:
             self._choose_trend(sample_weight)
         return super()._choose_window(X, y, sample_weight)
 
@@ -71,13 +71,6 @@ class ClassSearch(BandwidthSearch, ClassTrend):
     @property
     def _trend_of_keys(self):
         return self._trend and self._trend.take(self._rows)
-
-    def _check_search(self):
-        super()._check_search()
-        degrees = list(self.degrees)
-        if not degrees or any(isinstance(d, bool) or d not in (0, 1) for d in degrees):
-            raise ValueError(f"degrees must hold 0, 1 or both; got {self.degrees!r}.")
-        self._check_degree(min(degrees))
 
     def _without_windows(self, problem):
         if self._trend is None or not isinstance(self.bandwidths, str):
@@ -132,10 +125,6 @@ class ClassSearch(BandwidthSearch, ClassTrend):
     def _losses(self, predictions, values):
         of_truth = (predictions * as_dense(values)).sum(axis=1)
         return -np.log(np.maximum(of_truth, np.finfo(float).eps))
-
-    def _grid(self, bandwidths):
-        degrees = self._degrees if self._is_quick or 0 not in self.degrees else [0]
-        return {"bandwidth": bandwidths, "degree": degrees}
 
     def _note_best(self, best):
         self.degree_ = best["degree"]

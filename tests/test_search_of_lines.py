@@ -379,3 +379,14 @@ def test_methods_use_the_chosen_degree(data):
     plain = NadarayaWatsonRegressor(bandwidth=model.bandwidth_, degree=1).fit(X, y, weights)
     for method in ("local_slopes", "standard_error", "gradient", "effective_sample_size"):
         assert_allclose(getattr(model, method)(X[:5]), getattr(plain, method)(X[:5]), rtol=1e-9)
+
+
+def test_lines_with_very_many_columns_are_fitted_only_on_request(data):
+    X, y, _ = data
+    model = NadarayaWatsonRegressorCV(bandwidths=[1.0])
+    model._most_operations = 50 * 4**3
+    assert set(model.fit(X, y).cv_results_["degree"]) == {0, 1}
+    model._most_operations -= 1
+    assert set(model.fit(X, y).cv_results_["degree"]) == {0}
+    assert model.set_params(cv=2).fit(X, y).degree_ == 0
+    assert model.set_params(cv=None, degrees=[1]).fit(X, y).degree_ == 1
