@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from nwkr._counts import of_mean_1
 from nwkr._descents import Descents
 from nwkr._folds import scores_over_folds
-from nwkr._leave_one_out import MEANS, Fit, LeaveOneOut
+from nwkr._leave_one_out import Fit, LeaveOneOut
 from nwkr._metrics import distances_worth_keeping
 from nwkr._objective import Problem
 from nwkr._ranking import best_of, level, scores_of
