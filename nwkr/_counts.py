@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sys import float_info
-
 import numpy as np
 
-__all__ = ["MOST_ROWS", "as_counts", "count_of_sums", "count_rows", "of_mean_1"]
+__all__ = ["as_counts", "count_of_sums", "count_rows", "of_mean_1"]
 
-MOST_ROWS = 1e100
-"""Larger counts than this are scaled down, because only their ratios matter."""
+# No data set has more rows than this, beside which one row is rounding. Of larger weights only the
+# ratios matter.
+_MOST_ROWS = 2.0**52
 
 
 def count_rows(weights: np.ndarray) -> float:
@@ -25,7 +24,7 @@ def count_rows(weights: np.ndarray) -> float:
     count : float
         The sum of the weights, so that a weight of k equals k copies of a row, but at least Kish's
         effective number ``sum(w)^2 / sum(w^2)``. So equal weights that sum to 1 count as the
-        number of rows.
+        number of rows. It is at most 2^52.
     """
     shares = weights / weights.max()
     return count_of_sums(float(weights.max()), float(shares.sum()), float(shares @ shares))
@@ -46,7 +45,7 @@ def count_of_sums(heaviest: float, total: float, squares: float) -> float:
     count : float
         The result of :func:`count_rows` for these weights.
     """
-    copies = min(heaviest * total, float_info.max)
+    copies = min(heaviest * total, _MOST_ROWS)
     return max(copies, total**2 / squares)
 
 
@@ -63,9 +62,8 @@ def as_counts(weights: np.ndarray) -> np.ndarray:
     counts : ndarray of shape (n_rows,)
         Weights of any scale that does not overflow when they are added up.
     """
-    n_rows = min(count_rows(weights), MOST_ROWS)
     shares = weights / weights.max()
-    return shares * (n_rows / shares.sum())
+    return shares * (count_rows(weights) / shares.sum())
 
 
 def of_mean_1(weights: np.ndarray) -> np.ndarray:

@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 
+from nwkr._column_moments import moments_of, varies
 from nwkr._columns import Columns
 from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import LARGEST_SQUARE, share_of_rows
+from nwkr._ridge import shares_of_rows
 from nwkr._window import Window
 
 __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
@@ -37,8 +38,6 @@ __all__ = ["CONSTANTS", "LocalFit", "LocalLines"]
 _ERROR_OF_LINES = 64
 # A variance without one key is recomputed if it is a smaller share of the variance of all.
 _LOST = 1e-4
-# A column is constant if its spread is a smaller share of its mean.
-_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class LocalLines:
     mixing : ndarray of shape (n_mixed, n_slopes) or None, default=None
         How far the last columns move with each column that has a slope, where they are mixed of
         these.
+    origin : ndarray of shape (n_slopes,) or None, default=None
+        Where the columns are 0 as values; None for the centre.
     """
 
     ridge: float
@@ -67,6 +68,7 @@ class LocalLines:
     spread: np.ndarray
     n_rows: float
     mixing: np.ndarray | None = None
+    origin: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -102,19 +104,8 @@ class LocalLines:
             The lines.
         """
         n_rows = float(counts.sum())
-        some = keys.astype(float, copy=False) if degree else keys[:, :0]
-        gaps = np.isnan(some)
-        if gaps.any():  # a missing number counts as the mean
-            masses = counts @ ~gaps
-            centre = counts @ np.where(gaps, 0, some) / np.where(masses > 0, masses, 1)
-            some = np.where(gaps, centre, some)
-        shares = counts / n_rows
-        centre = shares @ some
-        # In units of the extent, so that squares neither overflow nor underflow.
-        extent = np.abs(some - centre).max(axis=0, initial=0)
-        unit = np.where(extent > 0, extent, 1)
-        spread = unit * np.sqrt(shares @ np.square((some - centre) / unit))
-        return cls.of_moments(degree, ridge, centre, spread, n_rows, window, features)
+        moments = moments_of(keys if degree else keys[:, :0], counts)
+        return cls.of_moments(degree, ridge, *moments, n_rows, window, features)
 
     @classmethod
     def of_moments(
@@ -141,7 +132,6 @@ class LocalLines:
         lines : LocalLines
             The lines.
         """
-        # A column that is constant up to rounding has no slope.
         if not (degree and np.isfinite(ridge)):
             nothing = np.empty(0, int)
             return cls(ridge, nothing, nothing, np.empty(0), np.empty(0), n_rows)
@@ -149,7 +139,7 @@ class LocalLines:
         mixing = None
         if features is not None:
             (columns, telling), mixing = features.sloped, features.mixing
-        slopes = (spread > _ROUNDING * np.abs(centre))[columns]
+        slopes = varies(centre, spread)[columns]
         if not window.by_query:
             slopes &= window.bandwidth[telling] > 0
         columns, telling = columns[slopes], telling[slopes]
@@ -230,14 +220,14 @@ class LocalLines:
         sums = self.careful(attention).pool(values) if sums is None else sums
         fit = self.fit_sums(attention, sums)
         if self.has_slopes:
-            self._count_anew(fit, values)
+            self._count_anew(fit, values, fit.without_digits(self.scaled(attention.queries)))
             fit.add_roots(values)
         return fit
 
     def fit_sums(self, attention: Attention, sums: PooledSums) -> LocalFit:
         """Fit a line at each query from sums alone.
 
-        Lost digits of the sums cannot be restored, so :attr:`centre` must be near the queries, in
+        Lost digits of the sums cannot be restored, so :attr:`origin` must be near the queries, in
         units of the bandwidth.
 
         Parameters
@@ -265,16 +255,17 @@ class LocalLines:
         with_y = means[:, products[-1, -1] + 1 :].reshape(len(y_mean), n_slopes, n_outputs)
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
         moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
-        trust, penalty = share_of_rows(attention, sums, self.ridge), self.penalty(attention)
-        return LocalFit(self, attention, sums, *moments, trust, penalty)
+        shares, penalty = shares_of_rows(attention, sums, self.ridge), self.penalty(attention)
+        return LocalFit(self, attention, sums, *moments, *shares, penalty)
 
     def _means(self, attention, sums):
         mean = sums.finish()
         n_queries, n_outputs = mean.shape
         covariance, with_y = np.empty((n_queries, 0, 0)), np.empty((n_queries, 0, n_outputs))
         offset = penalty = np.empty((n_queries, 0))
-        trust = np.zeros(n_queries)
-        return LocalFit(self, attention, sums, mean, covariance, with_y, offset, trust, penalty)
+        moments = mean, covariance, with_y, offset
+        shares = np.zeros(n_queries), np.ones(n_queries)
+        return LocalFit(self, attention, sums, *moments, *shares, penalty)
 
     def penalty(self, attention: Attention) -> np.ndarray:
         """The variance of each column within the windows, in units of its variance.
@@ -319,7 +310,7 @@ class LocalLines:
         out = np.where(leave_out >= 0, leave_out, 0)
         shares = np.where(leave_out >= 0, counts[out] / self.n_rows, 0.0)[:, None]
         rest = np.maximum(1 - shares, np.finfo(float).eps)
-        place = self.scaled(np.take(attention.keys, out, axis=0))
+        place = (self.filled(np.take(attention.keys, out, axis=0)) - self.centre) / self.spread
         variance = (1 - shares / rest * np.square(place)) / rest
         # If one key has nearly all of the weight or variance, differences lose their digits.
         lost = variance * np.square(rest) < _LOST
@@ -331,20 +322,13 @@ class LocalLines:
 
     def _spread_of(self, keys, counts):
         """Standard deviations of the columns, weighted by counts, in units of those of all keys."""
-        some = self.filled(keys)
-        mean = counts @ some / counts.sum()
-        std = np.sqrt(counts @ np.square((some - mean) / self.spread) / counts.sum())
-        return np.where(self.spread * std > _ROUNDING * np.abs(mean), std, 0)
+        mean, spread = moments_of(self.filled(keys), counts)
+        return np.where(varies(mean, spread), spread / self.spread, 0)
 
-    def _count_anew(self, fit, values):
+    def _count_anew(self, fit, values, again):
         """Moments about the local mean, for queries where those about the centre lost digits."""
-        attention, trust = fit.attention, fit.trust
+        attention = fit.attention
         covariance, with_y, offset = fit.covariance, fit.with_y, fit.offset
-        z_mean = self.scaled(attention.queries) - offset
-        diagonal = np.einsum("njj->nj", covariance)
-        level = trust[:, None] * diagonal + (1 - trust)[:, None] * fit.penalty
-        lost = trust[:, None] * (diagonal + z_mean**2) > LARGEST_SQUARE * level
-        again = np.flatnonzero(lost.any(axis=1))
 
         def add(rows, cols, weights):
             keys = self.filled(attention.keys[cols])
@@ -365,8 +349,9 @@ class LocalLines:
             attention.take(again).visit(add)
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
-        """The columns with slopes, centred and in units of their spread."""
-        return (self.filled(X) - self.centre) / self.spread
+        """The columns with slopes, from the origin and in units of their spread."""
+        origin = self.centre if self.origin is None else self.origin
+        return (self.filled(X) - origin) / self.spread
 
     def filled(self, X: np.ndarray) -> np.ndarray:
         """The columns with slopes, with missing numbers replaced by their centre."""

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import LEAST_VARIANCE, inverse_root, solve_flat
+from nwkr._ridge import LEAST_VARIANCE, inverse_root, least_shares, solve_flat, without_digits
 
 __all__ = ["LocalFit"]
 
 # A penalty with a smaller share of the rows is negligible.
 _ROUNDING = 1e-14
 # Matrices lose digits where, in units of their diagonal, an eigenvalue is smaller.
-_LEAST_SHARE = 2.0**-30
+_LEAST_SHARE = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class LocalFit:
         From the mean of the columns to the query.
     trust : ndarray of shape (n_queries,)
         ``W / (W + ridge)`` with the number of rows ``W`` in the window: the shrinkage of slopes.
+    rest : ndarray of shape (n_queries,)
+        ``ridge / (W + ridge)``.
     penalty : ndarray of shape (n_queries, n_slopes)
         Variance of the columns within the window, by which slopes are penalised.
     roots : dict of int to (ndarray, ndarray)
@@ -56,6 +58,7 @@ class LocalFit:
     with_y: np.ndarray
     offset: np.ndarray
     trust: np.ndarray
+    rest: np.ndarray
     penalty: np.ndarray
     roots: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -80,7 +83,7 @@ class LocalFit:
     @property
     def _without_penalty(self):
         """Queries with so many rows that the penalty is negligible."""
-        return self.trust > 1 - _ROUNDING
+        return self.rest < _ROUNDING
 
     def take(self, rows: np.ndarray) -> LocalFit:
         """The fit at some queries."""
@@ -93,20 +96,43 @@ class LocalFit:
             self.with_y[rows],
             self.offset[rows],
             self.trust[rows],
+            self.rest[rows],
             self.penalty[rows],
             {new: self.roots[old] for new, old in enumerate(rows) if old in self.roots},
         )
 
     def _system(self, rows=slice(None)):
         """The matrix of the equations for the slopes, ``trust * (C + ridge / W D)``."""
-        trust, penalty = self.trust[rows], self.penalty
+        trust, rest, penalty = self.trust[rows], self.rest[rows], self.penalty
         left = trust[..., None, None] * self.covariance[rows]
         penalty = (
             penalty[rows] if len(penalty) > 1 else np.broadcast_to(penalty[0], left.shape[:-1])
         )
         diagonal = np.arange(left.shape[-1])
-        left[..., diagonal, diagonal] += (1 - trust)[..., None] * penalty
+        left[..., diagonal, diagonal] += rest[..., None] * penalty
         return left
+
+    def without_digits(self, places: np.ndarray) -> np.ndarray:
+        """Numbers of the queries whose moments about the common centre have lost digits.
+
+        Parameters
+        ----------
+        places : ndarray of shape (n_queries, n_slopes)
+            The queries relative to the centre.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_lost,)
+            The numbers.
+        """
+        left = self._system()
+        diagonal, mean = np.einsum("njj->nj", self.covariance), np.abs(places - self.offset)
+        # Beyond the rows, slopes need more digits.
+        squares = diagonal + mean * (mean + np.abs(self.offset))
+        # Without a penalty, directions without variance have no slope, so they need no digits.
+        flat = self._without_penalty[:, None]
+        penalty = np.where(flat, np.einsum("njj->nj", left), self.rest[:, None] * self.penalty)
+        return without_digits(left, penalty, self.trust[:, None] * squares)
 
     def add_roots(self, values: np.ndarray | ValuesOnDemand) -> None:
         """Solve from the keys for queries where the matrix has lost the digits of the solution.
@@ -122,10 +148,13 @@ class LocalFit:
         steep = self._steep
         if not len(steep):
             return
-        attention, trust = self.attention.take(steep), self.trust[steep, None]
+        attention, ridge = (
+            self.attention.take(steep),
+            self.rest[steep, None] / self.trust[steep, None],
+        )
         filled, spread = self.lines.filled, self.lines.spread
         queries = filled(attention.queries)
-        extra = np.sqrt((1 - trust) / trust * self.penalty[steep])
+        extra = np.sqrt(ridge * self.penalty[steep])
 
         def add(rows, cols, weights):
             keys = filled(attention.keys[cols])
@@ -144,14 +173,11 @@ class LocalFit:
     def _steep(self):
         """Numbers of the queries where the matrix has lost its digits."""
         level = self.trust[:, None] * np.einsum("njj->nj", self.covariance)
-        rest = (1 - self.trust)[:, None] * self.penalty
+        rest = self.rest[:, None] * self.penalty
         rows = np.flatnonzero((level * _LEAST_SHARE > rest).any(axis=1) & ~self._without_penalty)
         if not len(rows):
             return rows
-        left = self._system(rows)
-        unit = np.sqrt(np.einsum("njj->nj", left))
-        least = np.linalg.eigvalsh(left / (unit[:, :, None] * unit[:, None, :]))[:, :1]
-        return rows[(least < _LEAST_SHARE).any(axis=1)]
+        return rows[least_shares(self._system(rows)) < _LEAST_SHARE]
 
     def forms(self, row: int, apart: np.ndarray) -> np.ndarray:
         """Some places in units of the inverse of ``C + ridge / W D`` at a query.

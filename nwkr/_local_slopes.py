@@ -117,7 +117,7 @@ def changes_of_lines(
     # The penalty is the variance within the window, which depends on how far columns reach.
     # Slopes are multiplied by the trust: where it is almost 0, they add almost nothing.
     some = fit.trust > 1e-100
-    strength = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(level)), where=some)
+    strength = np.divide(fit.rest, fit.trust, out=np.zeros(len(level)), where=some)
     by_reach = -(strength[:, None] * of_penalty * np.square(fit.penalty)).sum(axis=0)
     return Changes(attention, lines, (values, factors, fit.sums.shift), by_reach)
 

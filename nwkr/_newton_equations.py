@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nwkr._ridge import solve_flat
+from nwkr._ridge import LEAST_VARIANCE, solve_flat
 
 __all__ = ["LEAST_CURVATURE", "Moments"]
 
@@ -126,7 +126,7 @@ class Moments:
         )
         diagonal = np.arange(left.shape[1])
         # With very many rows, as without a ridge, the penalty is less than rounding.
-        flat = (level <= _ROUNDING * left[:, diagonal, diagonal]).any(axis=1)
+        flat = (level <= LEAST_VARIANCE * left[:, diagonal, diagonal]).any(axis=1)
         left[:, diagonal, diagonal] += level
         solved = np.empty_like(right)
         solved[~flat] = _solve(left[~flat], right[~flat])

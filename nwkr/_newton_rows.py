@@ -81,7 +81,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
     counted = attention.counted
     gradients = np.zeros((len(fit.logits), len(bandwidth), n_logits))
     # The row on the trend moves with the query.
-    rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)
+    rest = np.divide(fit.rest, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)
     prior = rest[:, None] * step.curvature
     at_query = fit.constant + np.einsum("knlj,nlj->knl", fit.slopes, fit.offset)
     by_column = (1 - prior * at_query[1])[..., None] * fit.slopes[0]

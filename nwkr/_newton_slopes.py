@@ -52,7 +52,7 @@ def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.nda
     by_reach = np.zeros(len(lines.columns))
     if lines.has_slopes:
         some = fit.trust > 1e-100
-        rest = np.divide(1 - fit.trust, fit.trust, out=np.zeros(len(some)), where=some)
+        rest = np.divide(fit.rest, fit.trust, out=np.zeros(len(some)), where=some)
         of_penalty = -np.einsum("nl,nlj,nlj,l->nj", by_logit, direction, slope, step.curvature)
         changes = lines.ridge * rest[:, None] * of_penalty * np.square(fit.penalty)
         by_reach = -changes.sum(axis=0)

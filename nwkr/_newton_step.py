@@ -27,7 +27,7 @@ from nwkr._local import LocalLines
 from nwkr._logistic import Link
 from nwkr._newton_equations import LEAST_CURVATURE, Moments
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import LARGEST_SQUARE, share_of_rows
+from nwkr._ridge import shares_of_rows, without_digits
 from nwkr._window import Window
 
 __all__ = ["LocalLogits", "NewtonStep"]
@@ -182,7 +182,9 @@ class NewtonStep:
         n_logits = self.link.n_logits
         shape = len(attention.queries), n_logits
         logits = np.zeros(shape) if logits is None else logits
-        trust = share_of_rows(attention, sums, 1.0) * self.moves
+        trust, rest = shares_of_rows(attention, sums, 1.0)
+        if not self.moves:
+            trust, rest = np.zeros_like(trust), np.ones_like(rest)
         means = np.where(trust[:, None] > 0, sums.finish(), 0.0)
         n_slopes = len(self.lines.columns)
         sizes = np.array([1, 1, n_slopes, n_slopes, n_slopes * (n_slopes + 1) // 2])
@@ -196,7 +198,7 @@ class NewtonStep:
             moments = Moments.of(
                 residual[:, 0], curvature[:, 0], by_z, curved, products, place, self.lines.products
             )
-            prior = (1 - trust) * self.curvature[logit]
+            prior = rest * self.curvature[logit]
             level = prior[:, None] * np.minimum(self.lines.ridge, 1e300) * penalty
             if n_slopes and values is not None:
                 self._count_anew(attention, values, logit, moments, trust, level)
@@ -204,13 +206,17 @@ class NewtonStep:
             found = moments.solve(trust, prior, level, penalty)
             constant[:, :, logit], slopes[:, :, logit] = found[0], found[1]
             offset[:, logit] = found[2]
-        return LocalLogits(self, attention, sums, logits, trust, penalty, constant, slopes, offset)
+        steps = constant, slopes, offset
+        return LocalLogits(self, attention, sums, logits, trust, rest, penalty, *steps)
 
     def _count_anew(self, attention, values, logit, moments, trust, level):
         """Moments about the local mean, for queries where those about the centre lost digits."""
-        diagonal = trust[:, None] * np.einsum("njj->nj", moments.covariance)
-        squares = diagonal + (trust * moments.curvature)[:, None] * moments.mean**2
-        again = np.flatnonzero((squares > LARGEST_SQUARE * (diagonal + level)).any(axis=1))
+        left = trust[:, None, None] * moments.covariance
+        diagonal = np.einsum("njj->nj", left)
+        mean = np.abs(moments.mean)
+        squares = mean * (mean + np.abs(moments.offset))  # as for local lines
+        squares = diagonal + (trust * moments.curvature)[:, None] * squares
+        again = without_digits(left + level[:, :, None] * np.eye(left.shape[1]), level, squares)
         filled, spread = self.lines.filled, self.lines.spread
 
         def add(rows, cols, weights):
@@ -250,6 +256,8 @@ class LocalLogits:
         The trend.
     trust : ndarray of shape (n_queries,)
         Share of the rows in the window in these rows plus the one on the trend.
+    rest : ndarray of shape (n_queries,)
+        Share of the one on the trend.
     penalty : ndarray of shape (n_queries, n_slopes)
         Variance of the columns within the window.
     constant : ndarray of shape (2, n_queries, n_logits)
@@ -265,6 +273,7 @@ class LocalLogits:
     sums: PooledSums
     logits: np.ndarray
     trust: np.ndarray
+    rest: np.ndarray
     penalty: np.ndarray
     constant: np.ndarray
     slopes: np.ndarray

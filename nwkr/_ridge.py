@@ -6,12 +6,18 @@ import numpy as np
 
 from nwkr._pooling import Attention, PooledSums
 
-__all__ = ["LARGEST_SQUARE", "LEAST_VARIANCE", "inverse_root", "share_of_rows", "solve_flat"]
+__all__ = [
+    "LEAST_VARIANCE",
+    "inverse_root",
+    "least_shares",
+    "shares_of_rows",
+    "solve_flat",
+    "without_digits",
+]
 
-LARGEST_SQUARE = 2.0**18
-"""Moments about a common centre lose digits if the squared distance of the local mean from it is
-more than this many times the local variance. Such queries are fitted again about their own mean.
-"""
+# Moments about a common centre lose digits if the squared distance of the local mean from it is
+# more than this many times the local variance. Such queries are fitted again about their own mean.
+_LARGEST_SQUARE = 2.0**18
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
 
@@ -19,17 +25,52 @@ LEAST_VARIANCE = 1e-10
 _LEAST_SIZE = 2.0**-40
 
 
-def share_of_rows(attention: Attention, sums: PooledSums, n_others: float) -> np.ndarray:
-    """The share of a window's rows in these rows plus `n_others` rows, of shape (n_queries,).
+def shares_of_rows(
+    attention: Attention, sums: PooledSums, n_others: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of a window's rows, and of `n_others` rows, in all of these rows.
 
-    It is 0 for queries without weights, whose prediction comes from `handle_empty`.
+    Both have shape (n_queries,), and add up to 1. Each has its own digits where it is small. For
+    queries without weights, whose prediction comes from `handle_empty`, the share of the rows is 0.
     """
     reached = sums.reached
     if n_others == 0:
-        return reached.astype(float)
+        return reached.astype(float), (~reached).astype(float)
     with np.errstate(over="ignore"):
         mass = np.exp(np.where(reached, sums.shift, 0)) * sums.total * attention.unit
-    return np.where(reached, mass / (mass + n_others), 0.0)
+    mass = np.where(reached, mass, 0.0)
+    return mass / (mass + n_others), n_others / (mass + n_others)
+
+
+def least_shares(left: np.ndarray) -> np.ndarray:
+    """The least eigenvalue of each matrix in units of its diagonal, of shape (n_queries,)."""
+    size = np.einsum("njj->nj", left)
+    unit = np.sqrt(np.where(size > 0, size, 1))
+    return np.linalg.eigvalsh(left / (unit[:, :, None] * unit[:, None, :]))[:, 0]
+
+
+def without_digits(left: np.ndarray, penalty: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Numbers of the queries that moments about a common centre do not tell enough about.
+
+    Parameters
+    ----------
+    left : ndarray of shape (n_queries, n_slopes, n_slopes)
+        The matrices of the equations for the slopes.
+    penalty : ndarray of shape (n_queries, n_slopes)
+        What the penalty adds to their diagonal, or a lower bound of their eigenvalues.
+    squares : ndarray of shape (n_queries, n_slopes)
+        What was on their diagonal before the square of the mean was subtracted.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_lost,)
+        The numbers, in order.
+    """
+    size = np.einsum("njj->nj", left)
+    size = np.where(size > 0, size, 1)
+    squares = (squares / size).max(axis=1, initial=0)
+    rows = np.flatnonzero(squares > _LARGEST_SQUARE * (penalty / size).min(axis=1, initial=1))
+    return rows[squares[rows] > _LARGEST_SQUARE * least_shares(left[rows])]
 
 
 def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.ndarray:

@@ -20,11 +20,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from nwkr._column_moments import moments_of, varies
 from nwkr._logistic import Link, LogisticRows, inverse_of
 from nwkr._logistic_newton import logits_without_parts
 from nwkr._pooling import Mask
 
-__all__ = ["MOST_TOGETHER", "STRENGTHS", "Trend", "climb", "price_of"]
+__all__ = ["MOST_TOGETHER", "STRENGTHS", "Trend", "climb", "price_of", "scaler_of"]
 
 STRENGTHS = tuple(float(np.sqrt(10) ** exponent) for exponent in range(-8, 9))
 """Candidates for C, the inverse strength of the penalty. The search starts at 1."""
@@ -112,12 +113,10 @@ class Trend:
         parts = parts_of_rows = None
         if mask is not None:
             parts, parts_of_rows = mask.parts(), mask.take(rows).parts()
-        gaps = np.isnan(X[:, columns])
-        masses = counts @ ~gaps
-        fill = counts @ np.where(gaps, 0, X[:, columns]) / np.where(masses > 0, masses, 1)
-        some, weights = np.where(gaps, fill, X[:, columns])[rows], counts[rows]
-        # Squares times counts may be out of range.
-        scaler = _scaler_of(some, weights / weights.max())
+        some, weights = X[np.ix_(rows, columns)], counts[rows]
+        fill, spread = moments_of(some, weights)
+        scaler = scaler_of(fill, spread)
+        some = np.where(np.isnan(some), fill, some)
         Z, labels, truth = scaler.transform(some), classes[codes[rows]], link.truth(codes[rows])
         together = link.n_logits * (1 + len(columns)) <= most_together
         terms = link, together, parts_of_rows
@@ -287,15 +286,17 @@ def climb(fit: Callable[[float], Any]) -> Any:
     return best
 
 
-def _scaler_of(X, weights):
-    """A scaler for columns whose squares may overflow or underflow."""
-    exponents = np.frexp(np.abs(X).max(axis=0))[1]
-    with np.errstate(all="ignore"):  # a constant column may have a variance just below 0
-        scaler = StandardScaler().fit(np.ldexp(X, -exponents), sample_weight=weights)
-        constant = scaler.scale_ != np.sqrt(scaler.var_)
-        scaler.mean_ = np.ldexp(scaler.mean_, exponents)
-        scaler.scale_ = np.where(constant, 1.0, np.ldexp(scaler.scale_, exponents))
-        scaler.var_ = np.ldexp(scaler.var_, 2 * exponents)
+def scaler_of(mean: np.ndarray, spread: np.ndarray) -> StandardScaler:
+    """A scaler for columns with these moments, whose squares may overflow or underflow.
+
+    A constant column is in units of its size, so that its rounding errors stay small.
+    """
+    scaler = StandardScaler()
+    size = np.ldexp(1.0, np.frexp(mean)[1] - 1)
+    scaler.mean_, scaler.scale_ = mean, np.where(varies(mean, spread), spread, size)
+    with np.errstate(over="ignore"):
+        scaler.var_ = np.square(spread)
+    scaler.n_features_in_ = len(mean)
     return scaler
 
 

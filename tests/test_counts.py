@@ -39,9 +39,9 @@ def test_weights_below_1_have_no_scale(scale, rng):
 @pytest.mark.parametrize("scale", [1e300, 1e307, np.finfo(float).max])
 def test_weights_whose_sum_overflows(scale):
     weights = np.array([1.0, 0.5, 1.0, 0.25]) * scale
-    assert 1e300 < count_rows(weights) < np.inf
+    assert count_rows(weights) == 2**52
     counts = as_counts(weights)
-    assert np.isfinite(counts.sum())
+    assert_allclose(counts.sum(), 2**52, rtol=1e-12)
     assert_allclose(counts / counts[0], [1, 0.5, 1, 0.25], rtol=1e-12)
 
 

@@ -343,21 +343,19 @@ class Model:
         )
 
     def _by_centre(self, queries):
-        """Groups of neighbouring queries, with lines relative to a centre near them."""
+        """Groups of neighbouring queries, with lines relative to one of them."""
         lines, bandwidth = self.lines, self.window.bandwidth
         if not lines.has_slopes:
             return [(None, lines)]
         step = _REACH * np.asarray(bandwidth)[lines.columns]
-        cells = np.rint((lines.filled(queries) - lines.centre) / step)
+        places = lines.filled(queries)
+        cells = np.rint((places - lines.centre) / step)
         if not cells.any():
             return [(None, lines)]
-        different, of_query = np.unique(cells, axis=0, return_inverse=True)
-        order = np.argsort(of_query.ravel(), kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(of_query.ravel()[order])) + 1)
-        apart = different * np.where(np.isfinite(step), step, 0)
-        return [
-            (rows, replace(lines, centre=lines.centre + own)) for rows, own in zip(groups, apart)
-        ]
+        of_query = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
+        order = np.argsort(of_query, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(of_query[order])) + 1)
+        return [(rows, replace(lines, origin=places[rows[0]])) for rows in groups]
 
 
 def merge(one: PooledSums | None, other: PooledSums | None) -> PooledSums | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._counts import MOST_ROWS, count_of_sums
+from nwkr._counts import count_of_sums
 from nwkr._quartiles import quartiles
 from nwkr.dask._form import Rows
 
@@ -201,7 +201,7 @@ class Survey:
     def unit(self) -> float:
         """The number of rows that the heaviest row counts as."""
         assert self.columns is not None
-        return min(self.n_counted, MOST_ROWS) / self.columns.mass
+        return self.n_counted / self.columns.mass
 
     @property
     def spread(self) -> np.ndarray:

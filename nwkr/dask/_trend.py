@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from nwkr._lazy import Tasks
 from nwkr._logistic import Link, LogisticRows
 from nwkr._logistic_newton import Newton
-from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb, price_of
+from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb, price_of, scaler_of
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._form import Form, Weighing
 from nwkr.dask._survey import Survey
@@ -30,41 +30,29 @@ _MOST_STEPS = 100
 
 @dataclass(frozen=True)
 class _Scaled:
-    """Columns about their centre, in units of their spread.
+    """Columns about their mean, in units of their spread.
 
     Attributes
     ----------
     columns : ndarray of shape (n_slopes,)
         Numbers of the columns.
-    centre, spread : ndarray of shape (n_slopes,)
-        Their centre, which replaces missing numbers, and their spread.
+    scaler : StandardScaler
+        The scaler; the mean replaces missing numbers.
     """
 
     columns: np.ndarray
-    centre: np.ndarray
-    spread: np.ndarray
+    scaler: StandardScaler
 
     def of(self, X: np.ndarray) -> np.ndarray:
         """The columns of some rows."""
-        return np.nan_to_num((X[:, self.columns] - self.centre) / self.spread, nan=0.0)
+        return np.nan_to_num(self.scaler.transform(X[:, self.columns]), nan=0.0)
 
     @classmethod
     def of_survey(cls, columns: np.ndarray, survey: Survey) -> _Scaled:
         """For columns of surveyed rows."""
         assert survey.columns is not None
-        centre, spread = survey.columns.mean[columns], survey.spread_of_filled[columns]
-        # As scikit-learn's scaler, treat columns that are constant up to rounding.
-        rounding = survey.n_counted * np.finfo(float).eps
-        constant = spread**2 <= rounding * spread**2 + (rounding * centre) ** 2
-        return cls(columns, centre, np.where(constant, 1.0, spread))
-
-    @property
-    def scaler(self) -> StandardScaler:
-        """The same as a scaler of scikit-learn."""
-        scaler = StandardScaler()
-        scaler.mean_, scaler.scale_, scaler.var_ = self.centre, self.spread, self.spread**2
-        scaler.n_features_in_ = len(self.columns)
-        return scaler
+        moments = survey.columns.mean[columns], survey.spread_of_filled[columns]
+        return cls(columns, scaler_of(*moments))
 
 
 @dataclass
@@ -163,7 +151,7 @@ def trend_over_chunks(
     link, (columns, _) = Link(present, len(classes)), form.columns.sloped
     scaled = _Scaled.of_survey(columns, survey)
     if not link.n_logits:
-        return Trend.of_model(link, columns, scaled.centre, None, 0.0, None), np.empty(0)
+        return Trend.of_model(link, columns, scaled.scaler.mean_, None, 0.0, None), np.empty(0)
     if link.n_logits * (1 + len(columns)) > MOST_TOGETHER:
         raise ValueError(
             f"degree=1 takes up to {MOST_TOGETHER} coefficients for rows in chunks; got "
@@ -175,7 +163,7 @@ def trend_over_chunks(
     logistic.classes_, logistic.n_features_in_ = classes[present], len(columns)
     logistic.intercept_, logistic.coef_ = best.coefficients[:, 0], best.coefficients[:, 1:]
     model = Pipeline([("scaler", scaled.scaler), ("logistic", logistic)])
-    trend = Trend.of_model(link, columns, scaled.centre, model, best.dof, best.inverse)
+    trend = Trend.of_model(link, columns, scaled.scaler.mean_, model, best.dof, best.inverse)
     ((curvature,),) = _sum_over(chunks, form, partial(_curvature, weighing=weighing, trend=trend))
     return trend, curvature / survey.n_counted
 
