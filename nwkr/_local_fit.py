@@ -148,10 +148,8 @@ class LocalFit:
         steep = self._steep
         if not len(steep):
             return
-        attention, ridge = (
-            self.attention.take(steep),
-            self.rest[steep, None] / self.trust[steep, None],
-        )
+        attention = self.attention.take(steep)
+        ridge = self.rest[steep, None] / self.trust[steep, None]
         filled, spread = self.lines.filled, self.lines.spread
         queries = filled(attention.queries)
         extra = np.sqrt(ridge * self.penalty[steep])

@@ -682,3 +682,29 @@ def test_huge_counts_make_the_penalty_vanish(algorithm, rng):
     assert_allclose(probabilities.sum(axis=1), 1)
     assert (probabilities >= 0).all()
     assert model.score(X, y) > 0.4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_algorithms_agree_where_few_rows_decide(seed):
+    """The penalty is small beside the weights, and almost nothing else bounds the steps."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(240, 2))
+    y = np.digitize(X[:, 0] + np.sin(3 * X[:, 0]) + X[:, 1] / 2, [-0.7, 0.8])
+    weights = rng.uniform(1, 2, 240) * 1e8
+    dense, blocks = (
+        fitted(X, y, bandwidth=0.1, algorithm=algorithm, sample_weight=weights)
+        for algorithm in ("dense", "blocks")
+    )
+    for queries in (X + 0.05, None):
+        got, expected = (model.predict_proba(queries) for model in (blocks, dense))
+        assert_allclose(got, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_constant_columns_of_any_size_do_not_matter(size, data):
+    X, y, queries = data[:3]
+    many = np.column_stack([X, np.full(len(X), size)])
+    got = fitted(many, y, bandwidth=0.5)
+    expected = fitted(X, y, bandwidth=0.5)
+    more = np.column_stack([queries, np.full(len(queries), size)])
+    assert_allclose(got.predict_proba(more), expected.predict_proba(queries), **close)

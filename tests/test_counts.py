@@ -5,7 +5,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, BaggingRegressor
 
-from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
+from nwkr import (
+    NadarayaWatsonClassifier,
+    NadarayaWatsonClassifierCV,
+    NadarayaWatsonRegressor,
+    NadarayaWatsonRegressorCV,
+)
 from nwkr._counts import as_counts, count_rows
 from nwkr.bandwidths import RULES, Adaptive, KNearest
 
@@ -126,6 +131,21 @@ def test_negligible_weights_equal_weights_of_0(data):
         tiny = estimator.fit(X, target, weights).attention_weights(Q)
         absent = estimator.fit(X, target, np.where(weights < 1, 0, 1)).attention_weights(Q)
         assert_array_equal(tiny, absent)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, 10])
+def test_searches_with_weights_far_apart(seed):
+    """Slopes, their squares and their derivatives stay in the range of float64."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(20, 2))
+    y = np.sin(X[:, 0]) + 0.1 * rng.normal(size=20)
+    weights = np.where(rng.random(20) < 0.3, 1e200, 1)
+    for search, targets in ((NadarayaWatsonRegressorCV, y), (NadarayaWatsonClassifierCV, y > 0)):
+        model = search(n_components=1).fit(X, targets, weights)
+        assert np.isfinite(model.best_score_)
+        predict = model.predict if search is NadarayaWatsonRegressorCV else model.predict_proba
+        for rows in (X, None):
+            assert np.isfinite(predict(rows)).all()
 
 
 @pytest.mark.parametrize("bandwidth", ["scott", Adaptive(), KNearest(20)], ids=str)

@@ -672,3 +672,26 @@ def test_n_jobs_does_not_change_results(rng):
         models = [line(bandwidth=0.3, algorithm=algorithm, n_jobs=n).fit(X, y) for n in (1, 3)]
         for queries in (X + 0.1, None):
             assert_array_equal(*(model.predict(queries) for model in models))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("weights", ["heavy", "one heavy row"])
+def test_algorithms_agree_where_few_rows_decide(weights, seed):
+    """The penalty is small beside the weights, and almost nothing else bounds the slopes."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(240, 2))
+    y = np.sin(3 * X[:, 0]) + X[:, 1]
+    w = (
+        rng.uniform(1, 2, 240) * 1e8
+        if weights == "heavy"
+        else np.where(np.arange(240) == 7, 1e12, 1)
+    )
+    dense, *others = (
+        line(bandwidth=0.1, algorithm=algorithm).fit(X, y, w)
+        for algorithm in ("dense", "blocks", "lattice")
+    )
+    for queries in (X + 0.05, None):
+        expected = dense.predict(queries)
+        for other in others:
+            got = other.predict(queries)
+            assert_allclose(got, expected, rtol=0, atol=3e-10 * np.abs(y).max())

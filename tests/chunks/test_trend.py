@@ -164,3 +164,20 @@ def test_a_search_balances_classes_over_all_rows(data):
     )
     results = of_rule.cv_results_["score"], of_factors.cv_results_["score"]
     np.testing.assert_allclose(*results, rtol=1e-7)
+
+
+@pytest.mark.parametrize("edges", [[0.0], [-0.7, 0.8]], ids=["two classes", "three classes"])
+def test_scales_agree(data, edges):
+    X, z, weights, queries = data
+    y = np.digitize(z, edges)
+    for scale in (1e160, 1e-160):
+        both = fitted("NadarayaWatsonClassifier", scale * X, y, weights, degree=1)
+        assert_alike(*both, scale * queries)
+    many, more = (np.column_stack([rows, np.full(len(rows), 1e300)]) for rows in (X, queries))
+    assert_alike(*fitted("NadarayaWatsonClassifier", many, y, weights, degree=1), more)
+
+
+def test_weights_of_any_size_agree(data):
+    X, z, weights, queries = data
+    both = fitted("NadarayaWatsonClassifier", X, z > 0, 1e200 * weights, degree=1, bandwidth=np.inf)
+    assert_alike(*both, queries)
