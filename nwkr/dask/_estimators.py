@@ -115,7 +115,8 @@ class NadarayaWatsonClassifier(Classification):
     in chunks. It has the same parameters, with these limits: `bandwidth` is a number, one for each
     feature, or a rule of thumb; `metric` is not "precomputed", and with metrics other than
     "euclidean" the bandwidth is a number. Each task uses one thread, regardless of `n_jobs`. With
-    ``degree=1`` rows are read about a dozen times, once for each Newton step of the trend.
+    ``degree=1`` rows are read about a dozen times, once for each Newton step of the trend, and 30
+    more times if a line separates the classes.
 
     Attributes
     ----------
@@ -167,7 +168,7 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
 
     It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches like
     :class:`NadarayaWatsonRegressorCV`, with the same limits. For the trend, rows are read about a
-    dozen more times.
+    dozen more times: about 20 times in total.
 
     Attributes
     ----------
