@@ -402,8 +402,12 @@ def test_losses_are_drawn_as_losses(data):
     model = NadarayaWatsonRegressorCV().fit(X[["age"]], y)
     display = BandwidthDisplay.from_estimator(model)
     x, losses = display.lines_[0].get_data()
-    np.testing.assert_allclose(x, np.ravel(model.cv_results_["bandwidth"]))
-    np.testing.assert_allclose(losses, -np.array(model.cv_results_["score"]))
+    bandwidths, scores = np.ravel(model.cv_results_["bandwidth"]), model.cv_results_["score"]
+    in_order = np.argsort(bandwidths)  # the infinite one is drawn at the wide end
+    np.testing.assert_allclose(x[:-1], bandwidths[in_order][:-1])
+    assert np.isinf(bandwidths.max())
+    assert x[-1] > x[-2]
+    np.testing.assert_allclose(losses, -np.array(scores)[in_order])
     assert display.ax_.get_xlabel() == "bandwidth (age)"
     assert display.ax_.get_xscale() == "log"
     assert display.best_.get_xdata() == pytest.approx(model.bandwidth_)
