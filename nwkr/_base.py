@@ -28,6 +28,7 @@ from nwkr._pooling import (
     check_algorithm,
     in_blocks,
     one_blas_thread,
+    slices,
 )
 from nwkr._resolve_window import resolve_window
 from nwkr._restored_on_error import restored_on_error
@@ -45,6 +46,8 @@ from nwkr.kernels import get_kernel
 
 __all__ = ["NadarayaWatsonBase"]
 
+# In memory while lines are fitted.
+_COPIES_OF_SUMS = 8
 # Parameters that take effect if they are changed after fit, without another fit.
 _READ_AFTER_FIT = "handle_empty", "algorithm", "tol", "n_jobs"
 
@@ -336,9 +339,16 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
 
     def _pooled(self, X):
         """Pooled values, of shape (n_queries, n_values), for `X` or None."""
-        fit = self._fit_lines(self._attention(X))
-        self._refuse_empty(fit.sums.total > 0)
-        return fit.predictions
+        attention = self._attention(X)
+        n_values = max(1, self._values_to_pool(attention.keys).shape[1])
+        at_once = int(get_config()["working_memory"] * 2**20 / (8 * n_values * _COPIES_OF_SUMS))
+        parts = [attention]
+        if at_once < len(attention.queries):
+            parts = [attention.take(rows) for rows in slices(len(attention.queries), at_once or 1)]
+        fits = (self._fit_lines(part) for part in parts)
+        predictions, totals = zip(*((fit.predictions, fit.sums.total) for fit in fits))
+        self._refuse_empty(np.concatenate(totals) > 0)
+        return np.concatenate(predictions)
 
     def _fit_lines(self, attention):
         """The local fit of each query."""

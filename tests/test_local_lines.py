@@ -1,11 +1,13 @@
 """Local lines: the formula, its limits, and every method of an estimator that fits them."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, local_line, nearest_widths, scaled_distances
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -695,3 +697,31 @@ def test_algorithms_agree_where_few_rows_decide(weights, seed):
         for other in others:
             got = other.predict(queries)
             assert_allclose(got, expected, rtol=0, atol=3e-10 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("handle_empty", ["nan", "error"])
+def test_memory_of_predictions_is_limited(handle_empty, rng):
+    """Lines need sums of products of columns for each query: here 4 MiB, and copies of them."""
+    X, y = rng.normal(size=(30, 30)), rng.normal(size=30)
+    queries = np.vstack([rng.normal(size=(1_000, 30)), np.full((1, 30), 99.0)])
+    model = NadarayaWatsonRegressor("boxcar", 20.0, degree=1, handle_empty=handle_empty).fit(X, y)
+
+    def predict():
+        try:
+            return model.predict(queries)
+        except ValueError as error:
+            return str(error)
+
+    whole, peaks = predict(), []
+    for limit in (1_024, 4):
+        with config_context(working_memory=limit):
+            tracemalloc.start()
+            found = predict()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        if handle_empty == "nan":
+            assert_allclose(found, whole, rtol=1e-9)
+        else:
+            assert found == whole
+            assert "1 of 1001 queries, the first of them row 1000" in found
+    assert peaks[0] > 8 * 2**20 > peaks[1]
