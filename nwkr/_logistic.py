@@ -153,7 +153,7 @@ class LogisticRows:
         if n_logits == 1 or not together:
             return np.stack([self._block(q * (1 - q)) for q in p.T])
         hessian = np.empty((n_logits, n_columns, n_logits, n_columns))
-        products = (p[:, :, None] * self._columns[:, None, :]).reshape(len(p), -1)
+        products = (p[:, :, None] * self._columns[:, None, :]).reshape(-1, n_logits * n_columns)
         for logit in range(n_logits):
             weighted = self._columns * (weights * p[:, logit])[:, None]
             hessian[logit] = -(weighted.T @ products).reshape(n_columns, n_logits, n_columns)

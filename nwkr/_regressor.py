@@ -282,6 +282,7 @@ class NadarayaWatsonRegressor(
 
     def _choose_lines(self):
         self._check_degree(self._degree)
+        self._has_lines = bool(self._degree)
         return LocalLines.of(
             self._degree, self.ridge, self._keys, self._counts, self._window, self._columns
         )

@@ -19,6 +19,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
     """Regression whose predictions are weighted sums of the targets."""
 
     _targets: Targets
+    _has_lines: bool  # degree, as it was when the estimator was fitted
 
     @follows_X
     def effective_weights(self, X=None, *, sparse_output=False, top_k=None):
@@ -102,7 +103,7 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         array([[2.]])
         """
         check_is_fitted(self)
-        if not self._degree:
+        if not self._has_lines:
             raise ValueError(
                 "local_slopes needs degree=1, which fits a line in each window; got degree=0. "
                 "gradient returns the derivative of the prediction for any degree."

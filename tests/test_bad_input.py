@@ -698,6 +698,15 @@ def test_other_parameters_are_those_of_the_fit(Estimator):
     assert_array_equal(fitted.score_samples(X), density)
 
 
+def test_local_slopes_are_those_of_the_fitted_degree():
+    lines = NadarayaWatsonRegressor(degree=1).fit(X, X[:, 0])
+    slopes = lines.local_slopes(X)
+    assert_array_equal(lines.set_params(degree=0).local_slopes(X), slopes)
+    means = NadarayaWatsonRegressor(degree=0).fit(X, X[:, 0]).set_params(degree=1)
+    with pytest.raises(ValueError, match=r"local_slopes needs degree=1"):
+        means.local_slopes(X)
+
+
 @pytest.mark.parametrize("search", [False, True], ids=["plain", "CV"])
 @pytest.mark.parametrize("name", WRONG_TARGETS)
 def test_mistaken_targets_are_refused(search, name):

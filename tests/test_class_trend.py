@@ -485,6 +485,15 @@ def test_a_row_without_weight_is_predicted_without_its_group(data, rng):
         assert_allclose(found[row], found[same], rtol=1e-9)
 
 
+def test_a_row_that_leaves_out_only_rows_without_weight_is_predicted_by_all(data):
+    X, y, _ = data
+    weights = np.arange(N) % 5 > 0
+    model = NadarayaWatsonClassifierCV(degrees=[1], bandwidths=[[0.8, 12.0]], gap=0)
+    model.fit(X, y, weights.astype(float))
+    without = model.predict_proba(None)[~weights]
+    assert_allclose(without, model.predict_proba(X[~weights]), rtol=1e-6)
+
+
 def test_rows_that_leave_out_all_rows_have_no_prediction(data):
     X, y, queries = data
     model = NadarayaWatsonClassifierCV(gap=35, degrees=[1], bandwidths=[1.5]).fit(X, y)
