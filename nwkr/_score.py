@@ -12,6 +12,9 @@ from nwkr._numeric import require_labels
 
 __all__ = ["Score"]
 
+# The largest exponent of 2 of a number whose square, in any type, is far from the limits.
+_IN_RANGE = 50
+
 
 class Score(NadarayaWatsonBase):
     """An estimator that scores its predictions."""
@@ -45,9 +48,12 @@ class Score(NadarayaWatsonBase):
                 require_labels(name, data)
         of_training = X is None and hasattr(self, "_order")
         predictable = self._predictable() if of_training else np.array(True)
+        classes = is_classifier(self)
         if predictable.all():
             try:
-                return super().score(X, y, sample_weight)
+                if classes:
+                    return super().score(X, y, sample_weight)
+                return self._r2(y, self.predict(X), sample_weight)
             except ValueError as error:
                 if "inconsistent numbers" not in str(error):
                     raise
@@ -55,11 +61,18 @@ class Score(NadarayaWatsonBase):
                 raise ValueError(
                     f"y and sample_weight must have one entry for each of the {rows}: {error}."
                 ) from error
-        classes = is_classifier(self)
         answers = self.predict_proba(None) if classes else self.predict(None)
         check_consistent_length(answers, y, sample_weight)
         weight = None if sample_weight is None else np.asarray(sample_weight)[predictable]
         y, answers = np.asarray(y)[predictable], np.asarray(answers)[predictable]
         if classes:
             return accuracy_score(y, self._most_probable(answers), sample_weight=weight)
+        return self._r2(y, answers, weight)
+
+    def _r2(self, y, answers, weight):
+        """R2, also of targets whose squares are out of range."""
+        exponents = np.frexp(self._targets.scale)[1]
+        if (np.abs(exponents) > _IN_RANGE).any():
+            unit = np.ldexp(1.0, exponents - 1)  # powers of 2, which are exact
+            y, answers = (np.asarray(each, dtype=float) / unit for each in (y, answers))
         return r2_score(y, answers, sample_weight=weight)

@@ -185,6 +185,18 @@ def test_score_is_r2(kernel, n_outputs, data, rng):
     assert model.score(queries, y[:15]) == r2_score(y[:15], model.predict(queries))
 
 
+@pytest.mark.parametrize("exponent", [-1000, -600, -100, 100, 600, 1000])
+@pytest.mark.filterwarnings("error")
+def test_score_does_not_depend_on_the_unit_of_the_targets(exponent, data):
+    X, y, _ = data
+    both = np.column_stack([y, y + X[:, 0]])
+    scaled = both * [2.0**exponent, 1.0]
+    for degree in (0, 1):
+        model = NadarayaWatsonRegressor("biweight", 0.6, degree=degree)
+        expected = model.fit(X, both).score(X, both)
+        assert_allclose(model.fit(X, scaled).score(X, scaled), expected, rtol=1e-9)
+
+
 def test_score_of_X_none_leaves_each_row_out(data):
     X, y, _ = data
     model = fitted(X, y, "gaussian", 1e-3)
