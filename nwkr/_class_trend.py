@@ -120,7 +120,7 @@ class ClassTrend(Explanation):
         return fit
 
     def _contributions(self, X, top_k, features=None):
-        if self._newton_step is None:
+        if self._newton_step is None or len(self.classes_) == 1:  # one class has no logits
             yield from super()._contributions(X, top_k, features)
             return
         assert self._trend is not None

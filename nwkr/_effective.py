@@ -164,10 +164,10 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
         keys = attention.keys[cols][:, counted]
         shares = [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
         for number, row in enumerate(rows):
-            apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+            apart = (attention.queries[row, counted] - keys) / bandwidth[counted]
             apart[np.isnan(apart)] = 0  # equally far from all keys
             for output, share in enumerate(shares):
-                gradients[row, counted, output] += 2 * (share[number] @ apart)
+                gradients[row, counted, output] += 2 * (share[number] @ apart) / bandwidth[counted]
 
     attention.visit_changes(add)
     return gradients

@@ -96,9 +96,9 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
             left = of_keys[:, logit] - of_keys[:, n_logits + logit] * seen.at(0, logit)
             shares = changes * seen.at(1, logit) * left
             for row, share in zip(rows, shares):
-                apart = (attention.queries[row, counted] - keys) / bandwidth[counted] ** 2
+                apart = (attention.queries[row, counted] - keys) / bandwidth[counted]
                 apart[np.isnan(apart)] = 0  # equally far from all keys
-                gradients[row, counted, logit] += 2 * (share @ apart)
+                gradients[row, counted, logit] += 2 * (share @ apart) / bandwidth[counted]
 
     if step.moves:
         attention.visit_changes(add)

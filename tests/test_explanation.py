@@ -80,6 +80,15 @@ def test_contributions_of_a_class_sum_to_its_probability(estimator, rng):
     np.testing.assert_allclose(sums, model.predict_proba(Q), rtol=1e-10)
 
 
+@pytest.mark.parametrize("degree", [0, 1])
+def test_one_class_has_the_weights_of_its_rows(degree, rng):
+    X, _, Q = make_data(rng)
+    model = NadarayaWatsonClassifier(degree=degree).fit(X, np.ones(len(X), int))
+    found = model.explain(Q, top_k=None)
+    np.testing.assert_allclose(found.groupby("query")["contribution"].sum(), 1)
+    np.testing.assert_array_equal(found["value"], 1)
+
+
 def test_names_are_kept(rng):
     X, y, Q = make_data(rng, n_outputs=2)
     days = pd.date_range("2020-01-01", periods=30)
@@ -216,6 +225,21 @@ def test_slopes_of_shifted_rows_keep_their_digits(rng):
         model = NadarayaWatsonRegressor(kernel, 1.5).fit(both, np.r_[y, y])
         np.testing.assert_allclose(model.gradient(Q), near, atol=1e-8)
         np.testing.assert_allclose(model.gradient(Q + away), near, atol=1e-8)
+
+
+@pytest.mark.parametrize("estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+@pytest.mark.parametrize("exponent", [-900, -600, 600, 900])
+@pytest.mark.filterwarnings("error")
+def test_slopes_at_any_scale(estimator, exponent, rng):
+    X, y, Q = make_data(rng)
+    unit, y = np.array([2.0**exponent, 1.0, 1.0]), y if "R" in estimator.__name__ else y > 0
+    for degree in (0, 1):
+        model = estimator("biweight", 1.5, degree=degree)
+        expected = model.fit(X, y).gradient(Q)
+        model.set_params(bandwidth=1.5 * unit)
+        found = model.fit(X * unit, y).gradient(Q * unit)
+        unit_of_slopes = unit.reshape((1, 3) + (1,) * (found.ndim - 2))
+        np.testing.assert_allclose(found * unit_of_slopes, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_slopes_of_a_constant_are_zero(rng):
