@@ -17,6 +17,7 @@ from nwkr.kernels import Kernel
 __all__ = ["local_sample_size", "local_variance", "pooled_sample_size"]
 
 _LEAST_LOG_TOTAL = -230.0  # the squares of smaller totals may underflow
+_LEAST_WEIGHT = 1e-140  # and of smaller weights
 
 
 def local_variance(
@@ -78,14 +79,15 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
         log_total[scaled] += sums.shift[scaled]
         log_squares[scaled] += squares.shift[scaled]
         size = np.exp(np.maximum(2 * log_total - log_squares, 0))
-    if attention.kernel.log_profile is not None:
+    uneven = attention.weights.min(initial=1) < _LEAST_WEIGHT
+    if attention.kernel.log_profile is not None and not uneven:
         return size
 
     # Squares of small weights underflow; squares of their shares of the total do not. Weights of
     # handle_empty may be small too, if a bandwidth is 0.
     discrete = np.any(np.asarray(attention.bandwidth) == 0)
-    little = np.where(scaled, log_total < _LEAST_LOG_TOTAL, discrete & (sums.total > 0))
-    again = np.flatnonzero(little)
+    little = np.where(scaled, log_total < _LEAST_LOG_TOTAL, discrete)
+    again = np.flatnonzero((little | uneven) & (sums.total > 0))
 
     def count(rows, cols, weights):
         size[again[rows]] = 1 / np.einsum("ij,ij->i", weights, weights)

@@ -68,6 +68,17 @@ def test_sample_size_of_X_none_leaves_each_row_out(kernel, rng):
     np.testing.assert_allclose(sizes, 1 / (weights**2).sum(axis=1), rtol=1e-9)
 
 
+@pytest.mark.parametrize("light", [1e-150, 1e-280])
+@pytest.mark.filterwarnings("error")
+def test_sample_size_of_light_rows_without_the_heavy_one(light, kernel, rng):
+    X, y, _, _ = make_data(rng)
+    weights = np.where(np.arange(len(X)) == 3, 1.0, light)
+    model = NadarayaWatsonRegressor(kernel, 0.6).fit(X, y, weights)
+    alone = attention(X[3:4], np.delete(X, 3, axis=0), kernel, 0.6, empty="nearest")
+    expected = 1 / (alone**2).sum()
+    np.testing.assert_allclose(model.effective_sample_size(None)[3], expected, rtol=1e-9)
+
+
 def test_sample_size_with_other_metrics_and_widths(rng):
     X, y, Q, _ = make_data(rng)
     distances = cdist(Q, X, "cityblock")
