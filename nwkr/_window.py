@@ -164,10 +164,11 @@ class AdaptiveWindow(Window):
         if attention.kinds is not None:  # categories have no volume
             counted &= ~attention.kinds.is_label
         log_mass = np.count_nonzero(counted) * np.log(self.key_widths)
+        weights = attention.weights * np.exp(log_mass.min() - log_mass)
         return attention.replace(
             bandwidth=self.bandwidth,
             key_widths=self.key_widths,
-            weights=attention.weights * np.exp(log_mass.min() - log_mass),
+            weights=np.maximum(weights, np.finfo(float).tiny),  # queries may see no other keys
             unit=attention.unit * np.exp(-log_mass.min()),
         )
 

@@ -234,7 +234,10 @@ class KNearest:
         leaves_out = leave_out is not None
         counted = np.full(len(queries), total)
         if leaves_out:
-            counted = total - np.append(sample_weight, 0)[leave_out]
+            own, heaviest = np.append(sample_weight, 0)[leave_out], sample_weight.argmax()
+            # The others of a row that dominates all of them, without cancellation.
+            others = np.delete(sample_weight, heaviest).sum()
+            counted = np.where(2 * own > total, others, total - own)
         else:
             leave_out = np.full(len(queries), -1)
         if mask is not None:

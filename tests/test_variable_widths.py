@@ -65,6 +65,17 @@ def test_a_row_left_out_does_not_count_itself(k, kernel, data):
         assert_attends(model, attention_of_nearest(D, k, kernel, weight, np.arange(40)), None, y)
 
 
+@pytest.mark.parametrize("light", [1e-20, 1e-280])
+def test_the_others_of_a_dominant_row_left_out_keep_their_weight(light, kernel, data):
+    X, y, _, _ = data
+    weights = np.where(np.arange(40) == 3, 1.0, light)
+    model = NadarayaWatsonRegressor(kernel, KNearest(5)).fit(X, y, weights)
+    D = scaled_distances(X[3:4], np.delete(X, 3, axis=0), 1.0)
+    # They count as fewer than 5 rows, so all are within the width.
+    expected = attention_of_nearest(D, 39, kernel, None) @ np.delete(y, 3, axis=0)
+    np.testing.assert_allclose(model.predict(None)[3], expected[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "cosine", "canberra"])
 def test_nearest_with_any_metric(metric, kernel, data):
     X, y, weights, queries = data
@@ -289,6 +300,16 @@ def test_adaptive_at_any_scale(scale, kernel, data):
     scaled = NadarayaWatsonRegressor(kernel, Adaptive()).fit(X * scale, y, weights)
     expected = plain.predict(queries)
     assert_allclose(scaled.predict(queries * scale), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_adaptive_with_weights_far_apart(kernel, data):
+    X, y, _, queries = data
+    weights = np.where(np.arange(40) % 3 == 0, 1e-200, 1.0)
+    model = NadarayaWatsonRegressor(kernel, Adaptive()).fit(X, y, weights)
+    for place in (queries, queries + 1e6):
+        found = model.predict(place)
+        assert (found >= y.min() - 1e-9).all()
+        assert (found <= y.max() + 1e-9).all()
 
 
 def test_adaptive_requires_a_euclidean_space(data):
