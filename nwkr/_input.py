@@ -60,7 +60,8 @@ def validate_rows(estimator, X, y="no_validation", **options):
     # Infinite distances are allowed.
     finite = "allow-nan" if estimator._columns.gaps else estimator._metric != "precomputed"
     options["ensure_all_finite"] = finite
-    with by_name(data):
+    # The check for infinity adds numbers up, which may exceed the range.
+    with by_name(data), np.errstate(invalid="ignore"):
         checked = validate_data(estimator, X, y, dtype=[np.float64, np.float32], **options)
     if first:
         estimator._columns = estimator._columns.known(checked[0].shape[1], labels)

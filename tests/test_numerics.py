@@ -215,6 +215,21 @@ def test_targets_of_any_size(kernel, scale, data):
     assert_allclose(got / scale, predicted(Q, X, y, kernel, 0.5), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.filterwarnings("error")
+def test_subnormal_rows(kernel, data):
+    Q, X, y = (np.round(part * 4096) for part in data)
+    unit = 2.0**-1070
+    got = predicted(Q * unit, X * unit, y, kernel, 4096 * unit)
+    assert_allclose(got, predicted(Q, X, y, kernel, 4096.0), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+def test_targets_at_both_ends_of_the_range(kernel, data):
+    Q, X, y = data
+    got = predicted(Q, X, 1.7e308 * np.sign(y), kernel, 0.5)
+    assert_allclose(got / 1.7e308, predicted(Q, X, np.sign(y), kernel, 0.5), rtol=1e-9, atol=1e-13)
+
+
 @pytest.mark.parametrize("y", [0.1, 1e9 + 0.1, -3e-320, 1e308])
 def test_constant_target_is_reproduced_exactly(kernel, y, rng):
     X = rng.normal(size=(50, 3))

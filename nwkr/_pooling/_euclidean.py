@@ -299,8 +299,8 @@ class EuclideanPairs(Pairs):
     def in_range(self):
         """Columns divided by powers of 2, which is exact, so that squares stay in range."""
         mantissa, exponent = np.frexp(self.bandwidth)
-        scale = np.ldexp(1.0, -exponent)
-        return self.queries * scale, self.keys * scale, mantissa**-2.0
+        queries, keys = (np.ldexp(X, -exponent, dtype=float) for X in (self.queries, self.keys))
+        return queries, keys, mantissa**-2.0
 
     @cached_property
     def centred(self):
