@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._distances import variance_of
+from nwkr._distances import spread_of
 from nwkr._features import Category, Cycle, Feature, Levels, Number
 from nwkr._numeric import columns_in, has_gaps, in_columns, is_frame, require_numbers
 from nwkr._pooling import Kinds
 from nwkr._which_features import features_of, place_of
 
 __all__ = ["Columns"]
+
+# sqrt(2) times a larger number would overflow.
+_LARGEST_SPREAD = 1e308
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +102,15 @@ class Columns:
 
     def of_keys(self, keys: np.ndarray, counts: np.ndarray) -> Columns:
         """A copy with the distance to a missing value: the mean distance of two rows."""
-        return self.of_variances(variance_of(keys, counts)) if self.gaps else self
+        return self.of_spread(spread_of(keys, counts)) if self.gaps else self
 
-    def of_variances(self, variances: np.ndarray) -> Columns:
-        """A copy for keys with these variances of their columns, of shape (n_columns,)."""
-        is_label = np.zeros(len(variances), bool)
+    def of_spread(self, spread: np.ndarray) -> Columns:
+        """A copy for keys with these standard deviations of their columns, (n_columns,)."""
+        is_label = np.zeros(len(spread), bool)
         if not self.plain:
             coded = [feature.is_coded for feature in self.features]
             is_label[: self._ends[-1]] = np.repeat(coded, self._widths)
-        gap = np.where(is_label, 1, 2 * variances)
+        gap = np.where(is_label, 1, np.sqrt(2) * np.minimum(spread, _LARGEST_SPREAD))
         return replace(self, kinds=Kinds(gap, is_label))
 
     def known(self, n_features: int, labels: list | None) -> Columns:

@@ -9,12 +9,10 @@ from sklearn.utils import gen_batches
 
 from nwkr._pooling import distances_between
 
-__all__ = ["spread_of_distances", "variance_of", "variance_of_spread"]
+__all__ = ["spread_of", "spread_of_distances"]
 
 # Size of the blocks in which distances are averaged.
 _PAIRS_AT_ONCE = 2**22
-# Twice the squares of larger deviations would overflow.
-_LARGEST_ROOT = 1e153
 
 
 def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> float:
@@ -51,8 +49,8 @@ def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> floa
     return float(greatest * np.sqrt(mean / 2))
 
 
-def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted variance of the present numbers in each column; 0 if there are none.
+def spread_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted standard deviation of the present numbers in each column; 0 if there are none.
 
     Parameters
     ----------
@@ -63,20 +61,15 @@ def variance_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    variances : ndarray of shape (n_columns,)
-        Half the mean squared distance of two rows.
+    spread : ndarray of shape (n_columns,)
+        The root of half the mean squared distance of two rows.
     """
-    variances = np.zeros(X.shape[1])
+    spread = np.zeros(X.shape[1])
     for number, column in enumerate(X.T):
         there = ~np.isnan(column)
         if there.any():
             some, shares = column[there].astype(float), weights[there] / weights[there].sum()
             unit = np.abs(some).max() or 1.0  # so that squares stay in range
             apart = some / unit - shares @ (some / unit)
-            variances[number] = variance_of_spread(unit * np.sqrt(shares @ apart**2))
-    return variances
-
-
-def variance_of_spread(spread: np.ndarray) -> np.ndarray:
-    """The variance for a standard deviation, clipped to a safe range."""
-    return np.minimum(spread, _LARGEST_ROOT) ** 2
+            spread[number] = unit * np.sqrt(shares @ apart**2)
+    return spread

@@ -275,7 +275,7 @@ def _distances(queries, rows, numbers, kinds):
     if kinds is not None:
         apart[:, :, kinds.is_label] = np.sign(apart[:, :, kinds.is_label])
         no_query, no_row = np.isnan(queries)[:, None], np.isnan(rows)
-        np.copyto(apart, np.sqrt(kinds.gap), where=no_query ^ no_row)
+        np.copyto(apart, kinds.gap, where=no_query ^ no_row)
         np.copyto(apart, 0, where=no_query & no_row)
     # Divided by powers of 2, which is exact, so that squares stay in range.
     exponents = np.frexp(apart.max(axis=2))[1]

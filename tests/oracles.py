@@ -42,7 +42,7 @@ def distances_of_kinds(Q, X, bandwidth, gap, is_label):
     for q, k, b, g, label in zip(np.asarray(Q, float).T, X.T, bandwidth, gap, is_label):
         q = q[:, None]
         apart = (q != k) * 1.0 if label else (q - k) ** 2
-        apart = np.where(np.isnan(q) | np.isnan(k), g, apart)
+        apart = np.where(np.isnan(q) | np.isnan(k), g**2, apart)
         apart[np.isnan(q) & np.isnan(k)] = 0
         with np.errstate(divide="ignore", invalid="ignore"):
             squares += np.where(apart > 0, apart / b**2, 0)

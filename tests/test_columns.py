@@ -594,6 +594,18 @@ def test_leaving_out_rows_with_missing_numbers():
     assert_allclose(model.predict(None), weights @ Y / weights.sum(axis=1), rtol=1e-9)
 
 
+@pytest.mark.parametrize("exponent", [-900, -600, 600, 900])
+@pytest.mark.filterwarnings("error")
+def test_missing_numbers_at_any_scale(exponent, rng):
+    X, Q = rng.normal(size=(40, 2)), rng.normal(size=(15, 2))
+    X[::5, 0], Q[::4, 1] = np.nan, np.nan
+    y, unit = rng.normal(size=40), np.array([2.0**exponent, 1.0])
+    for algorithm in ("dense", "blocks"):
+        model = NadarayaWatsonRegressor("biweight", algorithm=algorithm)
+        expected = model.fit(X, y).predict(Q)
+        assert_allclose(model.fit(X * unit, y).predict(Q * unit), expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "column",
     [

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from nwkr._pooling._kinds import Kinds
+from nwkr._pooling._kinds import Kinds, clipped_square
 from nwkr._pooling._sizes import DEFAULT_SIZES
 from nwkr._pooling._sphere import on_sphere
 
@@ -303,7 +303,7 @@ class Boxes:
         if self._kinds.is_label[column]:
             for squares in (nearest, farthest):
                 squares[:] = np.where(squares > 0, inverse**2, 0)
-        gap = (np.sqrt(self._kinds.gap[column]) * inverse) ** 2
+        gap = clipped_square(self._kinds.gap[column] * inverse)
         key_there, query_there = (
             side.lower[column] <= side.upper[column] for side in (ours, theirs)
         )

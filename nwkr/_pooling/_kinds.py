@@ -17,9 +17,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Kinds", "Products"]
+__all__ = ["Kinds", "Products", "clipped_square"]
 
 _NO_LABEL = -(2**31)
+# Sums of the squares of larger distances may overflow.
+_LARGEST_ROOT = 1e153
+
+
+def clipped_square(distance: np.ndarray) -> np.ndarray:
+    """The square of a distance, clipped to a safe range."""
+    return np.minimum(distance, _LARGEST_ROOT) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +36,7 @@ class Kinds:
     Attributes
     ----------
     gap : ndarray of shape (n_columns,)
-        Squared distance of a missing value (NaN) from a present one. Two missing values have
-        distance 0.
+        Distance of a missing value (NaN) from a present one. Two missing values have distance 0.
     is_label : ndarray of bool, of shape (n_columns,)
         Which columns hold labels, as whole numbers below 2^31. Different labels have squared
         distance 1.
@@ -50,7 +56,7 @@ class Kinds:
     def extent(self, X: np.ndarray) -> np.ndarray:
         """The greatest distance from 0 or from a missing value in each column, (n_columns,)."""
         extent = [np.fmax.reduce(np.abs(column), initial=0) for column in X.T]
-        return np.maximum(np.array(extent, float), np.sqrt(self.gap))
+        return np.maximum(np.array(extent, float), self.gap)
 
     def centre(self, X: np.ndarray) -> np.ndarray:
         """The median of the present values in each column, (n_columns,); NaN if there are none."""
@@ -66,7 +72,9 @@ class Kinds:
                 column -= lowest
                 column /= highest - lowest
                 lowest = 0.0
-            column[np.isnan(column)] = np.nan_to_num(lowest) - np.sqrt(gap)
+            with np.errstate(over="ignore"):
+                below = np.nan_to_num(lowest) - gap
+            column[np.isnan(column)] = np.nan_to_num(below)
         return places
 
     def squares(
@@ -98,8 +106,9 @@ class Kinds:
         squares : ndarray
             The squares, of the broadcast shape.
         """
-        gap, apart = np.ldexp([self.gap[column], 1.0], 2 * exponent) * factor
+        gap = clipped_square(np.ldexp(self.gap[column], exponent)) * factor
         if self.is_label[column]:
+            apart = np.ldexp(1.0, 2 * exponent) * factor
             squares = np.multiply(queries != keys, apart, out=out)
         else:
             squares = np.subtract(queries, keys, out=out, dtype=float)
@@ -135,7 +144,7 @@ class Kinds:
         products = Products(np.zeros(len(queries)), np.zeros(len(keys)))
         for number in special:
             q, k = queries[:, number].astype(float), keys[:, number].astype(float)
-            gap = (np.sqrt(self.gap[number]) / bandwidth[number]) ** 2
+            gap = clipped_square(self.gap[number] / bandwidth[number])
             if self.is_label[number]:
                 square = bandwidth[number] ** -2
                 self._add_labels(products, number, q, k, gap, square, sizes.labels_multiplied)

@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
-from nwkr._distances import variance_of_spread
 from nwkr._features import Cycle
 from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._leave_one_out import Form as LocalForm
@@ -255,7 +254,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             form = form.of(columns)
             survey = self._survey(chunks, form)
         if columns.gaps:
-            form = form.of(columns.of_variances(variance_of_spread(survey.spread)))
+            form = form.of(columns.of_spread(survey.spread))
         return form, survey
 
     def _survey_for_rule(self, chunks, form, survey) -> Survey:

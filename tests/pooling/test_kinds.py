@@ -243,7 +243,7 @@ def test_any_scale(kernel, scale):
     problem = problem_of()
     weights = plain_weights(kernel, distances(problem), problem, "nearest")
     factor = np.where(KINDS.is_label, 1, scale)
-    scaled = problem | {"kinds": Kinds(KINDS.gap * factor**2, KINDS.is_label)}
+    scaled = problem | {"kinds": Kinds(KINDS.gap * factor, KINDS.is_label)}
     for name in ("queries", "keys", "bandwidth"):
         scaled[name] = problem[name] * factor
     assert_pooled(pool(kernel=KERNELS[kernel], **scaled, empty="nearest"), weights, problem)
@@ -507,7 +507,7 @@ def test_bounds_of_labels(keys, queries, nearest, farthest):
 
 def bounds_of(keys, queries, is_label):
     """Bounds of distances in one column with bandwidth 1 / 2."""
-    kinds = Kinds(np.array([2.0]), np.array([is_label]))
+    kinds = Kinds(np.sqrt([2.0]), np.array([is_label]))
     keys, queries = (np.array(side, float)[:, None] for side in (keys, queries))
     _, blocks = in_blocks(keys, np.ones(1), kinds=kinds)
     pairs = pairs_of(queries, keys, np.array([0.5]), kinds=kinds)
