@@ -76,7 +76,8 @@ axes[1].legend(frameon=False, title="15 degrees (thin: truth)", loc="upper left"
 plt.show()
 
 # %%
-# The rows behind a prediction, with their features. The query may lack a temperature.
+# ``explain`` lists the rows behind a prediction, with their features. The query may lack a
+# temperature.
 
 asked = pd.DataFrame({"hour": [8], "temperature": [np.nan], "weather": ["rain"], "working": [True]})
 model.explain(asked, top_k=5, features=list(frame.columns)).round(3)

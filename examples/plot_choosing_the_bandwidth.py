@@ -10,14 +10,14 @@ local lines.
 """
 
 # %%
-# Twelve bandwidths in one pass
-# -----------------------------
+# Thirteen bandwidths in one pass
+# -------------------------------
 # The diabetes data hold ten measurements of 442 patients, and the progression of their disease a
-# year later. :class:`~nwkr.NadarayaWatsonRegressorCV` predicts every patient from all others, with
-# multiples of a rule of thumb as bandwidths, and keeps the best. All candidates share the
-# distances, so the search takes one pass over the pairs of patients. Refitting without each
-# patient gives the same predictions, but takes longer for a single bandwidth than the search for
-# all.
+# year later. :class:`~nwkr.NadarayaWatsonRegressorCV` predicts every patient from all others. It
+# tries an infinite bandwidth and twelve multiples of a rule of thumb, and keeps the best. All
+# candidates share the distances, so the search takes one pass over the pairs of patients. Refitting
+# without each patient gives the same predictions, but takes longer for a single bandwidth than the
+# search for all.
 
 from time import perf_counter
 

@@ -50,7 +50,7 @@ for panel, (name, model) in zip(panels, models.items(), strict=True):
         across, across, surface, levels=np.linspace(0, 1, 11), cmap="RdBu", alpha=0.8
     )
     panel.contour(across, across, surface, levels=[0.5], colors="black", linewidths=1.5)
-    panel.plot(-1.25 * np.sin(1.5 * across), across, "--", color="black", linewidth=0.8)
+    panel.plot(-1.25 * np.sin(1.5 * across), across, "--", color="black", linewidth=1.3)
     panel.scatter(*X.T, c=y, cmap="RdBu", s=6, edgecolors="black", linewidths=0.2)
     loss = log_loss(truth, model.predict_proba(new))
     panel.set(title=f"{name}: log loss {loss:.3f}", xlabel="x1", xlim=(-6, 6), ylim=(-6, 6))

@@ -63,8 +63,8 @@ for d in [1, 2, 3]:
 # The result
 # ----------
 # With the fixed bandwidth the error stops falling at the bias. With the shrinking one it falls as
-# fast as in theory, and a little faster at first: with few rows, the random positions of the rows
-# within a wide bandwidth add a further error, which fades first.
+# fast as in theory, and a little faster in two and three dimensions: the random positions of the
+# rows within a wide bandwidth add a further error, which fades faster than the others.
 #
 # Convergence is slower in more dimensions: reducing the error to a tenth takes 18 times the rows
 # at the rate :math:`n^{-4/5}`, and 56 times at :math:`n^{-4/7}`.
