@@ -304,6 +304,19 @@ class Columns:
         )
         return numbers, telling[numbers]
 
+    @property
+    def unit_distances(self) -> np.ndarray:
+        """The distance that 1 makes in each column with a slope, of shape (n_slopes,).
+
+        For the indicator of missing values, it is the distance of a missing value from others.
+        """
+        numbers = self.sloped[0]
+        if self.missing is None or self.kinds is None:
+            return np.ones(len(numbers))
+        pairs = zip(self._starts, self._ends)
+        of_missing = np.array([np.hypot.reduce(self.kinds.gap[a:b]) for a, b in pairs])
+        return np.where(self._of_gap, of_missing[self._feature_of], 1.0)[numbers]
+
     @cached_property
     def _widths(self):
         """Number of columns of distance of each feature."""

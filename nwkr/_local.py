@@ -19,7 +19,7 @@ A local constant is a line in no columns, so it needs no separate code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -52,6 +52,8 @@ class LocalLines:
         Numbers of the columns with slopes, and of the columns with their bandwidths.
     centre, spread : ndarray of shape (n_slopes,)
         Mean and standard deviation of these columns over the keys.
+    distances : ndarray of shape (n_slopes,)
+        The distance that this standard deviation makes, in the units of the bandwidth.
     n_rows : float
         Number of keys, by weight.
     mixing : ndarray of shape (n_mixed, n_slopes) or None, default=None
@@ -66,6 +68,7 @@ class LocalLines:
     telling: np.ndarray
     centre: np.ndarray
     spread: np.ndarray
+    distances: np.ndarray
     n_rows: float
     mixing: np.ndarray | None = None
     origin: np.ndarray | None = None
@@ -133,18 +136,19 @@ class LocalLines:
             The lines.
         """
         if not (degree and np.isfinite(ridge)):
-            nothing = np.empty(0, int)
-            return cls(ridge, nothing, nothing, np.empty(0), np.empty(0), n_rows)
+            return replace(CONSTANTS, ridge=ridge, n_rows=n_rows)
         columns = telling = np.arange(len(spread))
-        mixing = None
+        mixing, distances = None, spread
         if features is not None:
             (columns, telling), mixing = features.sloped, features.mixing
+            distances = features.unit_distances * spread[columns]
         slopes = varies(centre, spread)[columns]
         if not window.by_query:
             slopes &= window.bandwidth[telling] > 0
         columns, telling = columns[slopes], telling[slopes]
         mixing = None if mixing is None else mixing[:, slopes]
-        return cls(ridge, columns, telling, centre[columns], spread[columns], n_rows, mixing)
+        moments = centre[columns], spread[columns], distances[slopes]
+        return cls(ridge, columns, telling, *moments, n_rows, mixing)
 
     @property
     def has_slopes(self) -> bool:
@@ -291,7 +295,7 @@ class LocalLines:
 
     def reach(self, attention: Attention) -> np.ndarray:
         """Squared distance that a spread of each column makes in units of the bandwidth."""
-        reach = np.square(self.spread / attention.scales[self.telling])
+        reach = np.square(self.distances / attention.scales[self.telling])
         if self.mixing is not None:
             scales = attention.scales[-len(self.mixing) :, None]
             reach = reach + np.square(self.mixing * self.spread / scales).sum(axis=0)
@@ -379,5 +383,6 @@ def _places_of_products(n_columns):
     return places
 
 
-CONSTANTS = LocalLines(np.inf, np.empty(0, int), np.empty(0, int), np.empty(0), np.empty(0), 0.0)
+_NONE, _NO_COLUMNS = np.empty(0), np.empty(0, int)
+CONSTANTS = LocalLines(np.inf, _NO_COLUMNS, _NO_COLUMNS, _NONE, _NONE, _NONE, 0.0)
 """Local constants: means."""

@@ -36,7 +36,7 @@ class Changes(NamedTuple):
     def by_bandwidth(self) -> np.ndarray:
         """Derivatives by the logarithm of each bandwidth; 0 where it is 0 or infinite."""
         slopes, lines = self.attention.distance_slopes(*self.pooled), self.lines
-        reach = np.square(lines.spread / self.attention.scales[lines.telling])
+        reach = np.square(lines.distances / self.attention.scales[lines.telling])
         np.add.at(slopes, lines.telling, -2 * reach * self.by_reach)
         return slopes
 

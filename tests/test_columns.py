@@ -586,6 +586,41 @@ def test_lines_with_missing_numbers_equal_ridge():
     assert_allclose(slopes[0], np.where(np.isnan(asked[0]), np.nan, scaled), rtol=1e-9)
 
 
+def test_slopes_of_missing_numbers_are_penalised_by_their_distance(rng):
+    """The penalty is the variance within the window, in which a missing number is at a distance."""
+    X, y, bandwidth, ridge = rng.normal(size=30), rng.normal(size=30), 0.8, 0.5
+    X[::4] = np.nan
+    gone = np.isnan(X)
+    mean, gap = np.nanmean(X), 2 * np.nanvar(X)
+    design = np.column_stack([np.where(gone, mean, X), gone])
+    reach = np.array([1, gap]) / bandwidth**2
+    penalty = ridge / (reach + 1 / design.var(axis=0))
+    model = NadarayaWatsonRegressor(bandwidth=bandwidth, degree=1, ridge=ridge).fit(X[:, None], y)
+    for query in (0.3, np.nan):
+        missing = np.isnan(query)
+        squares = np.where(gone == missing, np.nan_to_num(X - query) ** 2, gap)
+        weights = np.exp(-squares / bandwidth**2 / 2)
+        apart = design - [mean if missing else query, missing]
+        columns = np.column_stack([np.ones(30), apart])
+        left = columns.T @ (weights[:, None] * columns) + np.diag([0, *penalty])
+        expected = np.linalg.solve(left, columns.T @ (weights * y))[0]
+        assert_allclose(model.predict([[query]]), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("exponent", [-500, -10, 10, 500])
+@pytest.mark.parametrize("Estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+def test_lines_with_missing_numbers_do_not_depend_on_units(Estimator, exponent, rng):
+    X = rng.normal(size=(60, 2))
+    y = X[:, 0] > 0 if Estimator is NadarayaWatsonClassifier else np.sin(X[:, 0])
+    X[rng.random(X.shape) < 0.2] = np.nan
+    unit, answers = np.array([2.0**exponent, 1.0]), []
+    for rows in (X, X * unit):
+        model = Estimator(degree=1).fit(rows, y)
+        answer = getattr(model, "predict_proba", model.predict)
+        answers.append((answer(rows), answer(None)))
+    assert_allclose(answers[0], answers[1], rtol=1e-9, atol=1e-12)
+
+
 def test_leaving_out_rows_with_missing_numbers():
     # The distance of a missing number is still that of all training rows.
     model = NadarayaWatsonRegressor(bandwidth=BANDWIDTH, **HOURS).fit(as_frame(GAPPY), Y)
