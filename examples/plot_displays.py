@@ -62,6 +62,7 @@ by_all = make_pipeline(
 left, right = panels(2)
 BandwidthDisplay.from_estimator(by_bmi, ax=left)
 BandwidthDisplay.from_estimator(by_all, ax=right)
+right.set_ylim(top=8500)  # the legend is above the curves
 plt.show()
 
 # %%
