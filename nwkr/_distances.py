@@ -69,7 +69,7 @@ def spread_of(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
         there = ~np.isnan(column)
         if there.any():
             some, shares = column[there].astype(float), weights[there] / weights[there].sum()
-            unit = np.abs(some).max() or 1.0  # so that squares stay in range
-            apart = some / unit - shares @ (some / unit)
-            spread[number] = unit * np.sqrt(shares @ apart**2)
+            exponent = np.frexp(np.abs(some).max())[1]
+            some = np.ldexp(some, -exponent)  # so that squares stay in range
+            spread[number] = np.ldexp(np.sqrt(shares @ (some - shares @ some) ** 2), exponent)
     return spread
