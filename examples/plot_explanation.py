@@ -49,7 +49,7 @@ np.testing.assert_allclose(everything["weight"].sum(), 1)
 # -----------------
 # The table shows the patient, followed by the eight rows with the largest weights. Its columns are
 # the measurements with the smallest bandwidths, which count most. The rows are similar, but the
-# progression of the disease ranges from 67 to 311. The ten measurements leave much of it
+# progression of the disease ranges from 129 to 311. The ten measurements leave much of it
 # unexplained.
 
 counted = others.columns[np.argsort(model.bandwidth_ / others.std())[:4]]
@@ -86,5 +86,5 @@ plt.show()
 
 # %%
 # The numbers to the right of the bars are the progression of the disease. The prediction for
-# patient 17 is a mean of dozens of patients with small weights. The prediction on the right
-# depends on one or two patients.
+# patient 17 is a mean of about a hundred patients with small weights. Half of the weight in the
+# prediction on the right belongs to three patients.
