@@ -33,7 +33,7 @@ def add_legend(ax, **kwargs):
     """Add a legend; if it would cover lines or points in every place, make room at the top."""
     legend = ax.legend(**kwargs)  # at the best of nine places
     low, high = ax.get_ylim()
-    width, height = 1.1 * np.array(legend.get_window_extent().size) / ax.bbox.size
+    width, height = 1.2 * np.array(legend.get_window_extent().size) / ax.bbox.size
     x, y = _drawn(ax).T
 
     def beside(left):
