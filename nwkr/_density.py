@@ -51,8 +51,8 @@ class LocalDensity(NadarayaWatsonBase):
         Returns
         -------
         n_effective : ndarray of shape (n_queries,)
-            From 1 to the number of training rows; NaN if ``handle_empty="nan"`` and no row has
-            weight.
+            With ``degree=0``, from 1 to the number of training rows; NaN if
+            ``handle_empty="nan"`` and no row has weight.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class LocalDensity(NadarayaWatsonBase):
 
         References
         ----------
-        L. Kish, *Survey Sampling*, Wiley, 1965, section 11.7.
+        Leslie Kish, *Survey Sampling*, Wiley, 1965, section 11.7.
 
         Examples
         --------

@@ -165,7 +165,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     Among many windows, one is the best by chance. With ``bandwidths="auto"`` and the mean squared
     error, the search therefore starts from the mean of all rows, replaces it by ridge regression
     if that is clearly better, and replaces the result by the best window if that is clearly
-    better. Clearly means by more than the standard error of the difference between the squared
+    better. "Clearly" means by more than the standard error of the difference between the squared
     errors of the rows. Other scores are compared without such a test.
 
     With scikit-learn 1.9 or later, ``model.set_callbacks(ProgressBar())`` shows the progress of
