@@ -340,12 +340,13 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     def _pooled(self, X):
         """Pooled values, of shape (n_queries, n_values), for `X` or None."""
         attention = self._attention(X)
-        n_values = max(1, self._values_to_pool(attention.keys).shape[1])
-        at_once = int(get_config()["working_memory"] * 2**20 / (8 * n_values * _COPIES_OF_SUMS))
+        values = self._values_to_pool(attention.keys)
+        n_numbers = max(1, values.shape[1]) * _COPIES_OF_SUMS
+        at_once = int(get_config()["working_memory"] * 2**20 / (8 * n_numbers))
         parts = [attention]
         if at_once < len(attention.queries):
             parts = [attention.take(rows) for rows in slices(len(attention.queries), at_once or 1)]
-        fits = (self._fit_lines(part) for part in parts)
+        fits = (self._lines.fit(part, values) for part in parts)
         predictions, totals = zip(*((fit.predictions, fit.sums.total) for fit in fits))
         self._refuse_empty(np.concatenate(totals) > 0)
         return np.concatenate(predictions)

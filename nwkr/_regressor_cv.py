@@ -274,10 +274,6 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         return [d for d in self.degrees if d == 0 or self.metric == "euclidean"]
 
     @property
-    def _degree(self):
-        return self.degree_
-
-    @property
     def _fits_lines(self):
         return 1 in self._degrees
 
@@ -311,9 +307,6 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
             return best
         # Among many windows one is the best by chance, so a window must be clearly better.
         return last_clear_gain([*simple, best], problem.sample_weight)
-
-    def _note_best(self, best):
-        self.degree_ = best["degree"]
 
     def _comparable(self, residuals):
         return self._targets.comparable * residuals

@@ -38,6 +38,10 @@ class BandwidthSearch(Descents):
     _most_rows_scored, _rows_drawn = 20_000, 5_000
 
     @property
+    def _degree(self):
+        return self.degree_
+
+    @property
     def _degrees_compared(self):
         """The degrees to compare: a slow degree 1 is fitted only if it is the only one."""
         several = {0, 1} <= set(self._degrees)
@@ -287,3 +291,4 @@ class BandwidthSearch(Descents):
 
     def _note_best(self, best):
         """Store the results of the search other than the bandwidth."""
+        self.degree_ = best["degree"]

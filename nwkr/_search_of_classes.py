@@ -57,10 +57,6 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         return forms
 
     @property
-    def _degree(self):
-        return self.degree_
-
-    @property
     def _ridge(self):
         return self.ridge_
 
@@ -127,7 +123,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         return -np.log(np.maximum(of_truth, np.finfo(float).eps))
 
     def _note_best(self, best):
-        self.degree_ = best["degree"]
+        super()._note_best(best)
         self.ridge_ = best.get("ridge", self.ridge)
 
     def _deviance(self, predictions, values, weights):
