@@ -294,18 +294,11 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
             return None
         return {None: "aicc"}.get(self.scoring, self.scoring if self.scoring in CRITERIA else None)
 
-    def _without_windows(self, problem):
-        if not isinstance(self.bandwidths, str):
-            return []
-        nowhere = self._resolve(np.inf, problem.sample_weight)
-        return [c for form in self._forms for c in self._try(problem, [nowhere], form, [np.inf])]
+    @property
+    def _forms_without_window(self):
+        return self._forms
 
-    def _best_of(self, problem, tried):
-        best = super()._best_of(problem, tried)
-        simple = [candidate for candidate in tried if candidate[1]["multiple"] == np.inf]
-        if not simple or (self.scoring or self._default_scoring) != self._default_scoring:
-            return best
-        # Among many windows one is the best by chance, so a window must be clearly better.
+    def _clearly_best(self, problem, simple, tried, best):
         return last_clear_gain([*simple, best], problem.sample_weight)
 
     def _comparable(self, residuals):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from numbers import Integral
 from typing import Any
 
@@ -51,13 +52,33 @@ class BandwidthSearch(Descents):
         """The first multiples of the rule of thumb, as powers of sqrt 2."""
         return _LADDER
 
+    @property
+    @abstractmethod
+    def _forms_without_window(self):
+        """The forms that are also tried without a window."""
+
+    @abstractmethod
+    def _clearly_best(self, problem, simple, tried, best):
+        """The best candidate if it is clearly better than those without a window, or one of these.
+
+        Among many windows one is the best by chance.
+        """
+
     def _without_windows(self, problem):
-        """Candidates without a window."""
-        return []
+        """Candidates without a window: their bandwidth is infinite."""
+        if not isinstance(self.bandwidths, str):
+            return []
+        nowhere = [self._resolve(np.inf, problem.sample_weight)]
+        forms = self._forms_without_window
+        return [c for form in forms for c in self._try(problem, nowhere, form, [np.inf])]
 
     def _best_of(self, problem, tried):
-        """The best candidate."""
-        return best_of(tried, self.scoring)
+        """The best candidate, or one without a window if it is nearly as good."""
+        best = best_of(tried, self.scoring)
+        simple = [candidate for candidate in tried if candidate[1]["multiple"] == np.inf]
+        if not simple or self._scoring != self._default_scoring:
+            return best
+        return self._clearly_best(problem, simple, tried, best)
 
     def _check_search(self):
         super()._check_search()
@@ -159,7 +180,7 @@ class BandwidthSearch(Descents):
         with_itself, attention = attention.mask, self._without(attention, rows)
         if distances is not None:
             attention = attention.replace(queries=distances[rows], metric="precomputed")
-        unit = unit_of(self.scoring or self._default_scoring, y) if is_regressor(self) else 1.0
+        unit = unit_of(self._scoring, y) if is_regressor(self) else 1.0
         return Problem(
             LeaveOneOut(
                 attention, self._values, self._columns, mask=with_itself, trend=self._trend_of_keys
@@ -209,7 +230,7 @@ class BandwidthSearch(Descents):
             return -CRITERIA[self.scoring](float(mean), trace, problem.n_samples)
         alike = np.ptp(problem.sample_weight) == 0
         return score_predictions(
-            self.scoring or self._default_scoring,
+            self._scoring,
             problem.y,
             self._targets.decode(fit.predictions) / problem.unit,
             None if alike else problem.sample_weight,
@@ -218,7 +239,7 @@ class BandwidthSearch(Descents):
         )
 
     def _in_units_of_y(self, problem, score):
-        return in_units_of(problem.unit, self.scoring or self._default_scoring, score)
+        return in_units_of(problem.unit, self._scoring, score)
 
     def _climb(self, problem, rule, form):
         """Multiples of the rule of thumb, with further ones while the best is at an end."""
@@ -270,7 +291,7 @@ class BandwidthSearch(Descents):
         cv = self._splits(X, y)
         names = set(self._plain_class._get_param_names()) & set(self._get_param_names())
         params = {name: getattr(self, name) for name in names} | self._columns.of_table()
-        plain, scoring = self._plain_class(**params), self.scoring or self._default_scoring
+        plain, scoring = self._plain_class(**params), self._scoring
         grid = self._grid([self._columns.without_names(candidate) for candidate in candidates])
         params, scores = scores_over_folds(plain, grid, X, y, sample_weight, scoring, cv)
         counted = sample_weight[sample_weight > 0]

@@ -13,7 +13,6 @@ from nwkr._pooling import as_dense
 from nwkr._ranking import gain_of, level, scores_of
 from nwkr._scoring import log_loss
 from nwkr._search import BandwidthSearch
-from nwkr._window import FixedWindow
 
 __all__ = ["ClassSearch"]
 
@@ -68,11 +67,10 @@ class ClassSearch(BandwidthSearch, ClassTrend):
     def _trend_of_keys(self):
         return self._trend and self._trend.take(self._rows)
 
-    def _without_windows(self, problem):
-        if self._trend is None or not isinstance(self.bandwidths, str):
-            return []
-        nowhere = FixedWindow(np.full(self._X.shape[1], np.inf))
-        return self._try(problem, [nowhere], Form(1, np.inf), [np.inf])
+    @property
+    def _forms_without_window(self):
+        # The trend alone.
+        return [] if self._trend is None else [Form(1, np.inf)]
 
     def _result(self, problem, window, fit, form, multiple):
         result = super()._result(problem, window, fit, form, multiple)
@@ -96,11 +94,8 @@ class ClassSearch(BandwidthSearch, ClassTrend):
             return scores_of(tried).argmax() > 0 or level(tried)
         return super()._at_the_nearest(tried)
 
-    def _best_of(self, problem, tried):
-        best, trend = super()._best_of(problem, tried), tried[0]
-        by_log_loss = (self.scoring or self._default_scoring) == self._default_scoring
-        if not by_log_loss or trend[1]["multiple"] != np.inf:
-            return best
+    def _clearly_best(self, problem, simple, tried, best):
+        (trend,) = simple
         # As in AIC, each bandwidth costs one over the number of rows. The trend alone has none.
         weights = problem.sample_weight / problem.sample_weight.sum()
         costs = np.divide([self._n_bandwidths(*each) for each in tried], count_rows(weights))
@@ -108,7 +103,6 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         best = tried[number]
         if best is trend:
             return trend
-        # Among many windows one is the best by chance, so a window must be clearly better.
         gain, noise = gain_of(trend[1]["losses"] - best[1]["losses"], problem.sample_weight)
         return best if gain - costs[number] > _LEAST_GAIN * noise else trend
 

@@ -34,6 +34,11 @@ class SearchParameters(Progress, LeftOut):
     _plain_class: type[NadarayaWatsonBase]  # the same without a search
     _default_scoring: str
 
+    @property
+    def _scoring(self):
+        """The scoring in use."""
+        return self._default_scoring if self.scoring is None else self.scoring
+
     def _per_feature_lacks(self):
         """The reason why there cannot be one bandwidth for each feature; None if there can."""
         criteria = list(CRITERIA) if self._default_scoring == "neg_mean_squared_error" else []

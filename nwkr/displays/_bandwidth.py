@@ -317,7 +317,7 @@ def _numbers_within(degrees):
 def _name_of_score(model):
     """The name of the score of a search, and the sign with which it is drawn."""
     how = "leave-one-out" if model.cv is None else "cross-validated"
-    scoring = model._default_scoring if model.scoring is None else model.scoring
+    scoring = model._scoring
     if scoring in ("aicc", "gcv"):
         return {"aicc": "AICc", "gcv": "GCV"}[scoring], -1
     if not isinstance(scoring, str):
