@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nwkr._local import LocalFit
+from nwkr._pooling import visit_changes
 
 __all__ = ["LocalRows", "surface_gradients", "visit_rows"]
 
@@ -169,5 +170,5 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
             for output, share in enumerate(shares):
                 gradients[row, counted, output] += 2 * (share[number] @ apart) / bandwidth[counted]
 
-    attention.visit_changes(add)
+    visit_changes(attention, add)
     return gradients

@@ -12,6 +12,7 @@ from nwkr._effective import surface_gradients
 from nwkr._input import names_of_rows
 from nwkr._matrices import check_top_k
 from nwkr._namespaces import follows_X, numpy_only
+from nwkr._pooling import query_gradients
 from nwkr._which_features import chosen_places
 
 __all__ = ["Explanation", "named"]
@@ -183,7 +184,7 @@ class Explanation(NadarayaWatsonBase):
         attention = self._attention(X)
         if self._lines.has_slopes:
             return surface_gradients(self._fit_lines(attention), self._values)
-        return attention.gradients(self._values)
+        return query_gradients(attention, self._values)
 
     def _largest_weights(self, attention, top_k):
         """Numbers of queries and training rows, and their weights, the largest first."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nwkr._local import LocalFit
-from nwkr._pooling import Attention
+from nwkr._pooling import Attention, distance_slopes
 
 __all__ = ["Changes", "changes_of_lines", "folded"]
 
@@ -35,7 +35,7 @@ class Changes(NamedTuple):
 
     def by_bandwidth(self) -> np.ndarray:
         """Derivatives by the logarithm of each bandwidth; 0 where it is 0 or infinite."""
-        slopes, lines = self.attention.distance_slopes(*self.pooled), self.lines
+        slopes, lines = distance_slopes(self.attention, *self.pooled), self.lines
         reach = np.square(lines.distances / self.attention.scales[lines.telling])
         np.add.at(slopes, lines.telling, -2 * reach * self.by_reach)
         return slopes
@@ -55,7 +55,7 @@ class Changes(NamedTuple):
         """
         attention, lines = self.attention, self.lines
         others = attention.queries[:, :n_others], attention.keys[:, :n_others]
-        slopes = attention.distance_slopes(*self.pooled, others=others)[-n_mixed:]
+        slopes = distance_slopes(attention, *self.pooled, others)[-n_mixed:]
         if lines.mixing is not None:
             slopes[:, lines.columns] += 2 * lines.mixing * np.square(lines.spread) * self.by_reach
         return slopes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwkr._newton_step import LocalLogits
+from nwkr._pooling import visit_changes
 from nwkr._trend import Trend
 
 __all__ = ["gradients_of_logits", "shares_of_steps"]
@@ -101,7 +102,7 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
                 gradients[row, counted, logit] += 2 * (share @ apart) / bandwidth[counted]
 
     if step.moves:
-        attention.visit_changes(add)
+        visit_changes(attention, add)
     gradients *= (fit.limited == 1)[:, None, :]
     gradients[:, trend.columns] += trend.slopes.T
     return gradients

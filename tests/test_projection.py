@@ -17,7 +17,7 @@ from nwkr._columns import Columns
 from nwkr._leave_one_out import MEANS, Form, LeaveOneOut
 from nwkr._mapped_columns import MappedColumns
 from nwkr._objective import by_criterion
-from nwkr._pooling import Attention
+from nwkr._pooling import Attention, distance_slopes
 from nwkr._projection import learn, principal
 from nwkr._trend import Trend
 from nwkr._window import MappedWindow
@@ -182,14 +182,14 @@ def test_slopes_of_blocks_equal_dense(kernel, rng):
     attention = Attention(
         queries, keys, np.ones(2000), KERNELS[kernel], np.full(2, 0.2), algorithm="dense"
     )
-    dense = attention.distance_slopes(*terms)
+    dense = distance_slopes(attention, *terms)
     apart = (queries[:, None] - keys) / 0.2
     changes = KERNELS[kernel].derivative(np.square(apart).sum(axis=2))
     shares = changes * (factors @ np.column_stack([np.ones(2000), values]).T)
     expected = 2 * np.einsum("ij,ija,ijb->ab", shares, apart, of_queries[:, None] - others)
     assert_allclose(dense, expected, rtol=1e-8, atol=1e-9)
     in_parts = attention.replace(blocks=blocks, algorithm="blocks")
-    assert_allclose(in_parts.distance_slopes(*terms), dense, rtol=1e-8, atol=1e-9)
+    assert_allclose(distance_slopes(in_parts, *terms), dense, rtol=1e-8, atol=1e-9)
 
 
 # -- the descent --------------------------------------------------------------------------

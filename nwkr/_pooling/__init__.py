@@ -21,6 +21,7 @@ It uses the terms of attention. In the terms of the estimators these are:
 
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
+from nwkr._pooling._gradients import query_gradients, visit_changes
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import Points
 from nwkr._pooling._mask import Mask
@@ -28,6 +29,7 @@ from nwkr._pooling._metric import BOUNDED, Metric, distances_between, pairs_of
 from nwkr._pooling._pairs import places
 from nwkr._pooling._shared_lattice import SharedLattice
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
+from nwkr._pooling._slopes import distance_slopes
 from nwkr._pooling._sphere import on_sphere
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread, slices
@@ -51,6 +53,7 @@ __all__ = [
     "ValuesOnDemand",
     "as_dense",
     "check_algorithm",
+    "distance_slopes",
     "distances_between",
     "each",
     "in_blocks",
@@ -58,5 +61,7 @@ __all__ = [
     "one_blas_thread",
     "pairs_of",
     "places",
+    "query_gradients",
     "slices",
+    "visit_changes",
 ]

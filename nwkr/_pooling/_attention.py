@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 
 from nwkr._arrays import Arrays
-from nwkr._pooling._blocks import attend_blocks, sum_blocks
+from nwkr._pooling._blocks import attend_blocks
 from nwkr._pooling._boxes import Blocks
 from nwkr._pooling._euclidean import centre_of, extent_of
-from nwkr._pooling._gradients import query_gradients
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._mask import Mask
 from nwkr._pooling._metric import pairs_of
+from nwkr._pooling._neighbourhoods import Neighbourhoods
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._prepared import Prepared, corners_of, light_weight
-from nwkr._pooling._product import pick
-from nwkr._pooling._rows import in_rows, row_blocks, weights_in_rows
+from nwkr._pooling._rows import row_blocks, weights_in_rows
 from nwkr._pooling._sizes import DEFAULT_SIZES, Sizes
-from nwkr._pooling._slopes import scatter
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import each, one_blas_thread
-from nwkr._pooling._values import WeightedValues, as_dense
+from nwkr._pooling._values import WeightedValues
 from nwkr._pooling._way import Problem, Terms
 from nwkr._pooling._ways import choose, pool_by_ways
 from nwkr.kernels import Kernel
@@ -120,7 +118,7 @@ class Attention:
     def prepare(self) -> Attention:
         """A copy in which results that depend only on keys and bandwidth are precomputed."""
         nothing = np.empty((len(self.keys), 0))
-        around = None if self.blocks is None else self._problem(self._pairs(), nothing).around
+        around = None if self.blocks is None else self._problem(self.pairs(), nothing).around
         if around is None:
             return self
         known_scales = np.isfinite(self.scales) & (self.scales > 0)
@@ -210,7 +208,7 @@ class Attention:
             Total and weighted sums, for each multiple.
         """
         least = min(multiples)
-        problem = self._problem(self._pairs(least), values, least)
+        problem = self._problem(self.pairs(least), values, least)
         return pool_by_ways(self.algorithm, problem, [multiple / least for multiple in multiples])
 
     @one_blas_thread()
@@ -225,7 +223,7 @@ class Attention:
             n_cols) to keep or change; once for each query, from several threads. Rows sum to 1, or
             are 0 for queries without weights.
         """
-        pairs = self._pairs()
+        pairs = self.pairs()
 
         def show(rows, cols, found):
             found *= self.weights[cols]
@@ -237,120 +235,16 @@ class Attention:
             for rows, cols, found in weights_in_rows(pairs, self.kernel, np.r_[part], self.empty):
                 show(rows, np.arange(len(self.weights))[cols], found)
 
-        around = self._neighbourhoods(pairs)
+        around = self.neighbourhoods(pairs)
         if around is None:
             each(show_part, row_blocks(*pairs.shape), self.n_jobs)
         else:
             attend_blocks(around, show, empty=self.empty, n_jobs=self.n_jobs)
 
     @one_blas_thread()
-    def visit_changes(
-        self, visit: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
-    ) -> None:
-        """Pass the weights and their derivatives by the squared distance to a callback.
-
-        The metric must be euclidean, and the kernel must have a derivative.
-
-        Parameters
-        ----------
-        visit : callable
-            Called as ``visit(rows, cols, weights, changes)``, as in :meth:`visit`; `changes` are
-            derivatives of the unnormalised weights by the squared scaled distance.
-        """
-        pairs = self._pairs()
-
-        def show_part(part):
-            for exactly in in_rows(pairs, self.kernel, np.r_[part], self.empty):
-                cols = np.arange(len(self.weights))[exactly.cols]
-                weights = exactly.weights() * self.weights[cols]
-                changes = exactly.derivatives() * self.weights[cols]
-                changes[weights == 0] = 0
-                if pairs.key_factors is not None:
-                    changes *= pairs.key_factors[cols]
-                total = weights.sum(axis=1, keepdims=True)
-                total[total == 0] = 1
-                visit(exactly.rows, cols, weights / total, changes / total)
-
-        each(show_part, row_blocks(*pairs.shape), self.n_jobs)
-
-    def distance_slopes(
-        self, values: np.ndarray, factors: np.ndarray, shift: np.ndarray, others: Any = None
-    ) -> np.ndarray:
-        """Derivatives of a loss, through the weights, by bandwidths or by a projection.
-
-        The metric must be euclidean, and the kernel must have a derivative.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_keys, n_values)
-            Values.
-        factors : ndarray of shape (n_queries, 1 + n_values)
-            The derivative of the loss by the weight that a query gives to a key is the sum of
-            these times 1 and the values of the key; 0 for queries without weights.
-        shift : ndarray of shape (n_queries,)
-            Logarithm of the scale by which these weights are divided, from pooling.
-        others : tuple of ndarray, of shape (n_queries, n_others) and (n_keys, n_others), or None
-            Other columns of queries and keys.
-
-        Returns
-        -------
-        slopes : ndarray of shape (n_features,) or (n_features, n_others)
-            Derivatives by the logarithm of each bandwidth; with others, by how many bandwidths a
-            column moves with each. 0 where the bandwidth is 0 or infinite.
-        """
-        pairs, weighted_values = self._pairs(), WeightedValues(self.weights, values).all
-        around = self._neighbourhoods(pairs, tol=0.0)
-
-        def sums(rows, cols, part, n_jobs=1):
-            of_part = others and (others[0][rows], pick(others[1], cols))
-            terms = pick(weighted_values, cols, axis=1), factors[rows], shift[rows], of_part
-            return scatter(part, self.kernel, *terms, n_jobs=n_jobs)
-
-        if around is None:
-            total = sums(slice(None), slice(None), pairs, self.n_jobs)
-        else:
-            total = sum_blocks(around, sums, self.n_jobs)
-        slopes = np.zeros((len(self.scales), *([] if others is None else others[0].shape[1:])))
-        slopes[pairs.columns] = (-2 if others is None else 2) * total
-        return slopes
-
-    def gradients(self, values: np.ndarray) -> np.ndarray:
-        """Derivatives of the pooled values by each column of the query.
-
-        The metric must be euclidean, the kernel must have a derivative, and the bandwidth must not
-        depend on the query.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_keys, n_values)
-            Values, preferably of order 1.
-
-        Returns
-        -------
-        gradients : ndarray of shape (n_queries, n_features, n_values)
-            Derivatives, in units of the columns; 0 for bandwidths 0 and infinity; NaN for queries
-            without weights if `empty` is None.
-        """
-        values = as_dense(values)
-        exact = self.replace(keys=self.keys.astype(float, copy=False))
-
-        def pooled(values, kernel, weights):
-            return exact.replace(kernel=kernel, weights=weights).pool(values)
-
-        by_column = np.zeros((len(self.queries), len(self.scales), values.shape[1]))
-        pairs, rest = exact._pairs(), (self.weights, pooled, self.empty, self.n_jobs)
-        if len(pairs.columns):
-            found = query_gradients(pairs, self.kernel, values, *rest)
-            by_column[:, pairs.columns] = found / self.scales[pairs.columns, None]
-        else:  # without slopes, it is unknown which queries have weight
-            found = self.pool(values).finish()[:, None]
-        by_column[np.isnan(found).all(axis=(1, 2))] = np.nan
-        return by_column
-
-    @one_blas_thread()
     def way(self, values: np.ndarray) -> str:
         """The algorithm of :meth:`pool` for these values: "dense", "blocks" or "lattice"."""
-        problem = self._problem(self._pairs(), values)
+        problem = self._problem(self.pairs(), values)
         return choose(self.algorithm, problem)[0].name
 
     @property
@@ -361,12 +255,20 @@ class Attention:
     @property
     def counted(self) -> np.ndarray:
         """Numbers of the columns whose bandwidth is finite, and not negligible for their values."""
-        return self._pairs().columns
+        return self.pairs().columns
 
-    def _pairs(self, multiple: float = 1.0) -> Pairs:
+    def pairs(self, multiple: float = 1.0) -> Pairs:
+        """The pairs of queries and keys, for a multiple of the bandwidth."""
         widths = self.query_widths, self.key_widths
         options = (self.leave_out, *widths, self.prepared, self.kinds, self.sizes, self.mask)
         return pairs_of(self.queries, self.keys, multiple * self.bandwidth, self.metric, *options)
+
+    def neighbourhoods(self, pairs: Pairs, tol: float | None = None) -> Neighbourhoods | None:
+        """Neighbourhoods of blocks for these pairs, with another `tol`; None to visit all pairs."""
+        if self.algorithm == "dense":
+            return None
+        exact = self if tol is None else self.replace(tol=tol)
+        return exact._problem(pairs, np.empty((len(self.keys), 0))).around
 
     def _problem(self, pairs, values, multiple=1.0):
         prepared = self.prepared
@@ -379,13 +281,6 @@ class Attention:
         return Problem(
             terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared
         )
-
-    def _neighbourhoods(self, pairs, tol=None):
-        """Neighbourhoods of blocks; None if all pairs are visited."""
-        if self.algorithm == "dense":
-            return None
-        exact = self if tol is None else self.replace(tol=tol)
-        return exact._problem(pairs, np.empty((len(self.keys), 0))).around
 
 
 def _is(value, other):

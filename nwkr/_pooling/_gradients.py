@@ -12,17 +12,18 @@ the centre, or with little weight.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from nwkr._pooling._attention import Attention
 from nwkr._pooling._euclidean import EuclideanPairs
-from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._rows import in_rows, row_blocks
-from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
+from nwkr._pooling._threads import each, one_blas_thread
+from nwkr._pooling._values import as_dense
 from nwkr.kernels import KERNELS, Kernel
 
-__all__ = ["query_gradients"]
+__all__ = ["query_gradients", "visit_changes"]
 
 # Sums relative to the centre lose digits for queries many bandwidths away from it, and the error of
 # the product matters in small totals.
@@ -31,42 +32,68 @@ _FARTHEST_FROM_CENTRE, _LEAST_TOTAL = 2.0**10, 2.0**-6
 _LARGEST_SQUARE = 1e100
 
 
-def query_gradients(
-    pairs: Pairs,
-    kernel: Kernel,
-    values: np.ndarray,
-    weights: np.ndarray,
-    pool: Callable[[np.ndarray, Kernel, np.ndarray], PooledSums],
-    empty: str | None = None,
-    n_jobs: int | None = None,
-) -> np.ndarray:
+def query_gradients(attention: Attention, values: Any) -> np.ndarray:
     """Derivatives of the pooled values by each column of the query.
 
     Parameters
     ----------
-    pairs : Pairs
-        Queries and keys, under the euclidean metric.
-    kernel : Kernel
-        A kernel that has a derivative.
-    values : ndarray of shape (n_keys, n_values)
-        Values.
-    weights : ndarray of shape (n_keys,)
-        Key weights.
-    pool : callable
-        ``pool(values, kernel, weights)`` returns pooled sums over these pairs.
-    empty : {"nearest", "mean"} or None, default=None
-        Replacement for queries without weights.
-    n_jobs : int or None, default=None
-        Number of threads.
+    attention : Attention
+        Queries and keys, under the euclidean metric; a kernel that has a derivative, and a
+        bandwidth that does not depend on the query.
+    values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
+        Values, preferably of order 1.
 
     Returns
     -------
-    gradients : ndarray of shape (n_queries, n_columns, n_values)
-        Derivatives in units of the bandwidth, for each column with a bandwidth other than 0 and
-        infinity. NaN for queries without weights if `empty` is None; 0 for labels and missing
-        numbers.
+    gradients : ndarray of shape (n_queries, n_features, n_values)
+        Derivatives, in units of the columns; 0 for bandwidths 0 and infinity; NaN for queries
+        without weights if `empty` is None.
     """
+    values = as_dense(values)
+    attention = attention.replace(keys=attention.keys.astype(float, copy=False))
+    pairs, scales = attention.pairs(), attention.scales
+    gradients = np.zeros((len(attention.queries), len(scales), values.shape[1]))
+    if len(pairs.columns):
+        found = _by_column(attention, pairs, values)
+        gradients[:, pairs.columns] = found / scales[pairs.columns, None]
+    else:  # without slopes, it is unknown which queries have weight
+        found = attention.pool(values).finish()[:, None]
+    gradients[np.isnan(found).all(axis=(1, 2))] = np.nan
+    return gradients
+
+
+@one_blas_thread()
+def visit_changes(
+    attention: Attention,
+    visit: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None],
+) -> None:
+    """Pass the weights and their derivatives by the squared distance to a callback.
+
+    Parameters
+    ----------
+    attention : Attention
+        Queries and keys, under the euclidean metric, and a kernel that has a derivative.
+    visit : callable
+        Called as ``visit(rows, cols, weights, changes)``, as in :meth:`Attention.visit`; `changes`
+        are derivatives of the unnormalised weights by the squared scaled distance.
+    """
+    pairs = attention.pairs()
+
+    def show_part(part):
+        for exactly in in_rows(pairs, attention.kernel, np.r_[part], attention.empty):
+            cols = np.arange(len(attention.weights))[exactly.cols]
+            weights, changes = _weights_and_changes(pairs, exactly, attention.weights)
+            total = weights.sum(axis=1, keepdims=True)
+            total[total == 0] = 1
+            visit(exactly.rows, cols, weights / total, changes / total)
+
+    each(show_part, row_blocks(*pairs.shape), attention.n_jobs)
+
+
+def _by_column(attention, pairs, values):
+    """Derivatives in units of the bandwidth, by the columns of the pairs."""
     assert isinstance(pairs, EuclideanPairs)
+    kernel, weights = attention.kernel, attention.weights
     queries, keys = pairs.centred
     of_keys, own = _with_one(keys), np.zeros(len(keys.T), int)
     if pairs.kinds is not None:
@@ -78,16 +105,17 @@ def query_gradients(
     products = np.einsum("ia,ij->iaj", _with_one(values), of_keys)
     columns = products.reshape(len(keys), -1)[:, 1:]  # without 1 times 1, the total
     if kernel.log_slope is not None and pairs.key_factors is None:
-        sums = slope_sums = pool(columns, kernel, weights)
+        sums = slope_sums = attention.pool(columns)
         means, largest = sums.finish()[:, len(of_keys.T) - 1 :: len(of_keys.T)], 1.0
         factor = -kernel.log_slope
     else:
-        sums = pool(values, kernel, weights)
+        sums = attention.pool(values)
         means = sums.finish()
         factors = np.ones(len(keys)) if pairs.key_factors is None else pairs.key_factors
         largest = factors.max()
         slope_kernel, factor = _slope_kernel(kernel)
-        slope_sums = pool(columns, slope_kernel, weights * (factors / largest))
+        of_slopes = attention.replace(kernel=slope_kernel, weights=weights * (factors / largest))
+        slope_sums = of_slopes.pool(columns)
 
     scale = largest * factor
     exact = (sums.shift != 0) | (np.abs(queries) > _FARTHEST_FROM_CENTRE).any(axis=1)
@@ -104,10 +132,10 @@ def query_gradients(
     again = np.flatnonzero(exact)
 
     def make_exactly(part):
-        for exactly in in_rows(pairs, kernel, again[part], empty):
+        for exactly in in_rows(pairs, kernel, again[part], attention.empty):
             gradients[exactly.rows] = _from_rows(pairs, kernel, exactly, values, weights)
 
-    each(make_exactly, row_blocks(len(again), len(keys)), n_jobs)
+    each(make_exactly, row_blocks(len(again), len(keys)), attention.n_jobs)
     if pairs.kinds is not None:
         missing = np.isnan(pairs.queries)[:, :, None] & ~np.isnan(gradients)
         gradients[missing] = 0
@@ -140,12 +168,8 @@ def _from_rows(pairs, kernel, exactly, values, weights):
     queries, keys = pairs.centred
     rows, cols = exactly.rows, exactly.cols
     there = None if pairs.kinds is None else ~np.isnan(pairs.keys[cols])
-    keys, values, weights = keys[cols], values[cols], weights[cols]
-    attention = exactly.weights() * weights
-    slopes = exactly.derivatives() * weights
-    slopes[attention == 0] = 0
-    if pairs.key_factors is not None:
-        slopes *= pairs.key_factors[cols]
+    keys, values = keys[cols], values[cols]
+    attention, slopes = _weights_and_changes(pairs, exactly, weights)
     gradients = np.full((len(rows), len(keys.T), len(values.T)), np.nan)
     for number in np.flatnonzero(attention.any(axis=1)):
         attention[number] /= (total := attention[number].sum())
@@ -161,3 +185,14 @@ def _from_rows(pairs, kernel, exactly, values, weights):
             apart = (queries[rows[number], gaps] - keys[:, gaps]) * there[:, gaps]
             gradients[number][gaps] = apart.T @ shares
     return 2 * gradients
+
+
+def _weights_and_changes(pairs, exactly, weights):
+    """Rows of weights, and their derivatives by the squared scaled distance."""
+    of_keys, found = weights[exactly.cols], exactly.weights()
+    found *= of_keys
+    changes = exactly.derivatives() * of_keys
+    changes[found == 0] = 0
+    if pairs.key_factors is not None:
+        changes *= pairs.key_factors[exactly.cols]
+    return found, changes

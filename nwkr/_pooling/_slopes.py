@@ -10,19 +10,72 @@ product with the keys for all columns.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from nwkr._pooling._attention import Attention
+from nwkr._pooling._blocks import sum_blocks
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._pairs import Pairs
+from nwkr._pooling._product import pick
 from nwkr._pooling._rows import in_rows
 from nwkr._pooling._threads import each, slices
 from nwkr._pooling._tiles import Tiles
+from nwkr._pooling._values import WeightedValues
 from nwkr.kernels import Kernel
 
-__all__ = ["scatter"]
+__all__ = ["distance_slopes"]
 
 
-def scatter(
+def distance_slopes(
+    attention: Attention,
+    values: Any,
+    factors: np.ndarray,
+    shift: np.ndarray,
+    others: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Derivatives of a loss, through the weights, by bandwidths or by a projection.
+
+    Parameters
+    ----------
+    attention : Attention
+        Queries and keys, under the euclidean metric, and a kernel that has a derivative.
+    values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
+        Values.
+    factors : ndarray of shape (n_queries, 1 + n_values)
+        The derivative of the loss by the weight that a query gives to a key is the sum of these
+        times 1 and the values of the key; 0 for queries without weights.
+    shift : ndarray of shape (n_queries,)
+        Logarithm of the scale by which these weights are divided, from pooling.
+    others : tuple of ndarray, of shape (n_queries, n_others) and (n_keys, n_others), or None
+        Other columns of queries and keys.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_features,) or (n_features, n_others)
+        Derivatives by the logarithm of each bandwidth; with others, by how many bandwidths a
+        column moves with each. 0 where the bandwidth is 0 or infinite.
+    """
+    pairs, weighted_values = attention.pairs(), WeightedValues(attention.weights, values).all
+    around = attention.neighbourhoods(pairs, tol=0.0)
+
+    def sums(rows, cols, part, n_jobs=1):
+        of_part = others and (others[0][rows], pick(others[1], cols))
+        terms = pick(weighted_values, cols, axis=1), factors[rows], shift[rows], of_part
+        return _scatter(part, attention.kernel, *terms, n_jobs=n_jobs)
+
+    if around is None:
+        total = sums(slice(None), slice(None), pairs, attention.n_jobs)
+    else:
+        total = sum_blocks(around, sums, attention.n_jobs)
+    n_others = [] if others is None else others[0].shape[1:]
+    slopes = np.zeros((len(attention.scales), *n_others))
+    slopes[pairs.columns] = (-2 if others is None else 2) * total
+    return slopes
+
+
+def _scatter(
     pairs: Pairs,
     kernel: Kernel,
     values: np.ndarray,
@@ -36,18 +89,13 @@ def scatter(
     Parameters
     ----------
     pairs : Pairs
-        Queries and keys, under the euclidean metric.
+        Some of the queries and keys.
     kernel : Kernel
-        A kernel that has a derivative.
+        The kernel.
     values : ndarray of shape (1 + n_values, n_keys)
         Key weights, and the values times these.
-    factors : ndarray of shape (n_queries, 1 + n_values)
-        Factors of 1 and of the values in the derivatives of the loss by the weights of a query,
-        which are divided by ``exp(shift)``; 0 where no key has weight.
-    shift : ndarray of shape (n_queries,)
-        Logarithm of the scale of the weights.
-    others : tuple of ndarray, of shape (n_queries, n_others) and (n_keys, n_others), or None
-        Other columns of queries and keys; None, the default, for each column with itself.
+    factors, shift, others : ndarray and tuple
+        As in :func:`distance_slopes`.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -93,7 +141,7 @@ class _Differences:
     pairs : EuclideanPairs
         Queries and keys.
     others : tuple of ndarray or None
-        As in :func:`scatter`.
+        As in :func:`distance_slopes`.
     """
 
     def __init__(self, pairs, others):

@@ -15,6 +15,8 @@ from nwkr._pooling import (
     Kinds,
     Sizes,
     in_blocks,
+    query_gradients,
+    visit_changes,
 )
 from nwkr._pooling._boxes import Boxes, corners_of_runs
 from nwkr._pooling._metric import pairs_of
@@ -351,7 +353,7 @@ def test_gradients_by_query_equal_differences(kernel, missing, by_key, far, rng)
     widths = rng.uniform(0.8, 1.5, N_KEYS) if by_key else np.ones(N_KEYS)
     if by_key:
         problem["key_widths"] = widths
-    found = Attention(**problem, kernel=KERNELS[kernel]).gradients(values)
+    found = query_gradients(Attention(**problem, kernel=KERNELS[kernel]), values)
     assert found.shape == (N_QUERIES, 5, 2)
     assert_array_equal(np.nan_to_num(found[:, KINDS.is_label]), 0)
     for row in range(0, N_QUERIES, 5):
@@ -386,7 +388,7 @@ def test_changes_of_weights_equal_differences(kernel):
     def keep(rows, cols, _, changes):
         found[np.ix_(rows, cols)] = changes
 
-    Attention(**problem, kernel=KERNELS[kernel]).visit_changes(keep)
+    visit_changes(Attention(**problem, kernel=KERNELS[kernel]), keep)
     u2, step = distances(problem) ** 2, 1e-6
     ahead, here, behind = (
         plain_weights(kernel, np.sqrt(np.maximum(u2 + s, 0)), problem) for s in (step, 0, -step)
@@ -581,7 +583,9 @@ def test_slopes_and_gradients_of_blocks_equal_dense(kernel, rng):
         loss_slopes = np.where((sums.total > 0)[:, None], np.nan_to_num(sums.finish()) - truth, 0)
         by_bandwidth = slopes(sums=sums, loss_slopes=loss_slopes, kernel=KERNELS[kernel], **each)
         values = each.pop("values")
-        found.append((by_bandwidth, Attention(**each, kernel=KERNELS[kernel]).gradients(values)))
+        found.append(
+            (by_bandwidth, query_gradients(Attention(**each, kernel=KERNELS[kernel]), values))
+        )
     for by_blocks, by_pairs in zip(*found):
         assert_allclose(by_blocks, by_pairs, rtol=1e-8, atol=1e-10)
 

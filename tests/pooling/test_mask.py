@@ -110,7 +110,7 @@ def test_blocks_by_moments_agree_with_dense(kind, name, itself, rng):
         attention["leave_out"] = rng.integers(0, 600, 600) if kind == "nearby" else np.arange(600)
         attention["mask"] = make_mask(kind, attention["keys"][:, 0], attention["keys"][:600, 0])
     whole = Attention(**attention, blocks=blocks)
-    around = whole._neighbourhoods(whole._pairs())
+    around = whole.neighbourhoods(whole.pairs())
     assert around.by_moments() != (itself and kind == "nearby")
     found, expected = (
         pool(values, **attention, algorithm=way, blocks=blocks).finish()
