@@ -7,7 +7,8 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib, shortened
-from nwkr.displays._reading import given_targets, require_method
+from nwkr.displays._reading import require_method
+from nwkr.displays._targets import given_targets
 
 __all__ = ["ExplanationDisplay"]
 

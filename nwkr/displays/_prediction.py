@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from nwkr._pipeline import parts_of
+from nwkr.displays._band import band_of, check_band
 from nwkr.displays._drawing import axes_of, need_matplotlib, shortened
 from nwkr.displays._one_feature import draw_one_feature
 from nwkr.displays._reading import (
-    feature_number,
-    given_targets,
     names_in,
     numbers_in,
+    shown_numbers,
     typical_rows,
     values_of_others,
 )
+from nwkr.displays._targets import class_column, name_of_target, one_output
 from nwkr.displays._two_features import draw_two_features
 
 __all__ = ["PredictionDisplay"]
@@ -28,12 +28,6 @@ __all__ = ["PredictionDisplay"]
 _MOST_VALUES = 3
 # Of more rows than this, up to as many are drawn, evenly spaced in the data.
 _MOST_POINTS = 10_000
-# The named bands, and their labels.
-BANDS = {
-    "std": "± 1 standard deviation",
-    "quantiles": "quantiles, {:.0%}",
-    "interval": "interval, {:.0%}",
-}
 
 
 class PredictionDisplay:
@@ -200,10 +194,11 @@ class PredictionDisplay:
         names, columns = names_in(X), numbers_in(X)
         if hasattr(estimator, "_columns"):
             columns = [None if c else v for c, v in zip(estimator._columns.categories, columns)]
-        shown = _shown(features, names)
-        _refuse_categories([names[number] for number in shown if columns[number] is None])
+        shown = shown_numbers(features, names, columns)
         classes = estimator.classes_ if is_classifier(estimator) else None
-        _check_extras(band, truth, len(shown), classes)
+        if len(shown) == 2 and (band is not None or truth is not None):
+            raise ValueError("band and truth must be None over two features; got one of them.")
+        check_band(band, classes)
         n_places = {1: 400, 2: 100}[len(shown)] if grid_resolution is None else grid_resolution
         if not (isinstance(n_places, int | np.integer) and n_places > 1):
             raise ValueError(f"grid_resolution must be an integer above 1; got {n_places!r}.")
@@ -213,10 +208,10 @@ class PredictionDisplay:
 
         data: dict[str, Any] = {}
         if classes is None:
-            prediction = _one_output(estimator.predict(queries), target)
-            data["target_name"] = _name_of_target(y, target)
+            prediction = one_output(estimator.predict(queries), target)
+            data["target_name"] = name_of_target(y, target)
         else:
-            column = _column(target, classes)
+            column = class_column(target, classes)
             prediction = estimator.predict_proba(queries)[:, column]
             data["classes"] = classes[column]
             several = prediction.ndim == 2
@@ -224,9 +219,9 @@ class PredictionDisplay:
         if y is not None:
             some = slice(None, None, -(-len(y) // _MOST_POINTS))
             data["X"] = np.column_stack([columns[number][some] for number in shown])
-            data["y"] = (np.asarray(y) if classes is not None else _one_output(y, target))[some]
+            data["y"] = (np.asarray(y) if classes is not None else one_output(y, target))[some]
         if band is not None:
-            data |= _band(estimator, queries, band, coverage, target)
+            data |= band_of(estimator, queries, band, coverage, target)
         if truth is not None:
             data["truth"] = np.asarray(truth(queries), dtype=float).ravel()
         display = cls(
@@ -291,20 +286,6 @@ class PredictionDisplay:
         return self
 
 
-def _shown(features, names):
-    """Numbers of the features to vary."""
-    if features is None:
-        features = list(range(len(names)))
-    elif isinstance(features, str | int | np.integer):
-        features = [features]
-    if len(features) not in (1, 2):
-        raise ValueError(
-            f"Plots show one or two features: features must be one or two of {names}; got "
-            f"{len(features)} of them."
-        )
-    return [feature_number(feature, names, "features") for feature in features]
-
-
 def _in_words(fixed):
     """The values of the other features, or their number if there are many."""
     numbers = [name for name, value in fixed.items() if isinstance(value, Real)]
@@ -321,79 +302,8 @@ def _in_words(fixed):
     return fill(", ".join(said), 60)
 
 
-def _check_extras(band, truth, n_shown, classes):
-    if n_shown == 2 and (band is not None or truth is not None):
-        raise ValueError("band and truth must be None over two features; got one of them.")
-    if classes is not None and band is not None:
-        raise ValueError(f"band must be None for a classifier; got {band!r}.")
-    if band is not None and not callable(band) and band not in BANDS:
-        raise ValueError(f"band must be one of {list(BANDS)}, a callable or None; got {band!r}.")
-
-
 def _across(column, n_places):
     """Positions across a column, and slightly beyond."""
     low, high = np.nanmin(column), np.nanmax(column)
     margin = 0.04 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, n_places)
-
-
-def _refuse_categories(names):
-    if names:
-        raise ValueError(
-            f"features must be numeric; got categories {names!r}. Show a numeric feature, of rows "
-            f"X of one category; categories are fixed at the most frequent one in X."
-        )
-
-
-def _one_output(values, target):
-    """The column of the output that is shown."""
-    values = np.asarray(values)
-    if values.ndim == 1 or values.shape[1] == 1:
-        return values.ravel()
-    numbered = isinstance(target, int | np.integer) and not isinstance(target, bool)
-    if not numbered or not 0 <= target < values.shape[1]:
-        raise ValueError(
-            f"target must be the number of one of the outputs, from 0 to {values.shape[1] - 1}; "
-            f"got {target!r}."
-        )
-    return values[:, target]
-
-
-def _name_of_target(y, target):
-    names = names_in(y) if hasattr(y, "columns") else [getattr(y, "name", None)]
-    name = names[0 if len(names) == 1 else target]
-    return "y" if name is None else str(name)
-
-
-def _column(target, classes):
-    """The column of the class that is shown; all columns if all classes are shown."""
-    if target is None:
-        return len(classes) - 1 if len(classes) <= 2 else slice(None)
-    (found,) = np.nonzero(classes == target)
-    if not len(found):
-        raise ValueError(f"target must be one of the classes, {list(classes)}; got {target!r}.")
-    return found[0]
-
-
-def _band(estimator, queries, band, coverage, target):
-    """Lower and upper ends of the band, and its name."""
-    if callable(band):
-        return {"band": np.asarray(band(queries), dtype=float)}
-    parts = parts_of(estimator)
-    model, inputs = parts.model, parts.rows_for(queries)
-    if band == "std":
-        if parts.of_targets:
-            raise ValueError(
-                "band must be 'quantiles', 'interval', a callable or None for transformed "
-                "targets, because their standard deviation is not that of y; got 'std'."
-            )
-        mean, std = (_one_output(part, target) for part in model.predict(inputs, return_std=True))
-        return {"band": np.column_stack([mean - std, mean + std]), "band_name": BANDS[band]}
-    if band == "quantiles":
-        ends = model.predict_quantiles(inputs, [(1 - coverage) / 2, (1 + coverage) / 2])
-    else:
-        ends = model.predict_interval(inputs, coverage=coverage)
-    # Sorted, because a decreasing transformation swaps the ends.
-    low_high = np.sort([given_targets(estimator, end) for end in np.moveaxis(ends, 1, 0)], axis=0)
-    lows, highs = (_one_output(end, target) for end in low_high)
-    return {"band": np.column_stack([lows, highs]), "band_name": BANDS[band].format(coverage)}

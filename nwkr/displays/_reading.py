@@ -1,4 +1,4 @@
-"""Names of features for the displays."""
+"""What displays read of features: their names, numbers and typical values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nwkr._pipeline import parts_of
 
 __all__ = [
     "feature_number",
-    "given_targets",
     "names_in",
     "names_of_features",
     "numbers_in",
     "require_method",
     "shown_name",
+    "shown_numbers",
     "typical_rows",
     "values_of_others",
 ]
@@ -48,15 +48,6 @@ def shown_name(estimator, name):
     return f"transformed {name}" if name in names else name
 
 
-def given_targets(estimator, values):
-    """Targets as they were given, (n_rows,) or (n_rows, n_outputs), from those of the last step."""
-    values = np.asarray(values)
-    for transformer in parts_of(estimator).of_targets:
-        columns = values[:, None] if values.ndim == 1 else values
-        values = np.asarray(transformer.inverse_transform(columns)).reshape(values.shape)
-    return values
-
-
 def require_method(model, method):
     """Refuse an estimator that has no such method."""
     if not hasattr(model, method):
@@ -84,6 +75,27 @@ def feature_number(feature, names, parameter):
         f"{parameter} must name a feature of {names}, or number it from 0 to {len(names) - 1}; "
         f"got {feature!r}."
     )
+
+
+def shown_numbers(features, names, columns):
+    """Numbers of the one or two features to vary, whose columns must hold numbers."""
+    if features is None:
+        features = list(range(len(names)))
+    elif isinstance(features, str | int | np.integer):
+        features = [features]
+    if len(features) not in (1, 2):
+        raise ValueError(
+            f"Plots show one or two features: features must be one or two of {names}; got "
+            f"{len(features)} of them."
+        )
+    shown = [feature_number(feature, names, "features") for feature in features]
+    categories = [names[number] for number in shown if columns[number] is None]
+    if categories:
+        raise ValueError(
+            f"features must be numeric; got categories {categories!r}. Show a numeric feature, of "
+            f"rows X of one category; categories are fixed at the most frequent one in X."
+        )
+    return shown
 
 
 def _numbered(n_features):
