@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -29,9 +30,10 @@ def validate_rows(estimator, X, y="no_validation", **options):
 
     Rows of `fit` are copied, so later changes of the data have no effect.
     """
-    if X is None:
+    if X is None or (isinstance(X, Mapping) and not hasattr(X, "shape")):
+        what = "None" if X is None else f"a dictionary ({type(X).__name__})"
         raise ValueError(
-            "X must be a table of rows and columns, such as a data frame or an array; got None."
+            f"X must be a table of rows and columns, such as a data frame or an array; got {what}."
         )
     data = {"X": X}
     in_fit = not isinstance(y, str)
@@ -149,10 +151,16 @@ def _any(value):
 # For each message of scikit-learn: its pattern, its data, the text before it and after it.
 _UNSAID = (
     (
+        r"does not contain any features",
+        _any,
+        "X must be a table of rows and columns: ",
+        ". Pass one row as a frame or an array of one row, such as X[:1].",
+    ),
+    (
         r"expecting \d+ features",
         _any,
         "",
-        " Pass the columns that fit was given, in their order; with metric='precomputed', the "
+        ". Pass the columns that fit was given, in their order; with metric='precomputed', the "
         "distance to each training row.",
     ),
     (
@@ -184,7 +192,7 @@ _UNSAID = (
         r"0 (sample|feature)|at least one array or dtype",
         lambda value: 0 in (_shape(value) or ()),
         "{} must have rows and columns, at least one of each: ",
-        " Pass at least one.",
+        ". Pass at least one.",
     ),
     (
         r"Sample weights must contain",

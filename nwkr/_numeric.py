@@ -72,6 +72,9 @@ _ADVICE = {
     "complex numbers": "Complex data not supported: use their real parts, their absolute "
     "values, or both parts as columns.",
 }
+_FROM_A_PIPELINE = (
+    "The steps of a pipeline return data frames after set_output(transform='pandas')."
+)
 _SPELLED = "Convert text that spells numbers with astype(float)."
 _MISSING = {
     "X": "Leave those rows out, fill them in, for instance with SimpleImputer of scikit-learn, or "
@@ -171,6 +174,8 @@ def require_numbers(
         advice = _ADVICE[what]
         if name != "X" and what in ("text", "categories"):
             advice = f"{_SPELLED} For labels use a classifier." if name == "y" else _SPELLED
+        elif what == "text" and isinstance(data, np.ndarray):
+            advice = f"{advice} {_FROM_A_PIPELINE}"
         if type(data).__module__.startswith("polars"):
             words = {"since": "(t - t0).dt.total_seconds() / 86400"}
             words["days"] = "t.dt.total_seconds() / 86400"

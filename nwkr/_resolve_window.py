@@ -63,7 +63,14 @@ def resolve_window(
     ------
     ValueError
         If `bandwidth` is negative, NaN, not numeric, or of the wrong length.
+    TypeError
+        If it is a class.
     """
+    if isinstance(bandwidth, type):
+        raise TypeError(
+            f"bandwidth must be an object, not a class; got the class {bandwidth.__name__}. Call "
+            f"it first, as in Scott() or KNearest(10)."
+        )
     counts = as_counts(sample_weight)
     columns = Columns.of_numbers(X.shape[1]) if columns is None else columns
     if is_matrix(bandwidth):

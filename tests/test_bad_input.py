@@ -5,6 +5,7 @@ A `fit` that fails leaves the estimator unchanged.
 
 import pickle
 import re
+import warnings
 from functools import cache, partial
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 from means import NadarayaWatsonClassifierCV
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 from versions import POLARS_HAS_NAMES
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor, NadarayaWatsonRegressorCV
@@ -519,8 +522,9 @@ WRONG_FITS = {
     "one dimension": ({"X": X[:, 0]}, r"X.*reshape\(-1, 1\)"),
     "no rows": ({"X": X[:0], "y": Y[:0]}, "^X and y.*rows.*Pass at least one"),
     "no columns": ({"X": X[:, :0]}, r"^X must have rows and columns.*\(12, 0\).*Pass at least one"),
-    "empty frame": ({"X": pd.DataFrame()}, "^X must have rows and columns.*Pass at least one"),
+    "empty frame": ({"X": pd.DataFrame()}, r"^X must have rows and columns.*[^.]\. Pass at least"),
     "no table": ({"X": None}, "^X must be a table of rows and columns, such as .*got None"),
+    "dictionary": ({"X": {"a": X[:, 0]}}, r"^X must be a table.*got a dictionary \(dict\)"),
     "scalar": ({"X": 3.0}, "^X must be a table of rows and columns.*got scalar"),
     "file name": ({"X": "data.csv"}, "^X must be real numbers.*'data.csv'.*Pass a data frame"),
     "dictionaries": ({"X": [{"a": 1}] * 12}, "^X must be real numbers.*'dict'.*a list of rows"),
@@ -752,6 +756,32 @@ def test_mistaken_queries_are_refused(Estimator, queries, match):
         assert state_of(model) == before
         with pytest.raises(NotFittedError, match=r"not fitted yet. Call 'fit'"):
             make().predict(queries)
+
+
+@pytest.mark.parametrize(
+    ("row", "match"),
+    [
+        (lambda frame: frame.iloc[0], r"^X must be a table.*3 features\. Pass one row.*X\[:1\]"),
+        (lambda frame: dict(frame.iloc[0]), r"^X must be a table.*got a dictionary \(dict\)"),
+    ],
+    ids=["series", "dictionary"],
+)
+def test_one_row_of_text_and_numbers_is_refused_unless_it_is_a_table(Estimator, row, match):
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(c=list("xyz") * 4)
+    model = Estimator().fit(frame, LABELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names of columns
+        with pytest.raises(ValueError, match=match):
+            model.predict(row(frame))
+
+
+def test_text_in_arrays_from_a_pipeline_is_refused_with_the_remedy(Estimator):
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(c=list("xyz") * 4)
+    keep = ColumnTransformer([("keep", "passthrough", ["c"])], remainder="passthrough")
+    pipe = make_pipeline(keep, Estimator())
+    with pytest.raises(ValueError, match=r"text in column 0.*set_output\(transform='pandas'\)"):
+        pipe.fit(frame, LABELS)
+    pipe.set_output(transform="pandas").fit(frame, LABELS).predict(frame)
 
 
 def test_scores_of_another_shape_are_refused():

@@ -7,7 +7,7 @@ from oracles import adaptive_factors
 
 from nwkr._resolve_window import resolve_window
 from nwkr._window import FixedWindow
-from nwkr.bandwidths import Adaptive, KNearest
+from nwkr.bandwidths import Adaptive, KNearest, Scott
 from nwkr.kernels import KERNELS
 
 
@@ -50,6 +50,12 @@ def test_bad_exponents_are_refused(exponent, X):
 def test_bad_bases_are_refused(base, X):
     with pytest.raises(ValueError, match=r"bandwidth must be a non-negative number.*got"):
         resolve(Adaptive(base), X)
+
+
+@pytest.mark.parametrize("rule", [Scott, KNearest, Adaptive, dict])
+def test_classes_in_place_of_objects_are_refused(rule, X):
+    with pytest.raises(TypeError, match=rf"^bandwidth.*got the class {rule.__name__}. Call it"):
+        resolve(rule, X)
 
 
 def test_adaptive_requires_a_euclidean_space(X):
