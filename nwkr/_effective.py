@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nwkr._local import LocalFit
+from nwkr._local_fit import LocalFit
 from nwkr._pooling import visit_changes
 
 __all__ = ["LocalRows", "surface_gradients", "visit_rows"]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nwkr._local import LocalFit
+from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, distance_slopes
 
 __all__ = ["Changes", "changes_of_lines", "folded"]
@@ -19,13 +19,13 @@ class Changes(NamedTuple):
     ----------
     attention : Attention
         Queries and keys.
-    lines : LocalLines
+    lines : SlopedColumns
         What there are slopes in.
     pooled : tuple
         The values that were pooled, their factors in the derivatives of the loss by the weights,
         and the shift of the weights.
     by_reach : ndarray of shape (n_slopes,)
-        Derivatives by :meth:`LocalLines.reach`, on which the penalty depends.
+        Derivatives by :meth:`SlopedColumns.reach`, on which the penalty depends.
     """
 
     attention: Attention

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from nwkr._columns import Columns
-from nwkr._local import LocalLines
 from nwkr._logistic import Link
 from nwkr._newton_equations import LEAST_CURVATURE, Moments
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
 from nwkr._ridge import shares_of_rows, without_digits
+from nwkr._sloped_columns import SlopedColumns
 from nwkr._window import Window
 
 __all__ = ["LocalLogits", "NewtonStep"]
@@ -45,7 +45,7 @@ class NewtonStep:
 
     Attributes
     ----------
-    lines : LocalLines
+    lines : SlopedColumns
         The columns with slopes, and the penalty.
     link : Link
         From logits to probabilities.
@@ -55,7 +55,7 @@ class NewtonStep:
         Whether there is a step. There is none if all bandwidths are infinite.
     """
 
-    lines: LocalLines
+    lines: SlopedColumns
     link: Link
     curvature: np.ndarray
     moves: bool
@@ -95,15 +95,15 @@ class NewtonStep:
         step : NewtonStep
             The step.
         """
-        lines = LocalLines.of(1, ridge, keys, counts, window, features)
+        lines = SlopedColumns.of(1, ridge, keys, counts, window, features)
         mean = counts @ targets[:, link.n_logits :] / counts.sum()
         return cls.of_lines(lines, window, mean, link)
 
     @classmethod
     def of_lines(
-        cls, lines: LocalLines, window: Window, curvature: np.ndarray, link: Link
+        cls, lines: SlopedColumns, window: Window, curvature: np.ndarray, link: Link
     ) -> NewtonStep:
-        """The step from known lines and mean curvature over the keys."""
+        """The step from known columns and mean curvature over the keys."""
         moves = window.by_query or bool(np.isfinite(window.bandwidth).any())
         return cls(lines, link, np.maximum(curvature, LEAST_CURVATURE), moves)
 
@@ -175,7 +175,7 @@ class NewtonStep:
     def fit_sums(
         self, attention: Attention, sums: PooledSums, logits: np.ndarray | None = None
     ) -> LocalLogits:
-        """Step at each query from sums alone, as :meth:`LocalLines.fit_sums` fits lines."""
+        """Step at each query from sums alone, as `LocalLines.fit_sums` fits lines."""
         return self._fit(attention, None, sums, logits)
 
     def _fit(self, attention, values, sums, logits):

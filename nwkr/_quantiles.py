@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from nwkr._effective import visit_rows
-from nwkr._local import LocalFit
+from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention
 
 __all__ = ["pooled_quantiles", "quantiles_about"]

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from nwkr._effective import visit_rows
-from nwkr._local import LocalFit, LocalLines
+from nwkr._local import LocalLines
+from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention
 from nwkr.kernels import Kernel
 
