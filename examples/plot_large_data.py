@@ -194,8 +194,9 @@ axes[0].set_ylabel("fit and predict (s)")
 plt.show()
 
 # %%
-# With three times as many rows, all pairs take nine times as long. With the Epanechnikov kernel the
-# time of blocks grows more slowly. With the Gaussian, blocks skip few pairs at these sizes and save
+# With three times as many rows there are nine times as many pairs. The time of all pairs grows
+# nearly as fast, once the pairs outweigh the fixed costs. With the Epanechnikov kernel the time of
+# blocks grows more slowly. With the Gaussian, blocks skip few pairs at these sizes and save
 # no time, but the time of the lattice grows hardly faster than the number of rows. The default
 # ``algorithm="auto"`` selects the algorithm with the shortest estimated time; ``algorithm_`` is
 # its name.

@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nwkr import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 X, y = make_friedman1(1300, noise=1.0, random_state=0)
 X = (X - 0.5) @ ortho_group.rvs(10, random_state=0)
 known, new = slice(300), slice(300, None)
@@ -72,10 +73,11 @@ for name, model in classifiers.items():
     print(f"{name:16} accuracy {model.score(others, truth):.3f}, log loss {loss:.2f}")
 
 # %%
-# The figure shows the scores of the models, and for both projections the two components with the
-# largest spread, for new images.
+# The left panel shows the scores of the models, with nwkr in blue. The others show the two
+# components with the largest spread of each projection, for new images: every image is at its
+# place, drawn as its digit.
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
-left.barh(list(r2), list(r2.values()), color=["C1", "C0", "0.7", "0.7", "0.7"])
+left.barh(list(r2), list(r2.values()), color=["#0072B2", "#56B4E9", "0.7", "0.7", "0.7"])
 left.bar_label(left.containers[0], fmt="%.2f", padding=2)
 left.set(xlim=(0, 1.1), xlabel="R² on new rows", title="Friedman 1, rotated")
 left.invert_yaxis()
@@ -84,8 +86,9 @@ places = {
     "Digits, learned metric": others @ learned.projection_[:2].T,
     "Digits, NCA": PCA(2).fit(components.transform(some)).transform(by_nca),
 }
+colors = ["#000000", "#0072B2", "#D55E00", "#009E73", "#AA3377"]
 for axes, (title, points) in zip((middle, right), places.items()):
-    dots = axes.scatter(*points.T, c=truth, cmap="tab10", s=8)
+    for digit in range(10):
+        axes.scatter(*points[truth == digit].T, s=18, marker=f"${digit}$", color=colors[digit % 5])
     axes.set(title=title, xlabel="first component", ylabel="second component")
-figure.colorbar(dots, ax=right, label="digit", ticks=range(10), boundaries=np.arange(-0.5, 10))
 plt.show()

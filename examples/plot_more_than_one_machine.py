@@ -18,10 +18,11 @@ from time import perf_counter
 import dask.array as da
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from nwkr.dask import NadarayaWatsonRegressor
 
-BLUE, ORANGE = "#0072B2", "#E69F00"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 ROWS = 50_000
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
@@ -63,17 +64,23 @@ for n_chunks in (1, 4, 20):
     print(f"{n_rows:9,d} rows: {seconds[n_rows]:.1f} s, error {errors[n_rows]:.4f}")
 
 # %%
-# With Scott's bandwidth, the error falls approximately with the power -2/5 of the number of rows,
-# the dashed line. The difference is clearest at the narrow bump at 1.
+# The left panel shows the curve and a few of the rows. In the middle, the fits approach the
+# narrow bump at 1, where they differ most. The right panel shows the error of the whole curve.
+# With Scott's bandwidth it falls approximately with the power -2/5 of the number of rows, the
+# dashed line.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 first = table(1)[:1_500].compute()
-left.scatter(*first.T, s=3, color="0.8", label="1,500 of the rows")
+left.scatter(*first.T, s=2, color="0.75", label="1,500 of the rows")
 left.plot(grid, curve(grid), color="black", label="truth")
-for (n_rows, fitted), color in zip(curves.items(), ("#56B4E9", BLUE, ORANGE)):
-    left.plot(grid, fitted, color=color, label=f"{n_rows:,d} rows")
-left.set(xlim=(-2, 2), ylim=(-3, 3), xlabel="x", ylabel="y")
-left.legend(fontsize="small", loc="upper left", markerscale=3, framealpha=1)
+left.add_patch(Rectangle((0.6, 0.85), 0.8, 0.85, fill=False, edgecolor=BLUE, linewidth=1.5))
+left.set(xlim=(-2, 2), ylim=(-3, 4.2), xlabel="x", ylabel="y")
+middle.plot(grid, curve(grid), color="black", label="truth")
+for (n_rows, fitted), color, style in zip(curves.items(), (ORANGE, GREEN, BLUE), (":", "-.", "--")):
+    middle.plot(grid, fitted, style, color=color, linewidth=2, label=f"{n_rows:,d} rows")
+middle.set(xlim=(0.6, 1.4), ylim=(0.85, 1.7), xlabel="x")
+for panel in (left, middle):
+    panel.legend(fontsize="small", loc="upper left", markerscale=3, frameon=False)
 n_rows = np.array(list(errors))
 right.loglog(n_rows, list(errors.values()), "o-", color=BLUE)
 theory = errors[ROWS] * (n_rows / ROWS) ** (-2 / 5)

@@ -4,7 +4,8 @@ Widths that vary
 
 A narrow bandwidth suits regions with many rows, and a wide one suits sparse regions. A fixed
 bandwidth cannot be both. ``KNearest`` gives each query its own width, and ``Adaptive`` gives each
-training row its own. We try them on a simulated crash test, and on measurements of tumours.
+training row its own. Both predict better than one fixed bandwidth in the two examples below, where
+the rows are dense in one place and sparse elsewhere. For skewed columns, logarithms do as well.
 """
 
 # %%
@@ -21,6 +22,7 @@ training row its own. We try them on a simulated crash test, and on measurements
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 
 from nwkr import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from nwkr.bandwidths import Adaptive, KNearest, Scott
@@ -96,10 +98,10 @@ axes[1, 0].set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
 plt.show()
 
 # %%
-# A single sample may be a coincidence. This is the average over thirty samples:
+# A single sample may be a coincidence. This is the average over twenty samples:
 
 errors = {name: [] for name in kinds}
-for seed in range(30):
+for seed in range(20):
     for name, model in fit_each(crash(seed)).items():
         off = np.sqrt(np.mean((model.predict(grid) - truth(grid.ravel())) ** 2))
         errors[name].append([np.sqrt(-model.best_score_), off])
@@ -117,7 +119,8 @@ for name, pairs in errors.items():
 # measurements of tumours of the breast. A narrow fixed width fits single rows in the tail, and a
 # wide one blurs the dense part. One remedy is to take logarithms of the columns. Varying widths
 # need no transformation. ``KNearest`` has one distance for both features, so we divide them by
-# their spread.
+# their spread. All models are shares of weights (``degrees=(0,)``), and each has one width to
+# choose. We judge them on held-out rows: twice five folds, with a search in each.
 
 cancer = load_breast_cancer(as_frame=True)
 measured = cancer.data[["area error", "symmetry error"]]
@@ -131,6 +134,7 @@ def multiples_of_scott(X):
 
 
 neighbors = [KNearest(k) for k in (8, 16, 32, 45, 64, 90)]
+one_width = {"degrees": (0,), "per_feature": False}
 kinds = {
     "fixed": (X, "gaussian", multiples_of_scott(X)),
     "fixed, of logarithms": (np.log(X), "gaussian", multiples_of_scott(np.log(X))),
@@ -138,15 +142,19 @@ kinds = {
     "Adaptive": (X, "gaussian", [Adaptive(width) for width in multiples_of_scott(X)]),
 }
 models = {
-    name: NadarayaWatsonClassifierCV(kernel, bandwidths).fit(rows, malignant)
+    name: NadarayaWatsonClassifierCV(kernel, bandwidths, **one_width).fit(rows, malignant)
     for name, (rows, kernel, bandwidths) in kinds.items()
 }
+folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
 for name, model in models.items():
-    print(f"{name:20}  leave-one-out log loss: {-model.best_score_:.3f}")
+    rows, *_ = kinds[name]
+    losses = -cross_val_score(model, rows, malignant, cv=folds, scoring="neg_log_loss")
+    print(f"{name:20}  log loss on held-out rows: {losses.mean():.2f}")
 
 # %%
 # Circles are benign tumours, triangles malignant ones. On the black line both are equally
-# probable. The scores are close here. The line bends where rows are few, least with ``Adaptive``.
+# probable. With the fixed width, single rows in the tails bend this line and surround it with
+# certainty. With varying widths the probabilities are moderate where rows are few.
 
 across, up = np.meshgrid(np.geomspace(5, 600, 161), np.geomspace(0.0075, 0.083, 161))
 plane = np.column_stack([across.ravel(), up.ravel()]) / spread
