@@ -15,40 +15,8 @@ __all__ = ["AttentionWeights"]
 class AttentionWeights(NadarayaWatsonBase):
     """An estimator that returns its weights."""
 
-    @follows_X
-    def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
-        """Weights of the training rows in the predictions for `X`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None, default=None
-            Rows to predict; the distances to the training rows, (n_queries, n_train), if
-            ``metric="precomputed"``. None means the training rows, each left out of its own
-            prediction.
-        sparse_output : bool, default=False
-            Whether to return a sparse matrix, built without a dense one.
-        top_k : int or None, default=None
-            Keep the `top_k` largest weights of each row unchanged, and set the others to 0.
-
-        Returns
-        -------
-        weights : ndarray or CSR array of shape (n_queries, n_train)
-            Rows sum to 1 (to less with `top_k`), and ``weights @ y`` is the prediction. With
-            ``handle_empty="nan"``, the row of a query without weight is NaN. A sparse array then
-            stores n_train NaN for this row, or `top_k` of them.
-
-        Raises
-        ------
-        ValueError
-            If `top_k` is not a positive integer or None.
-
-        Examples
-        --------
-        >>> from nwkr import NadarayaWatsonRegressor
-        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
-        >>> model.attention_weights([[0.5]]).round(3)
-        array([[0.488, 0.488, 0.024]])
-        """
+    def _attention_weights(self, X, sparse_output, top_k):
+        """The weights of all training rows for the queries `X`."""
         check_top_k(top_k)
         return self._matrix(self._attention(X), sparse_output=sparse_output, top_k=top_k)
 
@@ -57,8 +25,8 @@ class AttentionWeights(NadarayaWatsonBase):
     def attention_weights_(self):
         """Weights of the training rows in their own predictions, each row included.
 
-        An ndarray of shape (n_train, n_train), computed whenever it is read. It is the smoother
-        matrix: ``attention_weights_ @ y`` is the prediction for the training rows.
+        An ndarray of shape (n_train, n_train), computed whenever it is read. It equals
+        ``attention_weights(X)`` for the training rows `X`.
         """
         n_train = len(self._X)
         if n_train**2 * 8 > get_config()["working_memory"] * 2**20:
@@ -85,7 +53,7 @@ class AttentionWeights(NadarayaWatsonBase):
             reached[rows] = of_rows = weights.any(axis=1)
             if top_k is not None and top_k < weights.shape[1]:
                 keep_largest(weights, top_k)
-            if self.handle_empty == "nan" and not of_rows.all():
+            if not of_rows.all():
                 rows, weights = rows[of_rows], weights[of_rows]
             matrix.put(rows, self._rows[cols], weights)
 
@@ -94,8 +62,7 @@ class AttentionWeights(NadarayaWatsonBase):
         else:
             attention.visit(keep)
         self._refuse_empty(reached)
-        if self.handle_empty == "nan":
-            cols = np.sort(self._rows)[:top_k]
-            for row in np.flatnonzero(~reached):
-                matrix.put(np.array([row]), cols, np.full((1, len(cols)), np.nan))
+        cols = np.sort(self._rows)[:top_k]
+        for row in np.flatnonzero(~reached):  # the prediction is NaN
+            matrix.put(np.array([row]), cols, np.full((1, len(cols)), np.nan))
         return matrix.finish()

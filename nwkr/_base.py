@@ -37,7 +37,6 @@ from nwkr._validation import (
     HAS_NAMESPACES,
     Interval,
     StrOptions,
-    _fit_context,
     validate_parameter_constraints,
 )
 from nwkr._window import FixedWindow
@@ -95,36 +94,6 @@ class NadarayaWatsonBase(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _encode(self, y, sample_weight, classes=None):
         """Return the targets (of `classes`, if given), and the weights of the rows."""
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
-        """Store the training rows, and resolve kernel and bandwidth.
-
-        The data are copied, so later changes of the arrays have no effect.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows: the keys. Their distances, (n_samples, n_samples), if
-            ``metric="precomputed"``.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets: the values. Class labels, of shape (n_samples,), for the classifier.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
-            of the largest) is ignored. If the sum of the weights is less than the effective number
-            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are invalid. The estimator is then unchanged.
-        """
-        return self._fit(X, y, sample_weight)
 
     @one_blas_thread()
     def _fit(self, X, y, sample_weight, classes=None, groups=None):

@@ -7,6 +7,7 @@ import numpy as np
 from nwkr._class_parameters import class_weights
 from nwkr._counts import as_counts
 from nwkr._explanation import Explanation, named
+from nwkr._namespaces import follows_X, numpy_only
 from nwkr._newton_rows import gradients_of_logits, shares_of_steps
 from nwkr._newton_step import LocalLogits, NewtonStep
 from nwkr._targets import ClassTargets
@@ -48,6 +49,105 @@ class ClassTrend(Explanation):
             n_fits = len(np.unique(self._order.places[self._rows]))
             n_unknowns *= 1 + len(self._columns.sloped[0])
         return n_fits * n_unknowns**3 <= self._most_operations
+
+    @numpy_only
+    def explain(self, X, top_k=5, *, features=None):
+        """The training rows with the largest weights in each prediction, and the trend.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+        top_k : int or None, default=5
+            The most training rows to list for each query and class; None for all.
+        features : array-like or None, default=None
+            Features of the training rows to include, by name, position or mask.
+
+        Returns
+        -------
+        rows : DataFrame
+            With ``degree=0``, one line for each query and training row with weight, the largest
+            weight first, with the columns
+
+            - "query" and "row": the query and the training row, by the index of their data frame,
+              or by number for arrays;
+            - "weight": the attention weight, as in `attention_weights`;
+            - "value": the class of the training row;
+            - "contribution": the weight, whose sum over all rows of a class is its probability;
+            - the `features` of the training row, under their names.
+
+            With ``degree=1``, lines for each query and class (only for the second of two classes),
+            with the columns
+
+            - "query" and "class": the query, as above, and the class;
+            - "part": "intercept" for the trend at the mean of the rows, "feature" for its change
+              from there, "left out" for its change when the row is left out, if `X` is None, and
+              "row" for the contribution of a training row to the step, the largest first;
+            - "name": name or number of the feature, or the training row;
+            - "weight": the attention weight of the training row;
+            - "value": the feature of the query, or the class of the training row;
+            - "contribution": to the logit of the class, which is the sum of all contributions;
+            - the `features` of the training row, under their names.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not a positive integer or None; if a feature is unknown; if a query has no
+            weight and ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonClassifier
+        >>> model = NadarayaWatsonClassifier(bandwidth=1.0).fit([[0], [1], [3]], ["a", "b", "b"])
+        >>> model.explain([[0.5]], top_k=2).round(3)
+           query  row  weight value  contribution
+        0      0    0   0.488     a         0.488
+        1      0    1   0.488     b         0.488
+        """
+        return self._explain(X, top_k, features)
+
+    @follows_X
+    def gradient(self, X):
+        r"""Slope of the class probabilities in each feature of the query.
+
+        It is the exact derivative of `predict_proba`. For the Gaussian and ``degree=0`` it is
+
+        .. math:: \frac{\partial P(c \mid q)}{\partial q_j}
+                  = \sum_i a_i\, \big([y_i = c] - P(c \mid q)\big)\, \frac{x_{ij} - q_j}{b_j^2}
+
+        with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` it
+        includes the slope of the trend. Probabilities have kinks at the edge of a window, and at
+        training rows for kernels with a cusp ("triangular", "exponential"). There the result is
+        one of the one-sided slopes or between them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. None for the slopes of leave-one-out predictions.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_queries, n_features, n_classes)
+            Slopes, per unit of the column, which sum to 0 over the classes. With ``degree=0`` they
+            are 0 for bandwidth 0 or `inf`, and for queries that get class shares by `handle_empty`.
+            NaN if the prediction is NaN, for categories and for missing features.
+
+        Raises
+        ------
+        ValueError
+            If the kernel has no derivative, such as "boxcar" and functions; if the metric is not
+            euclidean; if the bandwidth depends on the query, as with
+            :class:`~nwkr.bandwidths.KNearest`; if a query has no weight and
+            ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonClassifier
+        >>> model = NadarayaWatsonClassifier(bandwidth=1.0).fit([[0], [1], [3]], ["a", "b", "b"])
+        >>> model.gradient([[0.5]]).round(3)
+        array([[[-0.274,  0.274]]])
+        """
+        return self._gradient(X)
 
     def _choose_window(self, X, y, sample_weight):
         self._choose_trend(sample_weight)

@@ -9,18 +9,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
-from nwkr._attention_weights import AttentionWeights
 from nwkr._base import NadarayaWatsonBase
 from nwkr._class_parameters import class_weights, outlier_label_of
+from nwkr._class_predictions import ClassPredictions
 from nwkr._class_trend import ClassTrend
-from nwkr._density import LocalDensity
 from nwkr._input import by_name, validate_rows
-from nwkr._lazy import over_blocks
-from nwkr._namespaces import follows_X
 from nwkr._partial_fit import FitInBatches, known_classes, takes_batches
-from nwkr._score import Score
 from nwkr._targets import ClassTargets
 from nwkr._validation import Interval, StrOptions, _fit_context
 
@@ -28,11 +23,9 @@ __all__ = ["NadarayaWatsonClassifier"]
 
 
 class NadarayaWatsonClassifier(
-    Score,
+    ClassPredictions,
     ClassifierMixin,
     ClassTrend,
-    AttentionWeights,
-    LocalDensity,
     FitInBatches,
     NadarayaWatsonBase,
 ):
@@ -212,6 +205,36 @@ class NadarayaWatsonClassifier(
         self.class_weight = class_weight
         self.n_jobs = n_jobs
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Store the training rows, and resolve kernel and bandwidth.
+
+        The data are copied, so later changes of the arrays have no effect.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows: the keys. Their distances, (n_samples, n_samples), if
+            ``metric="precomputed"``.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
+            of the largest) is ignored. If the sum of the weights is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid. The estimator is then unchanged.
+        """
+        return self._fit(X, y, sample_weight)
+
     @available_if(takes_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -254,103 +277,6 @@ class NadarayaWatsonClassifier(
         """
         known, first = known_classes(self, classes), not hasattr(self, "classes_")
         return (self._fit if first else self._append)(X, y, sample_weight, known)
-
-    @follows_X
-    @over_blocks(lambda self, options: self._most_probable(np.empty((0, len(self.classes_)))))
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict; the distances to the training rows, (n_queries, n_train), if
-            ``metric="precomputed"``. None predicts the training rows, each left out of its own
-            prediction (copies of a row stay in). For a Dask array or frame, the result is a lazy
-            array with the same chunks.
-
-        Returns
-        -------
-        y : ndarray of shape (n_queries,)
-            The most probable class, the first one of equally probable classes. With
-            ``handle_empty="nan"``, `outlier_label` for queries for which no training row has
-            weight.
-
-        Raises
-        ------
-        ValueError
-            If no training row has weight for a query, and `handle_empty` is "error", or "nan"
-            without an `outlier_label`.
-        """
-        return self._most_probable(self._probabilities(X))
-
-    def _probabilities(self, X):
-        check_is_fitted(self)
-        return self._targets.decode(self._pooled(X))
-
-    def _most_probable(self, probabilities):
-        """The label of the most probable class in each row, or the label of outliers."""
-        labels = self.classes_[probabilities.argmax(axis=1)]
-        unknown = np.isnan(probabilities).any(axis=1)
-        if self.outlier_label_ is not None:
-            stands_for_unknown = np.asarray(self.outlier_label_)
-            labels = labels.astype(
-                np.result_type(labels.dtype, stands_for_unknown.dtype), copy=False
-            )
-            labels[unknown] = stands_for_unknown
-        elif unknown.any():
-            raise ValueError(
-                f"No training row has weight for {unknown.sum()} of {len(unknown)} "
-                f"queries, the first of them row {unknown.argmax()}, and with "
-                f"handle_empty={self.handle_empty!r}, one_sided={self.one_sided!r} they have no "
-                f"class. Set outlier_label, or handle_empty='nearest' or 'mean' (without effect if "
-                f"one_sided excludes all rows). predict_proba returns NaN for these queries."
-            )
-        return labels
-
-    @follows_X
-    @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
-    def predict_proba(self, X):
-        """Predict class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_queries, n_classes)
-            Probability of each class, in the order of `classes_`; rows sum to 1.
-
-        Raises
-        ------
-        ValueError
-            If a query has no weight and ``handle_empty="error"``.
-        """
-        return self._probabilities(X)
-
-    @follows_X
-    @over_blocks(lambda self, options: np.empty((0, len(self.classes_))))
-    def predict_log_proba(self, X):
-        """Predict logarithms of class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_queries, n_classes)
-            Logarithm of the probability of each class, ``-inf`` where that is 0.
-
-        Raises
-        ------
-        ValueError
-            If a query has no weight and ``handle_empty="error"``.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self._probabilities(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -33,43 +33,8 @@ def _has_density(estimator):
 class LocalDensity(NadarayaWatsonBase):
     """An estimator that measures the amount of data behind a prediction."""
 
-    @follows_X
-    def effective_sample_size(self, X):
-        r"""Effective number of training rows behind a prediction.
-
-        With the attention weights :math:`a_i` of a query it is :math:`1 / \sum_i a_i^2`: the
-        number of rows if all weights are equal, and 1 if one row has all the weight. A training
-        row counts as one row, whatever its sample weight. With ``degree=1`` the effective weights
-        replace the attention weights, and for a line far beyond its rows the number may be less
-        than 1.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`.
-
-        Returns
-        -------
-        n_effective : ndarray of shape (n_queries,)
-            With ``degree=0``, from 1 to the number of training rows; NaN if
-            ``handle_empty="nan"`` and no row has weight.
-
-        Raises
-        ------
-        ValueError
-            If a query has no weight and ``handle_empty="error"``.
-
-        References
-        ----------
-        Leslie Kish, *Survey Sampling*, Wiley, 1965, section 11.7.
-
-        Examples
-        --------
-        >>> from nwkr import NadarayaWatsonRegressor
-        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
-        >>> model.effective_sample_size([[0.5], [9]]).round(2)
-        array([2.1, 1. ])
-        """
+    def _effective_sample_size(self, X):
+        """The effective number of training rows behind each prediction for `X`."""
         check_is_fitted(self)
         attention = self._attention(X)
         if self._lines.has_slopes:

@@ -15,68 +15,14 @@ from nwkr._namespaces import follows_X, numpy_only
 from nwkr._pooling import query_gradients
 from nwkr._which_features import chosen_places
 
-__all__ = ["Explanation", "named"]
+__all__ = ["Explanation", "RegressionExplanation", "named"]
 
 
 class Explanation(NadarayaWatsonBase):
     """An estimator that explains its predictions."""
 
-    @numpy_only
-    def explain(self, X, top_k=5, *, features=None):
-        """The training rows with the largest weights in each prediction.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`.
-        top_k : int or None, default=5
-            The most training rows to list for each query; None for all.
-        features : array-like or None, default=None
-            Features of the training rows to include, by name, position or mask.
-
-        Returns
-        -------
-        rows : DataFrame
-            One line for each query and training row with weight, the largest weight first, with
-            the columns
-
-            - "query" and "row": the query and the training row, by the index of their data frame,
-              or by number for arrays;
-            - "output": name or number of the output, for a regressor with several;
-            - "weight": the attention weight, as in `attention_weights`; with ``degree=1`` the
-              effective weight, as in `effective_weights`, which may be negative;
-            - "value": the target, or the class, of the training row;
-            - "contribution": weight times value, whose sum over all rows is the prediction; for a
-              classifier the weight, whose sum over all rows of a class is its probability;
-            - the `features`, under their names, with categories as in the input.
-
-            A classifier with ``degree=1`` has lines for each query and class (only the second of
-            two classes). The contributions sum to the logit of the class. The columns are
-
-            - "query", and "class";
-            - "part": "intercept" for the trend at the mean of the rows, "feature" for its change
-              from there, "left out" for its change when the row is left out, if `X` is None, and
-              "row" for the contribution of a training row to the step, the largest first;
-            - "name": name or number of the feature, or the row;
-            - "weight": the attention weight of the row;
-            - "value": the feature of the query, or the class of the row;
-            - "contribution": to the logit.
-
-        Raises
-        ------
-        ValueError
-            If `top_k` is not a positive integer or None; if a feature is
-            unknown; if a query has no weight and ``handle_empty="error"``.
-
-        Examples
-        --------
-        >>> from nwkr import NadarayaWatsonRegressor
-        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [10, 20, 30])
-        >>> model.explain([[0.5]], top_k=2).round(3)
-           query  row  weight  value  contribution
-        0      0    0   0.488   10.0         4.879
-        1      0    1   0.488   20.0         9.757
-        """
+    def _explain(self, X, top_k, features):
+        """The table of the training rows behind each prediction."""
         import pandas as pd
 
         check_is_fitted(self)
@@ -115,50 +61,8 @@ class Explanation(NadarayaWatsonBase):
             shares = {"weight": weight, "value": y, "contribution": contribution}
             yield rows | output | shares | own
 
-    @follows_X
-    def gradient(self, X):
-        r"""Slope of the prediction in each feature of the query.
-
-        It is the exact derivative of the fitted function. For the Gaussian it is
-
-        .. math:: \frac{\partial f}{\partial q_j}
-                  = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
-
-        with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` the
-        slope of the line is added, and targets are replaced by their distances from the line; a
-        classifier adds the slope of the trend. The fitted function has kinks at the edge of a
-        window, and at training rows for kernels with a cusp ("triangular", "exponential"). There
-        the result is one of the one-sided slopes or between them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. None for the slopes of leave-one-out predictions.
-
-        Returns
-        -------
-        slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
-            Slopes, in units of `y` per unit of the column; for a classifier those of the class
-            probabilities, with classes instead of outputs. 0 for bandwidth 0 or `inf`, and for
-            queries for which no row has weight, except for a trend of classes. NaN for categories
-            and missing features.
-
-        Raises
-        ------
-        ValueError
-            If the kernel has no derivative, such as "boxcar" and functions; if the metric is not
-            euclidean; if the bandwidth depends on the query, as with
-            :class:`~nwkr.bandwidths.KNearest`; if a query has no weight and
-            ``handle_empty="error"``.
-
-        Examples
-        --------
-        >>> from nwkr import NadarayaWatsonRegressor
-        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
-        >>> model.gradient([[0.5], [1.5]]).round(3)
-        array([[0.333],
-               [0.636]])
-        """
+    def _gradient(self, X):
+        """The slope of each prediction in each feature."""
         check_is_fitted(self)
         kernel = self.kernel_
         if kernel.derivative is None and kernel.log_slope is None:
@@ -223,6 +127,100 @@ class Explanation(NadarayaWatsonBase):
         found = [np.concatenate(part) for part in zip(*parts)]
         order = found[0].argsort(kind="stable")
         return [part[order] for part in found]
+
+
+class RegressionExplanation(Explanation):
+    """A regressor that explains its predictions."""
+
+    @numpy_only
+    def explain(self, X, top_k=5, *, features=None):
+        """The training rows with the largest weights in each prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+        top_k : int or None, default=5
+            The most training rows to list for each query and output; None for all.
+        features : array-like or None, default=None
+            Features of the training rows to include, by name, position or mask.
+
+        Returns
+        -------
+        rows : DataFrame
+            One line for each query, output and training row with weight, the largest weight first,
+            with the columns
+
+            - "query" and "row": the query and the training row, by the index of their data frame,
+              or by number for arrays;
+            - "output": name or number of the output, if there are several;
+            - "weight": the attention weight, as in `attention_weights`; with ``degree=1`` the
+              effective weight, as in `effective_weights`, which may be negative;
+            - "value": the target of the training row;
+            - "contribution": weight times value, whose sum over all rows is the prediction;
+            - the `features` of the training row, under their names.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not a positive integer or None; if a feature is unknown; if a query has no
+            weight and ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [10, 20, 30])
+        >>> model.explain([[0.5]], top_k=2).round(3)
+           query  row  weight  value  contribution
+        0      0    0   0.488   10.0         4.879
+        1      0    1   0.488   20.0         9.757
+        """
+        return self._explain(X, top_k, features)
+
+    @follows_X
+    def gradient(self, X):
+        r"""Slope of the prediction in each feature of the query.
+
+        It is the exact derivative of the fitted function. For the Gaussian it is
+
+        .. math:: \frac{\partial f}{\partial q_j}
+                  = \sum_i a_i\, (y_i - f)\, \frac{x_{ij} - q_j}{b_j^2}
+
+        with the attention weights :math:`a_i` and the bandwidth :math:`b`. With ``degree=1`` the
+        slope of the line is added, and targets are replaced by their distances from the line. The
+        fitted function has kinks at the edge of a window, and at training rows for kernels with a
+        cusp ("triangular", "exponential"). There the result is one of the one-sided slopes or
+        between them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. None for the slopes of leave-one-out predictions.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
+            Slopes, in units of `y` per unit of the column. 0 for bandwidth 0, with ``degree=0``
+            also for bandwidth `inf`, and for queries that get a mean by `handle_empty`. NaN if the
+            prediction is NaN, for categories and for missing features.
+
+        Raises
+        ------
+        ValueError
+            If the kernel has no derivative, such as "boxcar" and functions; if the metric is not
+            euclidean; if the bandwidth depends on the query, as with
+            :class:`~nwkr.bandwidths.KNearest`; if a query has no weight and
+            ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.gradient([[0.5], [1.5]]).round(3)
+        array([[0.333],
+               [0.636]])
+        """
+        return self._gradient(X)
 
 
 def named(numbers, names):

@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 
 from nwkr._arrays import as_numpy
 from nwkr._base import NadarayaWatsonBase
-from nwkr._validation import Interval, _fit_context
+from nwkr._validation import Interval
 
 __all__ = ["LeftOut"]
 
@@ -23,38 +23,8 @@ class LeftOut(NadarayaWatsonBase):
         "gap": [Interval(Real, 0, None, closed="left"), tuple, list, None],
     }
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None):
-        """Store the training rows, and choose the bandwidth.
-
-        The data are copied, so later changes of the arrays have no effect.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows: the keys. Their distances, (n_samples, n_samples), if
-            ``metric="precomputed"``.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets: the values. Class labels, of shape (n_samples,), for the classifier.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
-            of the largest) is ignored. If the sum of the weights is less than the effective number
-            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
-        groups : array-like of shape (n_samples,), default=None
-            Labels of groups of related rows, such as measurements of one patient, or copies of one
-            row. Each row is predicted without all rows of its group. With `cv`, these are the
-            groups for its splits.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are invalid. The estimator is then unchanged.
-        """
+    def _fit_without_groups(self, X, y, sample_weight, groups):
+        """Fit, and predict each row without the rows of its group."""
         return self._fit(X, y, sample_weight, groups=as_numpy("groups", groups))
 
     def _check_left_out(self, by_criterion):

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from nwkr._bands import ConfidenceBands
 from nwkr._base import NadarayaWatsonBase
 from nwkr._conditional_density import ConditionalDensity
-from nwkr._explanation import Explanation
+from nwkr._explanation import RegressionExplanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._lazy import over_blocks
@@ -35,7 +35,7 @@ class NadarayaWatsonRegressor(
     ConfidenceBands,
     LinearSmoother,
     ConditionalDensity,
-    Explanation,
+    RegressionExplanation,
     FitInBatches,
     NadarayaWatsonBase,
 ):
@@ -190,6 +190,36 @@ class NadarayaWatsonRegressor(
         self.tol = tol
         self.n_jobs = n_jobs
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Store the training rows, and resolve kernel and bandwidth.
+
+        The data are copied, so later changes of the arrays have no effect.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows: the keys. Their distances, (n_samples, n_samples), if
+            ``metric="precomputed"``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
+            of the largest) is ignored. If the sum of the weights is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid. The estimator is then unchanged.
+        """
+        return self._fit(X, y, sample_weight)
+
     @available_if(takes_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
@@ -266,6 +296,33 @@ class NadarayaWatsonRegressor(
             If a query has no weight and ``handle_empty="error"``.
         """
         return self._predict_with_std(X) if return_std else self._targets.decode(self._pooled(X))
+
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination, R2, of the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`. For None, training rows that no other row counts for,
+            such as the earliest with `one_sided`, are not scored.
+        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
+            True targets of these rows; those of the training rows for None.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, averaged over the outputs. It is 1 for exact predictions, and 0 for those that are
+            as good as the mean of `y`.
+
+        Raises
+        ------
+        ValueError
+            If targets, weights or predictions are NaN; if a query has no weight and
+            ``handle_empty="error"``.
+        """
+        return self._score_predictions(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from nwkr._ranking import last_clear_gain
 from nwkr._regressor import NadarayaWatsonRegressor
 from nwkr._scoring import CRITERIA, squared_error
 from nwkr._search import BandwidthSearch
+from nwkr._validation import _fit_context
 
 __all__ = ["NadarayaWatsonRegressorCV"]
 
@@ -267,6 +268,40 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         self.algorithm = algorithm
         self.tol = tol
         self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Choose the bandwidth and the degree, and store the training rows.
+
+        The data are copied, so later changes of the arrays have no effect.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows: the keys. Their distances, (n_samples, n_samples), if
+            ``metric="precomputed"``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 (or less than 1e-290
+            of the largest) is ignored. If the sum of the weights is less than the effective number
+            of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of groups of related rows, such as measurements of one patient, or copies of one
+            row. Each row is predicted without all rows of its group. With `cv`, these are the
+            groups for its splits.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid. The estimator is then unchanged.
+        """
+        return self._fit_without_groups(X, y, sample_weight, groups)
 
     @property
     def _degrees(self):

@@ -19,29 +19,10 @@ _IN_RANGE = 50
 class Score(NadarayaWatsonBase):
     """An estimator that scores its predictions."""
 
-    def score(self, X, y, sample_weight=None):
-        """Score of the predictions: accuracy of a classifier, R2 of a regressor.
+    def _score_predictions(self, X, y, sample_weight):
+        """Accuracy of a classifier, R2 of a regressor.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. For None, training rows that no other row counts for,
-            such as the earliest with `one_sided`, are not scored.
-        y : array-like of shape (n_queries,) or (n_queries, n_outputs)
-            True targets or labels of these rows; those of the training rows for None.
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            For a classifier, the weighted share of rows with the correct class. For a regressor,
-            the coefficient of determination, averaged over the outputs.
-
-        Raises
-        ------
-        ValueError
-            If targets or weights are missing.
+        For None, training rows that no other row counts for are not scored.
         """
         for name, data in (("y", y), ("sample_weight", sample_weight)):
             if np.ma.isMaskedArray(data):  # scikit-learn would use masked values
@@ -52,7 +33,7 @@ class Score(NadarayaWatsonBase):
         if predictable.all():
             try:
                 if classes:
-                    return super().score(X, y, sample_weight)
+                    return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
                 return self._r2(y, self.predict(X), sample_weight)
             except ValueError as error:
                 if "inconsistent numbers" not in str(error):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._attention_weights import AttentionWeights
+from nwkr._density import LocalDensity
 from nwkr._effective import visit_rows
 from nwkr._matrices import check_top_k
 from nwkr._namespaces import follows_X
@@ -15,11 +16,90 @@ from nwkr._targets import Targets
 __all__ = ["LinearSmoother"]
 
 
-class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
+class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
     """Regression whose predictions are weighted sums of the targets."""
 
     _targets: Targets
     _has_lines: bool  # degree, as it was when the estimator was fitted
+
+    @follows_X
+    def attention_weights(self, X=None, *, sparse_output=False, top_k=None):
+        """Weights of the training rows in the predictions for `X`.
+
+        A weight is the kernel at the distance of a row from the query, times the sample weight of
+        the row, divided by the sum of these products over all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None, default=None
+            Rows to predict; the distances to the training rows, (n_queries, n_train), if
+            ``metric="precomputed"``. None means the training rows, each left out of its own
+            prediction.
+        sparse_output : bool, default=False
+            Whether to return a sparse matrix, built without a dense one.
+        top_k : int or None, default=None
+            Keep the `top_k` largest weights of each row unchanged, and set the others to 0.
+
+        Returns
+        -------
+        weights : ndarray or CSR array of shape (n_queries, n_train)
+            Rows sum to 1 (to less with `top_k`). With ``degree=0``, ``weights @ y`` is the
+            prediction; with ``degree=1``, use `effective_weights` for this. The row of a query is
+            NaN if its prediction is NaN. A sparse array then stores n_train NaN for this row, or
+            `top_k` of them.
+
+        Raises
+        ------
+        ValueError
+            If `top_k` is not a positive integer or None; if a query has no weight and
+            ``handle_empty="error"``.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.attention_weights([[0.5]]).round(3)
+        array([[0.488, 0.488, 0.024]])
+        """
+        return self._attention_weights(X, sparse_output, top_k)
+
+    @follows_X
+    def effective_sample_size(self, X):
+        r"""Effective number of training rows behind a prediction.
+
+        With the attention weights :math:`a_i` of a query it is :math:`1 / \sum_i a_i^2`: the
+        number of rows if all weights are equal, and 1 if one row has all the weight. A training
+        row counts as one row, whatever its sample weight. With ``degree=1`` the effective weights
+        replace the attention weights, and for a line far beyond its rows the number may be less
+        than 1.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features) or None
+            Rows to predict, as in `predict`.
+
+        Returns
+        -------
+        n_effective : ndarray of shape (n_queries,)
+            With ``degree=0``, from 1 to the number of training rows; NaN if the prediction is NaN.
+
+        Raises
+        ------
+        ValueError
+            If a query has no weight and ``handle_empty="error"``.
+
+        References
+        ----------
+        Leslie Kish, *Survey Sampling*, Wiley, 1965, section 11.7.
+
+        Examples
+        --------
+        >>> from nwkr import NadarayaWatsonRegressor
+        >>> model = NadarayaWatsonRegressor(bandwidth=1.0).fit([[0], [1], [3]], [0, 1, 2])
+        >>> model.effective_sample_size([[0.5], [9]]).round(2)
+        array([2.1, 1. ])
+        """
+        return self._effective_sample_size(X)
 
     @follows_X
     def effective_weights(self, X=None, *, sparse_output=False, top_k=None):
@@ -48,15 +128,15 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         Returns
         -------
         weights : ndarray or CSR array of shape (n_queries, n_train)
-            Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction. With
-            ``handle_empty="nan"``, the row of a query without weight is NaN. A sparse array then
-            stores n_train NaN for this row, or `top_k` of them.
+            Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction. The row of a
+            query is NaN if its prediction is NaN. A sparse array then stores n_train NaN for this
+            row, or `top_k` of them.
 
         Raises
         ------
         ValueError
-            If `top_k` is not a positive integer or None; if a query has no
-            weight and ``handle_empty="error"``.
+            If `top_k` is not a positive integer or None; if a query has no weight and
+            ``handle_empty="error"``.
 
         Examples
         --------
@@ -87,8 +167,8 @@ class LinearSmoother(AttentionWeights, LeaveOneOutResiduals):
         -------
         slopes : ndarray of shape (n_queries, n_features) or (n_queries, n_features, n_outputs)
             Slopes, in units of `y` per unit of the column; per step for ordered levels. 0 for a
-            constant column, for bandwidth 0, and for queries for which no row has weight. NaN for
-            unordered categories and missing features.
+            constant column, for bandwidth 0, and for queries that get a mean by `handle_empty`. NaN
+            if the prediction is NaN, for unordered categories and for missing features.
 
         Raises
         ------

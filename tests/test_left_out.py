@@ -253,7 +253,9 @@ def test_scores_and_weights_leave_out_the_same_rows(kind, rng):
     weight = rng.random(N)
     expected = r2_score(y[seen], left_out[seen], sample_weight=weight[seen])
     np.testing.assert_allclose(model.score(None, y, weight), expected)
-    assert not model.attention_weights(None)[~keep].any()
+    weights = model.attention_weights(None)
+    assert not weights[~keep & seen[:, None]].any()
+    assert np.isnan(weights[~seen]).all()  # as the predictions
     np.testing.assert_allclose((model.attention_weights(None) @ y)[seen], left_out[seen])
     density = model.score_samples(None)
     again = NadarayaWatsonRegressor(bandwidth=0.5)
