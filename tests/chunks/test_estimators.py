@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from lazy import CLASSIFIERS, REGRESSORS, assert_alike, cut, fitted
 from suite import without_address
 
 import nwkr
@@ -14,16 +15,7 @@ dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 chunked = pytest.importorskip("nwkr.dask")
 
-REGRESSORS = nwkr.NadarayaWatsonRegressor, chunked.NadarayaWatsonRegressor
-CLASSIFIERS = nwkr.NadarayaWatsonClassifier, chunked.NadarayaWatsonClassifier
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -34,24 +26,6 @@ def data(rng):
     queries = rng.normal(size=(40, 2)) * [1, 30] + [0, 1000]
     queries[:2] += 100, 0
     return X, np.sin(X[:, 0]) + X[:, 1] / 100, weights, queries
-
-
-def cut(array, rows=50):
-    return da.from_array(array, chunks=(rows, *array.shape[1:]))
-
-
-def fitted(classes, X, y, weights=None, rows=50, **params):
-    local, over_chunks = (cls(**params) for cls in classes)
-    lazy = [None if part is None else cut(part, rows) for part in (X, y, weights)]
-    return local.fit(X, y, weights), over_chunks.fit(*lazy)
-
-
-def assert_alike(local, over_chunks, queries, method="predict", rows=15):
-    expected = getattr(local, method)(queries)
-    found = getattr(over_chunks, method)(None if queries is None else cut(queries, rows))
-    assert found.dtype == expected.dtype
-    assert found.ndim == expected.ndim
-    np.testing.assert_allclose(found.compute(), expected, rtol=1e-9, atol=1e-9)
 
 
 def matern(u):
@@ -509,7 +483,7 @@ def test_bad_data_are_refused_and_change_nothing(data):
         (TypeError, "y must be a Dask array", {"y": y}),
         (ValueError, "table of rows and columns", {"X": cut(X[:, 0])}),
         (ValueError, "as many rows as X", {"y": cut(y[1:])}),
-        (ValueError, r"Chunk 2 of X.*finite.*column 1", {"X": cut(infinite)}),
+        (ValueError, r"Chunk 1 of X.*finite.*column 1", {"X": cut(infinite)}),
         (ValueError, r"Chunk 3 of X.*[Nn]egative", {"sample_weight": cut(negative)}),
         (ValueError, "positive weight", {"sample_weight": cut(0 * weights)}),
     ):
@@ -524,7 +498,7 @@ def test_bad_queries_are_refused(data):
     with pytest.raises(ValueError, match=r"Chunk 0 of X.*expecting 2 features"):
         model.predict(cut(queries[:, :1])).compute()
     queries[33, 0] = np.inf
-    with pytest.raises(ValueError, match=r"Chunk 2 of X.*finite"):
+    with pytest.raises(ValueError, match=r"Chunk 1 of X.*finite"):
         model.predict(cut(queries, 15)).compute()
 
 

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from lazy import cut
 from sklearn import config_context
 
 import nwkr
@@ -13,17 +14,7 @@ dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 chunked = pytest.importorskip("nwkr.dask")
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
-
-
-def cut(array, rows=100):
-    return da.from_array(array, chunks=(rows, *array.shape[1:]))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(params=[1, 2])
@@ -66,7 +57,7 @@ def test_training_rows_left_out_agree(data, params):
     model = chunked.NadarayaWatsonRegressor(algorithm="lattice", **params)
     found = model.fit(cut(X), cut(y), cut(weights)).predict(None)
     tasks = kinds_of_tasks(found)
-    assert tasks["spread"] == tasks["gather"] == tasks["look"] == tasks["answer"] == 6
+    assert tasks["spread"] == tasks["gather"] == tasks["look"] == tasks["answer"] == 7
     assert "pool" not in tasks
     local = nwkr.NadarayaWatsonRegressor(**params).fit(X, y, weights)
     np.testing.assert_allclose(found.compute(), local.predict(None), rtol=1e-9, atol=1e-9)

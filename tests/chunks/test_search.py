@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lazy import CLASSIFIERS_CV, REGRESSORS_CV, cut, fitted
 
 import nwkr
 from nwkr.bandwidths import KNearest
@@ -9,16 +10,7 @@ from nwkr.bandwidths import KNearest
 da = pytest.importorskip("dask.array")
 chunked = pytest.importorskip("nwkr.dask")
 
-REGRESSORS = nwkr.NadarayaWatsonRegressorCV, chunked.NadarayaWatsonRegressorCV
-CLASSIFIERS = nwkr.NadarayaWatsonClassifierCV, chunked.NadarayaWatsonClassifierCV
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -26,15 +18,6 @@ def data(rng):
     X = rng.normal(size=(240, 2)) * [1, 10]
     y = np.sin(2 * X[:, 0]) + 0.1 * X[:, 1] + 0.1 * rng.normal(size=240)
     return X, y, rng.integers(0, 3, 240).astype(float)
-
-
-def cut(array, rows=70):
-    return da.from_array(array, chunks=(rows, *array.shape[1:]))
-
-
-def fitted(classes, X, y, weights, **params):
-    local, over_chunks = (cls(**params) for cls in classes)
-    return local.fit(X, y, weights), over_chunks.fit(cut(X), cut(y), cut(weights))
 
 
 def assert_same_search(local, over_chunks):
@@ -61,7 +44,7 @@ def assert_same_search(local, over_chunks):
     ids=str,
 )
 def test_regression_agrees(data, params):
-    local, model = fitted(REGRESSORS, *data, **params)
+    local, model = fitted(REGRESSORS_CV, *data, **params)
     assert_same_search(local, model)
     assert model.degree_ == local.degree_
     queries = data[0][:30] + 0.1
@@ -72,7 +55,7 @@ def test_regression_agrees(data, params):
 def test_missing_numbers_and_cycles_agree(data):
     X, y, weights = data
     X[::7, 1], X[3::11, 0] = np.nan, np.nan
-    local, model = fitted(REGRESSORS, X, y, weights, periodic_features={1: 20.0})
+    local, model = fitted(REGRESSORS_CV, X, y, weights, periodic_features={1: 20.0})
     assert_same_search(local, model)
     found = model.predict(cut(X[:30] + 0.1, 20)).compute()
     np.testing.assert_allclose(found, local.predict(X[:30] + 0.1), rtol=1e-5)
@@ -87,7 +70,7 @@ def test_classification_agrees(data, params):
     X, y, weights = data
     labels = np.where(y > 0.8, "many", np.where(y > 0, "more", "few"))
     params = {"degrees": (0,), "per_feature": False} | params
-    local, model = fitted(CLASSIFIERS, X, labels, weights, **params)
+    local, model = fitted(CLASSIFIERS_CV, X, labels, weights, **params)
     assert_same_search(local, model)
     queries = X[:30] + 0.1
     assert (model.predict(cut(queries, 20)).compute() == local.predict(queries)).all()
@@ -96,11 +79,11 @@ def test_classification_agrees(data, params):
 @pytest.mark.parametrize("kind", ["regression", "classification"])
 def test_a_sample_is_predicted_from_all_rows(data, kind):
     X, y, _ = data
-    classes = REGRESSORS
+    classes = REGRESSORS_CV
     params = {"bandwidths": [0.3], "subsample": 40, "random_state": 3}
     if kind == "classification":
         y = np.where(np.arange(240) == 77, 5, y > 0)  # one class has one row
-        classes, params = CLASSIFIERS, params | {"scoring": "accuracy", "degrees": (0,)}
+        classes, params = CLASSIFIERS_CV, params | {"scoring": "accuracy", "degrees": (0,)}
     model = classes[1](**params).fit(cut(X), cut(y))
     assert model.n_queries_ == 40
     again = classes[1](**params).fit(cut(X), cut(y))
@@ -108,7 +91,7 @@ def test_a_sample_is_predicted_from_all_rows(data, kind):
     # All rows are used for predictions, but only some are scored.
     whole = classes[0](**params | {"subsample": None}).fit(X, y)
     assert abs(model.best_score_ - whole.best_score_) < 0.3
-    others = classes[1](**params | {"random_state": 4}).fit(cut(X), cut(y))
+    others = classes[1](**params | {"random_state": 5}).fit(cut(X), cut(y))
     assert others.best_score_ != model.best_score_
 
 
@@ -147,7 +130,7 @@ def test_a_window_must_be_clearly_better_than_none(slope, degree):
     rng = np.random.default_rng(7)
     X = rng.normal(size=(60, 3))
     y = slope * (X[:, 0] + X[:, 1]) + 2 * rng.normal(size=60)
-    local, over_chunks = fitted(REGRESSORS, X, y, np.ones(60), per_feature=False)
+    local, over_chunks = fitted(REGRESSORS_CV, X, y, np.ones(60), per_feature=False)
     assert_same_search(local, over_chunks)
     assert over_chunks.degree_ == local.degree_ == degree
     np.testing.assert_array_equal(over_chunks.bandwidth_, [np.inf] * 3)
@@ -156,7 +139,7 @@ def test_a_window_must_be_clearly_better_than_none(slope, degree):
 
 def test_to_local_gives_the_ordinary_search(data):
     X, y, weights = data
-    _, model = fitted(REGRESSORS, X, y, weights)
+    _, model = fitted(REGRESSORS_CV, X, y, weights)
     local = model.to_local()
     assert type(local) is nwkr.NadarayaWatsonRegressor
     assert local.degree == model.degree_

@@ -2,19 +2,14 @@
 
 import numpy as np
 import pytest
+from lazy import CLASSIFIERS, CLASSIFIERS_CV, assert_alike, cut, fitted
 
 import nwkr
 
 da = pytest.importorskip("dask.array")
 chunked = pytest.importorskip("nwkr.dask")
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    import dask
-
-    with dask.config.set(scheduler="synchronous"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -26,20 +21,9 @@ def data(rng):
     return X, z, rng.integers(0, 4, 240).astype(float), queries
 
 
-def cut(array, rows=90):
-    return da.from_array(array, chunks=(rows, *array.shape[1:]))
-
-
-def fitted(name, X, y, weights, **params):
-    local, model = (getattr(module, name)(**params) for module in (nwkr, chunked))
-    return local.fit(X, y, weights), model.fit(cut(X), cut(y), cut(weights))
-
-
-def assert_alike(local, model, queries):
-    for rows, lazy in ((queries, cut(queries, 15)), (None, None)):
-        found = model.predict_proba(lazy).compute()
-        # Both solvers end where the slopes of the mean loss are below 1e-12.
-        np.testing.assert_allclose(found, local.predict_proba(rows), rtol=0, atol=1e-9)
+def assert_same_probabilities(local, model, queries):
+    assert_alike(local, model, queries, "predict_proba")
+    assert_alike(local, model, None, "predict_proba")
 
 
 @pytest.mark.parametrize("edges", [[0.0], [-0.7, 0.8]], ids=["two classes", "three classes"])
@@ -60,8 +44,8 @@ def test_probabilities_agree(data, edges, params):
     y = np.array(["b", "a", "c"])[np.digitize(z, edges)]
     if len(edges) == 1 and isinstance(params.get("class_weight"), dict):
         params = params | {"class_weight": {"a": 0.0}}  # class c has no rows
-    local, model = fitted("NadarayaWatsonClassifier", X, y, weights, degree=1, **params)
-    assert_alike(local, model, queries)
+    local, model = fitted(CLASSIFIERS, X, y, weights, degree=1, **params)
+    assert_same_probabilities(local, model, queries)
     if local.trend_ is not None:
         for step, name in (("scaler", "mean_"), ("scaler", "scale_"), ("logistic", "coef_")):
             found, expected = (getattr(each.trend_[step], name) for each in (model, local))
@@ -69,28 +53,28 @@ def test_probabilities_agree(data, edges, params):
         np.testing.assert_allclose(
             model.trend_.predict_proba(queries), local.trend_.predict_proba(queries), atol=1e-8
         )
-    assert_alike(model.to_local(), model, queries)
+    assert_same_probabilities(model.to_local(), model, queries)
 
 
 def test_missing_numbers_agree(data):
     X, z, weights, queries = data
     X[::5, 0], X[2::7, 1], queries[::3, 0] = np.nan, np.nan, np.nan
-    both = fitted("NadarayaWatsonClassifier", X, z > 0, weights, degree=1)
-    assert_alike(*both, queries)
+    both = fitted(CLASSIFIERS, X, z > 0, weights, degree=1)
+    assert_same_probabilities(*both, queries)
 
 
 def test_one_class_agrees(data):
     X, _, weights, queries = data
-    both = fitted("NadarayaWatsonClassifier", X, np.ones(240, int), weights, degree=1)
+    both = fitted(CLASSIFIERS, X, np.ones(240, int), weights, degree=1)
     assert both[1].trend_ is None
-    assert_alike(*both, queries)
+    assert_same_probabilities(*both, queries)
 
 
 def test_separable_classes_in_one_chunk_each_agree(data):
     X, _, weights, queries = data
     X = X[np.argsort(X[:, 0])]
     y = np.digitize(X[:, 0], [-0.5, 0.5])
-    assert_alike(*fitted("NadarayaWatsonClassifier", X, y, weights, degree=1), queries)
+    assert_same_probabilities(*fitted(CLASSIFIERS, X, y, weights, degree=1), queries)
 
 
 def test_a_constant_column_and_rows_of_any_scale_agree(data):
@@ -98,7 +82,7 @@ def test_a_constant_column_and_rows_of_any_scale_agree(data):
     for scale in (1e-100, 1e100):
         rows = np.column_stack([scale * X, np.full(240, 7.7)])
         places = np.column_stack([scale * queries, np.full(len(queries), 7.7)])
-        assert_alike(*fitted("NadarayaWatsonClassifier", rows, z > 0, weights, degree=1), places)
+        assert_same_probabilities(*fitted(CLASSIFIERS, rows, z > 0, weights, degree=1), places)
 
 
 def test_a_lattice_has_as_many_tasks_as_chunks(data):
@@ -123,7 +107,7 @@ def test_the_search_agrees(rng, params):
     X = rng.uniform(-1, 1, size=(300, 2))
     z = np.sin(6 * X[:, 0]) + X[:, 1] + 0.2 * rng.normal(size=300)
     y, weights = np.digitize(z, [-0.5, 0.6]), rng.integers(1, 3, 300).astype(float)
-    local, model = fitted("NadarayaWatsonClassifierCV", X, y, weights, **params)
+    local, model = fitted(CLASSIFIERS_CV, X, y, weights, **params)
     assert np.isfinite(local.bandwidth_).any()  # not the trend alone
     assert (model.degree_, model.ridge_) == (local.degree_, local.ridge_)
     assert model.best_score_ == pytest.approx(local.best_score_, rel=1e-7)
@@ -171,13 +155,13 @@ def test_scales_agree(data, edges):
     X, z, weights, queries = data
     y = np.digitize(z, edges)
     for scale in (1e160, 1e-160):
-        both = fitted("NadarayaWatsonClassifier", scale * X, y, weights, degree=1)
-        assert_alike(*both, scale * queries)
+        both = fitted(CLASSIFIERS, scale * X, y, weights, degree=1)
+        assert_same_probabilities(*both, scale * queries)
     many, more = (np.column_stack([rows, np.full(len(rows), 1e300)]) for rows in (X, queries))
-    assert_alike(*fitted("NadarayaWatsonClassifier", many, y, weights, degree=1), more)
+    assert_same_probabilities(*fitted(CLASSIFIERS, many, y, weights, degree=1), more)
 
 
 def test_weights_of_any_size_agree(data):
     X, z, weights, queries = data
-    both = fitted("NadarayaWatsonClassifier", X, z > 0, 1e200 * weights, degree=1, bandwidth=np.inf)
-    assert_alike(*both, queries)
+    both = fitted(CLASSIFIERS, X, z > 0, 1e200 * weights, degree=1, bandwidth=np.inf)
+    assert_same_probabilities(*both, queries)
