@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, distance_slopes
 
-__all__ = ["Changes", "changes_of_lines", "folded"]
+__all__ = ["Changes", "changes_of_lines"]
 
 
 class Changes(NamedTuple):
@@ -21,21 +22,24 @@ class Changes(NamedTuple):
         Queries and keys.
     lines : SlopedColumns
         What there are slopes in.
-    pooled : tuple
-        The values that were pooled, their factors in the derivatives of the loss by the weights,
-        and the shift of the weights.
+    forms : sequence of (ndarray, ndarray)
+        The derivatives of the loss by the weights are the product of these forms: values of the
+        keys, and their factors.
+    shift : ndarray of shape (n_queries,)
+        The shift of the weights.
     by_reach : ndarray of shape (n_slopes,)
         Derivatives by :meth:`SlopedColumns.reach`, on which the penalty depends.
     """
 
     attention: Attention
     lines: Any
-    pooled: tuple[np.ndarray, np.ndarray, np.ndarray]
+    forms: Sequence[tuple[np.ndarray, np.ndarray]]
+    shift: np.ndarray
     by_reach: np.ndarray
 
     def by_bandwidth(self) -> np.ndarray:
         """Derivatives by the logarithm of each bandwidth; 0 where it is 0 or infinite."""
-        slopes, lines = distance_slopes(self.attention, *self.pooled), self.lines
+        slopes, lines = distance_slopes(self.attention, self.forms, self.shift), self.lines
         reach = np.square(lines.distances / self.attention.scales[lines.telling])
         np.add.at(slopes, lines.telling, -2 * reach * self.by_reach)
         return slopes
@@ -55,7 +59,7 @@ class Changes(NamedTuple):
         """
         attention, lines = self.attention, self.lines
         others = attention.queries[:, :n_others], attention.keys[:, :n_others]
-        slopes = distance_slopes(attention, *self.pooled, others)[-n_mixed:]
+        slopes = distance_slopes(attention, self.forms, self.shift, others)[-n_mixed:]
         if lines.mixing is not None:
             slopes[:, lines.columns] += 2 * lines.mixing * np.square(lines.spread) * self.by_reach
         return slopes
@@ -71,8 +75,8 @@ def changes_of_lines(
 
     The derivative of the loss by the weight of a key is the effective weight of the key times its
     residual, ``(1 + u'(z - mean)) (g'(y - mean) - b'(z - mean))`` over the total of the weights.
-    The derivative through the leverage is the square of the first factor. Both are sums of pooled
-    values.
+    The derivative through the leverage is the square of the first factor. So their sum is the
+    product of two linear forms.
 
     Parameters
     ----------
@@ -100,31 +104,23 @@ def changes_of_lines(
     level = (1 - np.einsum("nj,nj->n", mean, direction))[:, None]
     rest = np.einsum("nj,nj->n", mean, slope) - (by_prediction * fit.mean).sum(axis=1)
     rest = rest[:, None]
-    of_one, of_y = level * rest, level * by_prediction
-    of_z = rest * direction - level * slope
-    of_squares = -folded(direction, slope, *lines.products)
-    of_both = (direction[:, :, None] * by_prediction[:, None, :]).reshape(len(level), -1)
     of_penalty = -direction * slope
     if by_leverage is not None:
         strength = np.where(reached, by_leverage, 0)[:, None] / total
-        of_one = of_one - strength * np.square(level)
-        of_z = of_z - strength * 2 * level * direction
-        of_squares = of_squares - strength * folded(direction, direction, *lines.products)
         of_penalty = of_penalty - strength * np.square(direction)
-    factors = np.hstack([of_one, of_y, of_z, of_squares, of_both]) / total
-    factors[~reached] = 0
+        rest, slope = rest - strength * level, slope + strength * direction
+    n_outputs, n_slopes = by_prediction.shape[1], direction.shape[1]
+    residual = np.hstack([rest, by_prediction, -slope]) / total
+    forms = [(values[:, : n_outputs + n_slopes], residual)]
+    if n_slopes:  # otherwise the other form is 1
+        weight = np.hstack([level, direction])
+        forms.append((values[:, n_outputs : n_outputs + n_slopes], weight))
+    for _, factors in forms:
+        factors[~reached] = 0
 
     # The penalty is the variance within the window, which depends on how far columns reach.
     # Slopes are multiplied by the trust: where it is almost 0, they add almost nothing.
     some = fit.trust > 1e-100
     strength = np.divide(fit.rest, fit.trust, out=np.zeros(len(level)), where=some)
     by_reach = -(strength[:, None] * of_penalty * np.square(fit.penalty)).sum(axis=0)
-    return Changes(attention, lines, (values, factors, fit.sums.shift), by_reach)
-
-
-def folded(
-    ours: np.ndarray, theirs: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
-    """Coefficients of the products of columns in the product of two linear forms."""
-    products = ours[..., first] * theirs[..., second]
-    return np.where(first == second, products, products + ours[..., second] * theirs[..., first])
+    return Changes(attention, lines, forms, fit.sums.shift, by_reach)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr._local_slopes import Changes, folded
+from nwkr._local_slopes import Changes
 from nwkr._newton_step import LocalLogits
 
 __all__ = ["changes_of_steps"]
@@ -43,7 +43,7 @@ def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.nda
     of_curvature = -of_residual * level
     of_z = by_logit[..., None] * direction
     of_curved_z = -by_logit[..., None] * (share[..., None] * slope + level[..., None] * direction)
-    of_products = -by_logit[..., None] * folded(direction, slope, *lines.products)
+    of_products = -by_logit[..., None] * _folded(direction, slope, *lines.products)
     parts = [np.zeros(len(by_logit)), of_residual, of_curvature, of_z, of_curved_z, of_products]
     total = np.where(known, fit.sums.total, 1)[:, None]
     factors = np.hstack([part.reshape(len(by_logit), -1) for part in parts]) / total
@@ -56,4 +56,12 @@ def changes_of_steps(fit: LocalLogits, values: np.ndarray, by_prediction: np.nda
         of_penalty = -np.einsum("nl,nlj,nlj,l->nj", by_logit, direction, slope, step.curvature)
         changes = lines.ridge * rest[:, None] * of_penalty * np.square(fit.penalty)
         by_reach = -changes.sum(axis=0)
-    return Changes(attention, lines, (values, factors, fit.sums.shift), by_reach)
+    return Changes(attention, lines, [(values, factors)], fit.sums.shift, by_reach)
+
+
+def _folded(
+    ours: np.ndarray, theirs: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """Coefficients of the products of columns in the product of two linear forms."""
+    products = ours[..., first] * theirs[..., second]
+    return np.where(first == second, products, products + ours[..., second] * theirs[..., first])

@@ -19,7 +19,7 @@ def slopes(values, sums, loss_slopes, **attention):
     by_value = np.where(reached, loss_slopes, 0) / np.where(reached, sums.total[:, None], 1)
     pooled = np.nan_to_num(sums.finish())
     factors = np.column_stack([-(by_value * pooled).sum(axis=1), by_value])
-    return distance_slopes(Attention(**attention), values, factors, sums.shift)
+    return distance_slopes(Attention(**attention), [(values, factors)], sums.shift)
 
 
 def attend(visit, **attention):

@@ -178,7 +178,7 @@ def test_slopes_of_blocks_equal_dense(kernel, rng):
     keys, others = keys[order], others[order]
     queries, of_queries = rng.normal(size=(60, 2)), rng.normal(size=(60, 3))
     values, factors = rng.normal(size=(2000, 1)), rng.normal(size=(60, 2))
-    terms = values, factors, np.zeros(60), (of_queries, others)
+    terms = [(values, factors)], np.zeros(60), (of_queries, others)
     attention = Attention(
         queries, keys, np.ones(2000), KERNELS[kernel], np.full(2, 0.2), algorithm="dense"
     )

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isclose
+from math import exp, isclose
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from nwkr._pooling._exactly import pool_exactly
+from nwkr._pooling._exponential import LOWEST
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._product import pick
 from nwkr._pooling._sums import PooledSums
@@ -142,6 +143,10 @@ class Dense:
             yield chain[0], weights
             for number in chain[1:]:
                 weights = weights[:, : counts[number]]
+                if self._tiles.underflow(most / self._multiples[number] ** 2):
+                    # Products with subnormal numbers take a hundred times as long.
+                    least = np.full(weights.shape[1], exp(LOWEST[weights.dtype] / 2))
+                    np.maximum(weights, least, out=weights)
                 yield number, np.square(weights, out=weights)
 
     def uncertain(self, sums: np.ndarray) -> np.ndarray:

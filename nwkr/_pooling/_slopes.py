@@ -1,15 +1,16 @@
 """Derivatives of a loss of pooled values by bandwidths, or by a projection.
 
-A loss depends on distances through the weights. Its derivative by the weight of a key is a sum of
-the values of the key times *factors* of the query. Each pair contributes this sum times K'(u2)
-times the derivative of its ``u2``. In units of the bandwidth, this is ``-2 (q - k)^2`` by the
-logarithm of the bandwidth of a column, and ``2 (q - k) (r - l)`` by how much a column moves with
-another, in which query and key have r and l. With the products expanded, the sum over pairs is one
-product with the keys for all columns.
+A loss depends on distances through the weights. Its derivative by the weight of a key is a linear
+form, the sum of the values of the key times *factors* of the query, or a product of such forms.
+Each pair contributes this product times K'(u2) times the derivative of its ``u2``. In units of the
+bandwidth, this is ``-2 (q - k)^2`` by the logarithm of the bandwidth of a column, and
+``2 (q - k) (r - l)`` by how much a column moves with another, in which query and key have r and l.
+With the differences expanded, the sum over pairs is one product with the keys for all columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ __all__ = ["distance_slopes"]
 
 def distance_slopes(
     attention: Attention,
-    values: Any,
-    factors: np.ndarray,
+    forms: Sequence[tuple[Any, np.ndarray]],
     shift: np.ndarray,
     others: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
@@ -41,11 +41,11 @@ def distance_slopes(
     ----------
     attention : Attention
         Queries and keys, under the euclidean metric, and a kernel that has a derivative.
-    values : ndarray, CSR array or ValuesOnDemand, of shape (n_keys, n_values)
-        Values.
-    factors : ndarray of shape (n_queries, 1 + n_values)
-        The derivative of the loss by the weight that a query gives to a key is the sum of these
-        times 1 and the values of the key; 0 for queries without weights.
+    forms : sequence of (values, factors)
+        The derivative of the loss by the weight that a query gives to a key is the product of these
+        forms. A form is the sum of the factors of the query, of shape (n_queries, 1 + n_values),
+        times 1 and the values of the key, an ndarray, CSR array or ValuesOnDemand of shape (n_keys,
+        n_values). Factors are 0 for queries without weights.
     shift : ndarray of shape (n_queries,)
         Logarithm of the scale by which these weights are divided, from pooling.
     others : tuple of ndarray, of shape (n_queries, n_others) and (n_keys, n_others), or None
@@ -57,13 +57,16 @@ def distance_slopes(
         Derivatives by the logarithm of each bandwidth; with others, by how many bandwidths a
         column moves with each. 0 where the bandwidth is 0 or infinite.
     """
-    pairs, weighted_values = attention.pairs(), WeightedValues(attention.weights, values).all
-    around = attention.neighbourhoods(pairs, tol=0.0)
+    pairs, weights = attention.pairs(), attention.weights
+    around, weighted = attention.neighbourhoods(pairs, tol=0.0), []
+    for values, factors in forms:
+        weighted.append((WeightedValues(weights, values).all, factors))
+        weights = np.ones_like(weights)  # once is enough
 
     def sums(rows, cols, part, n_jobs=1):
         of_part = others and (others[0][rows], pick(others[1], cols))
-        terms = pick(weighted_values, cols, axis=1), factors[rows], shift[rows], of_part
-        return _scatter(part, attention.kernel, *terms, n_jobs=n_jobs)
+        some = [(pick(values, cols, axis=1), factors[rows]) for values, factors in weighted]
+        return _scatter(part, attention.kernel, some, shift[rows], of_part, n_jobs=n_jobs)
 
     if around is None:
         total = sums(slice(None), slice(None), pairs, attention.n_jobs)
@@ -78,8 +81,7 @@ def distance_slopes(
 def _scatter(
     pairs: Pairs,
     kernel: Kernel,
-    values: np.ndarray,
-    factors: np.ndarray,
+    forms: Sequence[tuple[np.ndarray, np.ndarray]],
     shift: np.ndarray,
     others: tuple[np.ndarray, np.ndarray] | None = None,
     n_jobs: int | None = None,
@@ -92,9 +94,10 @@ def _scatter(
         Some of the queries and keys.
     kernel : Kernel
         The kernel.
-    values : ndarray of shape (1 + n_values, n_keys)
-        Key weights, and the values times these.
-    factors, shift, others : ndarray and tuple
+    forms : sequence of (values, factors)
+        1 and the values of the keys, of shape (1 + n_values, n_keys), in the first form times the
+        key weights; and their factors.
+    shift, others : ndarray and tuple
         As in :func:`distance_slopes`.
     n_jobs : int or None, default=None
         Number of threads.
@@ -107,8 +110,8 @@ def _scatter(
     """
     assert isinstance(pairs, EuclideanPairs)
     differences = _Differences(pairs, others)
-    far = (shift != 0) & factors.any(axis=1)
-    factors_by_tiles = np.where(far[:, None], 0, factors)
+    far = (shift != 0) & forms[0][1].any(axis=1)
+    by_tiles = [(values, np.where(far[:, None], 0, factors)) for values, factors in forms]
     tiles = Tiles(pairs, kernel, np.float64)
     blocks = slices(pairs.shape[0], pairs.sizes.queries_per_tile)
     parts = np.zeros((len(blocks), *differences.shape))
@@ -118,19 +121,27 @@ def _scatter(
         for cols, tile, most in tiles.scan(rows):
             derivatives = tiles.derivatives(tile, most)
             pairs.exclude(derivatives, rows, cols)
-            shares = factors_by_tiles[rows] @ values[:, cols]
-            shares *= derivatives
-            differences.add_tile(parts[number], shares, rows, cols)
+            derivatives *= _product(by_tiles, rows, cols)
+            differences.add_tile(parts[number], derivatives, rows, cols)
 
     each(add, range(len(blocks)), n_jobs)
     total = parts.sum(axis=0)
     for exactly in in_rows(pairs, kernel, np.flatnonzero(far)):
-        shares = (factors[exactly.rows] @ values[:, exactly.cols]) * exactly.derivatives()
+        shares = _product(forms, exactly.rows, exactly.cols) * exactly.derivatives()
         for row, share in zip(exactly.rows, shares):
             # The derivatives of a Gaussian add up to 0, as those of its pooled values do.
             rest = share.sum() if kernel.log_slope is None else 0.0
             differences.add_row(total, share, rest, row, exactly.cols)
     return total
+
+
+def _product(forms, rows, cols):
+    """The product of the forms for some queries and keys."""
+    (values, factors), *others = forms
+    product = factors[rows] @ values[:, cols]
+    for values, factors in others:
+        product *= factors[rows] @ values[:, cols]
+    return product
 
 
 class _Differences:

@@ -240,8 +240,11 @@ class Tiles:
             exponents = self._kernel.log_weights(tile)
             exponents *= self._exponential.unit
             return self._exponential.apply(exponents)
-        lowest = LOWEST[tile.dtype] * self._exponential.unit
-        return self._exponential.apply(tile, clip=not self._factor * most >= lowest)
+        return self._exponential.apply(tile, clip=self.underflow(most))
+
+    def underflow(self, most: float) -> bool:
+        """Whether many weights of a log-linear kernel underflow, if few distances exceed `most`."""
+        return not self._factor * most >= LOWEST[self.dtype] * self._exponential.unit
 
     def derivatives(self, tile: np.ndarray, most: float) -> np.ndarray:
         """Turn a tile into the kernel's derivatives by the squared distance, in place."""

@@ -249,3 +249,25 @@ def test_only_needed_keys_are_pooled(problem):
         expected = PROFILES["gaussian"](u[:16, met]) @ values[:, met].T
         assert_allclose(sums[:16], expected, rtol=1e-10)
     assert_array_equal(asked[-1], dense.sums[:, :16, 0])
+
+
+@pytest.mark.parametrize("width", [1.0, 0.03, 0.01])
+def test_squares_of_weights_are_not_subnormal(width, problem):
+    """Products with subnormal numbers take a hundred times as long."""
+    problem["bandwidth"] = width * problem["bandwidth"]
+    problem["leave_out"], multiples = None, tuple(2.0 ** (np.arange(8) / 2))
+    pairs = pairs_of(problem["queries"], problem["keys"], problem["bandwidth"])
+    values = np.vstack([problem["weights"], problem["values"].T])
+    dense, found = Dense(pairs, KERNELS["gaussian"], values, multiples), []
+    yield_weights = dense._weights
+
+    def weights(*terms):
+        for number, tile in yield_weights(*terms):
+            found.append(tile.copy())
+            yield number, tile
+
+    dense._weights = weights
+    dense.pool(Visit(slice(0, 83)))
+    found = np.array(found)
+    assert len(found) == len(multiples)
+    assert not ((found > 0) & (found < np.finfo(float).tiny)).any()

@@ -6,7 +6,7 @@ from engine import pool, slopes
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles import attention, slope
 
-from nwkr._pooling import DEFAULT_SIZES, Sizes
+from nwkr._pooling import DEFAULT_SIZES, Attention, Sizes, distance_slopes, in_blocks
 from nwkr.kernels import KERNELS
 
 DIFFERENTIABLE = sorted(name for name, kernel in KERNELS.items() if kernel.derivative is not None)
@@ -200,3 +200,25 @@ def test_float32_agrees(kernel, problem):
     problem["X"] = problem["X"].astype(np.float32)
     expected = plain_slopes(kernel, problem)
     assert_allclose(pooled_slopes(kernel, problem), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "distance"), [*((name, 0.0) for name in DIFFERENTIABLE), ("gaussian", 45.0)]
+)
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+def test_slopes_of_a_product_of_forms(kernel, distance, algorithm, rng):
+    keys, bandwidth = rng.normal(size=(90, 2)), np.array([1.5, 2.5])
+    queries, weights = distance + rng.normal(size=(40, 2)), rng.uniform(0.1, 1, 90)
+    order, blocks = in_blocks(keys, bandwidth, 16)
+    keys, options = keys[order], {"blocks": blocks, "algorithm": algorithm}
+    attention = Attention(queries, keys, weights, KERNELS[kernel], bandwidth, **options)
+    shift = attention.pool(np.ones((90, 1))).shift
+    shift[np.isneginf(shift)] = 0  # no key has weight
+    forms = [(rng.normal(size=(90, n)), rng.normal(size=(40, 1 + n))) for n in (3, 1, 2)]
+    squares = np.square((queries[:, None] - keys) / bandwidth)
+    u2 = squares.sum(axis=2)
+    by_pair = KERNELS[kernel].derivative(u2) * weights / np.exp(shift)[:, None]
+    for values, factors in forms:
+        by_pair *= factors[:, :1] + factors[:, 1:] @ values.T
+    expected = -2 * np.einsum("ij,ijc->c", by_pair, squares)
+    assert_allclose(distance_slopes(attention, forms, shift), expected, rtol=1e-8, atol=1e-9)

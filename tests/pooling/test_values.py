@@ -43,8 +43,8 @@ def test_slopes_and_gradients_of_sparse_values_equal_dense(algorithm, one_hot, r
     attention = attention_of(rng, "gaussian", algorithm)
     factors, values = rng.standard_normal((150, 71)), sparse.csr_array(one_hot)
     shift = np.zeros(150)
-    expected = distance_slopes(attention, one_hot, factors, shift)
-    assert_allclose(distance_slopes(attention, values, factors, shift), expected, rtol=1e-9)
+    expected = distance_slopes(attention, [(one_hot, factors)], shift)
+    assert_allclose(distance_slopes(attention, [(values, factors)], shift), expected, rtol=1e-9)
     assert_allclose(
         query_gradients(attention, values), query_gradients(attention, one_hot), rtol=1e-9
     )
