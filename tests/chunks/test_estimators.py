@@ -484,7 +484,7 @@ def test_bad_data_are_refused_and_change_nothing(data):
         (ValueError, "table of rows and columns", {"X": cut(X[:, 0])}),
         (ValueError, "as many rows as X", {"y": cut(y[1:])}),
         (ValueError, r"Chunk 1 of X.*finite.*column 1", {"X": cut(infinite)}),
-        (ValueError, r"Chunk 3 of X.*[Nn]egative", {"sample_weight": cut(negative)}),
+        (ValueError, r"Chunk 2 of X.*[Nn]egative", {"sample_weight": cut(negative)}),
         (ValueError, "positive weight", {"sample_weight": cut(0 * weights)}),
     ):
         assert_refused(error, match, wrong=wrong, **good)
@@ -498,7 +498,7 @@ def test_bad_queries_are_refused(data):
     with pytest.raises(ValueError, match=r"Chunk 0 of X.*expecting 2 features"):
         model.predict(cut(queries[:, :1])).compute()
     queries[33, 0] = np.inf
-    with pytest.raises(ValueError, match=r"Chunk 1 of X.*finite"):
+    with pytest.raises(ValueError, match=r"Chunk 2 of X.*finite"):
         model.predict(cut(queries, 15)).compute()
 
 
