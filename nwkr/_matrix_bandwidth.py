@@ -132,6 +132,8 @@ def _checked(bandwidth, n_features):
         refuse(f"shape {matrix.shape}")
     if matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
         refuse("what are no finite numbers")
+    if np.ma.is_masked(bandwidth):
+        refuse("masked values")
     matrix = matrix.astype(float)
     if not (np.diag(matrix) > 0).all():
         refuse("a diagonal that is not positive")

@@ -186,7 +186,7 @@ def _as_numbers(bandwidth, resolved, shape):
     try:
         numbers = np.asarray(as_numpy("bandwidth", resolved))
         good = numbers.dtype.kind in "fiu" and numbers.shape in ((), shape) and numbers.size > 0
-        good = good and bool((numbers >= 0).all())
+        good = good and bool((numbers >= 0).all()) and not np.ma.is_masked(resolved)
     except ValueError:  # a ragged list
         good = False
     if not good:

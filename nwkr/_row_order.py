@@ -139,6 +139,8 @@ def groups_of(groups: Any, n_samples: int) -> np.ndarray:
             f"groups must have one label for each row of X, {n_samples}; got {len(labels)}."
         )
     numbers, _ = pd.factorize(labels, sort=True)  # as in splits by group
+    if np.ma.isMaskedArray(groups):
+        numbers[np.ma.getmaskarray(groups).ravel()] = -1
     if (numbers < 0).any():
         raise ValueError(
             f"groups must have a label for each row of X; got a missing one at row "

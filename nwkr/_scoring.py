@@ -180,7 +180,7 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
 
     Raises
     ------
-    AttributeError
+    AttributeError, TypeError
         If a scorer uses more of the estimator than its predictions.
     ValueError
         If a scorer predicts other rows than the given ones, or cannot score them.
@@ -209,11 +209,12 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
         weights["sample_weight"] = sample_weight
     try:
         score = scorer(known, X, y, **weights)
-    except AttributeError as error:
-        if error.obj is not known and type(known).__name__ not in str(error):
+    except (AttributeError, TypeError) as error:
+        lacks = getattr(error, "name", None) if getattr(error, "obj", None) is known else None
+        if not lacks and type(known).__name__ not in str(error):
             raise
-        asked = f"{error.name!r}" if error.obj is known else "another response"
-        raise AttributeError(
+        asked = repr(lacks) if lacks else "another response"
+        raise type(error)(
             f"scoring={scoring!r} uses {asked} of the estimator, but with cv=None a scorer may "
             f"use only {known.offered} of the rows it is given: it scores leave-one-out "
             f"predictions, for which no estimator is fitted. Choose a scorer that uses only "

@@ -120,23 +120,22 @@ class BandwidthSearch(Descents):
                 windows = self._project(problem, rule, start, form, losses)
                 tried += self._try(problem, windows, form)
         window, best = self._best_of(problem, tried)
-        self._keep_results(problem, tried, best)
+        self._keep_results(tried, best, problem.unit)
         self.projection_ = window.projection
         return window
 
-    def _keep_results(self, problem, tried, best):
-        self._keep_candidates(tried, best)
-        self.best_score_ = self._in_units_of_y(problem, best["score"])
-        self.cv_results_["score"] = [
-            self._in_units_of_y(problem, score) for score in self.cv_results_["score"]
-        ]
-
-    def _keep_candidates(self, tried, best):
+    def _keep_results(self, tried, best, unit):
+        """Store the candidates, with their scores in the units of y."""
         shown = [name for name in best if name != "losses"]
         self.cv_results_ = {name: [result[name] for _, result in tried] for name in shown}
+        scores = [in_units_of(unit, self._scoring, score) for score in self.cv_results_["score"]]
+        self.cv_results_["score"] = scores
         self.best_index_ = next(n for n, (_, result) in enumerate(tried) if result is best)
-        self.best_score_ = best["score"]
+        self.best_score_ = scores[self.best_index_]
         self._note_best(best)
+
+    def _unit_of(self, y):
+        return unit_of(self._scoring, y) if is_regressor(self) else 1.0
 
     def _goes_by_feature(self, rule):
         """Whether to search for one bandwidth for each feature."""
@@ -180,7 +179,7 @@ class BandwidthSearch(Descents):
         with_itself, attention = attention.mask, self._without(attention, rows)
         if distances is not None:
             attention = attention.replace(queries=distances[rows], metric="precomputed")
-        unit = unit_of(self._scoring, y) if is_regressor(self) else 1.0
+        unit = self._unit_of(y)
         return Problem(
             LeaveOneOut(
                 attention, self._values, self._columns, mask=with_itself, trend=self._trend_of_keys
@@ -238,9 +237,6 @@ class BandwidthSearch(Descents):
             problem.leave_one_out.attention.queries,
         )
 
-    def _in_units_of_y(self, problem, score):
-        return in_units_of(problem.unit, self._scoring, score)
-
     def _climb(self, problem, rule, form):
         """Multiples of the rule of thumb, with further ones while the best is at an end."""
         if not np.isfinite(rule.bandwidth).any():  # constant data: nothing to choose
@@ -288,7 +284,8 @@ class BandwidthSearch(Descents):
             # Given splits refer to all rows; other splits are made of the rows with weight.
             X = self._keys if self._columns.plain else X[self._rows]
             y, sample_weight = y[self._rows], sample_weight[self._rows]
-        cv = self._splits(X, y)
+        cv, unit = self._splits(X, y), self._unit_of(y)
+        y = y / unit if unit != 1 else y
         names = set(self._plain_class._get_param_names()) & set(self._get_param_names())
         params = {name: getattr(self, name) for name in names} | self._columns.of_table()
         plain, scoring = self._plain_class(**params), self._scoring
@@ -303,7 +300,7 @@ class BandwidthSearch(Descents):
             for window, bandwidth, p, score in zip(windows, shown, params, scores)
         ]
         window, best = best_of(tried, self.scoring)
-        self._keep_candidates(tried, best)
+        self._keep_results(tried, best, unit)
         return window
 
     def _grid(self, bandwidths):

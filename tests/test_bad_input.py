@@ -157,6 +157,7 @@ ANY_BANDWIDTH = "number", "scott.*silverman", "callable"
         *case("bandwidth", "texts", *ANY_BANDWIDTH, "'b'", bandwidth=["a", "b"]),
         *case("bandwidth", "a-complex", *ANY_BANDWIDTH, "1j", bandwidth=[1, 1j]),
         *case("bandwidth", "a-None", *ANY_BANDWIDTH, "None", bandwidth=[1, None]),
+        *case("bandwidth", "masked", *ANY_BANDWIDTH, "--", bandwidth=np.ma.masked_equal([1, 2], 2)),
         *case("bandwidth", "2-of-1", *ANY_BANDWIDTH, "2", bandwidth=[1, 2], metric="l1"),
     ],
 )

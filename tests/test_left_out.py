@@ -403,6 +403,7 @@ def test_groups_equal_those_of_cv_splits(weighted, rng):
         ({}, {"groups": np.zeros((N, 2))}, "groups must have one label for each row"),
         ({}, {"groups": [None, *range(N - 1)]}, "got a missing one at row 0"),
         ({}, {"groups": np.append(np.arange(N - 1.0), np.nan)}, "got a missing one at row 23"),
+        ({}, {"groups": np.ma.masked_equal(np.arange(N), 5)}, "got a missing one at row 5"),
     ],
 )
 def test_bad_combinations_are_refused(params, fit, words, rng):

@@ -289,6 +289,7 @@ BAD = [
     (np.diag([1, 1, np.nan]), "no finite numbers"),
     (H.astype(complex), "no finite numbers"),
     (H.astype(str), "no finite numbers"),
+    (np.ma.masked_equal(H, H[0, 0]), "masked values"),
 ]
 
 

@@ -298,6 +298,10 @@ def of_quantiles(estimator, X, y):
     return -np.abs(estimator.predict_quantiles(X, 0.5)[:, 0] - y).mean()
 
 
+def of_deviations(estimator, X, y):
+    return -estimator.predict(X, return_std=True)[1].mean()
+
+
 def of_an_attribute(estimator, X, y):
     return -estimator.bandwidth_[0]
 
@@ -308,13 +312,15 @@ def of_an_attribute(estimator, X, y):
         (of_quantiles, "'predict_quantiles'"),
         (of_an_attribute, "'bandwidth_'"),
         ("roc_auc", "another response"),
+        (of_deviations, "another response"),
     ],
 )
 def test_scorers_of_more_than_predictions_need_cv(scoring, asked, rng):
     X, y = rng.normal(size=(30, 2)), np.arange(30.0) % 2
-    with pytest.raises(AttributeError, match=rf"scoring=.* uses .*{asked}.* only predict .*cv"):
+    error = TypeError if scoring is of_deviations else AttributeError
+    with pytest.raises(error, match=rf"scoring=.* uses .*{asked}.* only predict .*cv"):
         NadarayaWatsonRegressorCV(scoring=scoring).fit(X, y)
-    if asked != "another response":
+    if "another" not in asked:
         match = rf"uses .*{asked}.* only predict, predict_proba and classes_"
         with pytest.raises(AttributeError, match=match):
             NadarayaWatsonClassifierCV(scoring=scoring).fit(X, y)

@@ -423,6 +423,20 @@ def test_targets_whose_squares_are_out_of_range(n_outputs, scale, scoring, data)
     assert_allclose(scaled.best_score_, best, rtol=1e-12)
 
 
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error", "r2"])
+@pytest.mark.parametrize("scale", [2.0**-540, 2.0**510])
+def test_folds_of_targets_whose_squares_are_out_of_range(scale, scoring, data):
+    X, y, weights = data
+    plain = NadarayaWatsonRegressorCV(scoring=scoring, cv=3).fit(X, y, weights)
+    scaled = NadarayaWatsonRegressorCV(scoring=scoring, cv=3).fit(X, y * scale, weights)
+    assert_array_equal(scaled.bandwidth_, plain.bandwidth_)
+    expected = plain.best_score_
+    for _ in range(POWERS[scoring]):
+        expected = expected * scale
+    assert_allclose(scaled.best_score_, expected, rtol=1e-12)
+    assert scaled.best_score_ == scaled.cv_results_["score"][scaled.best_index_]
+
+
 def test_candidates_whose_ratio_overflows_in_squares(kernel, data):
     X, y, weights = data
     candidates = [1e-300, 1e-160, 1.0, 1e160]
