@@ -55,8 +55,8 @@ class LocalDensity(NadarayaWatsonBase):
                          \frac{K(u_i)}{\int K(\|u\|)\, du},
                   \qquad W = \sum_i w_i,
 
-        with the scaled distances :math:`u_i` and sample weights :math:`w_i` (times class weights,
-        for a classifier). It equals :class:`sklearn.neighbors.KernelDensity` with the same
+        with the scaled distances :math:`u_i` and the weights :math:`w_i` of the training rows. It
+        equals :class:`sklearn.neighbors.KernelDensity` with the same
         bandwidth. Low values show that a prediction is an extrapolation.
 
         With categories it is a density per cell: the Gaussian weights of a category are divided by

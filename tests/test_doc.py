@@ -1,6 +1,7 @@
 """The documentation: its code runs, its lists are complete, and its version is the package's."""
 
 import doctest
+import inspect
 import re
 from pathlib import Path
 
@@ -73,6 +74,23 @@ def test_the_api_page_lists_all_public_names():
     assert set(over_chunks) == estimators
     of_displays = {f"displays.{name}" for name in displays.__all__}
     assert set(listed) == estimators | {"last_step"} | of_kernels | of_bandwidths | of_displays
+
+
+ESTIMATORS = [name for name in nwkr.__all__ if name.startswith("NadarayaWatson")]
+
+
+@pytest.mark.parametrize("name", [*ESTIMATORS, *(f"dask.{name}" for name in ESTIMATORS)])
+def test_methods_describe_their_own_estimator(name):
+    package, _, name = name.rpartition(".")
+    home = pytest.importorskip("nwkr.dask") if package else nwkr
+    estimator = getattr(home, name)
+    others = r"regressor|R2" if "Classifier" in name else r"classif|class label|class weight"
+    for method, function in inspect.getmembers(estimator, callable):
+        if method.startswith(("_", "get_", "set_")):
+            continue
+        assert function.__module__.startswith("nwkr."), method
+        text = re.sub(r"^ *>>>.*$", "", inspect.getdoc(function), flags=re.M)
+        assert not re.search(others, text), method
 
 
 @pytest.mark.parametrize(

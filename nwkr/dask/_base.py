@@ -20,7 +20,6 @@ from nwkr._local import LocalLines
 from nwkr._metrics import TAKE_GAPS, resolve_metric
 from nwkr._pooling import Terms, check_algorithm
 from nwkr._resolve_window import resolve_by_spread
-from nwkr._validation import _fit_context
 from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.dask._chunks import Chunks, check_queries
@@ -55,10 +54,6 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return _itself
 
     @abstractmethod
-    def _predicting(self):
-        """The function that predicts from the model and the pooled values of queries."""
-
-    @abstractmethod
     def _weighing(self, survey, plain):
         """The weights of rows as keys, and their sum relative to the heaviest."""
 
@@ -70,35 +65,8 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         """Attributes of the estimator that come from a model."""
         return {}
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
-        """Survey the training rows, resolve kernel and bandwidth, and store the collections.
-
-        Every chunk is read, for ranges, moments and classes. The rows are not loaded: persist the
-        collections if they should be read from memory later.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_samples, n_features)
-            Training rows: the keys.
-        y : Dask array, series or frame of shape (n_samples,) or (n_samples, n_outputs)
-            Targets: the values. Class labels, of shape (n_samples,), for the classifiers.
-        sample_weight : Dask array or series of shape (n_samples,), default=None
-            Weights. A row with weight k equals k copies. A row with weight 0 is ignored.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        TypeError
-            If the data are not Dask collections.
-        ValueError
-            If a parameter or the data are invalid, with the number of the chunk. The estimator is
-            then unchanged.
-        """
+    def _fit(self, X, y, sample_weight):
+        """Survey the training rows, resolve kernel and bandwidth, and store the collections."""
         chunks = Chunks.of(X, y, sample_weight)
         form = Form(self._plain(X), exact=self._fits_lines)
         kernel = get_kernel(self.kernel)
@@ -153,31 +121,15 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         self._chunks, self._model, self._n_rows = chunks, model, survey.n_rows
         return self
 
-    def predict(self, X):
-        """Predict targets: the means of their distributions, or the most probable classes.
-
-        Parameters
-        ----------
-        X : Dask array or frame of shape (n_queries, n_features), or None
-            Rows to predict. None predicts the training rows, each left out of its own prediction
-            (copies of a row stay in).
-
-        Returns
-        -------
-        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, in the form of `y` in `fit`, in the chunks of `X`; the first of equally
-            probable classes. They are lazy: invalid rows, and queries without weight with
-            ``handle_empty="error"``, raise an error only when they are computed.
-        """
-        return self._predicted(X, self._predicting())
-
     def to_local(self):
-        """The ordinary estimator, fitted on the same rows in memory.
+        """The estimator of :mod:`nwkr` without a search, fitted on the same rows in memory.
+
+        All training rows are loaded.
 
         Returns
         -------
-        estimator : NadarayaWatsonRegressor or NadarayaWatsonClassifier
-            An estimator of :mod:`nwkr` with the same bandwidth.
+        estimator : estimator
+            The fitted estimator, with the same parameters, bandwidth and degree.
         """
         check_is_fitted(self)
         parts = self._chunks.X, self._chunks.y, self._chunks.sample_weight

@@ -6,6 +6,7 @@ import nwkr._classifier as _classifier
 import nwkr._classifier_cv as _classifier_cv
 import nwkr._regressor as _regressor
 import nwkr._regressor_cv as _regressor_cv
+from nwkr._validation import _fit_context
 from nwkr.dask._outcomes import Classification, Regression
 from nwkr.dask._search import ChunkedSearch, SearchOverChunks
 
@@ -20,10 +21,11 @@ __all__ = [
 class NadarayaWatsonRegressor(Regression):
     """Nadaraya-Watson kernel regression for Dask collections.
 
-    It corresponds to the estimator of the same name in :mod:`nwkr`, for training rows and queries
-    in chunks. It has the same parameters, with these limits: `bandwidth` is a number, one for each
-    feature, or a rule of thumb; `metric` is not "precomputed", and with metrics other than
-    "euclidean" the bandwidth is a number. Each task uses one thread, regardless of `n_jobs`.
+    It corresponds to :class:`nwkr.NadarayaWatsonRegressor`, for training rows and queries in
+    chunks, and has the same parameters. These need all rows at once, and are refused: a `bandwidth`
+    that is a matrix, a function, :class:`~nwkr.bandwidths.KNearest` or
+    :class:`~nwkr.bandwidths.Adaptive`; with a metric other than "euclidean", a rule of thumb;
+    ``metric="precomputed"``; and `one_sided`. Each task uses one thread, whatever `n_jobs` is.
 
     Attributes
     ----------
@@ -53,6 +55,39 @@ class NadarayaWatsonRegressor(Regression):
     _parameter_constraints = _regressor.NadarayaWatsonRegressor._parameter_constraints
     __init__ = _regressor.NadarayaWatsonRegressor.__init__
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Survey the training rows, and resolve kernel and bandwidth.
+
+        Every chunk is read, for ranges, moments and weights. The collections are stored, not their
+        rows: persist them if each prediction should find the rows in memory.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_samples, n_features)
+            Training rows: the keys.
+        y : Dask array, series or frame of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values.
+        sample_weight : Dask array or series of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 is ignored. If the sum
+            of the weights is less than the effective number of rows, ``sum(w)^2 / sum(w^2)``, rules
+            of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the data are not Dask collections.
+        ValueError
+            If a parameter or the data are invalid, with the number of the chunk. The estimator is
+            then unchanged.
+        """
+        return self._fit(X, y, sample_weight)
+
 
 class _RegressorSearch(SearchOverChunks, _regressor_cv.NadarayaWatsonRegressorCV):
     """The search of the regressor."""
@@ -61,12 +96,12 @@ class _RegressorSearch(SearchOverChunks, _regressor_cv.NadarayaWatsonRegressorCV
 class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     """Kernel regression for Dask collections that chooses its bandwidth and its degree.
 
-    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches in the
-    same way: it predicts some rows, drawn at random from all chunks, from all others. Each step of
-    the search is one graph, in which every chunk pools for these rows and many bandwidths at once.
-    The descent to one bandwidth for each feature uses the sample only; multiples of its result are
-    tried on all rows. Bandwidths are numbers, one for each feature, or rules of thumb; `cv` and
-    `n_components` are None.
+    It has the parameters of :class:`nwkr.NadarayaWatsonRegressorCV`, and searches in the same way:
+    it predicts some rows, drawn at random from all chunks, from all others. Each step of the search
+    is one graph, in which every chunk pools for these rows and many bandwidths at once. The descent
+    to one bandwidth for each feature uses the drawn rows only; multiples of its result are tried
+    with all rows. `cv`, `n_components`, `gap` and `one_sided` must be None, and the candidates
+    `bandwidths` have the limits of `bandwidth` in :class:`NadarayaWatsonRegressor`.
 
     Attributes
     ----------
@@ -79,7 +114,7 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as in the ordinary estimator.
+        One entry for each candidate, as in :class:`nwkr.NadarayaWatsonRegressorCV`.
     n_queries_ : int
         Number of training rows that were predicted.
     kernel_ : Kernel
@@ -107,14 +142,46 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     _parameter_constraints = _regressor_cv.NadarayaWatsonRegressorCV._parameter_constraints
     __init__ = _regressor_cv.NadarayaWatsonRegressorCV.__init__
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Choose the bandwidth and the degree.
+
+        Every chunk is read several times: for ranges, moments and weights, to draw rows, and in
+        each step of the search. The collections are stored, not their rows: persist them if they
+        fit in the memory of the cluster.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_samples, n_features)
+            Training rows: the keys.
+        y : Dask array, series or frame of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: the values.
+        sample_weight : Dask array or series of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 is ignored. If the sum
+            of the weights is less than the effective number of rows, ``sum(w)^2 / sum(w^2)``, rules
+            of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the data are not Dask collections.
+        ValueError
+            If a parameter or the data are invalid, with the number of the chunk. The estimator is
+            then unchanged.
+        """
+        return self._fit(X, y, sample_weight)
+
 
 class NadarayaWatsonClassifier(Classification):
     """Nadaraya-Watson kernel classification for Dask collections.
 
-    It corresponds to the estimator of the same name in :mod:`nwkr`, for training rows and queries
-    in chunks. It has the same parameters, with these limits: `bandwidth` is a number, one for each
-    feature, or a rule of thumb; `metric` is not "precomputed", and with metrics other than
-    "euclidean" the bandwidth is a number. Each task uses one thread, regardless of `n_jobs`. With
+    It corresponds to :class:`nwkr.NadarayaWatsonClassifier`, for training rows and queries in
+    chunks, and has the same parameters, with the limits of :class:`NadarayaWatsonRegressor`. With
     ``degree=1`` rows are read about a dozen times, once for each Newton step of the trend, and 30
     more times if a line separates the classes.
 
@@ -152,6 +219,39 @@ class NadarayaWatsonClassifier(Classification):
     _parameter_constraints = _classifier.NadarayaWatsonClassifier._parameter_constraints
     __init__ = _classifier.NadarayaWatsonClassifier.__init__
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Survey the training rows, and resolve kernel and bandwidth.
+
+        Every chunk is read, for ranges, moments, weights and classes. The collections are stored,
+        not their rows: persist them if each prediction should find the rows in memory.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_samples, n_features)
+            Training rows: the keys.
+        y : Dask array or series of shape (n_samples,)
+            Class labels.
+        sample_weight : Dask array or series of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 is ignored. If the sum
+            of the weights is less than the effective number of rows, ``sum(w)^2 / sum(w^2)``, rules
+            of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the data are not Dask collections.
+        ValueError
+            If a parameter or the data are invalid, with the number of the chunk. The estimator is
+            then unchanged.
+        """
+        return self._fit(X, y, sample_weight)
+
 
 class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifierCV):
     """The search of the classifier, with the trend and the class weights of all rows."""
@@ -166,7 +266,7 @@ class _ClassifierSearch(SearchOverChunks, _classifier_cv.NadarayaWatsonClassifie
 class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     """Kernel classification for Dask collections that chooses its bandwidth and its degree.
 
-    It has the parameters of the estimator of the same name in :mod:`nwkr`, and searches like
+    It has the parameters of :class:`nwkr.NadarayaWatsonClassifierCV`, and searches like
     :class:`NadarayaWatsonRegressorCV`, with the same limits. For the trend, rows are read about a
     dozen more times: about 20 times in total.
 
@@ -181,7 +281,8 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     degree_ : {0, 1}
         The best degree.
     ridge_ : float
-        The ridge of the best candidate; `inf` for steps without slopes.
+        The ridge of the best candidate, `inf` for a step without slopes. It has no meaning with
+        ``degree_=0``.
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
@@ -189,7 +290,7 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as in the ordinary estimator.
+        One entry for each candidate, as in :class:`nwkr.NadarayaWatsonClassifierCV`.
     n_queries_ : int
         Number of training rows that were predicted.
     kernel_ : Kernel
@@ -216,3 +317,37 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     _searching_class = _ClassifierSearch
     _parameter_constraints = _classifier_cv.NadarayaWatsonClassifierCV._parameter_constraints
     __init__ = _classifier_cv.NadarayaWatsonClassifierCV.__init__
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Choose the bandwidth and the degree.
+
+        Every chunk is read several times: for ranges, moments and weights, to draw rows, and in
+        each step of the search. The collections are stored, not their rows: persist them if they
+        fit in the memory of the cluster.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_samples, n_features)
+            Training rows: the keys.
+        y : Dask array or series of shape (n_samples,)
+            Class labels.
+        sample_weight : Dask array or series of shape (n_samples,), default=None
+            Weights. A row with weight k equals k copies. A row with weight 0 is ignored. If the sum
+            of the weights is less than the effective number of rows, ``sum(w)^2 / sum(w^2)``, rules
+            of thumb use the latter as the number of rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If the data are not Dask collections.
+        ValueError
+            If a parameter or the data are invalid, with the number of the chunk. The estimator is
+            then unchanged.
+        """
+        return self._fit(X, y, sample_weight)

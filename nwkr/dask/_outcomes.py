@@ -7,10 +7,12 @@ from functools import partial
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, r2_score
 
 import nwkr._classifier as _classifier
 import nwkr._regressor as _regressor
 from nwkr._class_parameters import class_weights, outlier_label_of
+from nwkr._lazy import is_lazy
 from nwkr._targets import ClassTargets, Targets
 from nwkr.dask._base import ChunkedEstimator
 from nwkr.dask._form import Weighing
@@ -25,8 +27,52 @@ class Regression(MultiOutputMixin, RegressorMixin, ChunkedEstimator):
 
     _plain_class = _regressor.NadarayaWatsonRegressor
 
-    def _predicting(self):
-        return _numbers
+    def predict(self, X):
+        """Predict targets, the means of their conditional distributions.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict. None predicts the training rows, each left out of its own prediction
+            (copies of a row stay in).
+
+        Returns
+        -------
+        y : dask.array.Array of shape (n_queries,) or (n_queries, n_outputs)
+            Predictions, in the form of `y` in `fit`, in the chunks of `X`. They are lazy: invalid
+            rows, and queries without weight with ``handle_empty="error"``, raise an error only when
+            they are computed.
+        """
+        return self._predicted(X, _numbers)
+
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination, R2, of the predictions.
+
+        Predictions and targets are computed at once, and loaded into memory.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict, as in `predict`.
+        y : array-like or Dask collection of shape (n_queries,) or (n_queries, n_outputs)
+            True targets of these rows; those of the training rows for None.
+        sample_weight : array-like or Dask collection of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            R2, averaged over the outputs. It is 1 for exact predictions, and 0 for those that are
+            as good as the mean of `y`.
+
+        Raises
+        ------
+        ValueError
+            If rows, targets or weights are invalid; if a prediction is NaN; if a query has no
+            weight and ``handle_empty="error"``.
+        """
+        answers, weight = self.predict(X).compute(), _loaded(sample_weight)
+        return r2_score(_loaded(y), answers, sample_weight=weight)
 
     def _surveying(self):
         return survey_numbers
@@ -44,6 +90,25 @@ class Classification(ClassifierMixin, ChunkedEstimator):
 
     _plain_class = _classifier.NadarayaWatsonClassifier
 
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict. None predicts the training rows, each left out of its own prediction
+            (copies of a row stay in).
+
+        Returns
+        -------
+        y : dask.array.Array of shape (n_queries,)
+            The most probable class, the first one of equally probable classes, in the chunks of
+            `X`. With ``handle_empty="nan"``, `outlier_label` for queries for which no training row
+            has weight. Labels are lazy: invalid rows, and queries without a label, raise an error
+            only when they are computed.
+        """
+        return self._predicted(X, _labels)
+
     def predict_proba(self, X):
         """Predict class probabilities.
 
@@ -55,7 +120,8 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         Returns
         -------
         probabilities : dask.array.Array of shape (n_queries, n_classes)
-            Probability of each class, in the order of `classes_`; rows sum to 1.
+            Probability of each class, in the order of `classes_`; rows sum to 1. NaN for queries
+            that no training row has weight for, with ``handle_empty="nan"``.
         """
         return self._predicted(X, _numbers)
 
@@ -74,8 +140,32 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         """
         return self._predicted(X, _logarithms)
 
-    def _predicting(self):
-        return _labels
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of the predicted labels.
+
+        Labels are computed at once, and loaded into memory.
+
+        Parameters
+        ----------
+        X : Dask array or frame of shape (n_queries, n_features), or None
+            Rows to predict, as in `predict`.
+        y : array-like or Dask collection of shape (n_queries,)
+            True labels of these rows; those of the training rows for None.
+        sample_weight : array-like or Dask collection of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            The weighted share of rows whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If rows, labels or weights are invalid; if a query has no label.
+        """
+        answers, weight = self.predict(X).compute(), _loaded(sample_weight)
+        return accuracy_score(_loaded(y), answers, sample_weight=weight)
 
     def _counting(self):
         return partial(_of_other_classes, absent=self._absent)
@@ -114,6 +204,10 @@ class Classification(ClassifierMixin, ChunkedEstimator):
 
     def _told(self, model):
         return {"trend_": model.trend and model.trend.model}
+
+
+def _loaded(data):
+    return data.compute() if is_lazy(data) else data
 
 
 def _numbers(model, values):

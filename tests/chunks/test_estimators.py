@@ -436,6 +436,17 @@ def test_score_agrees(data):
     X, y, _, _ = data
     local, model = fitted(REGRESSORS, X, y)
     assert model.score(cut(X), cut(y)) == pytest.approx(local.score(X, y), rel=1e-9)
+    weighted, weights = local.score(X, y, np.arange(220)), cut(np.arange(220))
+    assert model.score(cut(X), y, weights) == pytest.approx(weighted, rel=1e-9)
+    assert model.score(None, y) == pytest.approx(local.score(None, y), rel=1e-9)
+    local, model = fitted(CLASSIFIERS, X, y > 10)
+    assert model.score(cut(X), cut(y > 10)) == local.score(X, y > 10)
+    # The numbers of rows in the blocks of a frame are unknown.
+    frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b"]).assign(y=y, one=1.0), npartitions=3)
+    model = chunked.NadarayaWatsonRegressor().fit(frame[["a", "b"]], frame["y"])
+    local = nwkr.NadarayaWatsonRegressor().fit(X, y)
+    score = model.score(frame[["a", "b"]], frame["y"], frame["one"])
+    assert score == pytest.approx(local.score(X, y), rel=1e-9)
 
 
 def assert_refused(error, match, params=None, **data):
