@@ -11,8 +11,7 @@ import numpy as np
 from nwkr._arrays import Arrays
 from nwkr._pooling._blocks import attend_blocks
 from nwkr._pooling._boxes import Blocks
-from nwkr._pooling._euclidean import centre_of, extent_of
-from nwkr._pooling._kinds import Kinds
+from nwkr._pooling._kinds import Kinds, centre_of, extent_of
 from nwkr._pooling._lattice import MOST_COLUMNS
 from nwkr._pooling._mask import Mask
 from nwkr._pooling._metric import pairs_of

@@ -20,8 +20,9 @@ import numpy as np
 
 from nwkr._arrays import Arrays
 from nwkr._pooling._dense import least_total, pool_dense
-from nwkr._pooling._euclidean import EuclideanPairs, extent_of
+from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._exactly import pool_exactly
+from nwkr._pooling._kinds import extent_of
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._threads import slices
 from nwkr._pooling._values import WeightedValues, as_dense
@@ -272,7 +273,7 @@ class _Tiles:
 
     @cached_property
     def _groups(self):
-        return [self._arrays.take(groups) for groups in self._pairs.groups]
+        return [self._arrays.take(groups) for groups in self._pairs.matched.groups]
 
 
 class _Sum:

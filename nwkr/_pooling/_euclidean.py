@@ -8,12 +8,13 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from nwkr._pooling._error_free import exact_product, exact_sum
-from nwkr._pooling._kinds import Kinds, Products
+from nwkr._pooling._kinds import Products, centre_of, extent_of
+from nwkr._pooling._matched import Matched
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import scratch, slices
 
-__all__ = ["EuclideanPairs", "centre_of", "euclidean_pairs", "extent_of"]
+__all__ = ["EuclideanPairs", "euclidean_pairs"]
 
 # Differences of larger squared distances have lost digits that matter for weights.
 _DIGITS_LOST_ABOVE = 2.0**14
@@ -62,20 +63,13 @@ def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> Eucl
         centre = np.nan_to_num(np.where(np.isnan(centre), kinds.centre(queries), centre))
     counted, of_matched = ~matched & np.isfinite(bandwidth), None
     if matched.any():
-        of_matched = queries[:, matched], keys[:, matched], kinds and kinds.take(matched)
+        of_matched = Matched(queries[:, matched], keys[:, matched], kinds and kinds.take(matched))
     if not counted.all():
         queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
         centre, kinds = centre[counted], kinds and kinds.take(counted)
         special = None if special is None else special[counted]
     columns = np.flatnonzero(counted)
     return EuclideanPairs(queries, keys, bandwidth, centre, columns, of_matched, kinds, special)
-
-
-def centre_of(keys: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
-    """A point near most keys, of shape (n_columns,)."""
-    # The median resists outliers; a thousand rows are enough, as the centre need not be exact.
-    some = keys[:: 1 + len(keys) // 1000]
-    return np.median(some, axis=0) if kinds is None else kinds.centre(some)
 
 
 class EuclideanPairs(Pairs):
@@ -91,8 +85,8 @@ class EuclideanPairs(Pairs):
         A point near queries and keys.
     columns : ndarray of shape (n_columns,)
         Numbers of the columns among the features.
-    matched : tuple or None, default=None
-        Queries and keys in the columns with bandwidth 0, and the kinds of these.
+    matched : Matched or None, default=None
+        The columns with bandwidth 0.
     kinds : Kinds or None, default=None
         The columns that do not hold plain numbers.
     special : ndarray of bool, of shape (n_columns,), or None, default=None
@@ -114,7 +108,7 @@ class EuclideanPairs(Pairs):
         super().__init__(len(queries), len(keys), np.result_type(queries, keys))
         self.queries, self.keys, self.bandwidth = queries, keys, bandwidth
         self.columns = columns
-        self._centre, self._matched = centre, matched
+        self._centre, self.matched = centre, matched
         self.special = np.zeros(0, int)
         if kinds is not None:
             if special is None:
@@ -141,12 +135,12 @@ class EuclideanPairs(Pairs):
         """
         # np.take is ten times faster than an index.
         queries, keys = np.take(self.queries, rows, axis=0), np.take(self.keys, cols, axis=0)
-        centre, matched = queries.mean(axis=0, dtype=float), self._matched
+        centre, matched = queries.mean(axis=0, dtype=float), self.matched
         if self.kinds is not None:
             centre = self.kinds.centre(queries)
             centre = np.where(np.isnan(centre), self._centre, centre)
         if matched is not None:
-            matched = matched[0][rows], matched[1][cols], matched[2]
+            matched = matched.take(rows, cols)
         bandwidth = multiple * self.bandwidth
         part = EuclideanPairs(queries, keys, bandwidth, centre, self.columns, matched, self.kinds)
         self._hand_on(part, rows, cols, leaving)
@@ -190,7 +184,7 @@ class EuclideanPairs(Pairs):
 
     @property
     def must_match(self):
-        return self._matched is not None
+        return self.matched is not None
 
     def _base_squares(self, rows, cols):
         queries, keys, inverse_square = self.in_range
@@ -322,7 +316,7 @@ class EuclideanPairs(Pairs):
         return Product(self, factor, offset)
 
     def candidate_keys(self, rows, within, beyond):
-        if self._matched is not None or np.isinf(within) or not self.shape[1]:
+        if self.matched is not None or np.isinf(within) or not self.shape[1]:
             return slice(None)
         reach = self._plain.reach(rows)
         error = self._plain.error(reach)
@@ -342,49 +336,13 @@ class EuclideanPairs(Pairs):
         return self.product(1.0)
 
     def mismatch_distances(self, rows, cols=slice(None)):
-        if self._matched is None:
-            return None
-        queries, keys, kinds = self._matched
-        queries, keys = queries[rows], pick(keys, cols)
-        # Divided by a power of 2, which is exact, so that squares stay in range.
-        extents = [extent_of(X, kinds).max(initial=0) for X in (queries, keys)]
-        _, exponent = np.frexp(max(extents))
-        queries, keys = np.ldexp(queries, -exponent), np.ldexp(keys, -exponent)
-        if kinds is None:
-            distances = cdist(queries, keys)
-        else:
-            squares = [
-                kinds.squares(number, queries[:, number, None], keys[:, number], -exponent)
-                for number in range(len(kinds.gap))
-            ]
-            distances = np.sqrt(np.sum(squares, axis=0))
-        with np.errstate(over="ignore"):
-            return np.minimum(np.ldexp(distances, exponent), np.finfo(float).max)
+        return None if self.matched is None else self.matched.distances(rows, cols)
 
     def mismatched(self, rows, cols=slice(None)):
-        if self._matched is None:
+        if self.matched is None:
             return super().mismatched(rows, cols)
-        queries, keys = self.groups
-        return queries[rows][:, None] != keys[cols]
-
-    @cached_property
-    def groups(self):
-        """Numbers that are equal for rows that are equal in the columns with bandwidth 0."""
-        assert self._matched is not None
-        rows = np.concatenate(self._matched[:2])
-        if self._matched[2] is not None:  # a missing value equals another
-            rows = np.nan_to_num(rows, nan=np.inf)
-        groups = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
-        return np.split(groups, [self.shape[0]])
+        return self.matched.differ(rows, cols)
 
 
 def _largest(X):
     return max(float(X.max(initial=0)), -float(X.min(initial=0)))
-
-
-def extent_of(X: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
-    """The greatest absolute number in each column, of shape (n_columns,)."""
-    if kinds is not None:
-        return kinds.extent(X)
-    # Column by column, because a reduction over short rows takes thirty times as long.
-    return np.array([np.abs(column).max(initial=0) for column in X.T], float)
