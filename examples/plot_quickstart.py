@@ -76,7 +76,7 @@ for name, contender in contenders.items():
 # ``standard_error`` estimates how far the prediction would vary with other noise.
 
 predicted, error = model.predict(patient).item(), model.standard_error(patient).item()
-print(f"Patient 0: predicted {predicted:.0f} ± {error:.0f}, measured {y[0]:.0f}.")
+print(f"Patient 0: measured {y[0]:.0f}, predicted {predicted:.0f} (standard error {error:.0f}).")
 table = model.explain(patient, top_k=5)
 print(table.round(3).to_string(index=False))
 print(X.loc[[0, *table["row"]], ["age", "sex", "bmi", "bp", "s5"]].to_string())
