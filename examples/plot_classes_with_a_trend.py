@@ -6,8 +6,8 @@ With ``degree=0`` the probability of a class is its share of the weights around 
 shares are flat where rows are sparse, and noisy where classes meet. With ``degree=1`` a classifier
 starts from a logistic regression and corrects it by one step towards the classes around the query.
 In this example the border between two classes bends. A logistic regression alone cannot follow it,
-and class shares alone cannot continue it beyond the data. With ``degree=1`` the log loss on new rows
-is the lowest of the three.
+and class shares alone cannot continue it beyond the data. With ``degree=1`` the log loss on new
+rows is the lowest of the three.
 """
 
 import matplotlib.pyplot as plt
