@@ -9,6 +9,14 @@ from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
 from nwkr.bandwidths import KNearest
+from nwkr.displays._candidates import (
+    forms_of,
+    is_numeric,
+    name_of_score,
+    places_of,
+    refined_by,
+    typical_of,
+)
 from nwkr.displays._drawing import (
     COLORS,
     LINES,
@@ -158,7 +166,7 @@ class BandwidthDisplay:
                 f"searched for a bandwidth."
             )
         scores = np.array(results["score"], dtype=float)
-        score_name, sign = _name_of_score(model)
+        score_name, sign = name_of_score(model)
         names = names_of_features(estimator)
         display = cls(
             bandwidths=results["bandwidth"],
@@ -166,8 +174,8 @@ class BandwidthDisplay:
             best=model.best_index_,
             score_name=score_name,
             effective_dof=results.get("effective_dof"),
-            degrees=_forms(results),
-            refined=_refined(model),
+            degrees=forms_of(results),
+            refined=refined_by(model),
             best_name=None if getattr(model, "projection_", None) is None else "projection",
             names=_NAMES_OF_FORMS[is_classifier(model)],
             feature_name=shown_name(estimator, names[0]) if len(names) == 1 else None,
@@ -196,40 +204,10 @@ class BandwidthDisplay:
         """
         self.ax_ = ax = axes_of(self, ax)
         self.figure_ = ax.figure
-        from matplotlib.legend_handler import HandlerTuple
-        from matplotlib.lines import Line2D
-
         scores = np.asarray(self.scores, dtype=float)
-        places, numeric = _places(self.bandwidths, self._degrees, self._found)
-        self.lines_, self.refined_ = [], []
-        for degree in self._compared:
-            color, name = COLORS[degree], self.names[degree] if len(self._compared) > 1 else None
-            drawn = self._along(degree, places)
-            style = {"color": color, "marker": "o", "markersize": 5, "label": name}
-            style["linestyle"] = LINES[degree] if numeric else "none"
-            self.lines_ += ax.plot(
-                places[drawn], scores[drawn], **merged(Line2D, style, line_kwargs)
-            )
-            found = self._found & (self._degrees == degree) & np.isfinite(scores)
-            if found.any():
-                label = ", ".join(filter(None, [name, _FOR_EACH]))
-                self.refined_ += ax.plot(
-                    places[found], scores[found], "D", color=color, label=label
-                )
-        chosen = self.best_name or self._in_words(self.best)
-        if len(self._compared) > 1:
-            form = self.names[self._degrees[self.best]]
-            chosen = form if form == _WITHOUT_WINDOW else f"{form}, {chosen}"
-        (self.best_,) = ax.plot(
-            places[self.best],
-            scores[self.best],
-            "o",
-            markersize=13,
-            markeredgewidth=1.5,
-            color="black",
-            fillstyle="none",
-            label=f"chosen: {chosen}",
-        )
+        places, numeric = places_of(self.bandwidths, self._degrees, self._found)
+        self._draw_scores(places, scores, numeric, line_kwargs)
+        self._draw_ring(places, scores)
         if numeric:
             ax.set_xscale("log")
             _ticks_of_logarithms(ax, places)
@@ -239,18 +217,55 @@ class BandwidthDisplay:
         ax.set(xlabel=self._name_of_bandwidths(numeric), ylabel=self.score_name)
         ax.margins(y=0.08)  # room for the ring
         _look_closer(ax, scores[np.isfinite(scores)], scores[self.best])
-        entries = {line.get_label(): line for line in self.lines_ if len(self._compared) > 1}
-        if self.refined_:
-            entries[_FOR_EACH] = tuple(self.refined_)  # side by side
-        entries[self.best_.get_label()] = self.best_
-        side_by_side = {tuple: HandlerTuple(ndivide=None)}
-        add_legend(ax, handles=entries.values(), labels=entries.keys(), handler_map=side_by_side)
+        self._add_legend()
         self.dof_axis_ = None
         along = self._along(self._degrees[self.best], places)
         if self.effective_dof is not None and len(along):
             freedom = np.asarray(self.effective_dof)
             self.dof_axis_ = _upper_axis(ax, places[along], freedom[along], numeric)
         return self
+
+    def _draw_scores(self, places, scores, numeric, line_kwargs):
+        """Draw a line for each degree, and candidates with one bandwidth for each feature."""
+        from matplotlib.lines import Line2D
+
+        self.lines_, self.refined_ = [], []
+        for degree in self._compared:
+            color, name = COLORS[degree], self.names[degree] if len(self._compared) > 1 else None
+            drawn = self._along(degree, places)
+            style = {"color": color, "marker": "o", "markersize": 5, "label": name}
+            style["linestyle"] = LINES[degree] if numeric else "none"
+            style = merged(Line2D, style, line_kwargs)
+            self.lines_ += self.ax_.plot(places[drawn], scores[drawn], **style)
+            found = self._found & (self._degrees == degree) & np.isfinite(scores)
+            if found.any():
+                style = {"color": color, "label": ", ".join(filter(None, [name, _FOR_EACH]))}
+                self.refined_ += self.ax_.plot(places[found], scores[found], "D", **style)
+
+    def _draw_ring(self, places, scores):
+        """Draw a ring around the chosen candidate."""
+        chosen = self.best_name or self._in_words(self.best)
+        if len(self._compared) > 1:
+            form = self.names[self._degrees[self.best]]
+            chosen = form if form == _WITHOUT_WINDOW else f"{form}, {chosen}"
+        style = {"color": "black", "fillstyle": "none", "markersize": 13, "markeredgewidth": 1.5}
+        (self.best_,) = self.ax_.plot(
+            places[self.best], scores[self.best], "o", label=f"chosen: {chosen}", **style
+        )
+
+    def _add_legend(self):
+        from matplotlib.legend_handler import HandlerTuple
+
+        entries = {line.get_label(): line for line in self.lines_ if len(self._compared) > 1}
+        if self.refined_:
+            entries[_FOR_EACH] = tuple(self.refined_)  # side by side
+        entries[self.best_.get_label()] = self.best_
+        add_legend(
+            self.ax_,
+            handles=entries.values(),
+            labels=entries.keys(),
+            handler_map={tuple: HandlerTuple(ndivide=None)},
+        )
 
     @property
     def _degrees(self):
@@ -274,8 +289,8 @@ class BandwidthDisplay:
         if self._found[number]:
             return _FOR_EACH
         bandwidth = self.bandwidths[number]
-        if _is_numeric(bandwidth):
-            return f"{_typical(bandwidth):.3g}"
+        if is_numeric(bandwidth):
+            return f"{typical_of(bandwidth):.3g}"
         return re.sub(r"\w+=", "", str(bandwidth))
 
     def _name_of_bandwidths(self, numeric):
@@ -287,69 +302,6 @@ class BandwidthDisplay:
             return f"bandwidth ({shortened(self.feature_name)})"
         alike = all(np.allclose(bandwidth, np.mean(bandwidth)) for bandwidth in self.bandwidths)
         return "bandwidth" if alike else "bandwidth (geometric mean of features)"
-
-
-def _forms(results):
-    """The degree of each candidate; steps without slopes and the trend alone are apart."""
-    degrees = np.array(results["degree"])
-    if "ridge" in results:
-        degrees = degrees + ((degrees == 1) & np.isinf(results["ridge"]))
-        degrees[np.isposinf(results["multiple"])] = 3
-    return degrees
-
-
-def _refined(model):
-    """Which candidates come after the given ones, or the multiples of a rule, of their degree."""
-    results = model.cv_results_
-    if "multiple" not in results:
-        return [False] * len(results["score"])
-    if isinstance(model.bandwidths, str):
-        return list(np.isnan(results["multiple"]))
-    degrees = _forms(results)
-    return list(_numbers_within(degrees) >= len(model.bandwidths))
-
-
-def _numbers_within(degrees):
-    """Number of previous candidates of the same degree."""
-    return np.array([(degrees[:number] == degrees[number]).sum() for number in range(len(degrees))])
-
-
-def _name_of_score(model):
-    """The name of the score of a search, and the sign with which it is drawn."""
-    how = "leave-one-out" if model.cv is None else "cross-validated"
-    scoring = model._scoring
-    if scoring in ("aicc", "gcv"):
-        return {"aicc": "AICc", "gcv": "GCV"}[scoring], -1
-    if not isinstance(scoring, str):
-        return f"{getattr(scoring, '__name__', 'score')}, {how}".replace("_", " "), 1
-    sign = -1 if scoring.startswith("neg_") else 1
-    return f"{scoring.removeprefix('neg_')}, {how}".replace("_", " "), sign
-
-
-def _is_numeric(bandwidth):
-    return np.asarray(bandwidth).dtype.kind in "fiu"
-
-
-def _typical(bandwidth):
-    """The geometric mean over the features whose bandwidth is neither 0 nor infinite, if any."""
-    bandwidth = np.atleast_1d(np.asarray(bandwidth, dtype=float))
-    if bandwidth.ndim == 2:  # a matrix holds squares
-        bandwidth = np.sqrt(np.diag(bandwidth))
-    between = bandwidth[(bandwidth > 0) & np.isfinite(bandwidth)]
-    return np.exp(np.log(between).mean()) if len(between) else bandwidth.mean()
-
-
-def _places(bandwidths, degrees, found):
-    """Positions of the candidates, and whether they are numbers on a logarithmic scale."""
-    if all(isinstance(bandwidth, KNearest) for bandwidth in bandwidths):
-        return np.array([float(bandwidth.k) for bandwidth in bandwidths]), True
-    if all(_is_numeric(bandwidth) for bandwidth in bandwidths):
-        places = np.array([_typical(bandwidth) for bandwidth in bandwidths], dtype=float)
-        between = (places > 0) & np.isfinite(places)
-        if between.any() and between[~found & ~np.isposinf(places)].all():
-            low, high = places[between].min() / 2, places[between].max() * 2
-            return np.clip(places, low, high), True
-    return _numbers_within(degrees).astype(float), False
 
 
 def _look_closer(ax, scores, best, farthest=10):
