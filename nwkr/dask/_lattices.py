@@ -17,7 +17,8 @@ import numpy as np
 
 from nwkr._lazy import Tasks, made, of_block, read_again, row_blocks
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._model import Asked, Model, merge
+from nwkr.dask._model import Model, merge
+from nwkr.dask._queries_and_keys import Asked
 
 __all__ = ["answers_by_lattice"]
 

@@ -28,8 +28,9 @@ from nwkr.dask._base import ChunkedEstimator
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._columns import EncodedColumns
 from nwkr.dask._form import Rows
-from nwkr.dask._model import Keys, Model
+from nwkr.dask._model import Model
 from nwkr.dask._model import merge as merge_sums
+from nwkr.dask._queries_and_keys import Keys
 from nwkr.dask._sample import Sample, merge_samples
 
 __all__ = ["ChunkedSearch", "SearchOverChunks"]
