@@ -761,6 +761,20 @@ def test_other_features_are_held_at_their_median(data, model):
     assert curve.ax_.get_xlabel() == "height"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_feature_without_a_value_is_fixed_as_missing_and_cannot_be_shown(data, model):
+    X, y = data
+    gap = X.assign(nothing=np.nan)
+    with_gap = NadarayaWatsonRegressor(bandwidth=[10, 5, 20, 1]).fit(gap, y)
+    display = PredictionDisplay.from_estimator(with_gap, gap, features="age")
+    expected = PredictionDisplay.from_estimator(model, X, features="age")
+    np.testing.assert_allclose(display.prediction, expected.prediction)
+    assert np.isnan(display.fixed["nothing"])
+    for features in ("nothing", ["age", "nothing"]):
+        with pytest.raises(ValueError, match=r"^features must have values in X.*\['nothing'\] are"):
+            PredictionDisplay.from_estimator(with_gap, gap, features=features)
+
+
 @pytest.fixture
 def classes(rng):
     """Rows of two features, and three classes with a corner each."""

@@ -95,6 +95,12 @@ def shown_numbers(features, names, columns):
             f"features must be numeric; got categories {categories!r}. Show a numeric feature, of "
             f"rows X of one category; categories are fixed at the most frequent one in X."
         )
+    empty = [names[number] for number in shown if np.isnan(columns[number]).all()]
+    if empty:
+        raise ValueError(
+            f"features must have values in X; those of {empty!r} are all missing. Show another "
+            f"feature, or pass rows X that have values."
+        )
     return shown
 
 
@@ -124,7 +130,8 @@ def typical_rows(X, columns, given):
         if column.number in given:
             values = given[column.number]
         elif numbers is not None:
-            values = np.full(n_rows, np.nanmedian(numbers))
+            present = numbers[~np.isnan(numbers)]
+            values = np.full(n_rows, np.median(present) if len(present) else np.nan)
         else:
             held = [str(value) for value in column.values]
             place = held.index(mode(held))
