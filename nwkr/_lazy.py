@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import uuid4
 
@@ -204,7 +204,7 @@ class Tasks:
         merge : callable
             Maps two results to one.
         keys : sequence of tuple
-            The keys of the results.
+            The keys of the results. A result may be None, which means that there is none.
 
         Returns
         -------
@@ -215,7 +215,8 @@ class Tasks:
         while len(keys) > 1:
             pairs = list(zip(keys[::2], keys[1::2]))
             merged = [
-                self.add(name, (level, number), merge, *pair) for number, pair in enumerate(pairs)
+                self.add(name, (level, number), partial(_merged, merge), *pair)
+                for number, pair in enumerate(pairs)
             ]
             keys, level = merged + keys[2 * len(pairs) :], level + 1
         return keys[0]
@@ -261,6 +262,12 @@ class Tasks:
 
         layer = name if name != "tasks" else f"tasks-{self._token}"
         return HighLevelGraph.from_collections(layer, dict(self._layer), self._blocks)
+
+
+def _merged(merge, one, other):
+    if one is None or other is None:
+        return one if other is None else other
+    return merge(one, other)
 
 
 def over_blocks(empty: Callable[[Any, dict], Any]) -> Callable:

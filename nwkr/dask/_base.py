@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from nwkr._base import NadarayaWatsonBase
 from nwkr._features import Cycle
 from nwkr._lazy import Tasks, sizes_of_blocks
-from nwkr._leave_one_out import Form as LocalForm
+from nwkr._leave_one_out import Form
 from nwkr._local import LocalLines
 from nwkr._metrics import TAKE_GAPS, resolve_metric
 from nwkr._pooling import Terms, check_algorithm
@@ -24,13 +24,12 @@ from nwkr._window import FixedWindow
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.dask._chunks import Chunks, check_queries
 from nwkr.dask._columns import columns_of
-from nwkr.dask._form import Form
+from nwkr.dask._form import RowForm
 from nwkr.dask._lattices import answers_by_lattice
 from nwkr.dask._model import Model
 from nwkr.dask._pairs import answers_by_pairs
 from nwkr.dask._quartiles import cut_open, robust_survey
 from nwkr.dask._survey import Survey
-from nwkr.dask._survey import merge as merge_surveys
 from nwkr.kernels import get_kernel
 
 __all__ = ["ChunkedEstimator"]
@@ -68,7 +67,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X, y, sample_weight):
         """Survey the training rows, resolve kernel and bandwidth, and store the collections."""
         chunks = Chunks.of(X, y, sample_weight)
-        form = Form(self._plain(X), exact=self._fits_lines)
+        form = RowForm(self._plain(X), exact=self._fits_lines)
         kernel = get_kernel(self.kernel)
         form, survey = self._survey_with_gaps(chunks, form)
         columns, of_columns = form.columns, survey.columns
@@ -103,7 +102,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
 
         found = self._choose(chunks, model_of, survey, columns)
         degree = found.get("degree_", getattr(self, "degree", 0))
-        local_form = LocalForm(degree, found.get("ridge_", getattr(self, "ridge", np.inf)))
+        local_form = Form(degree, found.get("ridge_", getattr(self, "ridge", np.inf)))
         model = model_of(found.pop("window"), local_form)
         terms = Terms(model.metric, kernel, model.window.name, False, model.all_numbers)
         check_algorithm(self.algorithm, terms)
@@ -197,7 +196,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             plain.feature_names_in_ = np.asarray(names, dtype=object)
         return plain
 
-    def _survey_with_gaps(self, chunks, form) -> tuple[Form, Survey]:
+    def _survey_with_gaps(self, chunks, form) -> tuple[RowForm, Survey]:
         """The survey, and the form of rows with the columns that have missing numbers."""
         survey = self._survey(chunks, form)
         assert survey.columns is not None
@@ -224,7 +223,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
             surveying = partial(_one_by_one, functions=(changing, surveying))
         rows = chunks.rows(tasks, tasks.put("form", form))
         surveyed = [tasks.add("survey", n, surveying, key) for n, key in enumerate(rows)]
-        survey = tasks.value(tasks.tree("merge-surveys", merge_surveys, surveyed)).compute()
+        survey = tasks.value(tasks.tree("merge-surveys", Survey.merge, surveyed)).compute()
         if survey is None:
             raise ValueError(
                 "X must have rows with positive weight; got none in any chunk. Pass at least one."

@@ -14,7 +14,7 @@ from nwkr._input import validate_rows, validate_weights
 from nwkr._lazy import of_block
 from nwkr._metrics import check_rows
 
-__all__ = ["Form", "Rows", "Weighing"]
+__all__ = ["RowForm", "Rows", "Weighing"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Weighing:
 
 
 @dataclass(frozen=True)
-class Form:
+class RowForm:
     """The common form of all rows.
 
     Attributes
@@ -107,7 +107,7 @@ class Form:
         """The conversion of features to columns."""
         return self.plain._columns
 
-    def of(self, columns: Columns) -> Form:
+    def of(self, columns: Columns) -> RowForm:
         """The form with more complete columns."""
         plain = copy(self.plain)
         plain._columns = columns

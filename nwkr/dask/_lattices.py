@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from nwkr._lazy import Tasks, made, of_block, read_again, row_blocks
+from nwkr._pooling import PooledSums
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._model import Model, merge
+from nwkr.dask._model import Model
 from nwkr.dask._queries_and_keys import Asked
 
 __all__ = ["answers_by_lattice"]
@@ -73,7 +74,7 @@ def answers_by_lattice(
         tasks.add("spread", number, _spread, known, number, *tasks.blocks(parts))
         for number, parts in enumerate(blocks)
     ]
-    points, again = tasks.tree("add", _add, handed), read_again(tasks, blocks)
+    points, again = tasks.tree("add", add, handed), read_again(tasks, blocks)
     if queries is None:
         read = [
             tasks.add("gather", number, _gather_own, known, number, points, parts)
@@ -89,7 +90,7 @@ def answers_by_lattice(
         tasks.add("look", number, _look, known, number, left, parts, queries is None)
         for number, parts in enumerate(again)
     ]
-    sums = tasks.tree("merge", merge, looks)
+    sums = tasks.tree("merge", PooledSums.merge, looks)
     return [
         tasks.add("answer", number, _answer, known, number, part, left, sums, answer)
         for number, part in enumerate(read)
@@ -99,12 +100,6 @@ def answers_by_lattice(
 def _spread(model, number, *parts):
     keys = model.keys(model.form.rows(number, *parts), arranged=False)
     return None if keys is None else model.spread(keys)
-
-
-def _add(one, other):
-    if one is None or other is None:
-        return one if other is None else other
-    return add(one, other)
 
 
 def _gather(model, number, points, X):

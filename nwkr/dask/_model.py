@@ -18,11 +18,11 @@ from nwkr._newton_step import NewtonStep
 from nwkr._pooling import DEFAULT_SIZES, Attention, Points, PooledSums, SharedLattice, in_blocks
 from nwkr._trend import Trend
 from nwkr._window import FixedWindow
-from nwkr.dask._form import Form, Rows, Weighing
+from nwkr.dask._form import RowForm, Rows, Weighing
 from nwkr.dask._queries_and_keys import Asked, Keys
 from nwkr.kernels import Kernel
 
-__all__ = ["Model", "merge"]
+__all__ = ["Model"]
 
 # Queries further apart than this, in bandwidths, need moments about different centres.
 _REACH = 512.0
@@ -36,7 +36,7 @@ class Model:
 
     Attributes
     ----------
-    form : Form
+    form : RowForm
         The form of the rows.
     kernel : Kernel
         The kernel.
@@ -70,7 +70,7 @@ class Model:
         The lattice that keys and queries share.
     """
 
-    form: Form
+    form: RowForm
     kernel: Kernel
     window: FixedWindow
     metric: Any
@@ -290,13 +290,6 @@ class Model:
         order = np.argsort(of_query, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(of_query[order])) + 1)
         return [(rows, replace(lines, origin=places[rows[0]])) for rows in groups]
-
-
-def merge(one: PooledSums | None, other: PooledSums | None) -> PooledSums | None:
-    """Sums over the keys of both."""
-    if one is None or other is None:
-        return one if other is None else other
-    return one.merge(other)
 
 
 def _together(parts: Sequence[tuple], n_queries: int) -> PooledSums:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nwkr._lazy import Tasks, of_block, row_blocks
+from nwkr._pooling import PooledSums
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._model import Model, merge
+from nwkr.dask._model import Model
 
 __all__ = ["answers_by_pairs"]
 
@@ -48,7 +49,7 @@ def answers_by_pairs(
             tasks.add("pool", (row, col), _pool, known, part, of_chunk, left_out and row == col)
             for col, of_chunk in enumerate(keys)
         ]
-        merged = tasks.tree(f"merge-{row}", merge, sums)
+        merged = tasks.tree(f"merge-{row}", PooledSums.merge, sums)
         own = keys[row] if left_out else None
         arguments = known, row, part, merged, answer, own
         answers.append(tasks.add("answer", row, _answer, *arguments))

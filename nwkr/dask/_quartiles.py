@@ -18,7 +18,7 @@ from nwkr._features import Cycle
 from nwkr._lazy import Tasks
 from nwkr._quartiles import masses_below, may_be_gross, robust_spread
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._form import Form, Rows
+from nwkr.dask._form import RowForm, Rows
 from nwkr.dask._survey import Survey
 
 __all__ = ["cut_open", "robust_survey"]
@@ -85,14 +85,14 @@ class _Bins:
         return np.stack(list(of_bins), axis=1)
 
 
-def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> Survey:
+def robust_survey(chunks: Chunks, form: RowForm, survey: Survey, counting: Any) -> Survey:
     """The survey with a spread that is robust to outliers.
 
     Parameters
     ----------
     chunks : Chunks
         The training rows.
-    form : Form
+    form : RowForm
         Their form.
     survey : Survey
         Their survey.
@@ -116,7 +116,7 @@ def robust_survey(chunks: Chunks, form: Form, survey: Survey, counting: Any) -> 
         rows = chunks.rows(tasks, tasks.put("form", form))
         count = partial(_count, ends=ends, heaviest=survey.heaviest, counting=counting)
         counted = [tasks.add("bins", number, count, part) for number, part in enumerate(rows)]
-        ends = tasks.value(tasks.tree("merge-bins", _merge, counted)).compute().ends(masses)
+        ends = tasks.value(tasks.tree("merge-bins", _Bins.merge, counted)).compute().ends(masses)
     # The upper ends where that is not open, and too far apart to matter where it is.
     quartiles = np.stack([ends[0, 1], ends[1, 0]])
     decided = np.where(may_be_gross(std, quartiles[1] - quartiles[0]), quartiles, [[0.0], [0.0]])
@@ -152,9 +152,3 @@ def cut_open(rows: Rows, columns: Columns, mean: np.ndarray) -> Rows:
 def _count(rows, ends, heaviest, counting):
     rows = None if rows is None else counting(rows)
     return None if rows is None else _Bins.of(rows, ends, heaviest)
-
-
-def _merge(one, other):
-    if one is None or other is None:
-        return one if other is None else other
-    return one.merge(other)

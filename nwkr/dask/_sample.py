@@ -8,7 +8,7 @@ import numpy as np
 
 from nwkr.dask._form import Rows
 
-__all__ = ["Sample", "merge_samples"]
+__all__ = ["Sample"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ class Sample:
         parts = self.X, self.y, self.sample_weight, self.chunk, self.number, self.place
         return Sample(self.size, *(part[some] for part in parts))
 
+    def merge(self, other: Sample, classes: np.ndarray | None = None) -> Sample:
+        """The sample of both; the chunks of `other` are later."""
+        names = "X", "y", "sample_weight", "chunk", "number", "place"
+        parts = (np.concatenate([getattr(self, name), getattr(other, name)]) for name in names)
+        return Sample(self.size, *parts)._drawn(classes)
+
     def _drawn(self, classes):
         """The rows with the smallest random numbers, in order."""
         if len(self.place) <= self.size:
@@ -88,12 +94,3 @@ class Sample:
             first = np.sort(np.unique(self.y[order], return_index=True)[1])
             order = np.append(order[first], np.delete(order, first))
         return self.take(np.sort(order[: int(self.size)]))
-
-
-def merge_samples(one: Sample | None, other: Sample | None, classes=None) -> Sample | None:
-    """The sample of both; chunks of `other` are later."""
-    if one is None or other is None:
-        return one if other is None else other
-    names = "X", "y", "sample_weight", "chunk", "number", "place"
-    parts = (np.concatenate([getattr(one, name), getattr(other, name)]) for name in names)
-    return Sample(one.size, *parts)._drawn(classes)

@@ -29,9 +29,8 @@ from nwkr.dask._chunks import Chunks
 from nwkr.dask._columns import EncodedColumns
 from nwkr.dask._form import Rows
 from nwkr.dask._model import Model
-from nwkr.dask._model import merge as merge_sums
 from nwkr.dask._queries_and_keys import Keys
-from nwkr.dask._sample import Sample, merge_samples
+from nwkr.dask._sample import Sample
 
 __all__ = ["ChunkedSearch", "SearchOverChunks"]
 
@@ -91,7 +90,7 @@ class ChunkedSearch(ChunkedEstimator):
             tasks.add("sample", number, partial(_drawn, **options), known, number, part)
             for number, part in enumerate(rows)
         ]
-        merge = partial(merge_samples, classes=classes)
+        merge = partial(Sample.merge, classes=classes)
         return tasks.value(tasks.tree("merge-samples", merge, drawn)).compute()
 
 
@@ -150,7 +149,7 @@ class _OverChunks:
 def _pool(model, sample, chunk, rows, multiples):
     keys = model.keys(rows)
     if keys is None:
-        return [None] * len(multiples)
+        return None
     leave_out = sample.at_keys(chunk, keys.rows.numbers)
     attention = keys.attention.replace(queries=sample.X, leave_out=leave_out)
     fitting = model.fitting(model.lines)
@@ -159,7 +158,7 @@ def _pool(model, sample, chunk, rows, multiples):
 
 
 def _merge_each(ours, theirs):
-    return [merge_sums(one, other) for one, other in zip(ours, theirs)]
+    return [one.merge(other) for one, other in zip(ours, theirs)]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ __all__ = [
     "Moments",
     "Outputs",
     "Survey",
-    "merge",
     "survey_classes",
     "survey_numbers",
 ]
@@ -216,6 +215,21 @@ class Survey:
         assert self.columns is not None
         return self.spread * np.sqrt(self.columns.present / self.columns.mass)
 
+    def merge(self, other: Survey) -> Survey:
+        """Survey of the rows of both."""
+        heaviest = max(self.heaviest, other.heaviest)
+        one, other = self.relative_to(heaviest), other.relative_to(heaviest)
+        columns = one.columns if other.columns is None else other.columns
+        if one.columns is not None and other.columns is not None:
+            columns = one.columns.merge(other.columns)
+        return Survey(
+            heaviest,
+            one.squares + other.squares,
+            columns,
+            one.targets.merge(other.targets),
+            one.n_rows + other.n_rows,
+        )
+
     def relative_to(self, heaviest: float) -> Survey:
         """The same with weights relative to another one."""
         factor = self.heaviest / heaviest
@@ -250,21 +264,3 @@ def _survey(rows, targets, counted):
     shares = rows.sample_weight[counted] / heaviest
     columns = Moments.of(rows.X[counted], shares) if counted.any() else None
     return Survey(heaviest, float(shares @ shares), columns, targets, len(shares))
-
-
-def merge(one: Survey | None, other: Survey | None) -> Survey | None:
-    """Survey of the rows of both."""
-    if one is None or other is None:
-        return one if other is None else other
-    heaviest = max(one.heaviest, other.heaviest)
-    one, other = one.relative_to(heaviest), other.relative_to(heaviest)
-    columns = one.columns if other.columns is None else other.columns
-    if one.columns is not None and other.columns is not None:
-        columns = one.columns.merge(other.columns)
-    return Survey(
-        heaviest,
-        one.squares + other.squares,
-        columns,
-        one.targets.merge(other.targets),
-        one.n_rows + other.n_rows,
-    )

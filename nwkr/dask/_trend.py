@@ -20,7 +20,7 @@ from nwkr._logistic import Link, LogisticRows
 from nwkr._logistic_newton import Newton
 from nwkr._trend import MOST_TOGETHER, STRENGTHS, Trend, climb, price_of, scaler_of
 from nwkr.dask._chunks import Chunks
-from nwkr.dask._form import Form, Weighing
+from nwkr.dask._form import RowForm, Weighing
 from nwkr.dask._survey import Survey
 
 __all__ = ["trend_over_chunks"]
@@ -69,7 +69,7 @@ class _Regression(Newton):
     dof: float = 0.0
 
 
-class _OverChunks:
+class _Regressions:
     """Regressions of all chunks."""
 
     def __init__(self, chunks, form, weighing, scaled, link, mass):
@@ -123,7 +123,7 @@ class _OverChunks:
 
 
 def trend_over_chunks(
-    chunks: Chunks, form: Form, weighing: Weighing, survey: Survey, present: np.ndarray
+    chunks: Chunks, form: RowForm, weighing: Weighing, survey: Survey, present: np.ndarray
 ) -> tuple[Trend, np.ndarray]:
     """The trend of all rows.
 
@@ -131,7 +131,7 @@ def trend_over_chunks(
     ----------
     chunks : Chunks
         The training rows.
-    form : Form
+    form : RowForm
         Their form.
     weighing : Weighing
         Their weights.
@@ -158,7 +158,7 @@ def trend_over_chunks(
             f"{link.n_logits} of {1 + len(columns)} each. Leave columns out, or fit the classifier "
             f"of nwkr on some of the rows."
         )
-    best = climb(_OverChunks(chunks, form, weighing, scaled, link, survey.n_counted).fit)
+    best = climb(_Regressions(chunks, form, weighing, scaled, link, survey.n_counted).fit)
     logistic = LogisticRegression(C=best.C)
     logistic.classes_, logistic.n_features_in_ = classes[present], len(columns)
     logistic.intercept_, logistic.coef_ = best.coefficients[:, 0], best.coefficients[:, 1:]
@@ -168,7 +168,7 @@ def trend_over_chunks(
     return trend, curvature / survey.n_counted
 
 
-def _sum_over(chunks: Chunks, form: Form, of_rows: Any) -> Any:
+def _sum_over(chunks: Chunks, form: RowForm, of_rows: Any) -> Any:
     """A list of sums over all rows, from a function of the rows of a chunk."""
     tasks = Tasks()
     rows = chunks.rows(tasks, tasks.put("form", form))
@@ -177,8 +177,6 @@ def _sum_over(chunks: Chunks, form: Form, of_rows: Any) -> Any:
 
 
 def _add(one, other):
-    if one is None or other is None:
-        return one if other is None else other
     return [tuple(map(sum, zip(*pair))) for pair in zip(one, other)]
 
 

@@ -97,16 +97,16 @@ def test_a_sample_is_predicted_from_all_rows(data, kind):
 
 def test_rows_of_all_chunks_are_equally_likely_in_the_sample():
     from nwkr.dask._form import Rows
-    from nwkr.dask._sample import Sample, merge_samples
+    from nwkr.dask._sample import Sample
 
     counts = np.zeros(60)
     for seed in range(400):
         parts = []
-        for chunk, size in enumerate((10, 0, 50)):
+        for chunk, size in enumerate((10, 50)):
             numbers = np.arange(size)
             rows = Rows(np.ones((size, 1)), numbers, np.ones(size), numbers, size)
-            parts.append(Sample.of(chunk, rows if size else None, 6, seed, None))
-        drawn = merge_samples(merge_samples(parts[0], parts[1]), parts[2])
+            parts.append(Sample.of(chunk, rows, 6, seed, None))
+        drawn = parts[0].merge(parts[1])
         assert len(drawn.place) == 6
         counts[drawn.number + np.where(drawn.chunk == 0, 0, 10)] += 1
     # Each row is drawn 40 times on average, with a standard deviation of 6.
