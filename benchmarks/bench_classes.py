@@ -2,7 +2,7 @@
 
     pip install -e ".[bench]"
     python benchmarks/bench_classes.py                      # a quarter of an hour on two cores
-    python benchmarks/bench_classes.py --tables iris wine   # some tables only
+    python benchmarks/bench_classes.py iris wine            # some tables only
 
 On held-out rows, over 5 shuffled folds with a fixed seed. Models are tuned on the training rows
 only: other models by a grid search for log loss with 3 inner folds, nwkr by leave-one-out.
@@ -145,9 +145,7 @@ def show(results):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--tables", nargs="+", metavar="TABLE", default=list(TABLES), help=", ".join(TABLES)
-    )
+    parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
     chosen = parser.parse_args().tables
     measured = {}
     for table in chosen:
