@@ -72,20 +72,22 @@ html_theme_options = {
 }
 
 
-def link_to_sklearn(app, env, node, contnode):
-    """Link references into scikit-learn to its web pages, without downloading an inventory."""
+PAGES_OF = {
+    "pandas": "https://pandas.pydata.org/docs/reference/api/",
+    "scipy": "https://docs.scipy.org/doc/scipy/reference/generated/",
+    "sklearn": "https://scikit-learn.org/stable/modules/generated/",
+}
+
+
+def link_to_other_packages(app, env, node, contnode):
+    """Link references into other packages to their web pages, without downloading inventories."""
     target = node.get("reftarget", "")
-    base = "https://scikit-learn.org/stable/modules/"
-    if target.startswith("sklearn."):
-        address = f"{base}generated/{target}.html"
-    elif node.get("refdoc", "").startswith("generated/") and node.get("reftype") == "ref":
-        # Inherited docstrings refer to chapters of the metrics guide.
-        address = f"{base}model_evaluation.html#{target.replace('_', '-')}"
-    else:
+    pages = PAGES_OF.get(target.partition(".")[0])
+    if pages is None:
         return None
-    return reference("", "", contnode, internal=False, refuri=address)
+    return reference("", "", contnode, internal=False, refuri=f"{pages}{target}.html")
 
 
 def setup(app):
     app.connect("builder-inited", lambda app: draw_kernels(HERE / "generated" / "kernels.svg"))
-    app.connect("missing-reference", link_to_sklearn)
+    app.connect("missing-reference", link_to_other_packages)

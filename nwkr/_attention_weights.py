@@ -26,7 +26,8 @@ class AttentionWeights(NadarayaWatsonBase):
         """Weights of the training rows in their own predictions, each row included.
 
         An ndarray of shape (n_train, n_train), computed whenever it is read. It equals
-        ``attention_weights(X)`` for the training rows `X`.
+        ``attention_weights(X)`` for the training rows `X`. Reading it is an AttributeError if it
+        would not fit in scikit-learn's ``working_memory``.
         """
         n_train = len(self._X)
         if n_train**2 * 8 > get_config()["working_memory"] * 2**20:

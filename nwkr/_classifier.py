@@ -44,15 +44,16 @@ class NadarayaWatsonClassifier(
     kernel : str, Kernel or callable, default="gaussian"
         Name in :data:`nwkr.kernels.KERNELS`, a :class:`~nwkr.kernels.Kernel`, or a function
         of the non-negative scaled distance that returns weights of the same shape.
-    bandwidth : float, array-like of shape (n_features,), dict, str or callable, default="scott"
+    bandwidth : float, array-like, dict, str, callable, KNearest or Adaptive, default="scott"
         Scale of the distance, in the units of the columns of `X`. A number applies to all columns,
         and a sequence gives one number for each. A dict gives numbers for some columns by name; the
         others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
         each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
-        Objects of :mod:`nwkr.bandwidths` may vary by query or by training row. 0 allows exact
-        matches only, and `inf` ignores the column. A symmetric positive definite matrix `H` of
-        shape (n_features, n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``;
-        ``diag(b**2)`` equals `b`. ``Scott(covariance=True)`` computes such a matrix.
+        :class:`~nwkr.bandwidths.KNearest` varies it by query, and
+        :class:`~nwkr.bandwidths.Adaptive` by training row. 0 allows exact matches only, and `inf`
+        ignores the column. A symmetric positive definite matrix `H` of shape (n_features,
+        n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``; ``diag(b**2)`` equals
+        `b`. ``Scott(covariance=True)`` computes such a matrix.
     degree : {0, 1}, default=0
         How probabilities are computed. 0: class shares of the weights around the query. 1: a trend,
         which is a logistic regression on all columns, corrected by one Newton step towards the
@@ -65,8 +66,8 @@ class NadarayaWatsonClassifier(
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", if `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
-        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
-        count.
+        bandwidth is one number, in the units of the distance, and all columns must be numbers.
+        Pairs at infinite distance do not count.
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
@@ -83,7 +84,7 @@ class NadarayaWatsonClassifier(
     one_sided : str, int or None, default=None
         Name or position of a column, such as the time. Only training rows whose value is not larger
         than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
-        Queries without such rows get NaN probabilities. Not for metric="precomputed".
+        Queries without such rows get NaN probabilities. Not for ``metric="precomputed"``.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         The prediction for a query for which no training row has weight, as happens with compact
         kernels: the class shares of the nearest training rows; those of all rows; NaN
@@ -116,15 +117,18 @@ class NadarayaWatsonClassifier(
         The logistic regression, after a scaler. None with ``degree=0``, or for a single class.
     outlier_label_ : label or None
         The label for queries for which no training row has weight.
-    bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
-        The bandwidth in use. A matrix has shape (n_features, n_features).
+    bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
+        The bandwidth in use: a number for each feature, or a matrix. A float if the metric is not
+        euclidean; for :class:`~nwkr.bandwidths.KNearest` the object itself, and for
+        :class:`~nwkr.bandwidths.Adaptive` its base.
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
         The algorithm for as many queries as training rows. With "auto", each prediction selects one
         again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions, computed when read.
+        Weights of the training rows in their own predictions, each row included, computed when
+        read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -214,8 +218,9 @@ class NadarayaWatsonClassifier(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows: the keys. Their distances, (n_samples, n_samples), if
-            ``metric="precomputed"``.
+            Training rows: the keys. An array, or a data frame with columns of numbers, text or
+            categories; with ``metric="euclidean"``, values may be missing. The distances of the
+            rows, (n_samples, n_samples), if ``metric="precomputed"``.
         y : array-like of shape (n_samples,)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -240,14 +245,14 @@ class NadarayaWatsonClassifier(
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Add a batch of training rows to the previous ones.
 
-        After several batches, the estimator equals `fit` on all their rows, bit for bit. The
-        bandwidth must be a number, or one for each feature; otherwise this method does not exist.
-        Each call takes about as long as `fit` on all rows so far.
+        After several batches, the estimator equals `fit` on all their rows, bit for bit. Each call
+        takes about as long as `fit` on all rows so far. The bandwidth must be a number, or one for
+        each feature, and `metric` must not be "precomputed"; otherwise this method does not exist.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows.
+            Training rows. All columns must be numbers.
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None

@@ -15,8 +15,9 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     Start with this classifier: it needs no parameters. It compares class shares of the weights
     around a query with a logistic regression, and with local steps from the regression. It also
     compares multiples of a rule of thumb with one bandwidth for each feature. Every candidate
-    predicts each training row from all others, without refits, and the best one is kept. Otherwise
-    the estimator is a :class:`NadarayaWatsonClassifier`.
+    predicts each training row from all others, without refits, and the best one is kept. After
+    `fit`, the estimator predicts like a :class:`NadarayaWatsonClassifier` with the chosen bandwidth
+    and degree, and has its methods, except for `partial_fit`.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         ``n_groups * (n_classes * (1 + n_columns))**3``, where each row is a group for a gap.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each kind to one bandwidth for each feature.
-        L-BFGS-B minimises the loss. A feature with few values starts with their range as its
+        L-BFGS-B minimises the log loss. A feature with few values starts with their range as its
         bandwidth. A bandwidth may become `inf`, which switches the feature off. The result is kept
         only if AIC prefers it: 2 per extra bandwidth. "auto" does this with ``bandwidths="auto"``,
         if the kernel has a derivative and `metric`, `cv` and `scoring` allow it.
@@ -46,8 +47,9 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
         so it is tested first: each half of the rows is predicted with a projection learned from the
         other half. It becomes a candidate only if this is better than the best other candidate by
-        more than the standard error. `X` must hold numbers without missing values; the conditions
-        on other parameters are those of `per_feature`.
+        more than the standard error. `X` must hold numbers without missing values, groups, `gap`
+        and `one_sided` cannot be used, and the conditions on other parameters are those of
+        `per_feature`.
     ridge : float, default=1.0
         For steps with slopes, the penalty on the slopes, as a number of rows for which the step is
         constant.
@@ -75,12 +77,12 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         descent to one bandwidth for each feature uses at most 2,000 rows; multiples of its result
         are then tried on all rows.
     random_state : int, RandomState instance or None, default=0
-        Seed for drawing the subsample.
+        Seed for drawing the subsample, and the halves for `n_components`.
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", if `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
-        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
-        count. `per_feature` needs "euclidean".
+        bandwidth is one number, in the units of the distance, and all columns must be numbers.
+        Pairs at infinite distance do not count. `per_feature` needs "euclidean".
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
@@ -97,8 +99,8 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     one_sided : str, int or None, default=None
         Name or position of a column, such as the time. Only training rows whose value is not larger
         than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
-        Queries without such rows get NaN probabilities. Not for metric="precomputed". The search
-        scores only rows with earlier rows.
+        Queries without such rows get NaN probabilities. Not for ``metric="precomputed"``. The
+        search scores only rows with earlier rows.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         The prediction for a query for which no training row has weight, as happens with compact
         kernels: the class shares of the nearest training rows; those of all rows; NaN
@@ -131,8 +133,8 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     outlier_label_ : label or None
         The label for queries for which no training row has weight.
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
-        The best bandwidth. With a projection, the bandwidth of each feature if only this feature
-        differs.
+        The best bandwidth, in the forms of `bandwidth_` of :class:`NadarayaWatsonClassifier`. With
+        a projection, the change of each feature alone that is a scaled distance of 1.
     projection_ : ndarray of shape (n_components, n_features) or None
         The projection: the scaled distance of two rows is the length of their projected
         difference. Components are uncorrelated, the largest spread first; there may be fewer than
@@ -145,24 +147,25 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
-        The score of the best candidate.
+        The score of the best candidate; greater is better.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
-        "degree", "ridge", "multiple" of the rule of thumb (NaN where it is none, `inf` for the
-        trend alone), "score", "effective_dof" (the trace of the smoother; for each logit that of
-        trend and step) and "empty_share" (the share of rows that no other row has weight for).
-        With `cv`, bandwidth, degree and score.
+        Lists with one entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
+        "degree", "ridge", "multiple" (of the rule of thumb; NaN if the bandwidth is no multiple of
+        it, `inf` for the trend alone), "score", "effective_dof" (the trace of the smoother; with
+        ``degree=1``, that of trend and step for each logit) and "empty_share" (the share of rows
+        to which no other row gives weight). With `cv`, only "bandwidth", "degree" and "score".
     n_queries_ : int
-        Number of training rows that were predicted.
+        Number of training rows that were predicted to compare the candidates.
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
         The algorithm for as many queries as training rows. With "auto", each prediction selects one
         again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions, computed when read.
+        Weights of the training rows in their own predictions, each row included, computed when
+        read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -277,8 +280,9 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows: the keys. Their distances, (n_samples, n_samples), if
-            ``metric="precomputed"``.
+            Training rows: the keys. An array, or a data frame with columns of numbers, text or
+            categories; with ``metric="euclidean"``, values may be missing. The distances of the
+            rows, (n_samples, n_samples), if ``metric="precomputed"``.
         y : array-like of shape (n_samples,)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None

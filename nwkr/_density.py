@@ -56,8 +56,8 @@ class LocalDensity(NadarayaWatsonBase):
                   \qquad W = \sum_i w_i,
 
         with the scaled distances :math:`u_i` and the weights :math:`w_i` of the training rows. It
-        equals :class:`sklearn.neighbors.KernelDensity` with the same
-        bandwidth. Low values show that a prediction is an extrapolation.
+        equals :class:`sklearn.neighbors.KernelDensity` with the same bandwidth. Low values show
+        that a prediction is an extrapolation.
 
         With categories it is a density per cell: the Gaussian weights of a category are divided by
         their sum over all levels in `fit`, and those of a periodic feature by their integral over

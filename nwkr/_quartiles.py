@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["masses_below", "may_be_gross", "quartiles", "robust_spread"]
+__all__ = [
+    "covariance_of_columns",
+    "masses_below",
+    "may_be_gross",
+    "quartiles",
+    "robust_spread",
+    "spread_of_columns",
+]
 
 _ROUNDING = 1e-12
 # The standard deviation of normal data is the interquartile range divided by the first number.
@@ -69,3 +76,31 @@ def robust_spread(std: np.ndarray, quartiles: np.ndarray) -> np.ndarray:
 def may_be_gross(std: np.ndarray, least_range: np.ndarray) -> np.ndarray:
     """Whether outliers may dominate a standard deviation, from a bound on the quartiles."""
     return std > _LARGEST_EXCESS / _NORMAL_RANGE * least_range
+
+
+def covariance_of_columns(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted covariance of the columns."""
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    extent = np.where(highest > lowest, highest - lowest, 1)
+    scaled = (X - lowest) / extent  # as in spread_of_columns
+    scaled -= np.average(scaled, axis=0, weights=weights)
+    covariance = (weights[:, None] * scaled).T @ scaled / weights.sum()
+    return extent[:, None] * covariance * extent
+
+
+def spread_of_columns(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Robust weighted standard deviation of each column; exactly 0 for a constant column.
+
+    Missing numbers are ignored; a column without any number gets 0.
+    """
+    missing = np.isnan(X)
+    if missing.any():
+        of_columns = ((c[~gaps, None], weights[~gaps]) for c, gaps in zip(X.T, missing.T))
+        return np.array([spread_of_columns(c, w)[0] if len(c) else 0.0 for c, w in of_columns])
+    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    extent = highest - lowest
+    # Within [0, 1], so that squares neither overflow nor underflow.
+    scaled = (X - lowest) / np.where(extent > 0, extent, 1)
+    mean = np.average(scaled, axis=0, weights=weights)
+    std = extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+    return robust_spread(std, quartiles(X, weights))

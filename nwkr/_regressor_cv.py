@@ -21,7 +21,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     multiples of a rule of thumb with one bandwidth for each feature. Every candidate predicts each
     training row from all others, exactly and without refits, and the best one is kept. The mean of
     all rows and ridge regression are candidates too, and are kept unless a window is clearly
-    better. Otherwise the estimator is a :class:`NadarayaWatsonRegressor`.
+    better. After `fit`, the estimator predicts like a :class:`NadarayaWatsonRegressor` with the
+    chosen bandwidth and degree, and has its methods, except for `partial_fit`.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         `n_samples` counts up to 20,000. ``degrees=(1,)`` fits them anyway.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each degree to one bandwidth for each
-        feature. L-BFGS-B minimises AICc, or `scoring` if it is "gcv" or "neg_mean_squared_error".
+        feature. L-BFGS-B minimises AICc, or `scoring` if it is "gcv" or "neg_mean_squared_error";
+        with groups, `gap` or `one_sided`, the mean squared error of the leave-one-out predictions.
         The result is one more candidate. A bandwidth may become `inf`: a mean then ignores the
         feature, and a line is linear in it. "auto" does this with ``bandwidths="auto"``, if the
         kernel has a derivative and `metric`, `cv` and `scoring` allow it.
@@ -50,8 +52,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
         so it is tested first: each half of the rows is predicted with a projection learned from the
         other half. It becomes a candidate only if this is better than the best other candidate by
-        more than the standard error. `X` must hold numbers without missing values; the conditions
-        on other parameters are those of `per_feature`.
+        more than the standard error. `X` must hold numbers without missing values, groups, `gap`
+        and `one_sided` cannot be used, and the conditions on other parameters are those of
+        `per_feature`.
     ridge : float, default=1.0
         The penalty on the slopes of lines, as a number of rows with slope 0.
     shrinkage : float, default=0.02
@@ -81,12 +84,12 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         descent on AICc or GCV uses at most 2,000 rows; multiples of its result are then tried on
         all rows.
     random_state : int, RandomState instance or None, default=0
-        Seed for drawing the subsample.
+        Seed for drawing the subsample, and the halves for `n_components`.
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", if `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the
-        bandwidth is one number, in the units of the distance. Pairs at infinite distance do not
-        count. `per_feature` needs "euclidean".
+        bandwidth is one number, in the units of the distance, and all columns must be numbers.
+        Pairs at infinite distance do not count. `per_feature` needs "euclidean".
     metric_params : dict or None, default=None
         Parameters of the metric, by name, such as ``{"p": 3}`` for "minkowski".
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
@@ -103,8 +106,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     one_sided : str, int or None, default=None
         Name or position of a column, such as the time. Only training rows whose value is not larger
         than that of the query count; with ``X=None``, only rows whose value is strictly smaller.
-        Queries without such rows get NaN. Not for metric="precomputed". The search scores only rows
-        with earlier rows.
+        Queries without such rows get NaN. Not for ``metric="precomputed"``. The search scores only
+        rows with earlier rows.
     handle_empty : {"nearest", "mean", "nan", "error"}, default="nearest"
         The prediction for a query for which no training row has weight, as happens with compact
         kernels: the mean of the nearest training rows; the mean of all rows; NaN; or an error. If
@@ -125,8 +128,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     Attributes
     ----------
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
-        The best bandwidth. With a projection, how far a row has to move along each feature alone
-        for a distance of 1.
+        The best bandwidth, in the forms of `bandwidth_` of :class:`NadarayaWatsonRegressor`. With a
+        projection, the change of each feature alone that is a scaled distance of 1.
     projection_ : ndarray of shape (n_components, n_features) or None
         The projection: the scaled distance of two rows is the length of their projected
         difference. Components are uncorrelated, the largest spread first; there may be fewer than
@@ -134,23 +137,25 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
-        The score of the best candidate.
+        The score of the best candidate; greater is better.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
-        "degree", "multiple" of the rule of thumb (NaN where it is none, `inf` for an infinite
-        bandwidth), "score", "effective_dof" (the trace of the smoother) and "empty_share" (the
-        share of rows that no other row has weight for). With `cv`, bandwidth, degree and score.
+        Lists with one entry for each candidate, for :class:`pandas.DataFrame` to show: "bandwidth",
+        "degree", "multiple" (of the rule of thumb; NaN if the bandwidth is no multiple of it, `inf`
+        for an infinite bandwidth), "score", "effective_dof" (the trace of the smoother) and
+        "empty_share" (the share of rows to which no other row gives weight). With `cv`, only
+        "bandwidth", "degree" and "score".
     n_queries_ : int
-        Number of training rows that were predicted.
+        Number of training rows that were predicted to compare the candidates.
     kernel_ : Kernel
         The kernel in use.
     algorithm_ : {"dense", "blocks", "lattice"}
         The algorithm for as many queries as training rows. With "auto", each prediction selects one
         again, by its number of queries.
     attention_weights_ : ndarray of shape (n_samples, n_samples)
-        Weights of the training rows in their own predictions, computed when read.
+        Weights of the training rows in their own predictions, each row included, computed when
+        read.
     n_features_in_ : int
         Number of features seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -278,8 +283,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows: the keys. Their distances, (n_samples, n_samples), if
-            ``metric="precomputed"``.
+            Training rows: the keys. An array, or a data frame with columns of numbers, text or
+            categories; with ``metric="euclidean"``, values may be missing. The distances of the
+            rows, (n_samples, n_samples), if ``metric="precomputed"``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets: the values.
         sample_weight : array-like of shape (n_samples,), default=None

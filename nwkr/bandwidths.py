@@ -16,7 +16,7 @@ import numpy as np
 from nwkr._counts import count_rows
 from nwkr._nearest import arranged, widths_of_near, widths_under_metric
 from nwkr._pooling import Attention, in_blocks, one_blas_thread
-from nwkr._quartiles import quartiles, robust_spread
+from nwkr._quartiles import covariance_of_columns, spread_of_columns
 
 __all__ = ["RULES", "Adaptive", "KNearest", "RuleOfThumb", "Scott", "Silverman"]
 
@@ -26,15 +26,42 @@ _ROUNDING = 1e-12
 class RuleOfThumb:
     """A rule of the form ``spread * factor(n_samples, n_features)``, for the Gaussian.
 
-    To write your own, subclass it and define `factor`. Its bandwidth is translated to the kernel
-    in use, too.
+    To write your own, subclass it and define `factor`. `fit` translates its bandwidth to the kernel
+    in use, as for the named rules.
+
+    Attributes
+    ----------
+    covariance : bool
+        Whether the bandwidth is a matrix, made from the covariance matrix of the columns instead of
+        the spread of each. False unless a subclass says otherwise.
+
+    Examples
+    --------
+    >>> from nwkr.bandwidths import RuleOfThumb
+    >>> class Halved(RuleOfThumb):
+    ...     def factor(self, n_samples, n_features):
+    ...         return 0.5 * n_samples ** (-1 / (n_features + 4))
+    >>> Halved()([[0.0], [1.0], [2.0], [3.0]]).round(3)
+    array([0.424])
     """
 
     covariance = False
-    """Whether the spread is the covariance matrix of the columns, not the spread of each."""
 
     def factor(self, n_samples: float, n_features: int) -> float:
-        """Bandwidth for data of unit spread."""
+        """Bandwidth for data of unit spread.
+
+        Parameters
+        ----------
+        n_samples : float
+            Number of rows, by weight.
+        n_features : int
+            Number of columns that vary.
+
+        Returns
+        -------
+        factor : float
+            Multiplied by the spread of a column, it is the bandwidth of this column.
+        """
         raise NotImplementedError
 
     def __call__(self, X: Any, sample_weight: Any = None) -> np.ndarray:
@@ -52,15 +79,15 @@ class RuleOfThumb:
         -------
         bandwidth : ndarray of shape (n_features,) or (n_features, n_features)
             In the units of each column of `X`. A constant column gets `inf`, so that it has no
-            effect, and does not count as a feature. With `covariance`, the matrix of bandwidths,
-            in the units of products of columns.
+            effect, and does not count as a feature. A matrix if `covariance` is True, in the units
+            of products of two columns.
         """
         X = np.asarray(X)
         weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         if self.covariance:
             factor = self.factor(count_rows(weights), X.shape[1])
-            return _covariance(X, weights / weights.max()) * factor**2
-        return self.of_spread(_spread(X, weights / weights.max()), count_rows(weights))
+            return covariance_of_columns(X, weights / weights.max()) * factor**2
+        return self.of_spread(spread_of_columns(X, weights / weights.max()), count_rows(weights))
 
     def of_spread(self, spread: np.ndarray, n_samples: float) -> np.ndarray:
         """Bandwidth for the Gaussian kernel, from the spread of the data.
@@ -115,7 +142,6 @@ class Scott(RuleOfThumb):
     covariance: bool = False
 
     def factor(self, n_samples: float, n_features: int) -> float:
-        """Bandwidth for data of unit spread."""
         return float(n_samples ** (-1 / (n_features + 4)))
 
 
@@ -148,7 +174,6 @@ class Silverman(RuleOfThumb):
     covariance: bool = False
 
     def factor(self, n_samples: float, n_features: int) -> float:
-        """Bandwidth for data of unit spread."""
         return float((n_samples * (n_features + 2) / 4) ** (-1 / (n_features + 4)))
 
 
@@ -156,18 +181,22 @@ class Silverman(RuleOfThumb):
 class KNearest:
     r"""A width for each query: its distance to the `k`-th nearest training row.
 
-    The width is large where rows are sparse and small where they are dense. A row of weight w
-    counts as w rows. Rows at the same distance as the `k`-th are within the width too. If `k` rows
-    equal the query, only rows equal to the query count. In leave-one-out, a row does not count
-    itself. If fewer than `k` rows are at a finite distance, the width is the largest finite
-    distance. If the sum of the weights is less than their effective number of rows,
-    :math:`(\sum w)^2 / \sum w^2`, the weights are scaled to that sum, so weights that sum to 1 are
-    allowed. If `k` exceeds this number, all rows are within the width.
+    The width is large where rows are sparse and small where they are dense. Rows at the same
+    distance as the `k`-th are within the width too. If `k` rows equal the query, only rows equal to
+    the query count. In leave-one-out, a row does not count itself. If fewer than `k` rows are at a
+    finite distance, or are not excluded by `one_sided`, groups or `gap`, the width is the largest
+    distance of these.
+
+    A row of weight w counts as w rows. If the sum of the weights is less than their effective
+    number of rows, :math:`(\sum w)^2 / \sum w^2`, the weights are scaled to that sum, so weights
+    that sum to 1 are allowed. If this sum is less than `k`, all rows are within the width.
 
     Parameters
     ----------
     k : int
-        Number of rows within the width, at least 1.
+        Number of rows within the width, from 1 to the number of training rows, or to the sum of
+        their weights if that is greater. `fit` refuses other numbers. Leave-one-out needs one row
+        more.
 
     References
     ----------
@@ -228,7 +257,7 @@ class KNearest:
         Raises
         ------
         ValueError
-            If fewer than `k` rows are left.
+            If fewer than `k` rows are left, also counted by their weights, and there is no `mask`.
         """
         total = sample_weight.sum() if near_rows is None else near_rows.total
         leaves_out = leave_out is not None
@@ -348,31 +377,3 @@ class Adaptive:
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
 """The named rules: scott and silverman."""
-
-
-def _covariance(X, weights):
-    """Weighted covariance of the columns."""
-    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-    extent = np.where(highest > lowest, highest - lowest, 1)
-    scaled = (X - lowest) / extent  # as in _spread
-    scaled -= np.average(scaled, axis=0, weights=weights)
-    covariance = (weights[:, None] * scaled).T @ scaled / weights.sum()
-    return extent[:, None] * covariance * extent
-
-
-def _spread(X, weights):
-    """Robust weighted standard deviation of each column; exactly 0 for a constant column.
-
-    Missing numbers are ignored; a column without any number gets 0.
-    """
-    missing = np.isnan(X)
-    if missing.any():
-        of_columns = ((c[~gaps, None], weights[~gaps]) for c, gaps in zip(X.T, missing.T))
-        return np.array([_spread(c, w)[0] if len(c) else 0.0 for c, w in of_columns])
-    lowest, highest = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
-    extent = highest - lowest
-    # Within [0, 1], so that squares neither overflow nor underflow.
-    scaled = (X - lowest) / np.where(extent > 0, extent, 1)
-    mean = np.average(scaled, axis=0, weights=weights)
-    std = extent * np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
-    return robust_spread(std, quartiles(X, weights))

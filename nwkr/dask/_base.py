@@ -121,14 +121,15 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
         return self
 
     def to_local(self):
-        """The estimator of :mod:`nwkr` without a search, fitted on the same rows in memory.
+        """The estimator for rows in memory, fitted on the same rows with the same bandwidth.
 
         All training rows are loaded.
 
         Returns
         -------
         estimator : estimator
-            The fitted estimator, with the same parameters, bandwidth and degree.
+            A :class:`nwkr.NadarayaWatsonRegressor` or :class:`nwkr.NadarayaWatsonClassifier`, also
+            for a search, with its bandwidth and degree.
         """
         check_is_fitted(self)
         parts = self._chunks.X, self._chunks.y, self._chunks.sample_weight
