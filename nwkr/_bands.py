@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
@@ -11,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nwkr._intervals import check_coverage
 from nwkr._namespaces import numpy_only
+from nwkr._numeric import require_count
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
@@ -98,9 +97,7 @@ class ConfidenceBands(LeaveOneOutResiduals):
         """
         check_is_fitted(self)
         check_coverage(coverage)
-        counts = isinstance(n_bootstrap, Integral) and not isinstance(n_bootstrap, bool)
-        if not counts or n_bootstrap < 1:
-            raise ValueError(f"n_bootstrap must be a positive integer; got {n_bootstrap!r}.")
+        require_count("n_bootstrap", n_bootstrap)
         residuals = self._residuals().copy()
         unknown = np.isnan(residuals).any(axis=1, keepdims=True)
         residuals[unknown[:, 0]] = 0

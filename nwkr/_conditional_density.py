@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
@@ -12,6 +10,7 @@ from nwkr._base import NadarayaWatsonBase
 from nwkr._conditional import check_numbers
 from nwkr._effective import LocalRows
 from nwkr._namespaces import numpy_only
+from nwkr._numeric import is_number, require_count
 from nwkr._targets import Targets
 
 __all__ = ["ConditionalDensity"]
@@ -66,9 +65,7 @@ class ConditionalDensity(NadarayaWatsonBase):
                [3., 3., 3., 3., 3.]])
         """
         check_is_fitted(self)
-        counts = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-        if not counts or n_samples < 1:
-            raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
+        require_count("n_samples", n_samples)
         attention = self._attention(X)
         n_queries, n_outputs = len(attention.queries), self._values.shape[1]
         at = check_random_state(random_state).random_sample((n_queries, n_samples))
@@ -80,9 +77,8 @@ class ConditionalDensity(NadarayaWatsonBase):
             rows, weights = rows[some], weights[some]
             if not len(rows):
                 return
-            order = self._rows[
-                cols
-            ].argsort()  # so that draws do not depend on the internal order of the rows
+            # So that draws do not depend on the internal order of the rows.
+            order = self._rows[cols].argsort()
             sums = np.take(weights, order, axis=1).cumsum(axis=1)
             places = [s.searchsorted(a * s[-1], "right") for s, a in zip(sums, at[rows])]
             drawn = order[np.array(places)]
@@ -209,8 +205,7 @@ def _is_scott(bandwidth):
 
 
 def _check_width(bandwidth):
-    number = isinstance(bandwidth, Real) and not isinstance(bandwidth, bool | np.bool_)
-    if not number or not 0 < float(bandwidth) < np.inf:
+    if not is_number(bandwidth) or not 0 < float(bandwidth) < np.inf:
         raise ValueError(
             f"bandwidth must be 'scott' or a positive number, in the units of y; got {bandwidth!r}."
         )

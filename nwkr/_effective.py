@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nwkr._local_fit import LocalFit
-from nwkr._pooling import visit_changes
+from nwkr._pooling import gradients_through_weights
 
 __all__ = ["LocalRows", "surface_gradients", "visit_rows"]
 
@@ -38,13 +38,9 @@ class LocalRows:
 
     def __init__(self, fit: LocalFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
         self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
-        filled, spread = fit.lines.filled, fit.lines.spread
-        queries = filled(fit.attention.queries[rows])
-        # Relative to a place near these queries, so that no digits are lost far from the common
-        # centre.
-        centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
-        self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
-        self._means = (queries - centre) / spread - fit.offset[rows]
+        sides = fit.attention.queries[rows], fit.attention.keys[cols]
+        queries, self._keys = fit.lines.beside(*sides)
+        self._means = queries - fit.offset[rows]
 
     @property
     def effective(self) -> np.ndarray:
@@ -153,22 +149,13 @@ def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
     gradients : ndarray of shape (n_queries, n_features, n_outputs)
         Derivatives; NaN for queries without weights if `handle_empty` gives NaN.
     """
-    attention, bandwidth = fit.attention, fit.attention.scales
-    counted = attention.counted
-    gradients = np.zeros((len(fit.mean), len(bandwidth), targets.shape[1]))
-    gradients[:, fit.lines.columns] = fit.slopes
-    gradients[np.isnan(fit.mean).any(axis=1)] = np.nan
 
-    def add(rows, cols, weights, changes):
+    def shares_of(rows, cols, weights, changes):
         seen = LocalRows(fit, rows, cols, weights)
         changes = changes * (1 + seen.along(fit.directions[rows]))
-        keys = attention.keys[cols][:, counted]
-        shares = [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
-        for number, row in enumerate(rows):
-            apart = (attention.queries[row, counted] - keys) / bandwidth[counted]
-            apart[np.isnan(apart)] = 0  # equally far from all keys
-            for output, share in enumerate(shares):
-                gradients[row, counted, output] += 2 * (share[number] @ apart) / bandwidth[counted]
+        return [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
 
-    visit_changes(attention, add)
+    gradients = gradients_through_weights(fit.attention, targets.shape[1], shares_of)
+    gradients[:, fit.lines.columns] += fit.slopes
+    gradients[np.isnan(fit.mean).any(axis=1)] = np.nan
     return gradients

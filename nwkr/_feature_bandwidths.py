@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
 
 from nwkr._columns import Columns
 from nwkr._counts import count_rows
+from nwkr._numeric import is_number
 from nwkr._which_features import place_of
 from nwkr.bandwidths import RuleOfThumb
 
@@ -169,8 +169,7 @@ def of_names(columns: Columns, bandwidth: Mapping, otherwise: np.ndarray) -> np.
     by_feature = otherwise.copy()
     for label, width in bandwidth.items():
         place = place_of("bandwidth", label, columns.labels)
-        good = isinstance(width, Real) and not isinstance(width, bool) and float(width) >= 0
-        if not good:
+        if not is_number(width) or not float(width) >= 0:
             raise ValueError(
                 f"bandwidth must have a non-negative number for each name; got {width!r} for "
                 f"{label!r}."

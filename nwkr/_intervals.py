@@ -13,6 +13,7 @@ from nwkr._effective import LocalRows
 from nwkr._jackknife import FitsWithoutEach, jackknife_limits
 from nwkr._local import CONSTANTS
 from nwkr._namespaces import numpy_only
+from nwkr._pooling import slices
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr.kernels import KERNELS
 
@@ -136,7 +137,7 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
             reached = weights.any(axis=1)
             limits[rows[~reached]] = np.nan
             rows, weights = rows[reached], weights[reached]
-            for part in _batches(len(rows), max(1, at_once // len(targets))):
+            for part in slices(len(rows), max(1, at_once // len(targets))):
                 some = rows[part]
                 without = FitsWithoutEach(LocalRows(fit, some, cols, weights[part]))
                 row, key = self._to_fit_anew(attention, some, cols, without.large)
@@ -178,7 +179,7 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
         lines = self._lines if lines is None else lines
         values = lines.values(attention.keys, targets)
         fits = np.empty((len(keys), targets.shape[1]))
-        for part in _batches(len(keys), max(1, _PAIRS_POOLED_AT_ONCE // len(targets))):
+        for part in slices(len(keys), max(1, _PAIRS_POOLED_AT_ONCE // len(targets))):
             # With the spread of columns among all keys, as in the rest of this module.
             without = self._attend(attention.queries[rows[part]], keys[part], n_jobs=1)
             fits[part] = lines.fit(without.replace(counts=None), values).predictions
@@ -191,10 +192,6 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
                 f"'nearest', 'mean', 'nan'."
             )
         return fits
-
-
-def _batches(n, size):
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def check_coverage(coverage):

@@ -12,10 +12,10 @@ import numpy as np
 
 from nwkr._effective import LocalRows
 
-__all__ = ["LARGEST_SHARE", "FitsWithoutEach", "jackknife_limits"]
+__all__ = ["FitsWithoutEach", "jackknife_limits"]
 
 # A row with at most this share can be removed from a fit without loss of digits.
-LARGEST_SHARE = 0.5
+_LARGEST_SHARE = 0.5
 _ROUNDING = 1e-12
 
 
@@ -33,8 +33,8 @@ class FitsWithoutEach:
         self._in_order = np.array_equal(seen.cols, np.arange(self._n_keys))
         leverages = seen.leverages
         #: Pairs whose fit cannot be computed in this way; the caller must replace it.
-        self.large = leverages > LARGEST_SHARE
-        self._factors = seen.effective / (1 - np.minimum(leverages, LARGEST_SHARE))
+        self.large = leverages > _LARGEST_SHARE
+        self._factors = seen.effective / (1 - np.minimum(leverages, _LARGEST_SHARE))
         self._anew: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def replace(self, row: np.ndarray, key: np.ndarray, fits: np.ndarray) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from nwkr._numeric import is_integer
+
 __all__ = ["DenseMatrix", "SparseMatrix", "check_top_k", "keep_largest"]
 
 
@@ -98,8 +100,7 @@ def _index_type(largest):
 
 def check_top_k(top_k: int | None) -> None:
     """Check the largest number of weights to keep."""
-    counts = isinstance(top_k, int | np.integer) and not isinstance(top_k, bool)
-    if top_k is not None and not (counts and top_k >= 1):
+    if top_k is not None and not (is_integer(top_k) and top_k >= 1):
         raise ValueError(f"top_k must be None or a positive integer; got {top_k!r}.")
 
 

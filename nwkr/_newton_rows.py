@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwkr._newton_step import LocalLogits
-from nwkr._pooling import visit_changes
+from nwkr._pooling import gradients_through_weights
 from nwkr._trend import Trend
 
 __all__ = ["gradients_of_logits", "shares_of_steps"]
@@ -16,13 +16,8 @@ class _StepRows:
 
     def __init__(self, fit, rows, cols):
         self.fit, self.rows = fit, rows
-        filled, spread = fit.step.lines.filled, fit.step.lines.spread
-        queries = filled(fit.attention.queries[rows])
-        # Relative to a place near these queries, so that no digits are lost far from the common
-        # centre.
-        centre = queries.mean(axis=0, dtype=float) if len(rows) else 0.0
-        self._keys = (filled(fit.attention.keys[cols]) - centre) / spread
-        self._queries = (queries - centre) / spread
+        sides = fit.attention.queries[rows], fit.attention.keys[cols]
+        self._queries, self._keys = fit.step.lines.beside(*sides)
 
     def at(self, which, logit):
         """The step (0), or the share of a row with residual 1 (1), at each key."""
@@ -77,32 +72,26 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
     gradients : ndarray of shape (n_queries, n_features, n_logits)
         Derivatives.
     """
-    step, attention, bandwidth = fit.step, fit.attention, fit.attention.scales
-    n_logits, lines = step.link.n_logits, step.lines
-    counted = attention.counted
-    gradients = np.zeros((len(fit.logits), len(bandwidth), n_logits))
+    step, n_logits = fit.step, fit.step.link.n_logits
+
+    def shares_of(rows, cols, weights, changes):
+        seen, of_keys, shares = _StepRows(fit, rows, cols), targets[cols], []
+        for logit in range(n_logits):
+            left = of_keys[:, logit] - of_keys[:, n_logits + logit] * seen.at(0, logit)
+            shares.append(changes * seen.at(1, logit) * left)
+        return shares
+
+    if step.moves:
+        gradients = gradients_through_weights(fit.attention, n_logits, shares_of)
+    else:
+        gradients = np.zeros((len(fit.logits), len(fit.attention.scales), n_logits))
     # The row on the trend moves with the query.
     rest = np.divide(fit.rest, fit.trust, out=np.zeros_like(fit.trust), where=fit.trust > 0)
     prior = rest[:, None] * step.curvature
     at_query = fit.constant + np.einsum("knlj,nlj->knl", fit.slopes, fit.offset)
     by_column = (1 - prior * at_query[1])[..., None] * fit.slopes[0]
     by_column = by_column - (prior * at_query[0])[..., None] * fit.slopes[1]
-    gradients[:, lines.columns] = by_column.swapaxes(1, 2) / lines.spread[:, None]
-
-    def add(rows, cols, weights, changes):
-        seen = _StepRows(fit, rows, cols)
-        keys = attention.keys[cols][:, counted]
-        of_keys = targets[cols]
-        for logit in range(n_logits):
-            left = of_keys[:, logit] - of_keys[:, n_logits + logit] * seen.at(0, logit)
-            shares = changes * seen.at(1, logit) * left
-            for row, share in zip(rows, shares):
-                apart = (attention.queries[row, counted] - keys) / bandwidth[counted]
-                apart[np.isnan(apart)] = 0  # equally far from all keys
-                gradients[row, counted, logit] += 2 * (share @ apart) / bandwidth[counted]
-
-    if step.moves:
-        visit_changes(attention, add)
+    gradients[:, step.lines.columns] += by_column.swapaxes(1, 2) / step.lines.spread[:, None]
     gradients *= (fit.limited == 1)[:, None, :]
     gradients[:, trend.columns] += trend.slopes.T
     return gradients

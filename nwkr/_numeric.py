@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from datetime import date, time, timedelta
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +27,11 @@ __all__ = [
     "held_by",
     "in_columns",
     "is_frame",
+    "is_integer",
+    "is_number",
     "is_plain",
     "refuse_unreadable",
+    "require_count",
     "require_labels",
     "require_numbers",
 ]
@@ -102,6 +105,22 @@ class Column(NamedTuple):
     label: Any
     dtype: str
     values: Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number; booleans are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is one integer; booleans are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def require_count(name: str, value: Any) -> None:
+    """Refuse what is not a positive integer."""
+    if not is_integer(value) or value < 1:
+        raise ValueError(f"{name} must be a positive integer; got {value!r}.")
 
 
 def is_plain(data: Any) -> bool:

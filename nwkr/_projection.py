@@ -71,10 +71,8 @@ def learn(
         deviance, slopes = objective(in_full(x))
         if np.isinf(deviance):
             return deviance, np.zeros_like(x)
-        slopes = (slopes[:, counted] / units[counted]).ravel()
-        return deviance + shrinkage * (x - start) @ (x - start), slopes + 2 * shrinkage * (
-            x - start
-        )
+        slopes, apart = (slopes[:, counted] / units[counted]).ravel(), x - start
+        return deviance + shrinkage * apart @ apart, slopes + 2 * shrinkage * apart
 
     found = minimize(penalised, start, jac=True, method="L-BFGS-B", options=_OPTIONS)
     return principal(in_full(found.x), rows, weights)

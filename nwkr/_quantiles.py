@@ -111,9 +111,8 @@ def _look_in_bins(attention, y, n_bins, wanted, found):
         some = np.flatnonzero(here.any(axis=1))
         if len(some):
             start, end = starts[some, number, None], ends[some, number, None]
-            with np.errstate(
-                divide="ignore", invalid="ignore"
-            ):  # where the quantile is in another bin
+            # Elsewhere the quantile is in another bin.
+            with np.errstate(divide="ignore", invalid="ignore"):
                 within = np.minimum((wanted * ends[some, -1:] - start) / (end - start), 1)
             look(pending[some], np.sort(keys), np.where(here[some], within, np.nan))
     # For pairs of which, by rounding, only one of product and plain formula has weight.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
 from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
 from nwkr._matrix_bandwidth import columns_of_matrix, is_matrix, refuse_matrix
+from nwkr._numeric import is_integer, is_number
 from nwkr._window import AdaptiveWindow, FixedWindow, MappedWindow, NearestWindow, Window
 from nwkr.bandwidths import RULES, Adaptive, KNearest, RuleOfThumb
 from nwkr.kernels import Kernel
@@ -80,8 +80,7 @@ def resolve_window(
         return MappedWindow(mapped.units, mapped)
     if isinstance(bandwidth, KNearest):
         k, total = bandwidth.k, max(counts.sum(), len(counts))
-        whole = isinstance(k, Integral) and not isinstance(k, bool)
-        if not (whole and 1 <= k <= total * (1 + 1e-12)):
+        if not (is_integer(k) and 1 <= k <= total * (1 + 1e-12)):
             raise ValueError(
                 f"bandwidth=KNearest(k) needs an integer k from 1 to n_samples, counted by "
                 f"sample_weight; got k={k!r} with n_samples = {total:g}."
@@ -97,8 +96,7 @@ def resolve_window(
             f"bandwidth=Adaptive(...) needs metric='euclidean', because other metrics "
             f"have no dimension; got metric={metric!r}. KNearest(k) accepts any metric."
         )
-    number = isinstance(bandwidth.exponent, Real) and not isinstance(bandwidth.exponent, bool)
-    if not (number and 0 <= bandwidth.exponent <= 1):
+    if not (is_number(bandwidth.exponent) and 0 <= bandwidth.exponent <= 1):
         raise ValueError(
             f"bandwidth=Adaptive(base, exponent) needs an exponent from 0 to 1; got "
             f"{bandwidth.exponent!r}."

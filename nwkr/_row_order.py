@@ -7,13 +7,13 @@ the rows in an interval around it, or all rows from there on (`nwkr/_pooling/_ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
 from nwkr._arrays import as_numpy
+from nwkr._numeric import is_number
 from nwkr._pooling import Mask
 from nwkr._which_features import place_of
 
@@ -207,8 +207,7 @@ def order_of(estimator: Any, X: np.ndarray, groups: Any = None) -> Order | None:
 
 
 def _checked_gap(gap, width):
-    number = isinstance(width, Real) and not isinstance(width, bool | np.bool_)
-    if not number or not 0 <= float(width) < np.inf:
+    if not is_number(width) or not 0 <= float(width) < np.inf:
         raise ValueError(
             f"gap must be None, a non-negative number of rows, or a column and such a number in "
             f"its units, as in ('time', 3.0) (with one_sided, of the same column); got {gap!r}."

@@ -194,9 +194,8 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
         if scoring == "neg_brier_score":
             return -brier_score(predictions, one_hot, shares)
         return -log_loss(predictions, one_hot, shares)[0]
-    if (
-        scoring == "neg_mean_squared_error"
-    ):  # scikit-learn's scorer takes longer than a small search
+    if scoring == "neg_mean_squared_error":
+        # scikit-learn's scorer takes longer than a small search.
         squares = np.square(y - predictions).reshape(len(y), -1).mean(axis=1)
         return -float(np.average(squares, weights=sample_weight))
     X = predictions if X is None else X

@@ -147,6 +147,15 @@ class SlopedColumns:
         origin = self.centre if self.origin is None else self.origin
         return (self.filled(X) - origin) / self.spread
 
+    def beside(self, queries: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The columns of both, in units of their spread, from a place near these queries.
+
+        So no digits are lost far from the centre.
+        """
+        queries, keys = self.filled(queries), self.filled(keys)
+        near = queries.mean(axis=0, dtype=float) if len(queries) else 0.0
+        return (queries - near) / self.spread, (keys - near) / self.spread
+
     def filled(self, X: np.ndarray) -> np.ndarray:
         """The columns with slopes, with missing numbers replaced by their centre."""
         some = np.take(X.T, self.columns, axis=0).T  # by column, because columns are long

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nwkr._column_values import declared_order
 from nwkr._features import Category, Cycle, Feature, Levels, Number
-from nwkr._numeric import columns_in, held_by, is_frame, is_plain, refuse_unreadable
+from nwkr._numeric import (
+    columns_in,
+    held_by,
+    is_frame,
+    is_integer,
+    is_number,
+    is_plain,
+    refuse_unreadable,
+)
 
 __all__ = ["chosen_places", "features_of", "place_of"]
 
@@ -87,7 +94,7 @@ def place_of(parameter: str, key: Any, labels: list) -> int:
     """
     if isinstance(key, str) and key in labels:
         return labels.index(key)
-    if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key < len(labels):
+    if is_integer(key) and 0 <= key < len(labels):
         return int(key)
     more = "" if len(labels) <= 10 else f" and {len(labels) - 10} more"
     raise ValueError(
@@ -130,9 +137,7 @@ def _periods(periodic, labels) -> dict[int, float]:
     """Periods by the position of the column."""
     periods = {}
     for key, period in (periodic or {}).items():
-        number = isinstance(period, Real) and not isinstance(period, bool)
-        good = number and 0 < float(period) < np.inf
-        if not good:
+        if not is_number(period) or not 0 < float(period) < np.inf:
             raise ValueError(
                 f"periodic_features must give a positive period for each column; got {period!r} "
                 f"for {key!r}."

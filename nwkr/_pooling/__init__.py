@@ -21,7 +21,7 @@ It uses the terms of attention. In the terms of the estimators these are:
 
 from nwkr._pooling._attention import Attention
 from nwkr._pooling._boxes import Blocks, in_blocks
-from nwkr._pooling._gradients import query_gradients, visit_changes
+from nwkr._pooling._gradients import gradients_through_weights, query_gradients
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._lattice import Points
 from nwkr._pooling._mask import Mask
@@ -56,6 +56,7 @@ __all__ = [
     "distance_slopes",
     "distances_between",
     "each",
+    "gradients_through_weights",
     "in_blocks",
     "on_sphere",
     "one_blas_thread",
@@ -63,5 +64,4 @@ __all__ = [
     "places",
     "query_gradients",
     "slices",
-    "visit_changes",
 ]

@@ -251,11 +251,6 @@ class Attention:
         """The bandwidth of each column, for the euclidean metric."""
         return np.atleast_1d(self.bandwidth)
 
-    @property
-    def counted(self) -> np.ndarray:
-        """Numbers of the columns whose bandwidth is finite, and not negligible for their values."""
-        return self.pairs().columns
-
     def pairs(self, multiple: float = 1.0) -> Pairs:
         """The pairs of queries and keys, for a multiple of the bandwidth."""
         widths = self.query_widths, self.key_widths

@@ -11,7 +11,7 @@ the centre, or with little weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from nwkr._pooling._threads import each, one_blas_thread
 from nwkr._pooling._values import as_dense
 from nwkr.kernels import KERNELS, Kernel
 
-__all__ = ["query_gradients", "visit_changes"]
+__all__ = ["gradients_through_weights", "query_gradients", "visit_changes"]
 
 # Sums relative to the centre lose digits for queries many bandwidths away from it, and the error of
 # the product matters in small totals.
@@ -88,6 +88,42 @@ def visit_changes(
             visit(exactly.rows, cols, weights / total, changes / total)
 
     each(show_part, row_blocks(*pairs.shape), attention.n_jobs)
+
+
+def gradients_through_weights(
+    attention: Attention, n_outputs: int, shares_of: Callable[..., Sequence[np.ndarray]]
+) -> np.ndarray:
+    """Derivatives of sums over keys by each column of the query, through the weights.
+
+    Parameters
+    ----------
+    attention : Attention
+        As for :func:`visit_changes`.
+    n_outputs : int
+        Number of sums of a query.
+    shares_of : callable
+        Called as in :func:`visit_changes`; returns the derivative of each sum by the squared scaled
+        distances, a sequence of n_outputs ndarrays of shape (n_rows, n_cols).
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_queries, n_columns, n_outputs)
+        Derivatives, in units of the columns; 0 for bandwidths 0 and infinity.
+    """
+    counted, scales = attention.pairs().columns, attention.scales
+    gradients = np.zeros((len(attention.queries), len(scales), n_outputs))
+
+    def add(rows, cols, weights, changes):
+        keys = attention.keys[cols][:, counted]
+        shares = shares_of(rows, cols, weights, changes)
+        for number, row in enumerate(rows):
+            apart = (attention.queries[row, counted] - keys) / scales[counted]
+            apart[np.isnan(apart)] = 0  # equally far from all keys
+            for output, share in enumerate(shares):
+                gradients[row, counted, output] = 2 * (share[number] @ apart) / scales[counted]
+
+    visit_changes(attention, add)
+    return gradients
 
 
 def _by_column(attention, pairs, values):

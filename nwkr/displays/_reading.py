@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from nwkr._features import Number
-from nwkr._numeric import columns_in, held_by, is_frame, require_numbers
+from nwkr._numeric import columns_in, held_by, is_frame, is_integer, require_numbers
 from nwkr._pipeline import parts_of
 
 __all__ = [
@@ -66,8 +66,7 @@ def names_in(X):
 
 def feature_number(feature, names, parameter):
     """The number of a feature, from its number or name."""
-    numbered = isinstance(feature, int | np.integer) and not isinstance(feature, bool)
-    if numbered and -len(names) <= feature < len(names):
+    if is_integer(feature) and -len(names) <= feature < len(names):
         return int(feature) % len(names)
     if isinstance(feature, str) and feature in names:
         return names.index(feature)

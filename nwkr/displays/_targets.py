@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwkr._numeric import is_integer
 from nwkr._pipeline import parts_of
 from nwkr.displays._reading import names_in
 
@@ -24,8 +25,7 @@ def one_output(values, target):
     values = np.asarray(values)
     if values.ndim == 1 or values.shape[1] == 1:
         return values.ravel()
-    numbered = isinstance(target, int | np.integer) and not isinstance(target, bool)
-    if not numbered or not 0 <= target < values.shape[1]:
+    if not is_integer(target) or not 0 <= target < values.shape[1]:
         raise ValueError(
             f"target must be the number of one of the outputs, from 0 to {values.shape[1] - 1}; "
             f"got {target!r}."

@@ -16,9 +16,9 @@ from nwkr._pooling import (
     Sizes,
     in_blocks,
     query_gradients,
-    visit_changes,
 )
 from nwkr._pooling._boxes import Boxes, corners_of_runs
+from nwkr._pooling._gradients import visit_changes
 from nwkr._pooling._metric import pairs_of
 from nwkr._pooling._neighbourhoods import MARGIN
 from nwkr.kernels import KERNELS
