@@ -30,9 +30,10 @@ class ConfidenceBands(LeaveOneOutResiduals):
 
         `predict_interval` is about new targets. A band is about the prediction, and shows how it
         varies with other noise. Each leave-one-out residual gets a random sign and is added to the
-        curve, and the curve is fitted again. As the fit is linear in the targets, pooling all
-        resampled residuals at once gives all deviations
-        :math:`D_b(q) = \sum_i a_i(q)\, \varepsilon_{bi}\, (y_i - f_{-i}(x_i))`.
+        curve, and the curve is fitted again. As the fit is linear in the targets, pooling the
+        residuals with their signs :math:`\varepsilon_{bi}` gives the deviations of resample `b`
+        from the curve, :math:`D_b(q) = \sum_i l_i\, \varepsilon_{bi}\, (y_i - f_{-i}(x_i))`, with
+        the weights :math:`l_i` of `effective_weights`.
 
         Parameters
         ----------

@@ -67,10 +67,10 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         Otherwise :class:`sklearn.model_selection.GridSearchCV` compares the candidates over these
         splits.
     gap : float, tuple or None, default=None
-        Rows that are left out together with each row, for series with correlated noise. A number
-        leaves out the rows up to this many positions away, in the order of `X`. A pair such as
-        ``("time", 3.0)`` leaves out the rows whose value in that column differs by at most this
-        much. For other related rows, pass `groups` to `fit`.
+        Rows that are left out together with each row, for series with correlated noise, in the
+        search and with ``X=None``. A number leaves out the rows up to this many positions away, in
+        the order of `X`. A pair such as ``("time", 3.0)`` leaves out the rows whose value in that
+        column differs by at most this much. For other related rows, pass `groups` to `fit`.
     subsample : int, "auto" or None, default="auto"
         Number of training rows that are predicted, each from all other rows. They are drawn at
         random. "auto" predicts all rows up to 20,000, and 5,000 beyond; None predicts all. The
@@ -291,8 +291,8 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
             of rows, ``sum(w)^2 / sum(w^2)``, rules of thumb use the latter as the number of rows.
         groups : array-like of shape (n_samples,), default=None
             Labels of groups of related rows, such as measurements of one patient, or copies of one
-            row. Each row is predicted without all rows of its group. With `cv`, these are the
-            groups for its splits.
+            row. In the search, and with ``X=None``, each row is predicted without all rows of its
+            group. With `cv`, these are also the groups for its splits.
 
         Returns
         -------

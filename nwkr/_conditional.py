@@ -26,15 +26,17 @@ class ConditionalDistribution(NadarayaWatsonBase):
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
         r"""Predict quantiles of the target.
 
-        The `q`-quantile is the smallest training target :math:`y` such that the targets up to
-        :math:`y` have a share of at least `q` of the attention weights :math:`a_i`:
+        The `p`-quantile is the smallest training target :math:`y` such that the targets up to
+        :math:`y` have a share of at least `p` of the attention weights :math:`a_i`:
 
-        .. math:: Q(q) = \min \Big\{y : \sum_{i: y_i \le y} a_i \ge q \Big\}
+        .. math:: Q(p) = \min \Big\{y : \sum_{i: y_i \le y} a_i \ge p \Big\}
 
         This is the inverse of the weighted empirical CDF:
-        ``numpy.quantile(y, q, method="inverted_cdf", weights=a)``, with a relative tolerance of
+        ``numpy.quantile(y, p, method="inverted_cdf", weights=a)``, with a relative tolerance of
         1e-12 for rounding errors of the sum. For 0 and 1 it is the smallest and the largest target
-        with weight, where total shares of less than 1e-12 are ignored.
+        with weight, where total shares of less than 1e-12 are ignored. With ``degree=1``, the
+        targets are first moved to the query along the local line: they are the prediction plus
+        their distances from the line.
 
         Parameters
         ----------
@@ -46,7 +48,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
         Returns
         -------
         values : ndarray of shape (n_queries, n_quantiles) or (n_queries, n_quantiles, n_outputs)
-            Quantiles, in the units of `y`; they never decrease as `quantiles` increase.
+            Quantiles, in the units of `y`; they never decrease as `quantiles` increase. NaN if the
+            prediction is NaN.
 
         Raises
         ------
@@ -85,7 +88,8 @@ class ConditionalDistribution(NadarayaWatsonBase):
         r"""Predict the probability that the target is at most a threshold.
 
         It is the share :math:`\sum_{i: y_i \le t} a_i` of the training targets up to the threshold
-        :math:`t` in the attention weights.
+        :math:`t` in the attention weights. With ``degree=1``, the targets are first moved to the
+        query along the local line, as in `predict_quantiles`.
 
         Parameters
         ----------
@@ -97,7 +101,7 @@ class ConditionalDistribution(NadarayaWatsonBase):
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_thresholds[, n_outputs])
-            From 0 to 1; they never decrease as `thresholds` increase.
+            From 0 to 1; they never decrease as `thresholds` increase. NaN if the prediction is NaN.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class ConditionalDensity(NadarayaWatsonBase):
         Returns
         -------
         samples : ndarray of shape (n_queries, n_samples) or (n_queries, n_samples, n_outputs)
-            Draws, in the units of `y`; NaN if ``handle_empty="nan"`` and no row has weight.
+            Draws, in the units of `y`; NaN if the prediction is NaN.
 
         Raises
         ------
@@ -126,8 +126,8 @@ class ConditionalDensity(NadarayaWatsonBase):
         Returns
         -------
         density : ndarray of shape (n_queries, n_grid[, n_outputs])
-            Density, in units of ``1 / y``; for several outputs the density of each. NaN if
-            ``handle_empty="nan"`` and no row has weight.
+            Density, in units of ``1 / y``; for several outputs the density of each. NaN if the
+            prediction is NaN.
 
         Raises
         ------

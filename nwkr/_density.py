@@ -51,13 +51,13 @@ class LocalDensity(NadarayaWatsonBase):
 
         This is the Parzen window estimate with the kernel and bandwidth of the fit,
 
-        .. math:: p(q) = \frac{1}{W} \sum_i w_i \prod_j \frac{1}{b_j}
-                         \frac{K(u_i)}{\int K(\|u\|)\, du},
-                  \qquad W = \sum_i w_i,
+        .. math:: p(q) = \frac{\sum_i w_i\, K(u_i)}
+                              {\sum_i w_i \; \prod_j b_j \; \int K(\|u\|)\, du}
 
-        with the scaled distances :math:`u_i` and the weights :math:`w_i` of the training rows. It
-        equals :class:`sklearn.neighbors.KernelDensity` with the same bandwidth. Low values show
-        that a prediction is an extrapolation.
+        with the scaled distances :math:`u_i` and the weights :math:`w_i` of the training rows, and
+        the bandwidths :math:`b_j` of the columns. With one bandwidth for all columns it equals
+        :class:`sklearn.neighbors.KernelDensity`. Low values show that a prediction is an
+        extrapolation.
 
         With categories it is a density per cell: the Gaussian weights of a category are divided by
         their sum over all levels in `fit`, and those of a periodic feature by their integral over

@@ -285,8 +285,9 @@ class NadarayaWatsonRegressor(
             array with the same chunks.
         return_std : bool, default=False
             Whether to return the standard deviation too, :math:`\sqrt{\sum_i a_i (y_i - f)^2}`
-            with the attention weights :math:`a_i` and the mean :math:`f`. It measures the spread
-            of the targets around a query, not the error of the mean.
+            with the attention weights :math:`a_i` and the prediction :math:`f`; with ``degree=1``
+            the local line replaces :math:`f`. It measures the spread of the targets around a query,
+            not the error of the prediction.
 
         Returns
         -------

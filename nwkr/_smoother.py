@@ -173,7 +173,7 @@ class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
         Raises
         ------
         ValueError
-            If ``degree=0``; if a query has no weight and ``handle_empty="error"``.
+            If the degree is 0; if a query has no weight and ``handle_empty="error"``.
 
         Examples
         --------
@@ -217,7 +217,8 @@ class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
         Returns
         -------
         errors : ndarray of shape (n_queries,) or (n_queries, n_outputs)
-            Standard errors, in the units of `y`.
+            Standard errors, in the units of `y`. NaN if the prediction is NaN, or if a row with
+            weight has no leave-one-out prediction because of ``handle_empty="nan"``.
 
         Raises
         ------
