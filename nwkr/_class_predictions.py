@@ -85,7 +85,8 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         Returns
         -------
         probabilities : ndarray of shape (n_queries, n_classes)
-            Probability of each class, in the order of `classes_`; rows sum to 1.
+            Probability of each class, in the order of `classes_`; rows sum to 1. NaN if no training
+            row has weight and ``handle_empty="nan"``.
 
         Raises
         ------
@@ -107,7 +108,7 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         Returns
         -------
         log_probabilities : ndarray of shape (n_queries, n_classes)
-            Logarithm of the probability of each class, ``-inf`` where that is 0.
+            Logarithm of the probability of each class: ``-inf`` for 0, and NaN for NaN.
 
         Raises
         ------

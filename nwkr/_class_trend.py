@@ -74,7 +74,7 @@ class ClassTrend(Explanation):
             - "weight": the attention weight, as in `attention_weights`;
             - "value": the class of the training row;
             - "contribution": the weight, whose sum over all rows of a class is its probability;
-            - the `features` of the training row, under their names.
+            - the `features` of the training row, if given, under their names.
 
             With ``degree=1``, lines for each query and class (only for the second of two classes),
             with the columns
@@ -87,7 +87,7 @@ class ClassTrend(Explanation):
             - "weight": the attention weight of the training row;
             - "value": the feature of the query, or the class of the training row;
             - "contribution": to the logit of the class, which is the sum of all contributions;
-            - the `features` of the training row, under their names.
+            - the `features` of the training row, if given, under their names.
 
         Raises
         ------

@@ -31,13 +31,14 @@ class NadarayaWatsonClassifier(
 ):
     r"""Nadaraya-Watson kernel classification: class probabilities by similarity.
 
-    The probability of a class is its share of the weights around the query:
+    By default, the probability of a class is its share of the weights around the query:
 
     .. math:: P(c \mid q) = \frac{\sum_{i: y_i = c} w_i\, K(\|q - x_i\| / b)}
                                  {\sum_i w_i\, K(\|q - x_i\| / b)}
 
-    This is attention pooling of one-hot classes. It equals Bayes' rule with a Parzen window for
-    the density of each class, and one bandwidth for all classes.
+    with kernel :math:`K`, bandwidth :math:`b`, and sample weights :math:`w_i` (times class
+    weights). This is attention pooling of one-hot classes. It equals Bayes' rule with a Parzen
+    window for the density of each class, and one bandwidth for all classes.
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ class NadarayaWatsonClassifier(
         and a sequence gives one number for each. A dict gives numbers for some columns by name; the
         others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
         each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
-        :class:`~nwkr.bandwidths.KNearest` varies it by query, and
-        :class:`~nwkr.bandwidths.Adaptive` by training row. 0 allows exact matches only, and `inf`
+        :class:`~nwkr.bandwidths.KNearest` gives each query a bandwidth of its own, and
+        :class:`~nwkr.bandwidths.Adaptive` each training row. 0 allows exact matches only, and `inf`
         ignores the column. A symmetric positive definite matrix `H` of shape (n_features,
         n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``; ``diag(b**2)`` equals
         `b`. ``Scott(covariance=True)`` computes such a matrix.
@@ -211,9 +212,10 @@ class NadarayaWatsonClassifier(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Store the training rows, and resolve kernel and bandwidth.
+        """Store the training rows, and compute the bandwidth.
 
-        The data are copied, so later changes of the arrays have no effect.
+        With ``degree=1``, the trend is fitted too. The data are copied, so later changes of the
+        arrays have no effect.
 
         Parameters
         ----------

@@ -33,8 +33,8 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         local steps, with and without slopes, and the trend alone, which is preferred unless the
         gain in log loss exceeds twice its standard error. With a metric other than "euclidean", or
         with `one_sided`, only 0 is used. A trend is also not compared with 0 if it would take
-        minutes: if ``n_samples * n_classes**3`` exceeds 5e9, or, with groups or a gap,
-        ``n_groups * (n_classes * (1 + n_columns))**3``, where each row is a group for a gap.
+        minutes: if ``n_samples * n_classes**3`` exceeds 5e9; with groups, if
+        ``n_groups * (n_classes * (1 + n_columns))**3`` does; with a gap, each row is a group.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each kind to one bandwidth for each feature.
         L-BFGS-B minimises the log loss. A feature with few values starts with their range as its
@@ -147,7 +147,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
-        The score of the best candidate; greater is better.
+        The score of the best candidate. Greater is better, so losses are negative.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict

@@ -158,7 +158,7 @@ class RegressionExplanation(Explanation):
               effective weight, as in `effective_weights`, which may be negative;
             - "value": the target of the training row;
             - "contribution": weight times value, whose sum over all rows is the prediction;
-            - the `features` of the training row, under their names.
+            - the `features` of the training row, if given, under their names.
 
         Raises
         ------

@@ -41,8 +41,8 @@ class NadarayaWatsonRegressor(
 ):
     r"""Nadaraya-Watson kernel regression: attention pooling by similarity.
 
-    The prediction is the mean of the training targets, weighting training rows near the query
-    more:
+    By default, the prediction is the mean of the training targets, weighting training rows near the
+    query more:
 
     .. math:: f(q) = \frac{\sum_i w_i\, K(\|q - x_i\| / b)\, y_i}
                           {\sum_i w_i\, K(\|q - x_i\| / b)}
@@ -61,8 +61,8 @@ class NadarayaWatsonRegressor(
         and a sequence gives one number for each. A dict gives numbers for some columns by name; the
         others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
         each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
-        :class:`~nwkr.bandwidths.KNearest` varies it by query, and
-        :class:`~nwkr.bandwidths.Adaptive` by training row. 0 allows exact matches only, and `inf`
+        :class:`~nwkr.bandwidths.KNearest` gives each query a bandwidth of its own, and
+        :class:`~nwkr.bandwidths.Adaptive` each training row. 0 allows exact matches only, and `inf`
         ignores the column. A symmetric positive definite matrix `H` of shape (n_features,
         n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``; ``diag(b**2)`` equals
         `b`. ``Scott(covariance=True)`` computes such a matrix.
@@ -196,7 +196,7 @@ class NadarayaWatsonRegressor(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Store the training rows, and resolve kernel and bandwidth.
+        """Store the training rows, and compute the bandwidth.
 
         The data are copied, so later changes of the arrays have no effect.
 
@@ -292,7 +292,8 @@ class NadarayaWatsonRegressor(
         Returns
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
-            Predictions, in the form of `y` in `fit`.
+            Predictions, in the form of `y` in `fit`. NaN if no training row has weight and
+            ``handle_empty="nan"``.
         std : ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Standard deviations, in the units of `y`; only if `return_std`.
 

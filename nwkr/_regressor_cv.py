@@ -137,7 +137,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
-        The score of the best candidate; greater is better.
+        The score of the best candidate. Greater is better, so losses are negative.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict

@@ -183,9 +183,9 @@ class KNearest:
 
     The width is large where rows are sparse and small where they are dense. Rows at the same
     distance as the `k`-th are within the width too. If `k` rows equal the query, only rows equal to
-    the query count. In leave-one-out, a row does not count itself. If fewer than `k` rows are at a
-    finite distance, or are not excluded by `one_sided`, groups or `gap`, the width is the largest
-    distance of these.
+    the query count. In leave-one-out, a row does not count itself. If fewer than `k` rows are left,
+    because distances are infinite, or because of `one_sided`, groups or a gap, the width is the
+    largest of the remaining distances.
 
     A row of weight w counts as w rows. If the sum of the weights is less than their effective
     number of rows, :math:`(\sum w)^2 / \sum w^2`, the weights are scaled to that sum, so weights
@@ -227,7 +227,7 @@ class KNearest:
         near_rows=None,
         mask=None,
     ):
-        """Width of each query.
+        """Width of each query, for the estimators.
 
         Parameters
         ----------
@@ -327,7 +327,7 @@ class Adaptive:
     exponent: float = 0.5
 
     def key_widths(self, keys, sample_weight, kernel, scale, n_jobs=None, kinds=None):
-        """Factor of the bandwidth at each training row.
+        """Factor of the bandwidth at each training row, for the estimators.
 
         Parameters
         ----------

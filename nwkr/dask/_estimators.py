@@ -57,7 +57,7 @@ class NadarayaWatsonRegressor(Regression):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Survey the training rows, and resolve kernel and bandwidth.
+        """Survey the training rows, and compute the bandwidth.
 
         Every chunk is read, for ranges, moments and weights. The collections are stored, not their
         rows: persist them if each prediction should find the rows in memory.
@@ -221,7 +221,7 @@ class NadarayaWatsonClassifier(Classification):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Survey the training rows, and resolve kernel and bandwidth.
+        """Survey the training rows, and compute the bandwidth.
 
         Every chunk is read, for ranges, moments, weights and classes. The collections are stored,
         not their rows: persist them if each prediction should find the rows in memory.
