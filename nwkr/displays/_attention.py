@@ -22,10 +22,9 @@ _MOST_CELLS = 100
 class AttentionDisplay:
     """Heat map of the attention weights of queries over training rows.
 
-    Rows of the heat map are queries, columns are training rows. Both are sorted, so that similar
-    rows are close to each other. Of more than 100 queries or training rows, neighbours share a
-    cell, whose colour is the largest of their weights. :meth:`from_estimator` computes and draws a
-    display.
+    Rows of the heat map are queries, columns are training rows. :meth:`from_estimator` computes and
+    draws a display, and sorts both, so that similar rows are close to each other. Of more than 100
+    queries or training rows, neighbours share a cell, whose colour is the largest of their weights.
 
     Parameters
     ----------
@@ -55,7 +54,8 @@ class AttentionDisplay:
 
     See Also
     --------
-    nwkr.NadarayaWatsonRegressor.attention_weights : The weights that are drawn.
+    nwkr.NadarayaWatsonRegressor.attention_weights : The weights of a regressor.
+    nwkr.NadarayaWatsonClassifier.attention_weights : The weights of a classifier.
 
     Examples
     --------
@@ -117,6 +117,8 @@ class AttentionDisplay:
         ------
         ValueError
             If there is no feature `sort_by`, or if `attention_weights` raises one.
+        TypeError
+            If the estimator has no `attention_weights`.
         ImportError
             If matplotlib is not installed.
         """

@@ -43,11 +43,11 @@ class BandwidthDisplay:
 
     :meth:`from_estimator` computes and draws a display.
 
-    Means and local lines have a line each, and so have steps from a trend with and without slopes.
-    Bandwidths are drawn on a logarithmic scale. One bandwidth for each feature is drawn at the
-    geometric mean of those that are neither 0 nor infinite (at the end of the scale if there are
-    none), and :class:`~nwkr.bandwidths.KNearest` at its `k`. Other candidates, and mixtures of
-    kinds, are drawn side by side in the order of the search.
+    Each kind of fit has a line: means and local lines, or, for classes, shares of the weights and
+    steps from a trend with and without slopes. Bandwidths are drawn on a logarithmic scale. One
+    bandwidth for each feature is drawn at the geometric mean of those that are neither 0 nor
+    infinite (at the end of the scale if there are none), and :class:`~nwkr.bandwidths.KNearest` at
+    its `k`. Bandwidths of other or several types are drawn side by side in the order of the search.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class BandwidthDisplay:
     effective_dof : array-like of shape (n_candidates,) or None, default=None
         Their effective degrees of freedom.
     degrees : array-like of shape (n_candidates,) or None, default=None
-        The fit of each candidate in a window: 0 is the mean, 1 a line. None means 0 for all.
+        The kind of fit of each candidate, as its number in `names`. None means 0 for all.
     refined : array-like of bool of shape (n_candidates,) or None, default=None
         Whether each candidate has one bandwidth for each feature, found by a descent. These are
         drawn as diamonds. None means that there are none.
@@ -71,18 +71,18 @@ class BandwidthDisplay:
     feature_name : str or None, default=None
         Name of the feature, if there is only one.
     names : sequence of str, default=("mean", "line")
-        Names of the degrees.
+        Names of the kinds of fit.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
-        Scores of the candidates, a line for each degree.
+        Scores of the candidates, a line for each kind of fit.
     refined_ : list of matplotlib Line2D
-        Candidates with one bandwidth for each feature, for each degree that has some.
+        Candidates with one bandwidth for each feature, for each kind of fit that has some.
     best_ : matplotlib Line2D
         The ring around the chosen candidate.
     dof_axis_ : matplotlib Axes or None
-        The upper axis: degrees of freedom of the candidates of the chosen degree.
+        The upper axis: degrees of freedom of the candidates of the chosen kind.
     ax_ : matplotlib Axes
         Axes with the plot.
     figure_ : matplotlib Figure

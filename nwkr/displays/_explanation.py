@@ -54,7 +54,8 @@ class ExplanationDisplay:
 
     See Also
     --------
-    nwkr.NadarayaWatsonRegressor.explain : The table that is drawn.
+    nwkr.NadarayaWatsonRegressor.explain : The table of a regressor.
+    nwkr.NadarayaWatsonClassifier.explain : The table of a classifier.
 
     Examples
     --------
@@ -113,6 +114,8 @@ class ExplanationDisplay:
         ------
         ValueError
             If `X` is not one row, if there are several outputs, or if `explain` raises one.
+        TypeError
+            If the estimator has no `explain`.
         ImportError
             If matplotlib is not installed.
         """

@@ -158,7 +158,7 @@ class PredictionDisplay:
         features : int, str, list of one or two of these, or None, default=None
             Numbers or names of the features to vary; the others are fixed at their median, or at
             the most frequent category, as the title says. None varies all, if there are one or two.
-        target : int, str or None, default=None
+        target : int, label or None, default=None
             The output to show, by number, or the class to show. None shows the second of two
             classes, and all of more classes.
         band : {"std", "quantiles", "interval"}, callable or None, default=None
