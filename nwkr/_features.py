@@ -25,13 +25,13 @@ from nwkr._column_values import (
 )
 from nwkr._numeric import Column, held_by
 
-__all__ = ["Category", "Cycle", "Feature", "Levels", "Number"]
+__all__ = ["MOST_LEVELS", "Category", "Cycle", "Feature", "Levels", "Number"]
 
-# A category with more levels than this is one column of codes, which are compared.
 MOST_LEVELS = 32
+"""A category with more levels than this is one column of codes, which are compared."""
 # Each category has its own axis; two different categories have distance 1.
 _ON_ITS_AXIS = np.sqrt(0.5)
-UNKNOWN = -1.0
+_UNKNOWN = -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +208,7 @@ class Category(Feature):
         """Numbers of the levels; the next number if missing, a negative number if unseen."""
         codes, levels = numbered_labels(column)
         require_alike(column, self.levels, levels)
-        missing = float(len(self.levels)) if self.missing else UNKNOWN
+        missing = float(len(self.levels)) if self.missing else _UNKNOWN
         numbers = np.append(numbers_of(levels, self.levels), missing)
         return numbers[codes]
 
@@ -225,7 +225,7 @@ class Category(Feature):
         if self.is_coded:
             return distances[:, 0]
         numbers = distances.argmax(axis=1)
-        return np.where(numbers == distances.shape[1] - 1, UNKNOWN, numbers)
+        return np.where(numbers == distances.shape[1] - 1, _UNKNOWN, numbers)
 
     @property
     def sloped(self) -> np.ndarray:
@@ -339,9 +339,8 @@ class Levels(Feature):
         if self.labels is None:
             return values
         order = np.argsort(self.places)
-        shown = self.labels.astype(object)[
-            order[np.searchsorted(self.places, np.nan_to_num(values), sorter=order)]
-        ]
+        numbers = order[np.searchsorted(self.places, np.nan_to_num(values), sorter=order)]
+        shown = self.labels.astype(object)[numbers]
         shown[np.isnan(values)] = None
         return shown
 

@@ -200,10 +200,8 @@ class LogisticRows:
 
         Rows whose logits are NaN have no loss.
         """
-        probabilities, truth = (
-            self._link.probabilities(logits)[:, self._link.of_logits],
-            self._truth,
-        )
+        truth, probabilities = self._truth, self._link.probabilities(logits)
+        probabilities = probabilities[:, self._link.of_logits]
         if self._link.n_logits == 1:
             truth, probabilities = (np.hstack([1 - p, p]) for p in (truth, probabilities))
         of_truth = np.maximum((probabilities * truth).sum(axis=1), np.finfo(float).eps)

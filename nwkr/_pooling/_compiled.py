@@ -1,8 +1,8 @@
 """Powers of 2, compiled by numba, which is imported on first use.
 
-A number v is split into an integer k and a rest r between -1/2 and 1/2. 2^r is a
-Taylor polynomial, cut short as a sum of Chebyshev polynomials, which loses less; 2^k is a number
-whose bits are those of k + bias, at the place of the exponent.
+A number v is split into an integer k and a rest r between -1/2 and 1/2. 2^r is a Taylor polynomial,
+cut short as a sum of Chebyshev polynomials, which loses less; 2^k is a number whose bits are those
+of k + bias, at the place of the exponent.
 
 They are computed in place, or in one pass from a product of rows to sums over keys: a few hundred
 weights at a time, which stay in the first-level cache.

@@ -1,8 +1,8 @@
 """The fastest exponential for a tile: one of NumPy's, or a compiled one.
 
 NumPy vectorises exponentials of float64 only with AVX-512. On other processors they take most of
-the time of a Gaussian. The compiled one (`_compiled.py`), which needs numba,
-takes a fifth of this time. With AVX-512 both are equally fast, and NumPy's is used.
+the time of a Gaussian. The compiled one (`_compiled.py`), which needs numba, takes a fifth of this
+time. With AVX-512 both are equally fast, and NumPy's is used.
 
 The choice depends on the processor, the installation, and the size of the whole call. It does not
 depend on threads and tiles, so these do not change the result.

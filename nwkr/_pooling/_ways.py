@@ -20,11 +20,6 @@ from nwkr._pooling._query_blocks import n_blocks
 from nwkr._pooling._sums import PooledSums
 from nwkr._pooling._way import Problem, Terms, Way
 
-# Seconds per number of the steps that are done once for all keys.
-_SECONDS_PER_NUMBER = 1.2e-9
-# Below this many seconds, choosing takes longer than it saves.
-_NOT_WORTH_A_CHOICE = 5e-4
-
 __all__ = [
     "WAYS",
     "BlocksWay",
@@ -34,6 +29,11 @@ __all__ = [
     "choose",
     "pool_by_ways",
 ]
+
+# Seconds per number of the steps that are done once for all keys.
+_SECONDS_PER_NUMBER = 1.2e-9
+# Below this many seconds, choosing takes longer than it saves.
+_NOT_WORTH_A_CHOICE = 5e-4
 
 
 class DenseWay(Way):

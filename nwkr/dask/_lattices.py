@@ -113,8 +113,8 @@ def _gather_own(model, number, points, blocks):
 
 
 def _read(model, points, asked, own):
-    values, certain = model.gather(asked, points, own)
-    left = np.flatnonzero(~certain)
+    values, certified = model.gather(asked, points, own)
+    left = np.flatnonzero(~certified)
     return _Read(values, left, asked.alone(left))
 
 

@@ -26,7 +26,7 @@ __all__ = ["Model"]
 
 # Queries further apart than this, in bandwidths, need moments about different centres.
 _REACH = 512.0
-# Few keys weigh less than this share of the mean; the lattice must be certain near them too.
+# Few keys weigh less than this share of the mean; the lattice must be exact near them too.
 _LIGHT = 0.1
 
 
@@ -246,7 +246,7 @@ class Model:
     def gather(
         self, asked: Asked, points: Points, own: Keys | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Pooled values of queries from the points of the lattice, and which are certain."""
+        """Pooled values of queries from the points of the lattice, and which are certified."""
         assert self.lattice is not None
         queries, leave_out, of_keys = asked.attention.queries, asked.attention.leave_out, None
         if not len(queries):
@@ -255,9 +255,9 @@ class Model:
         if own is not None:
             keys, weights = own.attention.keys, own.attention.weights
             of_keys = keys, weights, fitting.values(keys, own.targets)
-        sums, certain = self.lattice.gather(queries, points, leave_out, of_keys)
+        sums, certified = self.lattice.gather(queries, points, leave_out, of_keys)
         values = asked.fit(fitting, sums)
-        return values, certain & np.isfinite(values).all(axis=1)
+        return values, certified & np.isfinite(values).all(axis=1)
 
     def _attention(self, queries):
         """Queries and their window, without keys."""

@@ -89,16 +89,10 @@ class Moments:
             + ours * theirs * (apart / unit) ** 2
         )
         mean = np.where(ours > 0, self.mean, other.mean) + theirs * apart
-        (low, high), (other_low, other_high) = (
-            self.quartiles.swapaxes(0, 1),
-            other.quartiles.swapaxes(0, 1),
-        )
+        (low, high), (other_low, other_high) = (q.quartiles.swapaxes(0, 1) for q in (self, other))
         ends = np.stack([np.minimum(low, other_low), np.maximum(high, other_high)], axis=1)
-        mass, gaps, spread = (
-            self.mass + other.mass,
-            self.gaps | other.gaps,
-            unit * np.sqrt(variance),
-        )
+        mass, gaps = self.mass + other.mass, self.gaps | other.gaps
+        spread = unit * np.sqrt(variance)
         return Moments(mass, gaps, present, lowest, highest, mean, spread, ends)
 
     def times(self, factor: float) -> Moments:
