@@ -139,7 +139,8 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         Raises
         ------
         ValueError
-            If labels or weights are missing, and for the same queries as `predict`.
+            If labels or weights are missing, or of another length than `X`; if a query has no
+            label, as in `predict`.
         """
         return self._score_predictions(X, y, sample_weight)
 

@@ -47,8 +47,8 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
         so it is tested first: each half of the rows is predicted with a projection learned from the
         other half. It becomes a candidate only if this is better than the best other candidate by
-        more than the standard error. `X` must hold numbers without missing values, groups, `gap`
-        and `one_sided` cannot be used, and the conditions on other parameters are those of
+        more than the standard error. `X` must hold numbers without missing values. Groups, `gap`
+        and `one_sided` cannot be used. The conditions on other parameters are those of
         `per_feature`.
     ridge : float, default=1.0
         For steps with slopes, the penalty on the slopes, as a number of rows for which the step is
@@ -206,7 +206,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     >>> table = pd.DataFrame(model.cv_results_)
     >>> list(table)
     ['bandwidth', 'degree', 'ridge', 'multiple', 'score', 'effective_dof', 'empty_share']
-    >>> round(float(table["multiple"][model.best_index_]), 2)
+    >>> float(table["multiple"][model.best_index_])
     inf
     """
 

@@ -326,8 +326,8 @@ class NadarayaWatsonRegressor(
         Raises
         ------
         ValueError
-            If targets, weights or predictions are NaN; if a query has no weight and
-            ``handle_empty="error"``.
+            If targets, weights or predictions are NaN, or of different lengths; if a query has no
+            weight and ``handle_empty="error"``.
         """
         return self._score_predictions(X, y, sample_weight)
 

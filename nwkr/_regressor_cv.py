@@ -52,8 +52,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         starts from the bandwidths by feature and minimises the same loss. A projection can overfit,
         so it is tested first: each half of the rows is predicted with a projection learned from the
         other half. It becomes a candidate only if this is better than the best other candidate by
-        more than the standard error. `X` must hold numbers without missing values, groups, `gap`
-        and `one_sided` cannot be used, and the conditions on other parameters are those of
+        more than the standard error. `X` must hold numbers without missing values. Groups, `gap`
+        and `one_sided` cannot be used. The conditions on other parameters are those of
         `per_feature`.
     ridge : float, default=1.0
         The penalty on the slopes of lines, as a number of rows with slope 0.

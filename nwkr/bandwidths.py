@@ -299,7 +299,7 @@ class Adaptive:
 
     Parameters
     ----------
-    base : float, array-like of shape (n_features,), str or callable, default="scott"
+    base : float, array-like of shape (n_features,), dict, str or callable, default="scott"
         The bandwidth where the density is average: a value of `bandwidth`, except a matrix,
         `KNearest` or `Adaptive`.
     exponent : float, default=0.5
@@ -376,4 +376,4 @@ class Adaptive:
 
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
-"""The named rules: scott and silverman."""
+"""The named rules, :class:`Scott` and :class:`Silverman`: scott and silverman."""

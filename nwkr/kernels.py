@@ -1,11 +1,9 @@
 """Kernels: weights as functions of the scaled distance.
 
-A kernel is a *profile*, the weight as a function of the **squared** scaled distance
-``u2 = (distance / bandwidth) ** 2``, together with the properties that pooling and the bandwidth
-rules need. It does not depend on data or bandwidths.
-
-To add one, write its profile (`_profiles.py`) and one line of :data:`KERNELS`; the tests run
-over the registry.
+The parameter `kernel` of the estimators is a name in :data:`KERNELS`, a function of the scaled
+distance, or a :class:`Kernel`. The latter is a *profile*, the weight as a function of the
+**squared** scaled distance ``u2 = (distance / bandwidth) ** 2``, together with the properties that
+pooling and the bandwidth rules need. It does not depend on data or bandwidths.
 """
 
 from __future__ import annotations
@@ -333,7 +331,7 @@ KERNELS: dict[str, Kernel] = {
     )
 }
 """The named kernels: gaussian, exponential, boxcar, triangular, epanechnikov, biweight, triweight,
-tricube, cosine and constant."""
+tricube, cosine and constant. :doc:`/user_guide/kernels` shows their formulas."""
 
 
 # -- functions of the scaled distance -----------------------------------------------------

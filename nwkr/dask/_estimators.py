@@ -100,8 +100,9 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     it predicts some rows, drawn at random from all chunks, from all others. Each step of the search
     is one graph, in which every chunk pools for these rows and many bandwidths at once. The descent
     to one bandwidth for each feature uses the drawn rows only; multiples of its result are tried
-    with all rows. `cv`, `n_components`, `gap` and `one_sided` must be None, and the candidates
-    `bandwidths` have the limits of `bandwidth` in :class:`NadarayaWatsonRegressor`.
+    with all rows. `cv`, `n_components`, `gap` and `one_sided` must be None, `fit` has no groups,
+    and the candidates `bandwidths` have the limits of `bandwidth` in
+    :class:`NadarayaWatsonRegressor`.
 
     Attributes
     ----------
@@ -110,13 +111,13 @@ class NadarayaWatsonRegressorCV(ChunkedSearch, Regression):
     degree_ : {0, 1}
         The best degree.
     best_score_ : float
-        The score of the best candidate.
+        The score of the best candidate. Greater is better, so losses are negative.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as in :class:`nwkr.NadarayaWatsonRegressorCV`.
+        Lists with one entry for each candidate, as in :class:`nwkr.NadarayaWatsonRegressorCV`.
     n_queries_ : int
-        Number of training rows that were predicted.
+        Number of training rows that were predicted to compare the candidates.
     kernel_ : Kernel
         The kernel in use.
     n_features_in_ : int
@@ -286,13 +287,13 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree_=0``, or for a single class.
     best_score_ : float
-        The score of the best candidate.
+        The score of the best candidate. Greater is better, so losses are negative.
     best_index_ : int
         Its number among the candidates of ``cv_results_``.
     cv_results_ : dict
-        One entry for each candidate, as in :class:`nwkr.NadarayaWatsonClassifierCV`.
+        Lists with one entry for each candidate, as in :class:`nwkr.NadarayaWatsonClassifierCV`.
     n_queries_ : int
-        Number of training rows that were predicted.
+        Number of training rows that were predicted to compare the candidates.
     kernel_ : Kernel
         The kernel in use.
     n_features_in_ : int
