@@ -4,62 +4,35 @@
 with a trend.
 """
 
+from inspect import signature
+
 import nwkr
+
+
+def with_defaults(estimator_class, **defaults):
+    """The constructor of a class with other defaults."""
+    theirs = signature(estimator_class.__init__)
+    parameters = [
+        p.replace(default=defaults.get(p.name, p.default)) for p in theirs.parameters.values()
+    ]
+    ours = theirs.replace(parameters=parameters)
+
+    def __init__(self, *args, **kwargs):
+        given = ours.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        estimator_class.__init__(*given.args, **given.kwargs)
+
+    __init__.__signature__ = ours  # scikit-learn reads the parameters of an estimator from it
+    return __init__
+
+
+DEFAULTS = {"degrees": (0,), "per_feature": False, "shrinkage": 0.01, "random_state": None}
 
 
 class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
     """With other defaults."""
 
-    def __init__(
-        self,
-        kernel="gaussian",
-        bandwidths="auto",
-        *,
-        degrees=(0,),
-        per_feature=False,
-        n_components=None,
-        ridge=1.0,
-        shrinkage=0.01,
-        scoring=None,
-        cv=None,
-        gap=None,
-        subsample="auto",
-        random_state=None,
-        metric="euclidean",
-        metric_params=None,
-        categorical_features="from_dtype",
-        ordered_features=None,
-        periodic_features=None,
-        one_sided=None,
-        handle_empty="nearest",
-        algorithm="auto",
-        tol=0.0,
-        n_jobs=None,
-    ):
-        super().__init__(
-            kernel,
-            bandwidths,
-            degrees=degrees,
-            per_feature=per_feature,
-            n_components=n_components,
-            ridge=ridge,
-            shrinkage=shrinkage,
-            scoring=scoring,
-            cv=cv,
-            gap=gap,
-            subsample=subsample,
-            random_state=random_state,
-            metric=metric,
-            metric_params=metric_params,
-            categorical_features=categorical_features,
-            ordered_features=ordered_features,
-            periodic_features=periodic_features,
-            one_sided=one_sided,
-            handle_empty=handle_empty,
-            algorithm=algorithm,
-            tol=tol,
-            n_jobs=n_jobs,
-        )
+    __init__ = with_defaults(nwkr.NadarayaWatsonRegressorCV, **DEFAULTS)
 
     @property
     def _criterion(self):
@@ -69,57 +42,4 @@ class NadarayaWatsonRegressorCV(nwkr.NadarayaWatsonRegressorCV):
 class NadarayaWatsonClassifierCV(nwkr.NadarayaWatsonClassifierCV):
     """With other defaults."""
 
-    def __init__(
-        self,
-        kernel="gaussian",
-        bandwidths="auto",
-        *,
-        degrees=(0,),
-        per_feature=False,
-        n_components=None,
-        ridge=1.0,
-        shrinkage=0.01,
-        scoring=None,
-        cv=None,
-        gap=None,
-        subsample="auto",
-        random_state=None,
-        metric="euclidean",
-        metric_params=None,
-        categorical_features="from_dtype",
-        ordered_features=None,
-        periodic_features=None,
-        one_sided=None,
-        handle_empty="nearest",
-        outlier_label=None,
-        algorithm="auto",
-        tol=0.0,
-        class_weight=None,
-        n_jobs=None,
-    ):
-        super().__init__(
-            kernel,
-            bandwidths,
-            degrees=degrees,
-            per_feature=per_feature,
-            n_components=n_components,
-            ridge=ridge,
-            shrinkage=shrinkage,
-            scoring=scoring,
-            cv=cv,
-            gap=gap,
-            subsample=subsample,
-            random_state=random_state,
-            metric=metric,
-            metric_params=metric_params,
-            categorical_features=categorical_features,
-            ordered_features=ordered_features,
-            periodic_features=periodic_features,
-            one_sided=one_sided,
-            handle_empty=handle_empty,
-            outlier_label=outlier_label,
-            algorithm=algorithm,
-            tol=tol,
-            class_weight=class_weight,
-            n_jobs=n_jobs,
-        )
+    __init__ = with_defaults(nwkr.NadarayaWatsonClassifierCV, **DEFAULTS)

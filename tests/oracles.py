@@ -2,6 +2,7 @@
 
 import mpmath
 import numpy as np
+from scipy.special import logsumexp
 
 PROFILES = {
     "gaussian": lambda u: np.exp(-(u**2) / 2),
@@ -34,6 +35,15 @@ def scaled_distances(Q, X, bandwidth):
     """(n_queries, n_train): scaled distances from differences in each feature."""
     Q, X = np.asarray(Q, float), np.asarray(X, float)
     return np.sqrt((((Q[:, None, :] - X[None, :, :]) / bandwidth) ** 2).sum(axis=2))
+
+
+def log_totals_of_gaussian(queries, keys, bandwidth, weights, leave_out, **_):
+    """(n_queries,): logarithms of the sums of Gaussian weights, which may underflow."""
+    u = scaled_distances(queries, keys, bandwidth)
+    log_weights = -(u**2) / 2 + np.log(weights)
+    leaving = np.flatnonzero(leave_out >= 0)
+    log_weights[leaving, leave_out[leaving]] = -np.inf
+    return logsumexp(log_weights, axis=1)
 
 
 def distances_of_kinds(Q, X, bandwidth, gap, is_label):
