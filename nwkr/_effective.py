@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nwkr._local_fit import LocalFit
+from nwkr._local_fit import LineFit
 from nwkr._pooling import gradients_through_weights
 
 __all__ = ["LocalRows", "surface_gradients", "visit_rows"]
@@ -26,7 +26,7 @@ class LocalRows:
 
     Parameters
     ----------
-    fit : LocalFit
+    fit : LineFit
         The fit.
     rows : ndarray of shape (n_rows,)
         Numbers of the queries.
@@ -36,7 +36,7 @@ class LocalRows:
         Attention weights.
     """
 
-    def __init__(self, fit: LocalFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
+    def __init__(self, fit: LineFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
         self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
         sides = fit.attention.queries[rows], fit.attention.keys[cols]
         queries, self._keys = fit.lines.beside(*sides)
@@ -119,12 +119,12 @@ class LocalRows:
         return coefficients @ self._keys.T - offset[:, None]
 
 
-def visit_rows(fit: LocalFit, visit: Callable[[LocalRows], None]) -> None:
+def visit_rows(fit: LineFit, visit: Callable[[LocalRows], None]) -> None:
     """Pass the rows of a fit to a callback, by blocks of queries, from several threads.
 
     Parameters
     ----------
-    fit : LocalFit
+    fit : LineFit
         The fit.
     visit : callable
         Called with each block, once for each query.
@@ -132,14 +132,14 @@ def visit_rows(fit: LocalFit, visit: Callable[[LocalRows], None]) -> None:
     fit.attention.visit(lambda rows, cols, weights: visit(LocalRows(fit, rows, cols, weights)))
 
 
-def surface_gradients(fit: LocalFit, targets: np.ndarray) -> np.ndarray:
+def surface_gradients(fit: LineFit, targets: np.ndarray) -> np.ndarray:
     """Derivatives of the predictions by each column of the query.
 
     The slope of the line, plus the change of the fit through the weights.
 
     Parameters
     ----------
-    fit : LocalFit
+    fit : LineFit
         The fit.
     targets : ndarray of shape (n_keys, n_outputs)
         Targets.

@@ -19,6 +19,7 @@ from nwkr._local_slopes import Changes, changes_of_lines
 from nwkr._newton_slopes import changes_of_steps
 from nwkr._newton_step import LocalLogits, NewtonStep
 from nwkr._pooling import Attention, Mask, PooledSums, as_dense
+from nwkr._ridge_lines import lines_of
 from nwkr._trend import Trend
 from nwkr._window import FixedWindow, Window
 
@@ -70,7 +71,7 @@ class Fit:
 
     @cached_property
     def without(self) -> Any:
-        """The fit at each row without the row: a LocalFit, or LocalLogits."""
+        """The fit at each row without the row: a LineFit, or LocalLogits."""
         return self.fit_without()
 
     @cached_property
@@ -218,7 +219,7 @@ class LeaveOneOut:
             targets, of_queries["logits"] = self.trend.targets, self.logits
             lines = NewtonStep.of(*terms, targets, self.trend.link, features)
         else:
-            lines = LocalLines.of(form.degree, *terms, features)
+            lines = lines_of(form.degree, *terms, features, attention.mask is not None)
         values = lines.values(attention.keys, targets)
         sums = lines.careful(attention).pool_each(values, multiples)
         scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]

@@ -134,18 +134,19 @@ class LocalLines(SlopedColumns):
         covariance -= z_mean[:, :, None] * z_mean[:, None, :]
         with_y = means[:, products[-1, -1] + 1 :].reshape(len(y_mean), n_slopes, n_outputs)
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
-        moments = y_mean, covariance, with_y, self.scaled(attention.queries) - z_mean
+        offset = self.scaled(attention.queries) - z_mean
         shares, penalty = shares_of_rows(attention, sums, self.ridge), self.penalty(attention)
-        return LocalFit(self, attention, sums, *moments, *shares, penalty)
+        terms = self, attention, sums, y_mean, offset, *shares, penalty
+        return LocalFit(*terms, covariance, with_y)
 
     def _means(self, attention, sums):
         mean = sums.finish()
         n_queries, n_outputs = mean.shape
         covariance, with_y = np.empty((n_queries, 0, 0)), np.empty((n_queries, 0, n_outputs))
         offset = penalty = np.empty((n_queries, 0))
-        moments = mean, covariance, with_y, offset
         shares = np.zeros(n_queries), np.ones(n_queries)
-        return LocalFit(self, attention, sums, *moments, *shares, penalty)
+        terms = self, attention, sums, mean, offset, *shares, penalty
+        return LocalFit(*terms, covariance, with_y)
 
     def _count_anew(self, fit, values, again):
         """Moments about the local mean, for queries where those about the centre lost digits."""

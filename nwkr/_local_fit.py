@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import LEAST_VARIANCE, inverse_root, least_shares, solve_flat, without_digits
+from nwkr._ridge import (
+    LEAST_VARIANCE,
+    NEGLIGIBLE,
+    inverse_root,
+    least_shares,
+    solve_flat,
+    without_digits,
+)
 
-__all__ = ["LocalFit"]
+__all__ = ["LineFit", "LocalFit"]
 
-# A penalty with a smaller share of the rows is negligible.
-_ROUNDING = 1e-14
 # Matrices lose digits where, in units of their diagonal, an eigenvalue is smaller.
 _LEAST_SHARE = 2.0**-20
 
 
 @dataclass(frozen=True)
-class LocalFit:
+class LineFit(ABC):
     """Lines at queries, in units of the spread of the columns.
 
     Attributes
@@ -33,33 +39,99 @@ class LocalFit:
         The pooled sums.
     mean : ndarray of shape (n_queries, n_outputs)
         Mean of the targets in the window.
-    covariance : ndarray of shape (n_queries, n_slopes, n_slopes)
-        Covariance of the columns there.
-    with_y : ndarray of shape (n_queries, n_slopes, n_outputs)
-        Covariance of columns and targets there.
     offset : ndarray of shape (n_queries, n_slopes)
-        From the mean of the columns to the query.
+        From the mean of the columns in the window to the query.
     trust : ndarray of shape (n_queries,)
         ``W / (W + ridge)`` with the number of rows ``W`` in the window: the shrinkage of slopes.
     rest : ndarray of shape (n_queries,)
         ``ridge / (W + ridge)``.
     penalty : ndarray of shape (n_queries, n_slopes)
         Variance of the columns within the window, by which slopes are penalised.
-    roots : dict of int to (ndarray, ndarray)
-        Matrices that times their transpose are the inverse of ``C + ridge / W D``, and their
-        transpose times `with_y`, at the queries where these have lost the digits.
     """
 
     lines: Any
     attention: Attention
     sums: PooledSums
     mean: np.ndarray
-    covariance: np.ndarray
-    with_y: np.ndarray
     offset: np.ndarray
     trust: np.ndarray
     rest: np.ndarray
     penalty: np.ndarray
+
+    @property
+    @abstractmethod
+    def scaled_slopes(self) -> np.ndarray:
+        """Slopes per spread of the column, of shape (n_queries, n_slopes, n_outputs)."""
+
+    @property
+    @abstractmethod
+    def directions(self) -> np.ndarray:
+        """The direction in which effective weights change, of shape (n_queries, n_slopes)."""
+
+    @property
+    @abstractmethod
+    def explained(self) -> np.ndarray:
+        """By how much the line reduces the variance of the targets, (n_queries, n_outputs)."""
+
+    @abstractmethod
+    def forms(self, row: int, apart: np.ndarray) -> np.ndarray:
+        """Some places in units of the inverse of ``C + ridge / W D`` at a query.
+
+        Parameters
+        ----------
+        row : int
+            Number of the query.
+        apart : ndarray of shape (n_places, n_slopes)
+            From the mean of the columns to the places.
+
+        Returns
+        -------
+        forms : ndarray of shape (n_places,)
+            Quadratic forms.
+        """
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The fit at some queries."""
+        names = "mean", "offset", "trust", "rest", "penalty"
+        some: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        attention, sums = self.attention.take(rows), self.sums.take(rows)
+        return replace(self, attention=attention, sums=sums, **some)
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The lines at their queries, of shape (n_queries, n_outputs)."""
+        if not self.lines.has_slopes:
+            return self.mean
+        return self.mean + np.einsum("nj,njm->nm", self.offset, self.scaled_slopes)
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Slopes per unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
+        return self.scaled_slopes / self.lines.spread[:, None]
+
+    @property
+    def leverage(self) -> np.ndarray:
+        """Effective weight of a key at its own place, relative to its share of the weights."""
+        return 1 + np.einsum("nj,nj->n", self.offset, self.directions)
+
+
+@dataclass(frozen=True)
+class LocalFit(LineFit):
+    """Lines at queries, each from the moments in its own window.
+
+    Attributes
+    ----------
+    covariance : ndarray of shape (n_queries, n_slopes, n_slopes)
+        Covariance of the columns in the window.
+    with_y : ndarray of shape (n_queries, n_slopes, n_outputs)
+        Covariance of columns and targets there.
+    roots : dict of int to (ndarray, ndarray)
+        Matrices that times their transpose are the inverse of ``C + ridge / W D``, and their
+        transpose times `with_y`, at the queries where these have lost the digits.
+    """
+
+    covariance: np.ndarray
+    with_y: np.ndarray
     roots: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     @cached_property
@@ -83,23 +155,13 @@ class LocalFit:
     @property
     def _without_penalty(self):
         """Queries with so many rows that the penalty is negligible."""
-        return self.rest < _ROUNDING
+        return self.rest < NEGLIGIBLE
 
-    def take(self, rows: np.ndarray) -> LocalFit:
-        """The fit at some queries."""
-        return LocalFit(
-            self.lines,
-            self.attention.take(rows),
-            self.sums.take(rows),
-            self.mean[rows],
-            self.covariance[rows],
-            self.with_y[rows],
-            self.offset[rows],
-            self.trust[rows],
-            self.rest[rows],
-            self.penalty[rows],
-            {new: self.roots[old] for new, old in enumerate(rows) if old in self.roots},
-        )
+    def take(self, rows: np.ndarray) -> Self:
+        some = super().take(rows)
+        roots = {new: self.roots[old] for new, old in enumerate(rows) if old in self.roots}
+        moments = {"covariance": self.covariance[rows], "with_y": self.with_y[rows]}
+        return replace(some, **moments, roots=roots)
 
     def _system(self, rows=slice(None)):
         """The matrix of the equations for the slopes, ``trust * (C + ridge / W D)``."""
@@ -178,20 +240,6 @@ class LocalFit:
         return rows[least_shares(self._system(rows)) < _LEAST_SHARE]
 
     def forms(self, row: int, apart: np.ndarray) -> np.ndarray:
-        """Some places in units of the inverse of ``C + ridge / W D`` at a query.
-
-        Parameters
-        ----------
-        row : int
-            Number of the query.
-        apart : ndarray of shape (n_places, n_slopes)
-            From the mean of the columns to the places.
-
-        Returns
-        -------
-        forms : ndarray of shape (n_places,)
-            Quadratic forms.
-        """
         if row in self.roots:
             return np.square(apart @ self.roots[row][0]).sum(axis=1)
         trust, left = self.trust[row], self._system(row)
@@ -203,27 +251,14 @@ class LocalFit:
 
     @property
     def scaled_slopes(self) -> np.ndarray:
-        """Slopes per spread of the column, of shape (n_queries, n_slopes, n_outputs)."""
         return self._solved[0]
 
     @property
     def directions(self) -> np.ndarray:
-        """The direction in which effective weights change, of shape (n_queries, n_slopes)."""
         return self._solved[1]
 
     @property
-    def predictions(self) -> np.ndarray:
-        """The lines at their queries, of shape (n_queries, n_outputs)."""
-        if not self.lines.has_slopes:
-            return self.mean
-        return self.mean + np.einsum("nj,njm->nm", self.offset, self._solved[0])
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """Slopes per unit of the column, of shape (n_queries, n_slopes, n_outputs)."""
-        return self._solved[0] / self.lines.spread[:, None]
-
-    @property
-    def leverage(self) -> np.ndarray:
-        """Effective weight of a key at its own place, relative to its share of the weights."""
-        return 1 + np.einsum("nj,nj->n", self.offset, self._solved[1])
+    def explained(self) -> np.ndarray:
+        slopes = self.scaled_slopes
+        squares = np.einsum("njm,njk,nkm->nm", slopes, self.covariance, slopes)
+        return 2 * np.einsum("njm,njm->nm", slopes, self.with_y) - squares

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nwkr._local_fit import LocalFit
+from nwkr._local_fit import LineFit
 from nwkr._pooling import Attention, distance_slopes
 
 __all__ = ["Changes", "changes_of_lines"]
@@ -66,7 +66,7 @@ class Changes(NamedTuple):
 
 
 def changes_of_lines(
-    fit: LocalFit,
+    fit: LineFit,
     values: np.ndarray,
     by_prediction: np.ndarray,
     by_leverage: np.ndarray | None = None,
@@ -80,7 +80,7 @@ def changes_of_lines(
 
     Parameters
     ----------
-    fit : LocalFit
+    fit : LineFit
         The fit.
     values : ndarray of shape (n_keys, n_values)
         The pooled values.

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 
 from nwkr._effective import visit_rows
-from nwkr._local_fit import LocalFit
+from nwkr._local_fit import LineFit
 from nwkr._pooling import Attention
 
 __all__ = ["pooled_quantiles", "quantiles_about"]
@@ -121,14 +121,14 @@ def _look_in_bins(attention, y, n_bins, wanted, found):
         look(pending, np.arange(len(y)), np.tile(wanted, (len(pending), 1)))
 
 
-def quantiles_about(fit: LocalFit, targets: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+def quantiles_about(fit: LineFit, targets: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Quantiles of the targets around local lines.
 
     Each target is moved to the query along its line; then as for :func:`pooled_quantiles`.
 
     Parameters
     ----------
-    fit : LocalFit
+    fit : LineFit
         Lines at the queries.
     targets : ndarray of shape (n_keys, n_outputs)
         Targets.

@@ -16,9 +16,9 @@ from nwkr._explanation import RegressionExplanation
 from nwkr._input import validate_rows
 from nwkr._intervals import PredictionIntervals
 from nwkr._lazy import over_blocks
-from nwkr._local import LocalLines
 from nwkr._namespaces import follows_X
 from nwkr._partial_fit import FitInBatches, takes_batches
+from nwkr._ridge_lines import lines_of
 from nwkr._score import Score
 from nwkr._smoother import LinearSmoother
 from nwkr._targets import Targets
@@ -347,9 +347,8 @@ class NadarayaWatsonRegressor(
     def _choose_lines(self):
         self._check_degree(self._degree)
         self._has_lines = bool(self._degree)
-        return LocalLines.of(
-            self._degree, self.ridge, self._keys, self._counts, self._window, self._columns
-        )
+        terms = self._keys, self._counts, self._window, self._columns, self._order is not None
+        return lines_of(self._degree, self.ridge, *terms)
 
     def _check_degree(self, degree):
         if degree and self._metric != "euclidean":

@@ -36,9 +36,10 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         of all rows, and ridge regression.
     degrees : sequence of {0, 1}, default=(0, 1)
         The fits to compare: 0 is the mean of the targets in the window, 1 is a line. With metrics
-        other than "euclidean", only means are fitted. Lines are also not compared with means if
-        this would take minutes: if ``n_samples * (1 + n_columns)**3`` exceeds 1e9, where
-        `n_samples` counts up to 20,000. ``degrees=(1,)`` fits them anyway.
+        other than "euclidean", only means are fitted. Lines in windows are also not compared with
+        means if this would take minutes: if ``n_samples * (1 + n_columns)**3`` exceeds 1e9, where
+        `n_samples` counts up to 20,000. Ridge regression still is, unless rows leave out others.
+        ``degrees=(1,)`` fits all lines anyway.
     per_feature : "auto" or bool, default="auto"
         Whether to continue from the best candidate of each degree to one bandwidth for each
         feature. L-BFGS-B minimises AICc, or `scoring` if it is "gcv" or "neg_mean_squared_error";
@@ -318,9 +319,12 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     def _fits_lines(self):
         return 1 in self._degrees
 
+    def _forms_of(self, degrees):
+        return [Form(1, self.ridge) if degree else MEANS for degree in degrees]
+
     @property
     def _forms(self):
-        return [Form(1, self.ridge) if degree else MEANS for degree in self._degrees_compared]
+        return self._forms_of(self._degrees_compared)
 
     @property
     def _is_quick(self):
@@ -337,7 +341,9 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
 
     @property
     def _forms_without_window(self):
-        return self._forms
+        # Ridge regression is fast with any number of columns, unless rows leave out others too.
+        shared = self._order is None and self.ridge > 0
+        return self._forms_of(self._degrees) if shared else self._forms
 
     def _clearly_best(self, problem, simple, tried, best):
         return last_clear_gain([*simple, best], problem.sample_weight)

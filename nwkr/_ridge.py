@@ -8,6 +8,7 @@ from nwkr._pooling import Attention, PooledSums
 
 __all__ = [
     "LEAST_VARIANCE",
+    "NEGLIGIBLE",
     "inverse_root",
     "least_shares",
     "shares_of_rows",
@@ -18,6 +19,9 @@ __all__ = [
 # Moments about a common centre lose digits if the squared distance of the local mean from it is
 # more than this many times the local variance. Such queries are fitted again about their own mean.
 _LARGEST_SQUARE = 2.0**18
+NEGLIGIBLE = 1e-14
+"""A penalty with a smaller share of the rows is negligible."""
+
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nwkr._effective import visit_rows
 from nwkr._local import LocalLines
-from nwkr._local_fit import LocalFit
+from nwkr._local_fit import LineFit
 from nwkr._pooling import Attention
 from nwkr.kernels import Kernel
 
@@ -23,7 +23,7 @@ _LEAST_WEIGHT = 1e-140  # and of smaller weights
 
 def local_variance(
     lines: LocalLines, attention: Attention, targets: np.ndarray
-) -> tuple[LocalFit, np.ndarray]:
+) -> tuple[LineFit, np.ndarray]:
     """Fits, and the variance of the targets around them, of shape (n_queries, n_outputs).
 
     The variance is computed from pooled squares, or from the weights if the difference of squares
@@ -33,9 +33,7 @@ def local_variance(
     sums = attention.pool(np.hstack([values, targets**2]))
     of_values = replace(sums, weighted=sums.weighted[:, : values.shape[1]])
     fit, squares = lines.fit(attention, values, of_values), sums.finish()[:, -n_outputs:]
-    slopes = fit.scaled_slopes
-    variance = squares - fit.mean**2 - 2 * np.einsum("njm,njm->nm", slopes, fit.with_y)
-    variance += np.einsum("njm,njk,nkm->nm", slopes, fit.covariance, slopes)
+    variance = squares - fit.mean**2 - fit.explained
     precision = np.finfo(np.result_type(attention.queries, attention.keys)).eps
     lost = (variance <= precision ** (1 / 3) * squares) & (squares > 0)
     again = np.flatnonzero(lost.any(axis=1))
@@ -55,7 +53,7 @@ def local_variance(
     return fit, variance
 
 
-def local_sample_size(fit: LocalFit) -> np.ndarray:
+def local_sample_size(fit: LineFit) -> np.ndarray:
     """Effective sample size of local lines, (n_queries,); NaN for queries without weights."""
     squares = np.full(len(fit.mean), np.nan)
 
