@@ -36,15 +36,14 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         Returns
         -------
         y : ndarray of shape (n_queries,)
-            The most probable class, the first one of equally probable classes. With
-            ``handle_empty="nan"``, `outlier_label` for queries for which no training row has
-            weight.
+            The most probable class, the first one of equally probable classes; `outlier_label` for
+            queries whose probabilities are NaN.
 
         Raises
         ------
         ValueError
-            If no training row has weight for a query, and `handle_empty` is "error", or "nan"
-            without an `outlier_label`.
+            If probabilities are NaN and there is no `outlier_label`; if a query has no weight and
+            ``handle_empty="error"``.
         """
         return self._most_probable(self._probabilities(X))
 
@@ -86,7 +85,7 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         -------
         probabilities : ndarray of shape (n_queries, n_classes)
             Probability of each class, in the order of `classes_`; rows sum to 1. NaN if no training
-            row has weight and ``handle_empty="nan"``.
+            row has weight and ``handle_empty="nan"``, or if `one_sided` leaves no row.
 
         Raises
         ------

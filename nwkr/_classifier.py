@@ -239,6 +239,8 @@ class NadarayaWatsonClassifier(
         ------
         ValueError
             If a parameter or the data are invalid. The estimator is then unchanged.
+        TypeError
+            If `X` is sparse, or a Dask collection, which the estimators of :mod:`nwkr.dask` accept.
         """
         return self._fit(X, y, sample_weight)
 

@@ -303,5 +303,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         ------
         ValueError
             If a parameter or the data are invalid. The estimator is then unchanged.
+        TypeError
+            If `X` is sparse, or a Dask collection, which the estimators of :mod:`nwkr.dask` accept.
         """
         return self._fit_without_groups(X, y, sample_weight, groups)

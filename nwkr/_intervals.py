@@ -46,8 +46,9 @@ class PredictionIntervals(ConditionalDistribution, LocalDensity, LeaveOneOutResi
         Returns
         -------
         intervals : ndarray of shape (n_queries, 2) or (n_queries, 2, n_outputs)
-            Lower and upper ends, in the units of `y`; infinite with fewer than
-            :math:`1 / \alpha - 1` training rows, which are too few for this coverage.
+            Lower and upper ends, in the units of `y`; NaN if the prediction is NaN. Except for
+            "quantile", they are infinite with fewer than :math:`1 / \alpha - 1` training rows,
+            which are too few for this coverage.
 
         Raises
         ------

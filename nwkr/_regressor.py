@@ -222,6 +222,8 @@ class NadarayaWatsonRegressor(
         ------
         ValueError
             If a parameter or the data are invalid. The estimator is then unchanged.
+        TypeError
+            If `X` is sparse, or a Dask collection, which the estimators of :mod:`nwkr.dask` accept.
         """
         return self._fit(X, y, sample_weight)
 
@@ -293,7 +295,7 @@ class NadarayaWatsonRegressor(
         -------
         y : ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Predictions, in the form of `y` in `fit`. NaN if no training row has weight and
-            ``handle_empty="nan"``.
+            ``handle_empty="nan"``, or if `one_sided` leaves no row.
         std : ndarray of shape (n_queries,) or (n_queries, n_outputs)
             Standard deviations, in the units of `y`; only if `return_std`.
 

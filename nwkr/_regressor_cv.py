@@ -307,6 +307,8 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
         ------
         ValueError
             If a parameter or the data are invalid. The estimator is then unchanged.
+        TypeError
+            If `X` is sparse, or a Dask collection, which the estimators of :mod:`nwkr.dask` accept.
         """
         return self._fit_without_groups(X, y, sample_weight, groups)
 

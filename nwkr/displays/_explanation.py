@@ -26,7 +26,7 @@ class ExplanationDisplay:
     Parameters
     ----------
     rows : list of length n_rows
-        Names or numbers of the training rows, from the largest weight on.
+        Names or numbers of the training rows, the largest weight first.
     weights : ndarray of shape (n_rows,)
         Lengths of the bars: attention weights, or the quantity named in `weight_name`.
     values : array-like of shape (n_rows,)
