@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+from sklearn.base import is_regressor
+
 from nwkr._arrays import Arrays
 from nwkr._base import NadarayaWatsonBase
 from nwkr._left_out import LeftOut
@@ -41,7 +43,7 @@ class SearchParameters(Progress, LeftOut):
 
     def _per_feature_lacks(self):
         """The reason why there cannot be one bandwidth for each feature; None if there can."""
-        criteria = list(CRITERIA) if self._default_scoring == "neg_mean_squared_error" else []
+        criteria = list(CRITERIA) if is_regressor(self) else []
         for name, allowed in (
             ("cv", [None]),
             ("metric", ["euclidean"]),
@@ -64,7 +66,7 @@ class SearchParameters(Progress, LeftOut):
             for bandwidth in self.bandwidths:
                 refuse_matrix(bandwidth, f"X as an array of {arrays.library}")
         own = [name for name in CRITERIA if name == self.scoring]
-        if own and (self._default_scoring != "neg_mean_squared_error" or self.cv is not None):
+        if own and (not is_regressor(self) or self.cv is not None):
             raise ValueError(
                 f"scoring={self.scoring!r} is a criterion of regression with cv=None; choose "
                 f"another scoring."
