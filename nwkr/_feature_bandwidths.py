@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from nwkr._numeric import is_number
 from nwkr._which_features import place_of
 from nwkr.bandwidths import RuleOfThumb
 
-__all__ = ["of_names", "origin", "rule_by_spread", "rule_of_thumb", "wider"]
+__all__ = ["by_label", "of_names", "origin", "rule_by_spread", "rule_of_thumb", "wider"]
 
 # With a narrow bandwidth, a column with at most this many distinct values separates its values
 # completely, and the derivatives of the loss are 0 there.
@@ -142,6 +143,14 @@ def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> n
     if n_rows == n_some:
         return np.ones(columns.n_features)
     return np.where(columns.categories, np.sqrt(np.log(n_rows) / np.log(n_some)), of_numbers)
+
+
+def by_label(bandwidth: Any) -> Any:
+    """A pandas Series of bandwidths whose index holds names, as a dict; others unchanged."""
+    if not hasattr(bandwidth, "to_dict"):
+        return bandwidth
+    by_name = len(bandwidth) > 0 and all(isinstance(label, str) for label in bandwidth.index)
+    return bandwidth.to_dict() if by_name else bandwidth
 
 
 def of_names(columns: Columns, bandwidth: Mapping, otherwise: np.ndarray) -> np.ndarray:

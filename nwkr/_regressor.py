@@ -58,14 +58,15 @@ class NadarayaWatsonRegressor(
         of the non-negative scaled distance that returns weights of the same shape.
     bandwidth : float, array-like, dict, str, callable, KNearest or Adaptive, default="scott"
         Scale of the distance, in the units of the columns of `X`. A number applies to all columns,
-        and a sequence gives one number for each. A dict gives numbers for some columns by name; the
-        others get "scott". "scott" and "silverman" are rules of thumb that follow the spread of
-        each column. A callable ``(X, sample_weight) -> float or array`` is a rule of your own.
-        :class:`~nwkr.bandwidths.KNearest` gives each query a bandwidth of its own, and
-        :class:`~nwkr.bandwidths.Adaptive` each training row. 0 allows exact matches only, and `inf`
-        ignores the column. A symmetric positive definite matrix `H` of shape (n_features,
-        n_features) defines the squared distance ``(q - x)' H^-1 (q - x)``; ``diag(b**2)`` equals
-        `b`. ``Scott(covariance=True)`` computes such a matrix.
+        and a sequence gives one number for each. A dict, or a Series of pandas whose index holds
+        names, gives numbers for some columns by name; the others get "scott". "scott" and
+        "silverman" are rules of thumb that follow the spread of each column. A callable ``(X,
+        sample_weight) -> float or array`` is a rule of your own. :class:`~nwkr.bandwidths.KNearest`
+        gives each query a bandwidth of its own, and :class:`~nwkr.bandwidths.Adaptive` each
+        training row. 0 allows exact matches only, and `inf` ignores the column. A symmetric
+        positive definite matrix `H` of shape (n_features, n_features) defines the squared distance
+        ``(q - x)' H^-1 (q - x)``; ``diag(b**2)`` equals `b`. ``Scott(covariance=True)`` computes
+        such a matrix.
     degree : {0, 1}, default=0
         The fit in the window of a query: 0 is the mean of the targets; 1 is a line, which has less
         bias, in particular at the edges of the data. 1 needs the euclidean metric.

@@ -11,7 +11,7 @@ from nwkr._arrays import as_numpy
 from nwkr._columns import Columns
 from nwkr._counts import as_counts, count_rows
 from nwkr._distances import spread_of_distances
-from nwkr._feature_bandwidths import of_names, rule_by_spread, rule_of_thumb
+from nwkr._feature_bandwidths import by_label, of_names, rule_by_spread, rule_of_thumb
 from nwkr._matrix_bandwidth import columns_of_matrix, is_matrix, refuse_matrix
 from nwkr._numeric import is_integer, is_number
 from nwkr._window import AdaptiveWindow, FixedWindow, MappedWindow, NearestWindow, Window
@@ -111,6 +111,7 @@ def _resolve_bandwidth(
     bandwidth, X, sample_weight, kernel, metric="euclidean", distances=None, columns=None
 ):
     """The bandwidth as numbers, unless it varies."""
+    bandwidth = by_label(bandwidth)
     euclidean = metric == "euclidean"
     if isinstance(bandwidth, dict) and euclidean:
         rule = _resolve_bandwidth("scott", X, sample_weight, kernel, columns=columns)
@@ -157,6 +158,7 @@ def resolve_by_spread(
         The bandwidth for these rows.
     """
     refuse_matrix(bandwidth, "A fit to Dask collections")
+    bandwidth = by_label(bandwidth)
     if spread is None:
         return FixedWindow(_as_numbers(bandwidth, bandwidth, ()))
     if isinstance(bandwidth, dict):

@@ -183,7 +183,8 @@ def score_predictions(scoring, y, predictions, sample_weight=None, classes=None,
     AttributeError, TypeError
         If a scorer uses more of the estimator than its predictions.
     ValueError
-        If a scorer predicts other rows than the given ones, or cannot score them.
+        If a scorer predicts other rows than the given ones, or cannot score them, or if a function
+        is a loss.
     """
     if classes is not None and scoring in ("neg_log_loss", "neg_brier_score"):
         # scikit-learn's scorers need every class among the rows; its Brier score (before 1.7), two
@@ -253,6 +254,7 @@ def as_scorer(scoring, weighted=False):
     if scoring in ("neg_log_loss", "neg_brier_score") and not weighted:
         return partial(_score_probabilities, scoring)
     if callable(scoring) and _n_required(scoring) == 2:
+        _refuse_loss(scoring)
         scoring = make_scorer(scoring)
     scorer = get_scorer(scoring)
     if weighted and hasattr(scorer, "set_score_request"):
@@ -266,6 +268,18 @@ def _score_probabilities(scoring, estimator, X, y):
     # scikit-learn's scorers need every class among the scored rows.
     probabilities = estimator.predict_proba(X)
     return score_predictions(scoring, y, probabilities, classes=estimator.classes_)
+
+
+def _refuse_loss(function):
+    """Refuse a loss of scikit-learn: a search for its greatest value would choose the worst."""
+    metric = getattr(function, "func", function)  # of a partial
+    name = getattr(metric, "__name__", "")
+    of_sklearn = str(getattr(metric, "__module__", "")).startswith("sklearn.metrics")
+    if of_sklearn and name.endswith(("_error", "_loss", "_deviance")):
+        raise ValueError(
+            f"scoring must be a function whose greater values are better; got {name}, a loss. "
+            f"Use make_scorer({name}, greater_is_better=False), or the name of a scorer."
+        )
 
 
 def _takes_weights(scorer):

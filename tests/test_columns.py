@@ -51,6 +51,8 @@ def test_li_and_racine_kernels_equal_np():
     expected = [1.905520191936, 3.293553725597]
     assert_allclose(few(LI_RACINE), expected, rtol=1e-11)
     assert_allclose(few(dict(zip("xuo", LI_RACINE))), expected, rtol=1e-11)
+    by_name = pd.Series(LI_RACINE, index=list("xuo"))
+    assert_allclose(few(by_name), expected, rtol=1e-11)
     polar, asked = (
         pl.DataFrame(
             {
@@ -66,6 +68,25 @@ def test_li_and_racine_kernels_equal_np():
     numbers = [(frame["x"], frame["u"].map(ord), frame["o"].astype(int)) for frame in (FEW, ASKED)]
     X, asked = (np.column_stack(columns) for columns in numbers)
     assert_allclose(few(LI_RACINE, X, asked, **columns), expected, rtol=1e-11)
+
+
+def test_a_series_gives_bandwidths_by_name_not_by_place():
+    by_name = pd.Series(LI_RACINE, index=list("xuo"))
+    expected = few(LI_RACINE)
+    assert_array_equal(few(by_name[::-1]), expected)
+    assert_array_equal(few(by_name.reset_index(drop=True)), expected)  # numbers are no names
+    assert_array_equal(few(by_name[["u", "x"]]), few(by_name[["x", "u"]].to_dict()))
+    search = NadarayaWatsonRegressorCV(bandwidths=[by_name[::-1]], degrees=(0,)).fit(FEW, FEW_Y)
+    assert_array_equal(search.bandwidth_, LI_RACINE)
+    adaptive = Adaptive(pd.Series([2.0, 0.5], index=["b", "a"]))
+    X = pd.DataFrame({"a": [0.0, 1.0, 3.0], "b": [1.0, 0.0, 5.0]})
+    model = NadarayaWatsonRegressor(bandwidth=adaptive).fit(X, [0.0, 1.0, 2.0])
+    other = NadarayaWatsonRegressor(bandwidth=Adaptive([0.5, 2.0])).fit(X, [0.0, 1.0, 2.0])
+    assert_array_equal(model.predict(X), other.predict(X))
+    with pytest.raises(ValueError, match=r"^bandwidth must give columns.*'x'.*\[0, 1, 2\]"):
+        NadarayaWatsonRegressor(bandwidth=by_name).fit(np.eye(3), np.arange(3.0))
+    with pytest.raises(ValueError, match="bandwidth must be a non-negative number or 3"):
+        few(pd.Series([], dtype=float))
 
 
 def test_aitchison_aitken_kernel_is_another_bandwidth():

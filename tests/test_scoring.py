@@ -1,5 +1,6 @@
 """Criteria and scores against formulas, stored values and scikit-learn's metrics."""
 
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -258,6 +259,34 @@ def test_functions_of_truth_and_prediction(truth, rng):
     classes = np.array(["a", "b", "c"])
     got = score_predictions(metrics.accuracy_score, labels, probabilities, None, classes)
     assert got == np.mean(labels == classes[probabilities.argmax(axis=1)])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        metrics.mean_absolute_error,
+        metrics.max_error,
+        metrics.mean_tweedie_deviance,
+        metrics.zero_one_loss,
+        partial(metrics.mean_pinball_loss, alpha=0.1),
+    ],
+)
+def test_losses_of_scikit_learn_are_refused(loss, rng):
+    X, y = rng.normal(size=(20, 1)), np.arange(20.0) % 2
+    for Search in (NadarayaWatsonRegressorCV, NadarayaWatsonClassifierCV):
+        for cv in (None, 3):
+            with pytest.raises(ValueError, match=r"^scoring .* a loss.*greater_is_better=False"):
+                Search(scoring=loss, cv=cv).fit(X, y)
+
+
+def test_a_loss_is_minimised_by_a_scorer_as_the_message_says(rng):
+    X, y = rng.normal(size=(2, 40, 1))
+    of_loss = metrics.make_scorer(metrics.mean_absolute_error, greater_is_better=False)
+    searches = [
+        NadarayaWatsonRegressorCV(scoring=scoring, degrees=(0,)).fit(X, y[:, 0])
+        for scoring in (of_loss, "neg_mean_absolute_error")
+    ]
+    assert_array_equal(searches[0].bandwidth_, searches[1].bandwidth_)
 
 
 def test_functions_of_an_estimator(rng):

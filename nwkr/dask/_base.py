@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
+from nwkr._feature_bandwidths import by_label
 from nwkr._features import Cycle
 from nwkr._lazy import Tasks, sizes_of_blocks
 from nwkr._leave_one_out import Form
@@ -153,7 +154,7 @@ class ChunkedEstimator(BaseEstimator, metaclass=ABCMeta):
     @property
     def _goes_by_rule(self):
         """Whether the bandwidth is a rule of thumb."""
-        some = isinstance(self.bandwidth, str | RuleOfThumb | dict)
+        some = isinstance(by_label(self.bandwidth), str | RuleOfThumb | dict)
         return some and self.metric == "euclidean"
 
     def _in_memory(self, estimator_class, **params):

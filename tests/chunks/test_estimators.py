@@ -273,6 +273,7 @@ def mixed(rng):
         {"degree": 1},
         {"degree": 1, "kernel": "tricube", "bandwidth": [0.5, 1.0, 2.0, np.inf]},
         {"bandwidth": {"x": 0.3}},
+        {"bandwidth": pd.Series([0.3], index=["x"])},
     ],
     ids=without_address,
 )
