@@ -1,10 +1,12 @@
 """The documentation: its code runs, its lists are complete, and its version is the package's."""
 
+import ast
 import doctest
 import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nwkr
@@ -91,6 +93,27 @@ def test_methods_describe_their_own_estimator(name):
         assert function.__module__.startswith("nwkr."), method
         text = re.sub(r"^ *>>>.*$", "", inspect.getdoc(function), flags=re.M)
         assert not re.search(others, text), method
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_parameters_are_documented_with_their_defaults(name):
+    estimator = getattr(nwkr, name)
+    section = inspect.getdoc(estimator).split("\nAttributes\n")[0]
+    documented = re.findall(r"^(\w+) : .*, default=(.+)$", section, re.M)
+    signature = inspect.signature(estimator).parameters.items()
+    assert [name for name, _ in documented] == [name for name, _ in signature]
+    for (_, default), (_, parameter) in zip(documented, signature):
+        assert ast.literal_eval(default) == parameter.default
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_fit_sets_the_documented_attributes(name):
+    section = inspect.getdoc(getattr(nwkr, name)).split("\nAttributes\n")[1]
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame({"size": np.arange(40.0), "age": np.arange(40.0) % 7})
+    model = getattr(nwkr, name)().fit(X, np.arange(40) % 3)
+    found = {attribute for attribute in vars(model) if re.fullmatch(r"[a-z]\w*_", attribute)}
+    assert found | {"attention_weights_"} == set(re.findall(r"^(\w+_) : ", section, re.M))
 
 
 @pytest.mark.parametrize(
