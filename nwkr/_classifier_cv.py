@@ -77,7 +77,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         descent to one bandwidth for each feature uses at most 2,000 rows; multiples of its result
         are then tried on all rows.
     random_state : int, RandomState instance or None, default=0
-        Seed for drawing the subsample, and the halves for `n_components`.
+        Seed for drawing subsamples, and the halves for `n_components`.
     metric : str or callable, default="euclidean"
         "euclidean"; "precomputed", if `X` holds distances; or any metric of
         :func:`sklearn.metrics.pairwise_distances`. For metrics other than "euclidean", the

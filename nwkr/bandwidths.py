@@ -376,4 +376,5 @@ class Adaptive:
 
 
 RULES: dict[str, RuleOfThumb] = {"scott": Scott(), "silverman": Silverman()}
-"""The named rules, :class:`Scott` and :class:`Silverman`: scott and silverman."""
+"""The rules by name: "scott" is :class:`~nwkr.bandwidths.Scott`, and "silverman" is
+:class:`~nwkr.bandwidths.Silverman`."""
