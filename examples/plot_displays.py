@@ -48,9 +48,10 @@ plt.show()
 # ----------
 # We fit the diabetes data, first with the body mass index alone, then with all ten features. Each
 # candidate is scored by leave-one-out. A ring marks the chosen candidate, and the upper axis shows
-# the degrees of freedom. In the left panel all candidates are means. The right panel shows the
-# default search: it compares means with local lines, and continues to one bandwidth for each
-# feature (diamonds). Its upper axis refers to the lines, which were chosen.
+# the degrees of freedom. The infinite bandwidth is apart, at the right end. In the left panel all
+# candidates are means. The right panel shows the default search: it compares means with local
+# lines, and continues to one bandwidth for each feature (diamonds). Its upper axis refers to the
+# lines, which were chosen.
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 y = y.rename("progression")
@@ -62,7 +63,6 @@ by_all = make_pipeline(
 left, right = panels(2)
 BandwidthDisplay.from_estimator(by_bmi, ax=left)
 BandwidthDisplay.from_estimator(by_all, ax=right)
-right.set_ylim(top=8500)  # the legend is above the curves
 plt.show()
 
 # %%

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import PowerNorm, to_rgb
 from means import NadarayaWatsonClassifierCV, NadarayaWatsonRegressorCV
 from scipy.integrate import trapezoid
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -312,9 +312,25 @@ def test_ticks_show_values_of_the_feature(data, model):
     display = AttentionDisplay.from_estimator(model, data[0][:7], sort_by="weight")
     ascending = np.sort(data[0]["weight"])
     written = display.ax_.xaxis.get_major_formatter()
-    assert written(0) == f"{ascending[0]:.3g}"
-    assert written(29) == f"{ascending[29]:.3g}"
+    assert written(0) == f"{ascending[0]:.0f}".replace("-", "−")
+    assert written(29) == f"{ascending[29]:.0f}"
     assert written(-1) == written(30) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "last"),
+    [
+        ([2001, 2002, 2003], "2001", "2003"),
+        ([-0.001, 0.4, 1.5], "0.00", "1.50"),
+        ([1.24e9, 1.25e9, 1.26e9], "1.24e+09", "1.26e+09"),
+        ([5.0, 5.0, 5.0], "5", "5"),
+    ],
+)
+def test_ticks_have_the_decimals_that_the_spread_needs(values, first, last):
+    X = pd.DataFrame({"x": values})
+    display = AttentionDisplay.from_estimator(NadarayaWatsonRegressor().fit(X, [1.0, 2, 3]))
+    written = display.ax_.yaxis.get_major_formatter()
+    assert (written(0), written(2)) == (first, last)
 
 
 def test_attention_of_a_pipeline_and_a_search(data):
@@ -403,11 +419,15 @@ def test_losses_are_drawn_as_losses(data):
     display = BandwidthDisplay.from_estimator(model)
     x, losses = display.lines_[0].get_data()
     bandwidths, scores = np.ravel(model.cv_results_["bandwidth"]), model.cv_results_["score"]
-    in_order = np.argsort(bandwidths)  # the infinite one is drawn at the wide end
-    np.testing.assert_allclose(x[:-1], bandwidths[in_order][:-1])
+    in_order = np.argsort(bandwidths)
+    np.testing.assert_allclose(x, bandwidths[in_order][:-1])
+    np.testing.assert_allclose(losses, -np.array(scores)[in_order][:-1])
     assert np.isinf(bandwidths.max())
-    assert x[-1] > x[-2]
-    np.testing.assert_allclose(losses, -np.array(scores)[in_order])
+    ((place, loss),) = display.apart_[0].get_xydata()
+    assert place >= 2 * x[-1]
+    assert loss == pytest.approx(-np.array(scores)[in_order][-1])
+    ticks = zip(display.ax_.get_xticks(), display.ax_.get_xticklabels())
+    assert [text.get_text() for tick, text in ticks if tick > 1.25 * x[-1]] == ["∞"]
     assert display.ax_.get_xlabel() == "bandwidth (age)"
     assert display.ax_.get_xscale() == "log"
     assert display.best_.get_xdata() == pytest.approx(model.bandwidth_)
@@ -479,7 +499,8 @@ def test_bandwidths_per_feature_are_drawn_as_a_diamond(data):
     model = NadarayaWatsonRegressorCV(per_feature=True).fit(*data)
     display = BandwidthDisplay.from_estimator(model)
     tried = model.cv_results_["bandwidth"]
-    assert len(display.lines_[0].get_xdata()) == len(tried) - 1
+    assert len(display.lines_[0].get_xdata()) == len(tried) - 2
+    assert len(display.apart_[0].get_xdata()) == 1  # inf
     finite = tried[-1][np.isfinite(tried[-1])]
     assert display.refined_[0].get_xdata() == pytest.approx(np.prod(finite) ** (1 / len(finite)))
     assert display.refined_[0].get_ydata() == pytest.approx(-model.cv_results_["score"][-1])
@@ -496,7 +517,9 @@ def test_means_and_lines_have_a_line_each(data):
     ):
         ladder = results[(results.degree == degree) & results.multiple.notna()]
         ladder = ladder.sort_values("multiple")
-        np.testing.assert_allclose(line.get_ydata(), -ladder.score)
+        finite = np.isfinite(ladder.multiple)
+        np.testing.assert_allclose(line.get_ydata(), -ladder.score[finite])
+        np.testing.assert_allclose(display.apart_[degree].get_ydata(), -ladder.score[~finite])
         assert line.get_label() == name
         (found,) = -results[(results.degree == degree) & results.multiple.isna()].score
         assert diamond.get_ydata() == pytest.approx(found)
@@ -506,7 +529,8 @@ def test_means_and_lines_have_a_line_each(data):
     assert display.best_.get_ydata() == pytest.approx(-model.best_score_)
     assert display.best_.get_label().startswith(f"chosen: {['mean', 'line'][model.degree_]}, ")
     ticks = display.dof_axis_.get_xticks()
-    assert set(ticks) <= set(display.lines_[model.degree_].get_xdata())
+    drawn = [lines[model.degree_].get_xdata() for lines in (display.lines_, display.apart_)]
+    assert set(ticks) <= set(np.concatenate(drawn))
 
 
 def test_degrees_share_ticks_of_bandwidths_that_are_not_numbers(data):
@@ -1028,7 +1052,8 @@ def test_labels_beside_bars_do_not_overlap(data, top_k, given):
         assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(boxes))
         assert all(b.x1 < inside.x0 if side < 0 else b.x0 > inside.x1 for b in boxes)
     assert {text.get_color() for text in display.target_axis_.get_yticklabels()} == {"red"}
-    assert len(display.ax_.get_yticklabels()[0].get_text()) == 40
+    assert 20 < len(display.ax_.get_yticklabels()[0].get_text()) <= 40
+    assert inside.width > 0.25 * display.figure_.bbox.width
 
 
 def test_explanation_of_a_pipeline(data):
@@ -1052,3 +1077,106 @@ def test_bad_explanations_are_refused(data, model):
     both = NadarayaWatsonRegressor().fit(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match=r"estimator must have one output .*; got 2"):
         ExplanationDisplay.from_estimator(both, X[:1])
+
+
+# -- legibility -------------------------------------------------------------------------------
+
+LONG = "a rather long name for a column of a table"
+
+
+def explain_classes(ax):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = nwkr.NadarayaWatsonClassifier(degree=1).fit(X, y.map(lambda k: f"{LONG}, {k}"))
+    ExplanationDisplay.from_estimator(model, X[:1], ax=ax)
+
+
+def compare_bandwidths(ax):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    BandwidthDisplay.from_estimator(
+        nwkr.NadarayaWatsonRegressorCV().fit(X[["bmi", "bp"]], y), ax=ax
+    )
+
+
+def predict_over_one(ax):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    X = X[["bmi"]].set_axis([LONG], axis=1)
+    model = NadarayaWatsonRegressor().fit(X, y.rename(LONG))
+    PredictionDisplay.from_estimator(model, X, y.rename(LONG), band="quantiles", ax=ax)
+
+
+def predict_classes(ax):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X = X.iloc[:, :2].set_axis([LONG, f"{LONG} too"], axis=1)
+    model = nwkr.NadarayaWatsonClassifier().fit(X, y.map(lambda k: f"{LONG}, {k}"))
+    PredictionDisplay.from_estimator(model, X, y.map(lambda k: f"{LONG}, {k}"), ax=ax)
+
+
+def attend_to_categories(ax):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    X = X[["bmi"]].assign(**{LONG: np.resize([f"{LONG} {k}" for k in range(3)], len(X))})
+    AttentionDisplay.from_estimator(
+        NadarayaWatsonRegressor().fit(X, y), X[:50], sort_by=LONG, ax=ax
+    )
+
+
+def attend_to_numbers(ax):
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    AttentionDisplay.from_estimator(NadarayaWatsonRegressor().fit(X, y), X[:50], ax=ax)
+
+
+@pytest.mark.parametrize("width", [4, 6.4])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        explain_classes,
+        compare_bandwidths,
+        predict_over_one,
+        predict_classes,
+        attend_to_categories,
+        attend_to_numbers,
+    ],
+)
+def test_text_is_inside_the_figure_and_tick_labels_are_apart(draw, width):
+    figure, ax = plt.subplots(figsize=(width, 0.75 * width), layout="constrained")
+    draw(ax)
+    figure.canvas.draw()
+    whole = figure.bbox.padded(1)
+    for axes in [*figure.axes, *ax.child_axes]:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = zip(axis.get_ticklocs(), axis.get_ticklabels())
+            written = [text for tick, text in ticks if low <= tick <= high and text.get_text()]
+            for text in [axis.label, *written]:
+                box = text.get_window_extent()
+                assert whole.contains(box.x0, box.y0), text
+                assert whole.contains(box.x1, box.y1), text
+            if not any(text.get_rotation() for text in written):
+                boxes = [text.get_window_extent() for text in written]
+                assert not any(one.overlaps(other) for one, other in pairwise(boxes)), written
+    box = ax._left_title.get_window_extent()
+    assert whole.x0 <= box.x0
+    assert box.x1 <= whole.x1
+
+
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_many_classes_have_a_legend_beside_the_axes(n_features, rng):
+    X = rng.normal(size=(300, n_features))
+    y = np.argsort(np.argsort(X[:, 0])) // 10
+    model = nwkr.NadarayaWatsonClassifier().fit(X, y)
+    display = PredictionDisplay.from_estimator(model, X, y)
+    display.figure_.canvas.draw()
+    box = display.ax_.get_legend().get_window_extent()
+    assert len(display.ax_.get_legend().get_texts()) == 30
+    assert box.x0 >= display.ax_.bbox.x1
+    assert display.figure_.bbox.padded(1).contains(box.x1, box.y1)
+    assert display.ax_.bbox.width > 0.4 * display.figure_.bbox.width
+
+
+def test_lines_are_visible_in_a_dark_style(data):
+    X, y = data[0][["age"]], data[1]
+    model = NadarayaWatsonRegressorCV().fit(X, y)
+    with plt.style.context("dark_background"):
+        ring = BandwidthDisplay.from_estimator(model).best_
+        truth = PredictionDisplay.from_estimator(model, X, y, truth=lambda X: X["age"]).truth_
+        zero = ExplanationDisplay.from_estimator(model, X[:1]).ax_.lines[0]
+    assert [line.get_color() for line in (ring, truth, zero)] == ["white"] * 3

@@ -8,7 +8,15 @@ from numbers import Real
 import numpy as np
 
 from nwkr._pipeline import last_step
-from nwkr.displays._drawing import axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._drawing import (
+    axes_of,
+    label_axes,
+    letters,
+    merged,
+    need_matplotlib,
+    shortened,
+    wrapped,
+)
 from nwkr.displays._reading import feature_number, names_of_features, require_method, shown_name
 
 __all__ = ["AttentionDisplay"]
@@ -181,14 +189,6 @@ class AttentionDisplay:
             del style["vmin"], style["vmax"]
         cells = _cells(weights)
         self.image_ = ax.imshow(cells, **merged(AxesImage, style, image_kwargs))
-        for axis, what, values, labels, order in (
-            (ax.xaxis, "training row", self.key_values, self.key_labels, orders[1]),
-            (ax.yaxis, "query", self.query_values, self.query_labels, orders[0]),
-        ):
-            name = what if values is None else f"{what}, by {shortened(self.feature_name)}"
-            axis.set_label_text(name)
-            labels = values if labels is None else labels
-            _set_ticks(axis, None if labels is None else np.asarray(labels)[order])
         self.colorbar_ = None
         if colorbar:
             beyond = np.nanmax(weights, initial=0) > self.image_.norm.vmax
@@ -198,6 +198,24 @@ class AttentionDisplay:
             self.colorbar_ = self.figure_.colorbar(
                 self.image_, ax=ax, label=label, extend="max" if beyond else "neither"
             )
+        room = letters(ax)
+        most = min(max(room[0] // 3, 8), 24)
+        names = []
+        for axis, what, values, labels, order, along in zip(
+            (ax.xaxis, ax.yaxis),
+            ("training row", "query"),
+            (self.key_values, self.query_values),
+            (self.key_labels, self.query_labels),
+            orders[::-1],
+            room,
+        ):
+            labels = values if labels is None else labels
+            labels = None if labels is None else np.asarray(labels)[order]
+            _set_ticks(axis, labels, along, most)
+            names.append(what if values is None else f"{what}, by {shortened(self.feature_name)}")
+        label_axes(ax, *names)
+        if self.colorbar_ is not None:
+            self.colorbar_.set_label(wrapped(label, letters(ax)[1]))
         return self
 
 
@@ -263,25 +281,42 @@ def _bright(weights):
     return np.nanquantile(largest, 0.75) if np.isfinite(largest).any() else 1.0
 
 
-def _set_ticks(axis, labels):
-    """Label ticks with the row number, or with the value of the feature."""
+def _set_ticks(axis, labels, room, most):
+    """Label ticks with the row number, or with the value of the feature, in `most` letters."""
     from matplotlib.ticker import MaxNLocator
 
-    if labels is not None and labels.dtype == object:
-        words = ["unknown" if label is None else str(label) for label in labels]
-        starts = [n for n, word in enumerate(words) if n == 0 or word != words[n - 1]]
-        if len(starts) <= _MOST_GROUPS:  # each category in the middle of its rows
-            middles = [(a + b - 1) / 2 for a, b in pairwise([*starts, len(words)])]
-            axis.set_ticks(middles, [words[start] for start in starts])
-            return
-    axis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     if labels is None:
+        axis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         return
+    numbers = labels.dtype.kind in "fiub"
+    words = _numbers_in_words(labels) if numbers else [_in_words(label, most) for label in labels]
+    starts = [n for n, word in enumerate(words) if n == 0 or word != words[n - 1]]
+    # Letters that a label takes: its own, or along the vertical axis its height.
+    longest = max(map(len, words), default=0) + 2 if axis.axis_name == "x" else 3
+    if not numbers and len(starts) <= _MOST_GROUPS:
+        middles = [(a + b - 1) / 2 for a, b in pairwise([*starts, len(words)])]
+        tilted = {"rotation": 30, "ha": "right"} if len(starts) * longest > room else {}
+        axis.set_ticks(middles, [words[start] for start in starts], **tilted)
+        return
+    n_ticks = min(max(room // longest - 1, 1), 5)
+    axis.set_major_locator(MaxNLocator(n_ticks, integer=True, min_n_ticks=1))
+    axis.set_major_formatter(lambda place, _: words[int(place)] if 0 <= place < len(words) else "")
 
-    def label_at(place, _):
-        if not 0 <= place < len(labels):
-            return ""
-        label = labels[int(place)]
-        return f"{label:.3g}" if isinstance(label, Real) else str(label)
 
-    axis.set_major_formatter(label_at)
+def _in_words(label, most):
+    if label is None:
+        return "unknown"
+    return f"{label:.3g}" if isinstance(label, Real) else shortened(label, most)
+
+
+def _numbers_in_words(values):
+    """Numbers with as many decimals as their spread needs."""
+    from matplotlib.ticker import Formatter
+
+    known = values[np.isfinite(values)]
+    spread = np.ptp(known) if len(known) else 0.0
+    form = ".3g"
+    if spread >= 1e-4 and np.abs(known).max() < 1e6:
+        whole = (known == np.round(known)).all()
+        form = f".{0 if whole else max(int(np.ceil(1.5 - np.log10(spread))), 0)}f"
+    return [Formatter.fix_minus(format(value, "z" + form)) for value in values.tolist()]

@@ -22,9 +22,13 @@ from nwkr.displays._drawing import (
     LINES,
     add_legend,
     axes_of,
+    ink,
+    label_axes,
+    letters,
     merged,
     need_matplotlib,
     shortened,
+    wrapped,
 )
 from nwkr.displays._reading import names_of_features, shown_name
 
@@ -44,10 +48,10 @@ class BandwidthDisplay:
     :meth:`from_estimator` computes and draws a display.
 
     Each kind of fit has a line: means and local lines, or, for classes, shares of the weights and
-    steps from a trend with and without slopes. Bandwidths are drawn on a logarithmic scale. One
-    bandwidth for each feature is drawn at the geometric mean of those that are neither 0 nor
-    infinite (at the end of the scale if there are none), and :class:`~nwkr.bandwidths.KNearest` at
-    its `k`. Bandwidths of other or several types are drawn side by side in the order of the search.
+    steps from a trend with and without slopes. Bandwidths are drawn on a logarithmic scale; an
+    infinite one is apart, at the tick ∞. One bandwidth for each feature is drawn at the geometric
+    mean of those that are neither 0 nor infinite (at a tick of its own if there are none), and
+    :class:`~nwkr.bandwidths.KNearest` at its `k`. Bandwidths of other or several types are drawn side by side in the order of the search.
 
     Parameters
     ----------
@@ -77,6 +81,8 @@ class BandwidthDisplay:
     ----------
     lines_ : list of matplotlib Line2D
         Scores of the candidates, a line for each kind of fit.
+    apart_ : list of matplotlib Line2D
+        Scores of the candidates whose bandwidth is infinite, for each kind of fit that has some.
     refined_ : list of matplotlib Line2D
         Candidates with one bandwidth for each feature, for each kind of fit that has some.
     best_ : matplotlib Line2D
@@ -205,38 +211,43 @@ class BandwidthDisplay:
         self.ax_ = ax = axes_of(self, ax)
         self.figure_ = ax.figure
         scores = np.asarray(self.scores, dtype=float)
-        places, numeric = places_of(self.bandwidths, self._degrees, self._found)
-        self._draw_scores(places, scores, numeric, line_kwargs)
+        places, numeric, apart = places_of(self.bandwidths, self._degrees, self._found)
+        self._draw_scores(places, scores, numeric, apart, line_kwargs)
         self._draw_ring(places, scores)
+        room, _ = letters(ax)
         if numeric:
             ax.set_xscale("log")
-            _ticks_of_logarithms(ax, places)
+            _ticks_of_logarithms(ax, places, apart, room)
         else:
             words = {place: self._in_words(number) for number, place in enumerate(places)}
             ax.set_xticks(list(words), list(words.values()), rotation=30, ha="right")
-        ax.set(xlabel=self._name_of_bandwidths(numeric), ylabel=self.score_name)
         ax.margins(y=0.08)  # room for the ring
         _look_closer(ax, scores[np.isfinite(scores)], scores[self.best])
-        self._add_legend()
         self.dof_axis_ = None
         along = self._along(self._degrees[self.best], places)
         if self.effective_dof is not None and len(along):
             freedom = np.asarray(self.effective_dof)
-            self.dof_axis_ = _upper_axis(ax, places[along], freedom[along], numeric)
+            self.dof_axis_ = _upper_axis(ax, places[along], freedom[along], numeric, room)
+        label_axes(ax, self._name_of_bandwidths(numeric), self.score_name)
+        self._add_legend()
         return self
 
-    def _draw_scores(self, places, scores, numeric, line_kwargs):
+    def _draw_scores(self, places, scores, numeric, apart, line_kwargs):
         """Draw a line for each degree, and candidates with one bandwidth for each feature."""
         from matplotlib.lines import Line2D
 
-        self.lines_, self.refined_ = [], []
+        self.lines_, self.apart_, self.refined_ = [], [], []
         for degree in self._compared:
             color, name = COLORS[degree], self.names[degree] if len(self._compared) > 1 else None
             drawn = self._along(degree, places)
             style = {"color": color, "marker": "o", "markersize": 5, "label": name}
             style["linestyle"] = LINES[degree] if numeric else "none"
-            style = merged(Line2D, style, line_kwargs)
-            self.lines_ += self.ax_.plot(places[drawn], scores[drawn], **style)
+            style, lonely = merged(Line2D, style, line_kwargs), np.isin(places[drawn], list(apart))
+            near, far = drawn[~lonely], drawn[lonely]
+            self.lines_ += self.ax_.plot(places[near], scores[near], **style)
+            if len(far):
+                style |= {"linestyle": "none", "label": None}
+                self.apart_ += self.ax_.plot(places[far], scores[far], **style)
             found = self._found & (self._degrees == degree) & np.isfinite(scores)
             if found.any():
                 style = {"color": color, "label": ", ".join(filter(None, [name, _FOR_EACH]))}
@@ -248,10 +259,9 @@ class BandwidthDisplay:
         if len(self._compared) > 1:
             form = self.names[self._degrees[self.best]]
             chosen = form if form == _WITHOUT_WINDOW else f"{form}, {chosen}"
-        style = {"color": "black", "fillstyle": "none", "markersize": 13, "markeredgewidth": 1.5}
-        (self.best_,) = self.ax_.plot(
-            places[self.best], scores[self.best], "o", label=f"chosen: {chosen}", **style
-        )
+        style = {"color": ink(self.ax_), "fillstyle": "none", "markersize": 13}
+        style |= {"markeredgewidth": 1.5, "clip_on": False, "label": f"chosen: {chosen}"}
+        (self.best_,) = self.ax_.plot(places[self.best], scores[self.best], "o", **style)
 
     def _add_legend(self):
         from matplotlib.legend_handler import HandlerTuple
@@ -313,25 +323,36 @@ def _look_closer(ax, scores, best, farthest=10):
         ax.set_ylim(*sorted([best - 0.07 * side * seen, best + side * seen]))
 
 
-def _ticks_of_logarithms(ax, places):
-    """Plain numbers at 1, 2, 5; at powers of 10 if there are many."""
-    from matplotlib.ticker import LogLocator, NullLocator
+def _ticks_of_logarithms(ax, places, apart, room):
+    """Plain numbers at 1, 2, 5, or fewer of them where they would overlap."""
+    within = places[~np.isin(places, list(apart))]
+    low, high = 0.8 * within.min(), 1.25 * within.max()
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = np.outer(powers, steps).ravel()
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        words = [f"{tick:g}" for tick in ticks]
+        longest = max(map(len, words), default=0) + 2
+        if len(words) * longest < room:
+            break
+    if not words:
+        ticks, words = np.unique(within), [f"{place:.3g}" for place in np.unique(within)]
+    every = 1 + len(words) * longest // room
+    ax.set_xticks([*ticks[::every], *apart], [*words[::every], *apart.values()])
+    ax.minorticks_off()
 
-    few = places.max() < 1000 * places.min()
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    ax.xaxis.set_major_formatter(lambda place, _: f"{place:g}")
-    ax.xaxis.set_minor_locator(NullLocator())
 
-
-def _upper_axis(ax, places, freedom, numeric, n_ticks=6):
+def _upper_axis(ax, places, freedom, numeric, room):
     """Degrees of freedom, at about evenly spaced candidates."""
     scaled = np.log(places) if numeric else places
-    even = np.linspace(scaled.min(), scaled.max(), n_ticks)
-    shown = np.unique(np.abs(np.subtract.outer(even, scaled)).argmin(axis=1))
+    even = np.linspace(scaled.min(), scaled.max(), min(max(room // 9, 2), 6))
+    nearest = np.unique(np.abs(np.subtract.outer(even, scaled)).argmin(axis=1))
+    shown = {}  # the widest bandwidth of each number
+    for number in nearest:
+        dof = freedom[number]
+        shown[f"{dof:.0f}" if dof >= 10 else f"{dof:.1f}"] = places[number]
     above = ax.secondary_xaxis("top")
-    above.set_xticks(
-        places[shown], [f"{dof:.0f}" if dof >= 10 else f"{dof:.1f}" for dof in freedom[shown]]
-    )
+    above.set_xticks(list(shown.values()), list(shown))
     above.minorticks_off()
-    above.set_xlabel("effective degrees of freedom")
+    above.set_xlabel(wrapped("effective degrees of freedom", room))
     return above

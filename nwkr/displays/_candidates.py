@@ -61,13 +61,17 @@ def typical_of(bandwidth):
 
 
 def places_of(bandwidths, degrees, found):
-    """Positions of the candidates, and whether they are numbers on a logarithmic scale."""
+    """Positions of the candidates, whether on a logarithmic scale, and ticks apart from it."""
     if all(isinstance(bandwidth, KNearest) for bandwidth in bandwidths):
-        return np.array([float(bandwidth.k) for bandwidth in bandwidths]), True
+        return np.array([float(bandwidth.k) for bandwidth in bandwidths]), True, {}
     if all(is_numeric(bandwidth) for bandwidth in bandwidths):
         places = np.array([typical_of(bandwidth) for bandwidth in bandwidths], dtype=float)
         between = (places > 0) & np.isfinite(places)
         if between.any() and between[~found & ~np.isposinf(places)].all():
-            low, high = places[between].min() / 2, places[between].max() * 2
-            return np.clip(places, low, high), True
-    return _numbers_within(degrees).astype(float), False
+            low, high = places[between].min(), places[between].max()
+            away = max(2.0, (high / low) ** 0.12)
+            low, high = low / away, high * away
+            apart = {low: "0"} if (places == 0).any() else {}
+            apart |= {high: "∞"} if np.isposinf(places).any() else {}
+            return np.clip(places, low, high), True, apart
+    return _numbers_within(degrees).astype(float), False, {}

@@ -6,7 +6,16 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from nwkr._pipeline import last_step
-from nwkr.displays._drawing import COLORS, axes_of, merged, need_matplotlib, shortened
+from nwkr.displays._drawing import (
+    COLORS,
+    axes_of,
+    ink,
+    letters,
+    merged,
+    need_matplotlib,
+    shortened,
+    wrapped,
+)
 from nwkr.displays._reading import require_method
 from nwkr.displays._targets import given_targets
 
@@ -191,33 +200,51 @@ class ExplanationDisplay:
             numbers = np.searchsorted(self.classes, values[of_row].tolist())
             color[of_row] = [COLORS[number % len(COLORS)] for number in numbers]
             values[of_row] = self.classes[numbers]  # labels, not numbers such as 1.0
-        places = range(n_rows)
-        room = 72 * self.figure_.get_figheight() * ax.get_position().height / n_rows  # in points
-        size = {"fontsize": min(10.0, max(4.0, 0.75 * room))}
-        style = {"color": list(color), "height": min(0.7, _THICKEST / room)}
+        places, (across, up) = range(n_rows), letters(ax)
+        most = _most_letters(across, self.rows, map(_in_words, values))
+        style = {"color": list(color), "height": min(0.7, _THICKEST * n_rows / (5.5 * up))}
         self.bars_ = ax.barh(places, self.weights, **merged(Rectangle, style, bar_kwargs))
-        if self.parts is not None:  # the bar of a small part may be invisible
-            ax.bar_label(self.bars_, fmt="{:+.2f}", padding=3, **merged(Text, size, text_kwargs))
-            ax.margins(x=0.2)
-        ax.set_yticks(places, list(map(shortened, self.rows)), **size)
         ax.set_ylim(n_rows - 0.5, -0.5)
-        ax.axvline(0, color="black", linewidth=0.8)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.axvline(0, color=ink(ax), linewidth=0.8)
         self.target_axis_ = right = ax.secondary_yaxis("right")
-        right.set_yticks(places, map(_in_words, values), **merged(Text, size, text_kwargs))
         right.tick_params(right=False)
-        value, bar, title = "target", "training row", f"prediction: {_in_words(self.prediction)}"
+        value, bar = "target", "training row"
+        title = f"prediction: {_in_words(self.prediction)}"
         if self.classes is not None:
             value = "class"
+        numbers = []
         if self.parts is None:
             title += f" ({np.sum(self.weights):.0%} of the weight shown)"
         else:
             value = "value, or class of a training row" if of_row.any() else "value"
             bar = "part of the logit"
-        right.set_ylabel(value, labelpad=8)
-        ax.set(xlabel=shortened(self.weight_name, 60), ylabel=bar)
-        ax.set_title(title, loc="left", fontsize="medium")
+            # The bar of a small part may be invisible.
+            numbers = ax.bar_label(self.bars_, fmt="{:+.2f}", padding=3)
+        names = [shortened(row, most) for row in self.rows]
+        words = [shortened(_in_words(value), most) for value in values]
+        for _ in range(2):  # the second time in the room that text has left
+            across, up = letters(ax)
+            size = {"fontsize": min(10.0, max(4.0, 0.75 * 5.5 * up / n_rows))}
+            style = merged(Text, size, text_kwargs)
+            ax.set_yticks(places, names, **size)
+            right.set_yticks(places, words, **style)
+            for number in numbers:
+                number.set(**style)
+            if numbers:
+                ax.margins(x=min(max(0.2, 11 / across), 0.6))
+            ax.xaxis.set_major_locator(MaxNLocator(min(max(across // 8, 2), 5)))
+            right.set_ylabel(wrapped(value, up), labelpad=8)
+            beside = across + max(map(len, words), default=0)
+            ax.set(xlabel=wrapped(shortened(self.weight_name, 60), beside), ylabel=bar)
+            ax.set_title(wrapped(title, beside), loc="left", fontsize="medium")
         return self
+
+
+def _most_letters(across, rows, values):
+    """The letters of a name beside the bars, so that names take two thirds of the width."""
+    shorter, longer = sorted(max(map(len, map(str, side)), default=0) for side in (rows, values))
+    room = 2 * across // 3
+    return min(max(room - min(shorter, room // 2), 12), longer, 40)
 
 
 def _in_words(value):

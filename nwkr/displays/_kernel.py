@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, LINES, axes_of, merged, need_matplotlib
+from nwkr.displays._drawing import COLORS, LINES, axes_of, legend_beside, merged, need_matplotlib
 from nwkr.kernels import KERNELS, Kernel, get_kernel
 
 __all__ = ["KernelDisplay"]
@@ -142,7 +142,7 @@ class KernelDisplay:
         of = "standard deviation" if self.equal_std else "bandwidth"
         ax.set(xlabel=f"distance / {of}", ylabel="weight")
         if len(self.names) > 1:  # beside the curves, which fill the axes
-            ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+            legend_beside(ax, len(self.names))
         return self
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, LINES, add_legend, merged, shortened
+from nwkr.displays._drawing import (
+    COLORS,
+    LINES,
+    add_legend,
+    ink,
+    label_axes,
+    legend_beside,
+    merged,
+    shortened,
+)
 
 __all__ = ["draw_one_feature"]
 
@@ -20,19 +29,24 @@ def draw_one_feature(display, line_kwargs, band_kwargs, truth_kwargs, points_kwa
             style = merged(PathCollection, {"label": label, **style}, points_kwargs)
             display.points_.append(ax.scatter(display.X[rows, 0], height, **style))
     if display.band is not None:
-        style = {"label": display.band_name, "color": COLORS[0], "alpha": 0.2, "linewidth": 0}
+        style = {"label": display.band_name, "color": COLORS[0], "alpha": 0.3, "linewidth": 0}
         style = merged(PolyCollection, style, band_kwargs)
         display.band_ = ax.fill_between(x, *display.band.T, **style)
     if display.truth is not None:
-        style = {"label": "truth", "color": "black", "linestyle": "--", "linewidth": 1.2}
+        style = {"label": "truth", "color": ink(ax), "linestyle": "--", "linewidth": 1.2}
         (display.truth_,) = ax.plot(x, display.truth, **merged(Line2D, style, truth_kwargs))
     several = display.prediction.ndim == 2
     labels = [shortened(label) for label in display.classes] if several else ["fit"]
     for number, (label, curve) in enumerate(zip(labels, display.prediction.reshape(len(x), -1).T)):
         style = {"label": label, "linewidth": 2, **_style(number)}
         display.lines_ += ax.plot(x, curve, **merged(Line2D, style, line_kwargs))
-    ax.set(xlabel=shortened(display.feature_names[0]), ylabel=shortened(display.target_name))
-    if len(ax.get_legend_handles_labels()[0]) > 1:
+    if display.classes is not None:
+        ax.set_yticks(np.linspace(0, 1, 6))  # the tracks of the classes are below
+    n_entries = len(ax.get_legend_handles_labels()[0])
+    if n_entries > len(COLORS):
+        legend_beside(ax, n_entries)
+    label_axes(ax, shortened(display.feature_names[0]), shortened(display.target_name))
+    if 1 < n_entries <= len(COLORS):
         add_legend(ax)
 
 
@@ -46,11 +60,12 @@ def _points(display):
         of_class = (y == display.classes).astype(float)
         yield "data", slice(None), of_class, {"color": "0.4", "marker": "|"}
     else:  # one track for each class, below
+        high = min(0.05, 0.5 / len(display.classes))
         for number, label in enumerate(display.classes):
             rows = np.flatnonzero(y == label)
             color = _style(number)["color"]
-            height = np.full(len(rows), -0.05 * (number + 1))
-            yield None, rows, height, {"color": color, "marker": "|"}
+            height = np.full(len(rows), -high * (number + 1))
+            yield None, rows, height, {"color": color, "marker": "|", "s": 36 * (high / 0.05) ** 2}
 
 
 def _style(number):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from numbers import Real
-from textwrap import fill
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 
 from nwkr.displays._band import band_of, check_band
-from nwkr.displays._drawing import axes_of, need_matplotlib, shortened
+from nwkr.displays._drawing import axes_of, letters, need_matplotlib, shortened, wrapped
 from nwkr.displays._one_feature import draw_one_feature
 from nwkr.displays._reading import (
     names_in,
@@ -282,7 +281,8 @@ class PredictionDisplay:
         else:
             draw_two_features(self, contour_kwargs, points_kwargs, colorbar)
         if self.fixed:
-            self.ax_.set_title(_in_words(self.fixed), loc="left", fontsize="medium")
+            title = wrapped(_in_words(self.fixed), letters(self.ax_)[0])
+            self.ax_.set_title(title, loc="left", fontsize="medium")
         return self
 
 
@@ -299,7 +299,7 @@ def _in_words(fixed):
     ]
     if hidden:
         said.append(f"{len(hidden)} other feature{'s' * (len(hidden) > 1)} at the median")
-    return fill(", ".join(said), 60)
+    return ", ".join(said)
 
 
 def _across(column, n_places):

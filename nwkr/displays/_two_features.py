@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from nwkr.displays._drawing import COLORS, merged, shortened
+from nwkr.displays._drawing import (
+    COLORS,
+    label_axes,
+    legend_beside,
+    letters,
+    merged,
+    shortened,
+)
 
 __all__ = ["draw_two_features"]
 
@@ -24,7 +31,7 @@ def draw_two_features(display, contour_kwargs, points_kwargs, colorbar):
             )
     if display.y is not None:
         _draw_points(display, points_kwargs)
-    ax.set(**dict(zip(("xlabel", "ylabel"), map(shortened, display.feature_names))))
+    label_axes(ax, *map(shortened, display.feature_names))
 
 
 def _fill(display, contour_kwargs):
@@ -83,10 +90,11 @@ def _draw_points(display, points_kwargs):
     several = display.prediction.ndim == 3
     labels = display.classes if several else np.unique(display.y)
     greys = np.linspace(1, 0, len(labels))
+    most = min(max(letters(display.ax_)[0] // 3, 8), 20)  # letters of a name beside the axes
     for number, (label, grey) in enumerate(zip(labels, greys)):
         style = {
             "marker": MARKERS[number % len(MARKERS)],
-            "label": shortened(label),
+            "label": shortened(label, most),
             "linewidth": 0.6,
         }
         if several:
@@ -94,4 +102,7 @@ def _draw_points(display, points_kwargs):
         else:
             style |= {"color": str(grey), "edgecolor": "black" if grey > 0.4 else "white"}
         draw(display.y == label, **style)
-    display.ax_.legend()
+    if several:
+        legend_beside(display.ax_, len(labels))
+    else:  # the colour bar is beside the axes
+        display.ax_.legend()
