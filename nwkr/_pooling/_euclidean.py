@@ -232,54 +232,74 @@ class EuclideanPairs(Pairs):
     def put_special(self, beyond, row, cols, nearest, unit=1.0):
         """Write the differences to the nearest key for columns that do not hold plain numbers."""
         keys = pick(self.keys, cols)
+        of_nearest = dict(self.special_squares([row], np.array([nearest])))
         for column, (squares,) in self.special_squares([row], cols):
             assert self.kinds is not None
-            number = self.queries[row, column] + keys[:, column] + keys[nearest, column]
+            number = self.queries[row, column] + keys[:, column] + self.keys[nearest, column]
             lost = np.isnan(number) | self.kinds.is_label[column]
-            np.copyto(beyond[:, column], (squares - squares[nearest]) / unit, where=lost)
+            change = squares - of_nearest[column][0]
+            np.copyto(beyond[:, column], change / unit, where=lost)
 
-    def beyond_closest(self, u2, closest, rows, cols=slice(None)):
+    def beyond_closest(self, u2, closest, rows, cols=slice(None), reach=np.inf):
         beyond = u2 - closest
         if self.key_factors is not None:
             return beyond
         queries, keys, inverse_square = self.in_range
-        queries, keys = queries[rows], pick(keys, cols)
+        queries, numbers = queries[rows], np.arange(len(keys))[cols]
         factors = np.ones(len(u2)) if self.query_factors is None else self.query_factors[rows]
+        # With wider bandwidths too: there digits are lost above the same limit, in their unit.
+        needed = beyond <= reach * np.maximum(1, closest / _DIGITS_LOST_ABOVE)
+        needed &= np.isfinite(u2)
+        at_once = max(1, _PAIRS_IN_CACHE // max(1, len(self.columns)))
         for far in np.flatnonzero(closest.ravel() > _DIGITS_LOST_ABOVE):
             # q^2 - p^2 has lost its digits; (q - p) (q + p) keeps them.
-            to_keys = queries[far] - keys
-            nearest = u2[far].argmin()
-            products = (keys[nearest] - keys) * (to_keys + to_keys[nearest])
-            reached = np.isfinite(u2[far])
-            # Columns of one scale are added before they are scaled: ties stay ties.
-            products *= inverse_square / inverse_square[0]
-            if self.kinds is not None:
-                self.put_special(products, rows[far], cols, nearest, inverse_square[0])
-            of_far = products.sum(axis=1) * inverse_square[0]
-            beyond[far, reached] = factors[far] * of_far[reached]
+            near = np.flatnonzero(needed[far])
+            nearest = numbers[near[u2[far, near].argmin()]]
+            to_nearest = queries[far] - keys[nearest]
+            for part in slices(len(near), at_once):
+                some = np.take(keys, numbers[near[part]], axis=0)
+                products = keys[nearest] - some
+                products *= np.add(queries[far] - some, to_nearest, out=some)
+                # Columns of one scale are added before they are scaled: ties stay ties.
+                products *= inverse_square / inverse_square[0]
+                if self.kinds is not None:
+                    unit = inverse_square[0]
+                    self.put_special(products, rows[far], numbers[near[part]], nearest, unit)
+                beyond[far, near[part]] = factors[far] * (products.sum(axis=1) * inverse_square[0])
         return beyond
 
     def rounded_off(self, u2, rows, cols):
         if self.key_factors is not None:
             return super().rounded_off(u2, rows, cols)  # as in beyond_closest
-        queries, keys, inverse_square = self.in_range
+        queries, keys, factors = self.in_range
         total, rest = np.zeros((2, len(rows)))
-        sides = zip(queries[rows].T, keys[cols].T, inverse_square)
-        for number, (column, others, factor) in enumerate(sides):
-            apart, low = exact_sum(column, -others)
-            square, off = exact_product(apart, apart)
-            if self.kinds is not None:
-                plain = ~(np.isnan(apart) | self.kinds.is_label[number])
-                exact = self._squares_of_column(number, column, others)
-                square = np.where(plain, square, exact)
-                off, low = np.where(plain, off, 0), np.where(plain, low, 0)
-            square, more = exact_product(square, factor)
-            total, carried = exact_sum(total, square)
-            rest += carried + more + factor * (off + 2 * apart * low)
+        for part in slices(len(factors), max(1, _PAIRS_AT_ONCE // max(1, len(rows)))):
+            # By column, as their squares are added one by one.
+            of_part = queries[rows, part].T, keys[cols, part].T, factors[part, None]
+            squares, errors = self._exact_squares(part.start, *of_part)
+            rest += errors.sum(axis=0)
+            for square in squares:
+                total, carried = exact_sum(total, square)
+                rest += carried
         if self.query_factors is not None:
             total, more = exact_product(total, self.query_factors[rows])
             rest = more + self.query_factors[rows] * rest
         return (total - u2) + rest
+
+    def _exact_squares(self, start, queries, keys, factors):
+        """Scaled squares of differences, (n_columns, n_pairs), from a column on; their errors."""
+        apart, low = exact_sum(queries, -keys)
+        square, off = exact_product(apart, apart)
+        off += 2 * apart * low
+        for column in self.special:
+            if 0 <= (number := column - start) < len(apart):
+                assert self.kinds is not None
+                exact = self._squares_of_column(column, queries[number], keys[number])
+                plain = ~(np.isnan(apart[number]) | self.kinds.is_label[column])
+                square[number] = np.where(plain, square[number], exact)
+                off[number] = np.where(plain, off[number], 0)
+        square, more = exact_product(square, factors)
+        return square, more + factors * off
 
     @cached_property
     def products(self) -> Products | None:
@@ -293,7 +313,8 @@ class EuclideanPairs(Pairs):
     def in_range(self):
         """Columns divided by powers of 2, which is exact, so that squares stay in range."""
         mantissa, exponent = np.frexp(self.bandwidth)
-        queries, keys = (np.ldexp(X, -exponent, dtype=float) for X in (self.queries, self.keys))
+        sides = self.queries, self.keys
+        queries, keys = (np.ldexp(X, -exponent, dtype=float, order="C") for X in sides)
         return queries, keys, mantissa**-2.0
 
     @cached_property

@@ -93,8 +93,11 @@ class Pairs:
         """Tolerance within which squared distances count as 1, if widths vary by query."""
         return _TIE_TOLERANCE
 
-    def beyond_closest(self, u2, closest, rows, cols=slice(None)) -> np.ndarray:
-        """``u2 - closest``: squared scaled distances beyond those of the closest key."""
+    def beyond_closest(self, u2, closest, rows, cols=slice(None), reach=np.inf) -> np.ndarray:
+        """``u2 - closest``: squared scaled distances beyond those of the closest key.
+
+        Those beyond `reach` need few digits, also in units of a wider bandwidth.
+        """
         return u2 - closest
 
     def rounded_off(self, u2: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:

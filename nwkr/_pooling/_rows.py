@@ -236,7 +236,10 @@ class Rows:
     @cached_property
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
-        excess = self._pairs.beyond_closest(self._u2, closest, self.rows, self.cols)
+        slope = self._kernel.log_slope
+        reach = _LEAST_LOG_WEIGHT / slope if slope else np.inf
+        terms = self._u2, closest, self.rows, self.cols, reach
+        excess = self._pairs.beyond_closest(*terms)
         # With rounding errors included, another key may be the closest.
         excess -= np.where(self._within, excess.min(axis=1, initial=np.inf), 0)[:, None]
         return excess

@@ -194,7 +194,8 @@ class _Differences:
         if self._alike:
             beyond = (keys[nearest] - keys) * (to_keys + to_keys[nearest])
             if pairs.kinds is not None:
-                pairs.put_special(beyond, row, cols, nearest)
+                of_keys = np.arange(pairs.shape[1])[cols]
+                pairs.put_special(beyond, row, cols, of_keys[nearest])
                 for column, (squares,) in pairs.special_squares([row], cols):
                     product[column] = squares[nearest]
             sums += share @ beyond

@@ -67,6 +67,26 @@ def test_beyond_closest_keeps_the_digits_of_far_distances():
     assert_allclose(beyond - beyond.min(), [[2.0, 0.0, 6e8 + 11]], rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_columns", [3, 400])
+def test_beyond_closest_refines_only_keys_within_reach(n_columns, rng):
+    queries, keys = rng.normal(size=(4, n_columns)), rng.normal(size=(700, n_columns))
+    width, rows = 0.002 if n_columns == 3 else 0.1, np.array([0, 2, 3])
+    queries[0] += 9.0
+    pairs = pairs_of(queries, keys, np.full(n_columns, width))
+    u2 = pairs.squared_distances(rows)
+    closest = u2.min(axis=1, keepdims=True)
+    exact = (queries[rows, None].astype(np.longdouble) - keys) / np.longdouble(width)
+    exact = np.square(exact).sum(axis=2)
+    exact -= np.take_along_axis(exact, u2.argmin(axis=1)[:, None], axis=1)
+    for multiple in (1.0, 2.0, 8.0):  # of the bandwidth
+        beyond = pairs.beyond_closest(u2, closest, rows, reach=1380.0) / multiple**2
+        matter = exact / multiple**2 < 1380
+        assert matter.any(axis=1).all()
+        errors = np.abs(beyond - exact / multiple**2)[matter]
+        assert errors.max() < 2e-11
+    assert (beyond[~matter] > 1379).all()
+
+
 @pytest.mark.parametrize("metric", ["manhattan", "cosine", lambda a, b: abs(a[0] - b[0])])
 def test_other_metrics_equal_scipy(metric, rng):
     queries, keys = rng.normal(size=(12, 4)), rng.normal(size=(25, 4))
