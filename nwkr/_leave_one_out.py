@@ -14,10 +14,10 @@ import numpy as np
 from sklearn import get_config
 
 from nwkr._columns import Columns
-from nwkr._local import LocalLines
+from nwkr._local import LocalLines, n_values_of_lines
 from nwkr._local_slopes import Changes, changes_of_lines
 from nwkr._newton_slopes import changes_of_steps
-from nwkr._newton_step import LocalLogits, NewtonStep
+from nwkr._newton_step import LocalLogits, NewtonStep, n_values_of_steps
 from nwkr._pooling import Attention, Mask, PooledSums, as_dense
 from nwkr._ridge_lines import lines_of
 from nwkr._trend import Trend
@@ -68,6 +68,50 @@ class Fit:
     own: np.ndarray
     values: np.ndarray
     mixing: np.ndarray | None = None
+
+    @classmethod
+    def of_sums(
+        cls,
+        fit: Callable[..., Any],
+        attention: Attention,
+        sums: PooledSums,
+        values: np.ndarray,
+        with_itself: tuple[Attention, PooledSums] | None = None,
+        mixing: np.ndarray | None = None,
+    ) -> Fit:
+        """The fits from sums without each row.
+
+        Parameters
+        ----------
+        fit : callable
+            ``fit(attention, values, sums)`` fits at each row.
+        attention : Attention
+            The rows, each of which leaves itself out.
+        sums : PooledSums
+            Their sums.
+        values : ndarray of shape (n_keys, n_values)
+            The pooled values.
+        with_itself : tuple of Attention and PooledSums, or None, default=None
+            The same with each row; None to add the row to its sums.
+        mixing : ndarray of shape (n_components, n_features) or None, default=None
+            The projection to the last columns, if there is one.
+
+        Returns
+        -------
+        fit : Fit
+            The fits.
+        """
+        left_out = attention.leave_out
+        own = attention.kernel(0.0) * attention.weights[left_out]
+
+        def fit_whole():
+            if with_itself is not None:
+                whole, of_whole = with_itself
+                return fit(whole, values, of_whole)
+            itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
+            return fit(attention.replace(leave_out=None), values, itself.merge(sums))
+
+        return cls(partial(fit, attention, values, sums), fit_whole, own, values, mixing)
 
     @cached_property
     def without(self) -> Any:
@@ -190,14 +234,14 @@ class LeaveOneOut:
             One fit for each window, in order. `working_memory` limits how many share distances.
         """
         left = dict(enumerate(windows))
-        pooled: dict[int, tuple] = {}
+        found: dict[int, Fit] = {}
         for number in range(len(windows)):
             if number in left:
                 numbers = [n for n, w in left.items() if w.multiple_of(left[number]) is not None]
                 numbers = numbers[: self._n_together(form)]
                 together = [left.pop(n) for n in numbers]
-                pooled.update(zip(numbers, self._pool(together, form)))
-            yield _fit(*pooled.pop(number))
+                found.update(zip(numbers, self._fits_together(together, form)))
+            yield found.pop(number)
 
     @property
     def logits(self) -> np.ndarray:
@@ -205,8 +249,8 @@ class LeaveOneOut:
         assert self.trend is not None
         return self.trend.logits_without[self.attention.leave_out]
 
-    def _pool(self, windows, form):
-        """Sums for windows that are multiples of one another, which share the distances."""
+    def _fits_together(self, windows, form):
+        """Fits for windows that are multiples of one another, which share the distances."""
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
         attention = first.at(self.attention)
@@ -230,35 +274,22 @@ class LeaveOneOut:
             with_itself = lines.careful(whole).pool_each(values, multiples)
             scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
             with_itself = list(zip(scaled_whole, with_itself))
-        fit, mixing = partial(lines.fit, **of_queries), features and features.mixing
-        return [(fit, a, s, values, o, mixing) for a, s, o in zip(scaled, sums, with_itself)]
+        fit, mixing = (
+            partial(lines.fit, **of_queries),
+            None if features is None else features.mixing,
+        )
+        parts = zip(scaled, sums, with_itself)
+        return [Fit.of_sums(fit, a, s, values, itself, mixing) for a, s, itself in parts]
 
-    def n_values(self, form: Form) -> int:
+    def _n_values(self, form):
         """Maximal number of pooled values."""
-        n_columns, n_outputs = self.attention.keys.shape[1], self.targets.shape[1]
-        if not (form.degree and np.isfinite(form.ridge)):
-            n_columns = 0
-        n_products = n_columns * (n_columns + 1) // 2
+        has_slopes = form.degree and np.isfinite(form.ridge)
+        n_slopes = self.attention.keys.shape[1] if has_slopes else 0
         if form.degree and self.trend is not None:
-            return self.trend.link.n_logits * (2 * (1 + n_columns) + n_products)
-        return n_outputs * (1 + n_columns) + n_columns + n_products
+            return n_values_of_steps(n_slopes, self.trend.link.n_logits)
+        return n_values_of_lines(n_slopes, self.targets.shape[1])
 
     def _n_together(self, form):
         """Number of windows whose sums fit in memory at once."""
-        n_numbers = len(self.attention.queries) * max(1, self.n_values(form)) * _COPIES_OF_SUMS
+        n_numbers = len(self.attention.queries) * max(1, self._n_values(form)) * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
-
-
-def _fit(fit, attention, sums, values, with_itself, mixing=None):
-    """A fit from sums without each row; `with_itself` is attention and sums with it, if needed."""
-    left_out = attention.leave_out
-    own = attention.kernel(0.0) * attention.weights[left_out]
-
-    def fit_whole():
-        if with_itself is not None:
-            whole, of_whole = with_itself
-            return fit(whole, values, of_whole)
-        itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
-        return fit(attention.replace(leave_out=None), values, itself.merge(sums))
-
-    return Fit(partial(fit, attention, values, sums), fit_whole, own, values, mixing)

@@ -30,7 +30,7 @@ from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
 from nwkr._ridge import shares_of_rows
 from nwkr._sloped_columns import SlopedColumns
 
-__all__ = ["CONSTANTS", "LocalLines"]
+__all__ = ["CONSTANTS", "LocalLines", "n_values_of_lines"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class LocalLines(SlopedColumns):
         return ValuesOnDemand(self.values, self._n_values(y.shape[1]), keys, y)
 
     def _n_values(self, n_outputs):
-        n_slopes = len(self.columns)
-        return n_outputs + n_slopes + len(self.products[0]) + n_slopes * n_outputs
+        return n_values_of_lines(len(self.columns), n_outputs)
 
     def fit(
         self,
@@ -170,6 +169,11 @@ class LocalLines(SlopedColumns):
 
         if len(again):
             attention.take(again).visit(add)
+
+
+def n_values_of_lines(n_slopes: int, n_outputs: int) -> int:
+    """Number of values that lines pool: targets, columns, and products of columns with both."""
+    return n_outputs * (1 + n_slopes) + n_slopes * (n_slopes + 3) // 2
 
 
 @cache

@@ -165,11 +165,8 @@ class LocalFit(LineFit):
 
     def _system(self, rows=slice(None)):
         """The matrix of the equations for the slopes, ``trust * (C + ridge / W D)``."""
-        trust, rest, penalty = self.trust[rows], self.rest[rows], self.penalty
+        trust, rest, penalty = self.trust[rows], self.rest[rows], self.penalty[rows]
         left = trust[..., None, None] * self.covariance[rows]
-        penalty = (
-            penalty[rows] if len(penalty) > 1 else np.broadcast_to(penalty[0], left.shape[:-1])
-        )
         diagonal = np.arange(left.shape[-1])
         left[..., diagonal, diagonal] += rest[..., None] * penalty
         return left

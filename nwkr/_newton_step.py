@@ -30,7 +30,7 @@ from nwkr._ridge import shares_of_rows, without_digits
 from nwkr._sloped_columns import SlopedColumns
 from nwkr._window import Window
 
-__all__ = ["LocalLogits", "NewtonStep"]
+__all__ = ["LocalLogits", "NewtonStep", "n_values_of_steps"]
 
 # If the trend is confident and wrong, an unlimited step would be too long.
 _LONGEST = 4.0
@@ -137,8 +137,8 @@ class NewtonStep:
         """The values of :meth:`values`, computed only for visited keys."""
         if not self.lines.has_slopes:
             return targets
-        by_logit = 2 * (1 + len(self.lines.columns)) + len(self.lines.products[0])
-        return ValuesOnDemand(self.values, self.link.n_logits * by_logit, keys, targets)
+        n_values = n_values_of_steps(len(self.lines.columns), self.link.n_logits)
+        return ValuesOnDemand(self.values, n_values, keys, targets)
 
     def careful(self, attention: Attention) -> Attention:
         """The attention with a smaller tolerance, so that steps have the requested one."""
@@ -238,6 +238,11 @@ class NewtonStep:
 
         if len(again):
             attention.take(again).visit(add)
+
+
+def n_values_of_steps(n_slopes: int, n_logits: int) -> int:
+    """Number of values that steps pool: targets, times columns, curvature times products."""
+    return n_logits * (2 * (1 + n_slopes) + n_slopes * (n_slopes + 1) // 2)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from nwkr._class_trend import ClassTrend
 from nwkr._counts import count_rows
 from nwkr._leave_one_out import MEANS, Form
+from nwkr._newton_step import n_values_of_steps
 from nwkr._pooling import as_dense
 from nwkr._ranking import gain_of, level, scores_of
 from nwkr._scoring import log_loss
@@ -49,8 +50,7 @@ class ClassSearch(BandwidthSearch, ClassTrend):
         if self._trend is None:
             return [MEANS]
         forms = [*([MEANS] if 0 in self._degrees else []), Form(1, np.inf)]
-        n_slopes = len(self._trend.columns)
-        n_values = self._trend.link.n_logits * (1 + n_slopes) * (4 + n_slopes) // 2
+        n_values = n_values_of_steps(len(self._trend.columns), self._trend.link.n_logits)
         if np.isfinite(self.ridge) and n_values <= _MOST_VALUES:
             forms.append(Form(1, self.ridge))
         return forms

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from nwkr._feature_bandwidths import wider
 from nwkr._lazy import Tasks
-from nwkr._leave_one_out import Form, LeaveOneOut
+from nwkr._leave_one_out import Fit, Form, LeaveOneOut
 from nwkr._search import BandwidthSearch
 from nwkr._targets import ClassTargets
 from nwkr._trend import Trend
@@ -173,7 +173,7 @@ class _LeaveOneOut(LeaveOneOut):
 
     over: _OverChunks | None = None
 
-    def _pool(self, windows, form):
+    def _fits_together(self, windows, form):
         assert self.over is not None
         first = windows[0]
         multiples = [window.multiple_of(first) or 1.0 for window in windows]
@@ -186,7 +186,7 @@ class _LeaveOneOut(LeaveOneOut):
         fit = partial(_fit_sums, fitting, of_queries)
         sums = self.over.pool_each(model, multiples)
         scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
-        return [(fit, *of_window, values, None) for of_window in zip(scaled, sums)]
+        return [Fit.of_sums(fit, *of_window, values) for of_window in zip(scaled, sums)]
 
 
 def _fit_sums(fitting, of_queries, attention, values, sums):
