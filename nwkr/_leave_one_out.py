@@ -274,11 +274,8 @@ class LeaveOneOut:
             with_itself = lines.careful(whole).pool_each(values, multiples)
             scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
             with_itself = list(zip(scaled_whole, with_itself))
-        fit, mixing = (
-            partial(lines.fit, **of_queries),
-            None if features is None else features.mixing,
-        )
-        parts = zip(scaled, sums, with_itself)
+        mixing = None if features is None else features.mixing
+        fit, parts = partial(lines.fit, **of_queries), zip(scaled, sums, with_itself)
         return [Fit.of_sums(fit, a, s, values, itself, mixing) for a, s, itself in parts]
 
     def _n_values(self, form):
