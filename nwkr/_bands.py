@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._intervals import check_coverage
 from nwkr._namespaces import numpy_only
 from nwkr._numeric import require_count
+from nwkr._pooling import slices
 from nwkr._residuals import LeaveOneOutResiduals
 from nwkr._targets import Targets
 
@@ -114,7 +115,7 @@ class ConfidenceBands(LeaveOneOutResiduals):
         numbers = n_rows * n_values * (1 + len(self._lines.columns))
         memory = get_config()["working_memory"] * 2**20 // _BYTES_PER_NUMBER
         at_once = max(1, int(min(_NUMBERS_AT_ONCE, memory) // numbers))
-        for some in gen_batches(n_bootstrap, at_once):
+        for some in slices(n_bootstrap, at_once):
             signs = random.choice(both, size=(some.stop - some.start, n_rows))[:, places]
             resampled = (signs.T[:, None, :] * residuals[:, :, None]).reshape(n_rows, -1)
             values = self._lines.values(attention.keys, resampled)

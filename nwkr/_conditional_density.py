@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from nwkr._base import NadarayaWatsonBase
@@ -11,6 +11,7 @@ from nwkr._conditional import check_numbers
 from nwkr._effective import LocalRows
 from nwkr._namespaces import numpy_only
 from nwkr._numeric import is_number, require_count
+from nwkr._pooling import slices
 from nwkr._targets import Targets
 
 __all__ = ["ConditionalDensity"]
@@ -228,7 +229,7 @@ def _mixture(grid, targets, weights, width):
     """Density of a mixture of Gaussians of one width, of shape (n_grid,)."""
     near = np.flatnonzero(weights)
     density = np.zeros(len(grid))
-    for part in gen_batches(len(near), max(1, _NUMBERS_AT_ONCE // len(grid))):
+    for part in slices(len(near), max(1, _NUMBERS_AT_ONCE // len(grid))):
         some = near[part]
         with np.errstate(over="ignore", under="ignore"):
             apart = (grid - targets[some, None]) / width

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from nwkr._pooling import distances_between
+from nwkr._pooling import distances_between, slices
 
 __all__ = ["spread_of", "spread_of_distances"]
 
@@ -36,7 +35,7 @@ def spread_of_distances(X: np.ndarray, weights: np.ndarray, metric: Any) -> floa
     """
     weights = weights / weights.max()
     roots, masses = np.zeros(len(X)), np.zeros(len(X))  # by row
-    for rows in gen_batches(len(X), max(1, _PAIRS_AT_ONCE // len(X))):
+    for rows in slices(len(X), max(1, _PAIRS_AT_ONCE // len(X))):
         distances = distances_between(X[rows], X, metric)
         counts = np.isfinite(distances)
         distances[~counts] = 0

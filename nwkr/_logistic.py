@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit, logsumexp, softmax
 
+from nwkr._pooling import slices
+
 __all__ = ["Link", "LogisticRows", "inverse_of"]
 
 _NUMBERS_AT_ONCE = 2**22
@@ -224,8 +226,7 @@ class LogisticRows:
         """Blocks of rows, and the derivatives of the logits of each row by its residuals."""
         n_rows, n_logits = self._logits.shape
         n_at_once = max(1, _NUMBERS_AT_ONCE // n_logits**2)
-        for start in range(0, n_rows, n_at_once):
-            rows = slice(start, start + n_at_once)
+        for rows in slices(n_rows, n_at_once):
             columns = self._columns[rows]
             if inverse.ndim == 3:
                 yield rows, np.column_stack([_forms(columns, block) for block in inverse])

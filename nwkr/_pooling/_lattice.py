@@ -28,7 +28,7 @@ from nwkr._pooling._costs import costs_of
 from nwkr._pooling._euclidean import EuclideanPairs
 from nwkr._pooling._prepared import corners_of, light_weight
 from nwkr._pooling._sums import PooledSums
-from nwkr._pooling._threads import each
+from nwkr._pooling._threads import each, slices
 from nwkr.kernels import Kernel
 
 __all__ = ["MOST_COLUMNS", "Lattice", "Points"]
@@ -317,7 +317,7 @@ class Lattice:
         n_weights = self._reached ** max(1, len(self._bandwidth) - 1)
         height = max(1, int(self._pairs.sizes.weights_at_once // n_weights))
         height = min(height, self._pairs.sizes.rows_at_once)
-        return [rows[start : start + height] for start in range(0, len(rows), height)]
+        return [rows[part] for part in slices(len(rows), height)]
 
     def _weights(self, places, cell):
         """Weights between rows of a cell and its points, column by column."""
