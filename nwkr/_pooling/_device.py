@@ -77,10 +77,8 @@ def pool_on_device(
     """
     options: dict[str, Any] = {"multiples": multiples, "empty": empty, "n_jobs": n_jobs}
     dtype = pairs.dtype if arrays.has_float64 else np.dtype(np.float32)
-    if (
-        dtype == np.float32
-        and max(np.abs(side).max(initial=0) for side in pairs.in_range[:2]) > _LARGEST
-    ):
+    sides = pairs.in_range[:2] if dtype == np.float32 else ()
+    if any(extent_of(side).max(initial=0) > _LARGEST for side in sides):
         return pool_dense(pairs, kernel, values, **options)
     tiles = _Tiles(arrays, pairs, kernel, values, multiples, dtype)
     # On a CPU, several tiles must fit in the cache at once.

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from nwkr._lazy import Tasks, made, of_block, read_again, row_blocks
+from nwkr._lazy import Tasks, of_block, row_blocks
 from nwkr._pooling import PooledSums
 from nwkr.dask._chunks import Chunks
 from nwkr.dask._model import Model
 from nwkr.dask._queries_and_keys import Asked
+from nwkr.dask._read_again import made, read_again
 
 __all__ = ["answers_by_lattice"]
 

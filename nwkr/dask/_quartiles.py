@@ -79,10 +79,8 @@ class _Bins:
         # Rounding may leave the last bin a little short of what it holds.
         last = _BINS - 1 - (self.masses[:, :, ::-1] > 0).argmax(axis=2)
         number = np.where(enough.any(axis=2), enough.argmax(axis=2), last)[:, :, None]
-        of_bins = (
-            np.take_along_axis(e, number, axis=2)[:, :, 0] for e in (self.lowest, self.highest)
-        )
-        return np.stack(list(of_bins), axis=1)
+        ends = self.lowest, self.highest
+        return np.stack([np.take_along_axis(e, number, axis=2)[:, :, 0] for e in ends], axis=1)
 
 
 def robust_survey(chunks: Chunks, form: RowForm, survey: Survey, counting: Any) -> Survey:
