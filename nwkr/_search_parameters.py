@@ -51,8 +51,9 @@ class SearchParameters(Progress, LeftOut):
         ):
             value = getattr(self, name)
             if value not in allowed:
+                choice = f"={allowed[0]!r}" if len(allowed) == 1 else f" from {allowed}"
                 return (
-                    f"{name} from {allowed}, because it needs derivatives of the loss; "
+                    f"{name}{choice}, because it needs derivatives of the loss; "
                     f"got {name}={value!r}"
                 )
         if self.kernel_.derivative is None:

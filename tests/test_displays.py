@@ -786,7 +786,7 @@ def test_other_features_are_held_at_their_median(data, model):
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_feature_without_a_value_is_fixed_as_missing_and_cannot_be_shown(data, model):
+def test_features_that_cannot_be_shown_are_refused_or_fixed_as_missing(data, model):
     X, y = data
     gap = X.assign(nothing=np.nan)
     with_gap = NadarayaWatsonRegressor(bandwidth=[10, 5, 20, 1]).fit(gap, y)
@@ -794,6 +794,8 @@ def test_a_feature_without_a_value_is_fixed_as_missing_and_cannot_be_shown(data,
     expected = PredictionDisplay.from_estimator(model, X, features="age")
     np.testing.assert_allclose(display.prediction, expected.prediction)
     assert np.isnan(display.fixed["nothing"])
+    with pytest.raises(ValueError, match="features must differ from each other; got 'age' twice"):
+        PredictionDisplay.from_estimator(model, X, features=["age", 0])
     for features in ("nothing", ["age", "nothing"]):
         with pytest.raises(ValueError, match=r"^features must have values in X.*\['nothing'\] are"):
             PredictionDisplay.from_estimator(with_gap, gap, features=features)
@@ -945,7 +947,7 @@ def test_bad_parameters_of_predictions_are_refused(data, classes):
     classifier = NadarayaWatsonClassifier().fit(*classes)
     with pytest.raises(ValueError, match="band must be None for a classifier; got 'std'"):
         draw(classifier, *classes, features=0, band="std")
-    with pytest.raises(ValueError, match=r"target must be one of the classes, .*; got 'red'"):
+    with pytest.raises(ValueError, match=r"target must be one of .*, \['blue', .*; got 'red'"):
         draw(classifier, *classes, target="red")
 
 

@@ -1240,9 +1240,9 @@ def test_the_default_scoring_has_a_name(data):
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"cv": 3}, r"per_feature=True needs cv from \[None\].*got cv=3"),
+        ({"cv": 3}, "per_feature=True needs cv=None, because.*got cv=3"),
         ({"cv": [([0], [1])]}, "per_feature=True needs cv.*got cv="),
-        ({"metric": "manhattan"}, "needs metric from.*euclidean.*got metric='manhattan'"),
+        ({"metric": "manhattan"}, "needs metric='euclidean', because.*got metric='manhattan'"),
         ({"scoring": "r2"}, "needs scoring from.*neg_mean_squared_error.*got scoring='r2'"),
         ({"scoring": furthest_off}, "needs scoring from.*got scoring=<function furthest_off"),
         ({"kernel": "boxcar"}, "kernel with a derivative; got kernel 'boxcar'"),

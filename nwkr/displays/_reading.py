@@ -88,6 +88,8 @@ def shown_numbers(features, names, columns):
             f"{len(features)} of them."
         )
     shown = [feature_number(feature, names, "features") for feature in features]
+    if len(shown) > len(set(shown)):
+        raise ValueError(f"features must differ from each other; got {names[shown[0]]!r} twice.")
     categories = [names[number] for number in shown if columns[number] is None]
     if categories:
         raise ValueError(

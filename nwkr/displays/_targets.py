@@ -46,5 +46,5 @@ def class_column(target, classes):
         return len(classes) - 1 if len(classes) <= 2 else slice(None)
     (found,) = np.nonzero(classes == target)
     if not len(found):
-        raise ValueError(f"target must be one of the classes, {list(classes)}; got {target!r}.")
+        raise ValueError(f"target must be one of the classes, {classes.tolist()}; got {target!r}.")
     return found[0]
