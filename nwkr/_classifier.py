@@ -93,9 +93,9 @@ class NadarayaWatsonClassifier(
         probabilities, and `outlier_label` from `predict`; or an error. With ``degree=1``, "nearest"
         and "mean" give the trend.
     outlier_label : label, "most_frequent" or None, default=None
-        With ``handle_empty="nan"``, the label that `predict` returns for such a query: any label of
-        the same type as the classes; "most_frequent" for the class with the most weight among all
-        rows; None for an error.
+        The label that `predict` returns for queries whose probabilities are NaN, because of
+        ``handle_empty="nan"`` or `one_sided`: any label of the same type as the classes;
+        "most_frequent" for the class with the most weight among all rows; None for an error.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
         that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
@@ -118,7 +118,7 @@ class NadarayaWatsonClassifier(
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree=0``, or for a single class.
     outlier_label_ : label or None
-        The label for queries for which no training row has weight.
+        The label for queries whose probabilities are NaN.
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
         The bandwidth in use: a number for each feature, or a matrix. A float if the metric is not
         euclidean; for :class:`~nwkr.bandwidths.KNearest` the object itself, and for

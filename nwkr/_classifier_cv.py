@@ -108,9 +108,9 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         and "mean" give the trend. The search scores these predictions; with "nan" and "error", a
         bandwidth that leaves a row without weight is never chosen.
     outlier_label : label, "most_frequent" or None, default=None
-        With ``handle_empty="nan"``, the label that `predict` returns for such a query: any label of
-        the same type as the classes; "most_frequent" for the class with the most weight among all
-        rows; None for an error.
+        The label that `predict` returns for queries whose probabilities are NaN, because of
+        ``handle_empty="nan"`` or `one_sided`: any label of the same type as the classes;
+        "most_frequent" for the class with the most weight among all rows; None for an error.
     algorithm : {"auto", "dense", "blocks", "lattice"}, default="auto"
         How the sums are computed. "dense" visits all pairs, in tiles. "blocks" visits only pairs
         that matter, for ``metric="euclidean"`` or "haversine". "lattice" sums a Gaussian through
@@ -131,7 +131,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label for queries for which no training row has weight.
+        The label for queries whose probabilities are NaN.
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
         The best bandwidth, in the forms of `bandwidth_` of :class:`NadarayaWatsonClassifier`. With
         a projection, the change of each feature alone that is a scaled distance of 1.

@@ -191,7 +191,7 @@ class NadarayaWatsonClassifier(Classification):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label for queries for which no training row has weight.
+        The label for queries whose probabilities are NaN.
     trend_ : Pipeline or None
         The logistic regression, after a scaler. None with ``degree=0``, or for a single class.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
@@ -276,7 +276,7 @@ class NadarayaWatsonClassifierCV(ChunkedSearch, Classification):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     outlier_label_ : label or None
-        The label for queries for which no training row has weight.
+        The label for queries whose probabilities are NaN.
     bandwidth_ : ndarray of shape (n_features,), or float if the metric is not euclidean
         The best bandwidth.
     degree_ : {0, 1}

@@ -103,9 +103,8 @@ class Classification(ClassifierMixin, ChunkedEstimator):
         -------
         y : dask.array.Array of shape (n_queries,)
             The most probable class, the first one of equally probable classes, in the chunks of
-            `X`. With ``handle_empty="nan"``, `outlier_label` for queries for which no training row
-            has weight. Labels are lazy: invalid rows, and queries without a label, raise an error
-            only when they are computed.
+            `X`; `outlier_label` for queries whose probabilities are NaN. Labels are lazy: invalid
+            rows, and queries without a label, raise an error only when they are computed.
         """
         return self._predicted(X, _labels)
 
