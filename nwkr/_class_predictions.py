@@ -167,7 +167,7 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
             Rows sum to 1 (to less with `top_k`). With ``degree=0``, the probability of a class is
             the sum of the weights of its training rows; with ``degree=1``, these are the weights in
             the step from the trend. The row of a query is NaN if its prediction is NaN. A sparse
-            array then stores n_train NaN for this row, or `top_k` of them.
+            array stores a NaN for each training row then, or `top_k` of them.
 
         Raises
         ------

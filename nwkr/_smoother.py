@@ -45,7 +45,7 @@ class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
         weights : ndarray or CSR array of shape (n_queries, n_train)
             Rows sum to 1 (to less with `top_k`). With ``degree=0``, ``weights @ y`` is the
             prediction; with ``degree=1``, use `effective_weights` for this. The row of a query is
-            NaN if its prediction is NaN. A sparse array then stores n_train NaN for this row, or
+            NaN if its prediction is NaN. A sparse array stores a NaN for each training row then, or
             `top_k` of them.
 
         Raises
@@ -129,8 +129,8 @@ class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
         -------
         weights : ndarray or CSR array of shape (n_queries, n_train)
             Rows sum to 1 (without `top_k`), and ``weights @ y`` is the prediction. The row of a
-            query is NaN if its prediction is NaN. A sparse array then stores n_train NaN for this
-            row, or `top_k` of them.
+            query is NaN if its prediction is NaN. A sparse array stores a NaN for each training row
+            then, or `top_k` of them.
 
         Raises
         ------
