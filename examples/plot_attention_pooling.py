@@ -7,7 +7,8 @@ The `chapter on attention pooling
 into Deep Learning* introduces attention through Nadaraya-Watson regression. A query is compared
 with the training inputs, the keys. The prediction is the mean of their targets, the values,
 weighted by similarity. This example reproduces the figures of that chapter: four kernels, their
-fits, their attention weights, and the effect of the width of the kernel.
+fits, their attention weights, and the effect of the width of the kernel. The width matters more
+than the shape.
 """
 
 # %%
