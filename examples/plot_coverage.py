@@ -5,8 +5,8 @@ Coverage of prediction intervals
 An interval for 90 % of the targets should contain 90 % of new targets. We draw two hundred data
 sets, compute intervals from each, and count how many of five hundred new targets they contain: for
 constant noise, for growing noise, and for several bandwidths. The jackknife+ keeps its promise at
-every bandwidth, but only on average over all places. Where the noise varies, scaled intervals also
-hold it at each place.
+every bandwidth, but only on average over all places. Where the noise varies, scaled intervals come
+close to it at each place.
 """
 
 # %%
