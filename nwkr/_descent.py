@@ -24,6 +24,7 @@ def descend(
     rule: np.ndarray,
     candidate: np.ndarray | None,
     shrinkage: float,
+    on_trial: np.ndarray,
     n_rows: float = np.inf,
 ) -> np.ndarray | None:
     """Find one bandwidth for each feature, with the least penalised deviance.
@@ -42,10 +43,11 @@ def descend(
         rule.
     shrinkage : float
         Strength of the penalty.
+    on_trial : ndarray of bool, of shape (n_features,)
+        Features that are switched off on trial even if their bandwidths are narrow.
     n_rows : float, default=inf
         Number of rows over which the deviance is the mean; infinite for a criterion that penalises
-        the number of bandwidths itself. With such a criterion, narrow features are also switched
-        off on trial.
+        the number of bandwidths itself.
 
     Returns
     -------
@@ -91,8 +93,8 @@ def descend(
 
     across = np.where(apart, own - np.log(2), np.log(_OFF_BEYOND))
     x, value = descend_from(start)
-    if np.isinf(n_rows):  # leave-one-out favours too many features
-        without, value_without = _switch_off_each(penalised, x, value, across)
+    if on_trial[free].any():
+        without, value_without = _switch_off_each(penalised, x, value, across, on_trial[free])
         if value_without < value:  # then descend again in the others
             x, value = without, value_without
             if np.isfinite(x).any():
@@ -139,10 +141,10 @@ def _switch_off(objective, x, value, across):
     return x, value
 
 
-def _switch_off_each(objective, x, value, across):
+def _switch_off_each(objective, x, value, across, on_trial):
     """Switch features off one by one, the widest bandwidths first, if that is better."""
     order = np.argsort(across - x)
-    for feature in order[np.isfinite(x[order])][:_FEATURES_TRIED]:
+    for feature in order[(np.isfinite(x) & on_trial)[order]][:_FEATURES_TRIED]:
         off = x.copy()
         off[feature] = np.inf
         without = objective(off)[0]

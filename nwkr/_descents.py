@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from nwkr._columns import Columns
 from nwkr._counts import count_rows
 from nwkr._descent import descend
-from nwkr._feature_bandwidths import origin, wider
+from nwkr._feature_bandwidths import origin, outlying, wider
 from nwkr._leave_one_out import Fit, Form, LeaveOneOut
 from nwkr._mapped_columns import MappedColumns
 from nwkr._objective import by_criterion
@@ -129,9 +129,11 @@ class Descents(SearchParameters):
             lists = [of_some] if np.isnan(own).all() else [starts, of_some]
             best = {int(np.argmin([objective(start)[0] for start in each])) for each in lists}
             candidates = [of_some[number] for number in sorted(best)]
-        n_rows = np.inf if criterion is not None else count_rows(slope.weights)
+        n_rows, on_trial = np.inf, np.ones(len(scaled), bool)
+        if criterion is None:  # leave-one-out favours too many features
+            n_rows, on_trial = count_rows(slope.weights), outlying(columns, slope.rows, scaled)
         ends = [
-            descend(objective, own, scaled, candidate, self.shrinkage, n_rows)
+            descend(objective, own, scaled, candidate, self.shrinkage, on_trial, n_rows)
             for candidate in candidates
         ]
         multiples = self._multiples(len(slope.rows) < len(self._rows))

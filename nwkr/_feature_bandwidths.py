@@ -13,11 +13,13 @@ from nwkr._numeric import is_number
 from nwkr._which_features import place_of
 from nwkr.bandwidths import RuleOfThumb
 
-__all__ = ["by_label", "of_names", "origin", "rule_by_spread", "rule_of_thumb", "wider"]
+__all__ = ["by_label", "of_names", "origin", "outlying", "rule_by_spread", "rule_of_thumb", "wider"]
 
 # With a narrow bandwidth, a column with at most this many distinct values separates its values
 # completely, and the derivatives of the loss are 0 there.
 _FEW = 5
+# Numbers with a range of more bandwidths have outliers. A normal column has about 30.
+_MOST_BANDWIDTHS = 50.0
 
 
 def rule_of_thumb(
@@ -119,6 +121,29 @@ def origin(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
         elif 0 < len(values) <= _FEW:
             origin[number] = values[-1] - values[0]
     return origin
+
+
+def outlying(columns: Columns, keys: np.ndarray, rule: np.ndarray) -> np.ndarray:
+    """Which features are numbers with outliers, far from which the derivatives of a loss are 0.
+
+    Parameters
+    ----------
+    columns : Columns
+        The conversion of features to columns.
+    keys : ndarray of shape (n_samples, n_columns)
+        Training rows.
+    rule : ndarray of shape (n_features,)
+        Their bandwidths by the rule of thumb.
+
+    Returns
+    -------
+    outlying : ndarray of bool, of shape (n_features,)
+        Whether they have outliers.
+    """
+    table = columns.decode(keys)
+    with np.errstate(over="ignore"):
+        extent = np.fmax.reduce(table, axis=0) - np.fmin.reduce(table, axis=0)
+        return ~columns.categories & (extent > _MOST_BANDWIDTHS * rule)
 
 
 def wider(columns: Columns, n_rows: float, n_some: float, rule: np.ndarray) -> np.ndarray:

@@ -324,3 +324,16 @@ def test_common_checks(estimator, check):
 
 def test_parameters_are_validated():
     check_param_validation("NadarayaWatsonClassifierCV", NadarayaWatsonClassifierCV())
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.parametrize("value", [1e2, 1e12])
+def test_outliers_in_an_irrelevant_column(value, degree, rng):
+    """Beside them the slopes of the loss are 0, and no descent widens the window."""
+    X = rng.normal(size=(200, 2))
+    y = np.sin(2 * X[:, 0]) + 0.2 * rng.normal(size=200) > 0
+    X[3:8, 1] = value
+    alone = NadarayaWatsonClassifierCV(degrees=[degree]).fit(X[:, :1], y)
+    model = NadarayaWatsonClassifierCV(degrees=[degree]).fit(X, y)
+    assert model.best_score_ > alone.best_score_ - 0.03
+    assert model.bandwidth_[1] == np.inf
