@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,9 +74,9 @@ class Fit:
         cls,
         fit: Callable[..., Any],
         attention: Attention,
-        sums: PooledSums,
+        sums: Callable[[], PooledSums],
         values: np.ndarray,
-        with_itself: tuple[Attention, PooledSums] | None = None,
+        with_itself: tuple[Attention, Callable[[], PooledSums]] | None = None,
         mixing: np.ndarray | None = None,
     ) -> Fit:
         """The fits from sums without each row.
@@ -87,11 +87,11 @@ class Fit:
             ``fit(attention, values, sums)`` fits at each row.
         attention : Attention
             The rows, each of which leaves itself out.
-        sums : PooledSums
-            Their sums.
+        sums : callable
+            Returns their sums.
         values : ndarray of shape (n_keys, n_values)
             The pooled values.
-        with_itself : tuple of Attention and PooledSums, or None, default=None
+        with_itself : tuple of Attention and callable, or None, default=None
             The same with each row; None to add the row to its sums.
         mixing : ndarray of shape (n_components, n_features) or None, default=None
             The projection to the last columns, if there is one.
@@ -104,14 +104,17 @@ class Fit:
         left_out = attention.leave_out
         own = attention.kernel(0.0) * attention.weights[left_out]
 
+        def fit_without():
+            return fit(attention, values, sums())
+
         def fit_whole():
             if with_itself is not None:
                 whole, of_whole = with_itself
-                return fit(whole, values, of_whole)
+                return fit(whole, values, of_whole())
             itself = PooledSums(np.zeros(len(own)), own, own[:, None] * as_dense(values[left_out]))
-            return fit(attention.replace(leave_out=None), values, itself.merge(sums))
+            return fit(attention.replace(leave_out=None), values, itself.merge(sums()))
 
-        return cls(partial(fit, attention, values, sums), fit_whole, own, values, mixing)
+        return cls(fit_without, fit_whole, own, values, mixing)
 
     @cached_property
     def without(self) -> Any:
@@ -265,18 +268,18 @@ class LeaveOneOut:
         else:
             lines = lines_of(form.degree, *terms, features, attention.mask is not None)
         values = lines.values(attention.keys, targets)
-        sums = lines.careful(attention).pool_each(values, multiples)
-        scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
-        with_itself: list = [None] * len(sums)
-        if first.by_query or attention.mask is not None:
-            # If more than the row is left out, or the width depends on the row, pool separately.
-            whole = first.at(self.attention.replace(leave_out=None, mask=self.mask))
-            with_itself = lines.careful(whole).pool_each(values, multiples)
-            scaled_whole = [whole.replace(bandwidth=m * whole.bandwidth) for m in multiples]
-            with_itself = list(zip(scaled_whole, with_itself))
+        without, whole = _pooled_once(lines, attention, values, multiples), [None] * len(windows)
+        if first.by_query or attention.mask is not None or len(windows) == 1:
+            # If more than the row is left out, or the width depends on the row, pool separately;
+            # also a single window, for which a criterion may need the sums with each row only.
+            attention = first.at(self.attention.replace(leave_out=None, mask=self.mask))
+            whole = _pooled_once(lines, attention, values, multiples)
         mixing = None if features is None else features.mixing
-        fit, parts = partial(lines.fit, **of_queries), zip(scaled, sums, with_itself)
-        return [Fit.of_sums(fit, a, s, values, itself, mixing) for a, s, itself in parts]
+        fit = partial(lines.fit, **of_queries)
+        return [
+            Fit.of_sums(fit, scaled, sums, values, itself, mixing)
+            for (scaled, sums), itself in zip(without, whole)
+        ]
 
     def _n_values(self, form):
         """Maximal number of pooled values."""
@@ -290,3 +293,17 @@ class LeaveOneOut:
         """Number of windows whose sums fit in memory at once."""
         n_numbers = len(self.attention.queries) * max(1, self._n_values(form)) * _COPIES_OF_SUMS
         return max(1, int(get_config()["working_memory"] * 2**20 / (8 * n_numbers)))
+
+
+def _pooled_once(lines, attention, values, multiples):
+    """The attention with each multiple of its bandwidth, and a function that returns its sums.
+
+    The first call pools with all multiples.
+    """
+
+    @cache
+    def pooled():
+        return lines.careful(attention).pool_each(values, multiples)
+
+    scaled = [attention.replace(bandwidth=m * attention.bandwidth) for m in multiples]
+    return [(each, lambda number=number: pooled()[number]) for number, each in enumerate(scaled)]

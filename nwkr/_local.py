@@ -27,7 +27,7 @@ import numpy as np
 
 from nwkr._local_fit import LocalFit
 from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
-from nwkr._ridge import shares_of_rows
+from nwkr._ridge import in_cache, shares_of_rows
 from nwkr._sloped_columns import SlopedColumns
 
 __all__ = ["CONSTANTS", "LocalLines", "n_values_of_lines"]
@@ -129,8 +129,10 @@ class LocalLines(SlopedColumns):
         means, end = sums.finish(), n_outputs + n_slopes
         y_mean, z_mean = means[:, :n_outputs], means[:, n_outputs:end]
         products = end + _places_of_products(n_slopes)
-        covariance = np.take(means, products.ravel(), axis=1).reshape(-1, n_slopes, n_slopes)
-        covariance -= z_mean[:, :, None] * z_mean[:, None, :]
+        covariance = np.empty((len(means), n_slopes, n_slopes))
+        for part in in_cache(len(means), n_slopes**2):
+            np.take(means[part], products, axis=1, out=covariance[part], mode="clip")
+            covariance[part] -= z_mean[part, :, None] * z_mean[part, None, :]
         with_y = means[:, products[-1, -1] + 1 :].reshape(len(y_mean), n_slopes, n_outputs)
         with_y = with_y - z_mean[:, :, None] * y_mean[:, None, :]
         offset = self.scaled(attention.queries) - z_mean

@@ -13,6 +13,7 @@ from nwkr._pooling import Attention, PooledSums, ValuesOnDemand
 from nwkr._ridge import (
     LEAST_VARIANCE,
     NEGLIGIBLE,
+    in_cache,
     inverse_root,
     least_shares,
     solve_flat,
@@ -137,16 +138,21 @@ class LocalFit(LineFit):
     @cached_property
     def _solved(self):
         """Slopes, (n_queries, n_slopes, n_outputs), and the solution for the offset."""
-        right = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
-        left, right = self._system(), self.trust[:, None, None] * right
+        sides = np.concatenate([self.with_y, self.offset[:, :, None]], axis=2)
+        sides *= self.trust[:, None, None]
         unknown = ~(self.sums.total > 0)  # and handle_empty gives no prediction
-        left[unknown], right[unknown] = np.eye(left.shape[1]), np.nan
-        rows = np.fromiter(self.roots, int)
-        flat, solved = self._without_penalty, np.empty_like(right)
-        left[rows] = np.eye(left.shape[1])
-        solved[~flat] = np.linalg.solve(left[~flat], right[~flat])
-        if flat.any():
-            solved[flat] = solve_flat(left[flat], right[flat], self.penalty[flat])
+        sides[unknown], n_slopes = np.nan, sides.shape[1]
+        left_out, solved = unknown.copy(), np.empty_like(sides)
+        left_out[np.fromiter(self.roots, int)] = True
+        for part in in_cache(len(sides), n_slopes**2):
+            left, flat = self._system(part), self._without_penalty[part]
+            left[left_out[part]] = np.eye(n_slopes)
+            if flat.any():
+                of_flat = solve_flat(left[flat], sides[part][flat], self.penalty[part][flat])
+                left[flat] = np.eye(n_slopes)
+            solved[part] = np.linalg.solve(left, sides[part])
+            if flat.any():
+                solved[part][flat] = of_flat
         for row, (root, half) in self.roots.items():
             solved[row, :, :-1] = root @ half
             solved[row, :, -1] = root @ (root.T @ self.offset[row])
@@ -184,14 +190,14 @@ class LocalFit(LineFit):
         rows : ndarray of shape (n_lost,)
             The numbers.
         """
-        left = self._system()
         diagonal, mean = np.einsum("njj->nj", self.covariance), np.abs(places - self.offset)
+        penalty = self.rest[:, None] * self.penalty
+        size = self.trust[:, None] * diagonal + penalty
         # Beyond the rows, slopes need more digits.
         squares = diagonal + mean * (mean + np.abs(self.offset))
         # Without a penalty, directions without variance have no slope, so they need no digits.
-        flat = self._without_penalty[:, None]
-        penalty = np.where(flat, np.einsum("njj->nj", left), self.rest[:, None] * self.penalty)
-        return without_digits(left, penalty, self.trust[:, None] * squares)
+        penalty = np.where(self._without_penalty[:, None], size, penalty)
+        return without_digits(self._system, size, penalty, self.trust[:, None] * squares)
 
     def add_roots(self, values: np.ndarray | ValuesOnDemand) -> None:
         """Solve from the keys for queries where the matrix has lost the digits of the solution.

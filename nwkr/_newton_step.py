@@ -216,7 +216,11 @@ class NewtonStep:
         mean = np.abs(moments.mean)
         squares = mean * (mean + np.abs(moments.offset))  # as for local lines
         squares = diagonal + (trust * moments.curvature)[:, None] * squares
-        again = without_digits(left + level[:, :, None] * np.eye(left.shape[1]), level, squares)
+
+        def system(rows):
+            return left[rows] + level[rows, :, None] * np.eye(left.shape[1])
+
+        again = without_digits(system, diagonal + level, level, squares)
         filled, spread = self.lines.filled, self.lines.spread
 
         def add(rows, cols, weights):

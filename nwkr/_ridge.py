@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from nwkr._pooling import Attention, PooledSums
+from nwkr._pooling import Attention, PooledSums, slices
 
 __all__ = [
     "LEAST_VARIANCE",
     "NEGLIGIBLE",
+    "in_cache",
     "inverse_root",
     "least_shares",
     "shares_of_rows",
@@ -25,6 +28,8 @@ NEGLIGIBLE = 1e-14
 LEAST_VARIANCE = 1e-10
 """With ridge=0, directions with less than this share of the largest variance have no slope."""
 
+# Matrices of several queries are computed together up to this many numbers.
+_NUMBERS_IN_CACHE = 2**17
 # Below this size, a direction is lost in the rounding errors of the others.
 _LEAST_SIZE = 2.0**-40
 
@@ -46,6 +51,11 @@ def shares_of_rows(
     return mass / (mass + n_others), n_others / (mass + n_others)
 
 
+def in_cache(n_queries: int, n_numbers: int) -> list[slice]:
+    """Cut queries, each with so many numbers, into parts that stay in the cache."""
+    return slices(n_queries, max(1, _NUMBERS_IN_CACHE // max(1, n_numbers)))
+
+
 def least_shares(left: np.ndarray) -> np.ndarray:
     """The least eigenvalue of each matrix in units of its diagonal, of shape (n_queries,)."""
     size = np.einsum("njj->nj", left)
@@ -53,13 +63,20 @@ def least_shares(left: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(left / (unit[:, :, None] * unit[:, None, :]))[:, 0]
 
 
-def without_digits(left: np.ndarray, penalty: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def without_digits(
+    system: Callable[[np.ndarray], np.ndarray],
+    size: np.ndarray,
+    penalty: np.ndarray,
+    squares: np.ndarray,
+) -> np.ndarray:
     """Numbers of the queries that moments about a common centre do not tell enough about.
 
     Parameters
     ----------
-    left : ndarray of shape (n_queries, n_slopes, n_slopes)
-        The matrices of the equations for the slopes.
+    system : callable
+        Returns the matrices of the equations for the slopes, for some queries.
+    size : ndarray of shape (n_queries, n_slopes)
+        Their diagonals.
     penalty : ndarray of shape (n_queries, n_slopes)
         What the penalty adds to their diagonal, or a lower bound of their eigenvalues.
     squares : ndarray of shape (n_queries, n_slopes)
@@ -70,11 +87,10 @@ def without_digits(left: np.ndarray, penalty: np.ndarray, squares: np.ndarray) -
     rows : ndarray of shape (n_lost,)
         The numbers, in order.
     """
-    size = np.einsum("njj->nj", left)
     size = np.where(size > 0, size, 1)
     squares = (squares / size).max(axis=1, initial=0)
     rows = np.flatnonzero(squares > _LARGEST_SQUARE * (penalty / size).min(axis=1, initial=1))
-    return rows[squares[rows] > _LARGEST_SQUARE * least_shares(left[rows])]
+    return rows[squares[rows] > _LARGEST_SQUARE * least_shares(system(rows))]
 
 
 def solve_flat(left: np.ndarray, right: np.ndarray, penalty: np.ndarray) -> np.ndarray:

@@ -186,7 +186,10 @@ class _LeaveOneOut(LeaveOneOut):
         fit = partial(_fit_sums, fitting, of_queries)
         sums = self.over.pool_each(model, multiples)
         scaled = [own.replace(bandwidth=multiple * own.bandwidth) for multiple in multiples]
-        return [Fit.of_sums(fit, *of_window, values) for of_window in zip(scaled, sums)]
+        return [
+            Fit.of_sums(fit, attention, partial(sums.__getitem__, number), values)
+            for number, attention in enumerate(scaled)
+        ]
 
 
 def _fit_sums(fitting, of_queries, attention, values, sums):
