@@ -9,8 +9,9 @@ from sklearn.metrics import pairwise_distances
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr._leave_one_out import LeaveOneOut
-from nwkr._pooling import Attention, Sizes
+from nwkr._pooling import Attention, Mask, Sizes
 from nwkr._resolve_window import resolve_window
+from nwkr._window import FixedWindow
 from nwkr.bandwidths import Adaptive, KNearest
 from nwkr.kernels import KERNELS
 
@@ -298,3 +299,34 @@ def test_error_and_nan_apply_to_rows_without_weight_only(kernel, data):
                 model.predict(None)
         else:
             assert_allclose(model.predict(None), fit.predictions, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_rows_are_pooled_only_as_a_criterion_needs_them(masked, monkeypatch, rng):
+    X, y, groups = rng.normal(size=(30, 2)), rng.normal(size=(30, 1)), np.arange(30.0) // 2
+    mask = Mask(groups, groups, groups) if masked else None
+    attention = Attention(
+        X, X, np.ones(30), KERNELS["gaussian"], leave_out=np.arange(30), counts=np.ones(30),
+        mask=mask,
+    )  # fmt: skip
+    pooled, pool_each = [], Attention.pool_each
+
+    def noted(self, values, multiples):
+        pooled.append((self.leave_out is not None, len(multiples)))
+        return pool_each(self, values, multiples)
+
+    monkeypatch.setattr(Attention, "pool_each", noted)
+
+    def pooled_for(widths, *names):
+        windows = [FixedWindow(np.full(2, width)) for width in widths]
+        pooled.clear()
+        for fit in LeaveOneOut(attention, y).fits(windows):
+            for name in names:
+                getattr(fit, name)
+        return pooled
+
+    assert pooled_for([0.5], "predictions") == [(True, 1)]
+    assert pooled_for([0.5], "fitted", "leverages") == [(False, 1)]
+    assert pooled_for([0.5, 1.0, 2.0], "predictions") == [(True, 3)]
+    with_itself = [(True, 3), (False, 3)] if masked else [(True, 3)]
+    assert pooled_for([0.5, 1.0, 2.0], "predictions", "fitted") == with_itself
