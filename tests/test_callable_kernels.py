@@ -327,3 +327,15 @@ def test_adaptive_widths_require_a_positive_density():
     model = NadarayaWatsonRegressor(FUNCTIONS["ring"], Adaptive(1e-3))
     with pytest.raises(ValueError, match=r"Adaptive.*density.*kernel='<lambda>'.*no weight"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock"])
+@pytest.mark.parametrize("bandwidth", [1e-160, 1e-100, 1e-40])
+def test_powers_of_far_distances_that_overflow(bandwidth, metric):
+    def kernel(u):
+        return (1 + u**8) * np.exp(-u)  # infinity times 0
+
+    _, y, _, _, Q = data()
+    X = np.random.default_rng(0).normal(size=(24, 2))
+    model = NadarayaWatsonRegressor(kernel, bandwidth, metric=metric).fit(X, y)
+    assert_allclose(model.predict(Q), y[cdist(Q, X, metric).argmin(axis=1)])

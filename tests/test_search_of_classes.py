@@ -337,3 +337,13 @@ def test_outliers_in_an_irrelevant_column(value, degree, rng):
     model = NadarayaWatsonClassifierCV(degrees=[degree]).fit(X, y)
     assert model.best_score_ > alone.best_score_ - 0.03
     assert model.bandwidth_[1] == np.inf
+
+
+def test_irrelevant_columns_of_two_values(rng):
+    """They start with wide windows: narrow ones separate the values, and have no slopes."""
+    x, binary = rng.uniform(0, 6, size=300), rng.integers(0, 2, size=(300, 2))
+    y = np.sin(x) + 0.3 * rng.normal(size=300) > 0
+    alone = NadarayaWatsonClassifierCV(degrees=[1]).fit(x[:, None], y)
+    model = NadarayaWatsonClassifierCV(degrees=[1]).fit(np.column_stack([x, binary]), y)
+    assert model.best_score_ > alone.best_score_ - 0.02
+    assert (model.bandwidth_[1:] > 0.5).all()
