@@ -207,7 +207,8 @@ class LinearSmoother(AttentionWeights, LocalDensity, LeaveOneOutResiduals):
         .. math:: \sqrt{\textstyle\sum_i l_i^2\, (y_i - f_{-i}(x_i))^2},
 
         which allows the noise to differ between places. It does not include the bias of smoothing,
-        where the regression function is curved.
+        where the regression function is curved. A training row counts as one row, whatever its
+        sample weight.
 
         Parameters
         ----------
