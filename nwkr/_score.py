@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
@@ -22,7 +24,8 @@ class Score(NadarayaWatsonBase):
     def _score_predictions(self, X, y, sample_weight):
         """Accuracy of a classifier, R2 of a regressor.
 
-        For None, training rows that no other row counts for are not scored.
+        For None, training rows that no other row counts for with any bandwidth are not scored, for
+        any `handle_empty`.
         """
         for name, data in (("y", y), ("sample_weight", sample_weight)):
             if np.ma.isMaskedArray(data):  # scikit-learn would use masked values
@@ -42,8 +45,13 @@ class Score(NadarayaWatsonBase):
                 raise ValueError(
                     f"y and sample_weight must have one entry for each of the {rows}: {error}."
                 ) from error
-        answers = self.predict_proba(None) if classes else self.predict(None)
+        refuses, model = self.handle_empty == "error", self
+        if refuses:  # only for rows that are scored
+            model = copy(self).set_params(handle_empty="nan")
+        answers = model.predict_proba(None) if classes else model.predict(None)
         check_consistent_length(answers, y, sample_weight)
+        if refuses:
+            self._refuse_empty(~predictable | ~np.isnan(answers).reshape(len(answers), -1).any(1))
         weight = None if sample_weight is None else np.asarray(sample_weight)[predictable]
         y, answers = np.asarray(y)[predictable], np.asarray(answers)[predictable]
         if classes:

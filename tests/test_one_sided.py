@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.metrics import r2_score
 
 from nwkr import NadarayaWatsonClassifier, NadarayaWatsonRegressor
 from nwkr.bandwidths import KNearest
@@ -70,6 +71,27 @@ def test_no_past_raises_with_handle_empty_error(rng):
     model = NadarayaWatsonRegressor(one_sided=0, handle_empty="error").fit(X, y)
     with pytest.raises(ValueError, match="No training row has weight for 1 of 12 queries"):
         model.predict(Q)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_rows_without_a_past_are_not_scored(degree, rng):
+    """The same rows are scored for any `handle_empty`; "error" refuses only these."""
+    X, y, _ = make_data(rng)
+    has_past = X[:, 0] > X[:, 0].min()
+    labels = np.where(y > 0, "up", "down")
+    known = NadarayaWatsonRegressor(degree=degree, one_sided=0).fit(X, y).predict(None)
+    shares = NadarayaWatsonClassifier(one_sided=0).fit(X, labels).predict_proba(None)[has_past]
+    right = np.array(["down", "up"])[shares.argmax(axis=1)] == labels[has_past]
+    for empty in ("nearest", "mean", "nan", "error"):
+        model = NadarayaWatsonRegressor(degree=degree, one_sided=0, handle_empty=empty).fit(X, y)
+        expected = r2_score(y[has_past], known[has_past])
+        np.testing.assert_allclose(model.score(None, y), expected, rtol=1e-12)
+        classes = NadarayaWatsonClassifier(one_sided=0, handle_empty=empty).fit(X, labels)
+        assert classes.score(None, labels) == right.mean()
+        assert model.handle_empty == empty
+    narrow = NadarayaWatsonRegressor("boxcar", 1e-9, one_sided=0, handle_empty="error").fit(X, y)
+    with pytest.raises(ValueError, match=r"No training row has weight for \d+ of 50 queries"):
+        narrow.score(None, y)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
