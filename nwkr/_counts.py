@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["as_counts", "count_of_sums", "count_rows", "of_mean_1"]
+__all__ = ["as_counts", "count_of_sums", "count_rows", "effective_rows", "of_effective_rows"]
 
 # No data set has more rows than this, beside which one row is rounding. Of larger weights only the
 # ratios matter.
@@ -66,7 +66,13 @@ def as_counts(weights: np.ndarray) -> np.ndarray:
     return shares * (count_rows(weights) / shares.sum())
 
 
-def of_mean_1(weights: np.ndarray) -> np.ndarray:
-    """Weights, scaled to have mean 1."""
+def effective_rows(weights: np.ndarray) -> float:
+    """Kish's effective number of rows, ``sum(w)^2 / sum(w^2)``, for weights of any scale."""
     shares = weights / weights.max()
-    return shares / shares.mean()
+    return float(shares.sum() ** 2 / (shares @ shares))
+
+
+def of_effective_rows(weights: np.ndarray) -> np.ndarray:
+    """Weights, scaled so that their sum is the effective number of rows; only ratios matter."""
+    shares = weights / weights.max()
+    return shares * (effective_rows(weights) / shares.sum())

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from nwkr._columns import Columns
-from nwkr._counts import count_rows
+from nwkr._counts import count_rows, effective_rows
 from nwkr._descent import descend
 from nwkr._feature_bandwidths import origin, outlying, wider
 from nwkr._leave_one_out import Fit, Form, LeaveOneOut
@@ -253,7 +253,7 @@ class Descents(SearchParameters):
             if np.isnan(fit.fitted).any():
                 return np.inf, np.zeros(len(fit.whole.attention.scales))
             residuals = self._comparable(fit.fitted - values)
-            return by_criterion(self._criterion, fit, residuals, weights, len(weights))
+            return by_criterion(self._criterion, fit, residuals, weights, effective_rows(weights))
 
         return by_leave_one_out if self._criterion is None else by_fit
 

@@ -28,9 +28,9 @@ class Problem:
     values : ndarray of shape (n_rows, n_values)
         The targets as pooled values.
     sample_weight : ndarray of shape (n_rows,)
-        Weights, with mean 1 over all rows.
-    n_samples : int
-        Number of all rows.
+        Weights, whose sum over all rows is their effective number.
+    n_samples : float
+        Effective number of all rows.
     n_rows_for_each : float
         Number of rows that each predicted row represents.
     """
@@ -40,7 +40,7 @@ class Problem:
     unit: float
     values: np.ndarray
     sample_weight: np.ndarray
-    n_samples: int
+    n_samples: float
     n_rows_for_each: float
 
 
@@ -50,7 +50,6 @@ def by_criterion(
     residuals: np.ndarray,
     weights: np.ndarray,
     n_samples: float,
-    n_rows_for_each: float = 1.0,
 ) -> tuple[float, np.ndarray]:
     """Logarithm of a criterion of the fit, and its derivatives.
 
@@ -65,9 +64,7 @@ def by_criterion(
     weights : ndarray of shape (n_rows,)
         Weights of the rows, with sum 1.
     n_samples : float
-        Number of all rows.
-    n_rows_for_each : float, default=1
-        Number of rows that each predicted row represents in the trace.
+        Effective number of all rows.
 
     Returns
     -------
@@ -77,7 +74,7 @@ def by_criterion(
         Derivatives by the logarithm of each bandwidth.
     """
     mean_square = float(weights @ np.square(residuals).sum(axis=1))
-    trace = n_rows_for_each * float(fit.leverages.sum())
+    trace = n_samples * float(weights @ fit.leverages)
     value = CRITERIA[name](mean_square, trace, n_samples)
     if name == "gcv":
         value = log(value) if value > 0 else -inf
@@ -90,5 +87,4 @@ def by_criterion(
         rest = 1 - (trace + 2) / n_samples
         by_trace = (2 - 2 / n_samples) / (n_samples * rest**2)
     by_fitted = 2 * weights[:, None] * residuals / mean_square
-    by_leverage = np.full(len(weights), n_rows_for_each * by_trace)
-    return value, fit.slopes_of_fitted(by_fitted, by_leverage)
+    return value, fit.slopes_of_fitted(by_fitted, n_samples * by_trace * weights)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 
-from nwkr._counts import of_mean_1
+from nwkr._counts import effective_rows, of_effective_rows
 from nwkr._descents import Descents
 from nwkr._folds import scores_over_folds
 from nwkr._leave_one_out import Fit, LeaveOneOut
@@ -92,13 +92,13 @@ class BandwidthSearch(Descents):
         self.projection_ = None
         weight = sample_weight[self._rows]
         distances = distances_worth_keeping(self._keys, self._metric)
-        # Weights with mean 1, so that the search does not depend on their scale.
-        rule = self._resolve("scott", of_mean_1(weight), distances)
+        # The search depends neither on the scale of the weights nor on rows with hardly any weight.
+        rule = self._resolve("scott", of_effective_rows(weight), distances)
         if self.cv is not None:
             return self._cross_validate(X, y, sample_weight, rule)
         self._arrange(rule)
         weight = sample_weight[self._rows]
-        problem = self._problem(y[self._rows], of_mean_1(weight), distances)
+        problem = self._problem(y[self._rows], of_effective_rows(weight), distances)
         candidates = None
         if not isinstance(self.bandwidths, str):
             candidates = [self._resolve(b, weight, distances) for b in self.bandwidths]
@@ -188,7 +188,7 @@ class BandwidthSearch(Descents):
             unit,
             self._values[rows],
             sample_weight[rows],
-            n_keys,
+            effective_rows(sample_weight),
             n_keys / len(rows),
         )
 
@@ -208,7 +208,7 @@ class BandwidthSearch(Descents):
             "bandwidth": self._shown(window),
             "degree": form.degree,
             "multiple": multiple,
-            "score": self._score(problem, fit, trace),
+            "score": self._score(problem, fit),
             "effective_dof": trace,
             "empty_share": fit.empty_share,
             "losses": self._losses(fit.predictions, problem.values),
@@ -218,15 +218,17 @@ class BandwidthSearch(Descents):
         """The bandwidth that represents a window in the results."""
         return (window.columns or self._columns).by_feature(window.name)
 
-    def _score(self, problem, fit, trace):
+    def _score(self, problem, fit):
         if np.isnan(fit.predictions).any():  # the estimator would predict NaN too
             return -np.inf
         if self.scoring in CRITERIA:
             fitted = self._targets.decode(fit.fitted) / problem.unit
             residuals = problem.y - fitted
             squares = residuals.reshape(len(residuals), -1) ** 2
-            mean = np.average(squares.mean(axis=1), weights=problem.sample_weight)
-            return -CRITERIA[self.scoring](float(mean), trace, problem.n_samples)
+            means = np.column_stack([squares.mean(axis=1), fit.leverages])
+            square, leverage = np.average(means, axis=0, weights=problem.sample_weight).tolist()
+            n_samples = problem.n_samples
+            return -CRITERIA[self.scoring](square, n_samples * leverage, n_samples)
         alike = np.ptp(problem.sample_weight) == 0
         return score_predictions(
             self._scoring,

@@ -190,8 +190,14 @@ def adaptive_factors(X, kernel, bandwidth, exponent=0.5, sample_weight=None):
 
 
 def criterion(name, smoother, y, sample_weight=None):
-    """AICc or GCV of a smoother matrix, from the mean squared residual over all outputs."""
-    n_samples, trace = len(y), np.trace(smoother)
+    """AICc or GCV of a smoother matrix, from the mean squared residual over all outputs.
+
+    The number of rows is Kish's effective number, and its product with the weighted mean of the
+    leverages is the trace.
+    """
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    n_samples = weights.sum() ** 2 / (weights**2).sum()
+    trace = n_samples * np.average(np.diag(smoother), weights=weights)
     if trace + 2 >= n_samples:
         return np.inf
     squares = ((y - smoother @ y) ** 2).reshape(len(y), -1).mean(axis=1)

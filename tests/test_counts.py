@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, BaggingRegressor
 
 from nwkr import (
@@ -146,6 +147,25 @@ def test_searches_with_weights_far_apart(seed):
         predict = model.predict if search is NadarayaWatsonRegressorCV else model.predict_proba
         for rows in (X, None):
             assert np.isfinite(predict(rows)).all()
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+@pytest.mark.parametrize("kernel", ["gaussian", "epanechnikov"])
+@pytest.mark.parametrize("scoring", [None, "aicc", "gcv", "neg_log_loss"])
+def test_a_row_with_hardly_any_weight_does_not_count_in_searches(scoring, kernel, isolated, rng):
+    """The limit of a weight of 0, for the rule, the criteria, and the number of rows."""
+    X = rng.normal(size=(40, 2))
+    y = np.append(np.sin(2 * X[:, 0]) + 0.3 * rng.normal(size=40), 3.0)
+    X = np.vstack([X, [[7, -7]] if isolated else [[0.1, 0.2]]])
+    Search = NadarayaWatsonRegressorCV
+    if scoring == "neg_log_loss":
+        Search, y = NadarayaWatsonClassifierCV, (y > 0).astype(int)
+    search = Search(kernel=kernel, scoring=scoring)
+    absent, tiny = (clone(search).fit(X, y, np.append(np.ones(40), w)) for w in (0, 1e-20))
+    assert_allclose(tiny.bandwidth_, absent.bandwidth_, rtol=1e-5)
+    assert tiny.degree_ == absent.degree_
+    assert_allclose(tiny.best_score_, absent.best_score_, rtol=1e-7)
+    assert_allclose(tiny.predict(X[:9]), absent.predict(X[:9]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("bandwidth", ["scott", Adaptive(), KNearest(20)], ids=str)

@@ -106,6 +106,11 @@ def scott_of(kernel, X, sample_weight=None):
     return NadarayaWatsonRegressor(kernel).fit(X, X[:, 0], sample_weight).bandwidth_
 
 
+def in_effective_rows(weights):
+    """Weights that sum to Kish's effective number of rows."""
+    return weights * (weights.sum() / (weights**2).sum())
+
+
 # -- candidates ---------------------------------------------------------------------------
 
 
@@ -202,7 +207,7 @@ def test_auto_is_a_ladder_of_multiples_of_the_rule(Search, weighted, kernel, dat
     X, y, weights = data
     weights = weights if weighted else None
     model = Search(kernel).fit(X, target_of(Search, y), weights)
-    rule = scott_of(kernel, X, None if weights is None else weights / weights[weights > 0].mean())
+    rule = scott_of(kernel, X, None if weights is None else in_effective_rows(weights))
     of_ladder = np.isfinite(model.cv_results_["multiple"])
     rungs = 2 * np.log2(np.array(model.cv_results_["bandwidth"])[of_ladder] / rule)
     assert_allclose(rungs, np.round(rungs), atol=1e-9)
@@ -947,7 +952,7 @@ def objective_of(model, X, y, sample_weight, monkeypatch):
     monkeypatch.setattr(_descent, "minimize", minimize)
     model.fit(X, y, sample_weight)
     candidate = clone(model).set_params(per_feature=False).fit(X, y, sample_weight).bandwidth_
-    rule = scott_of(model.kernel, X, sample_weight / sample_weight.mean())
+    rule = scott_of(model.kernel, X, in_effective_rows(sample_weight))
     origin = np.log(candidate / rule).clip(-np.log(1e3) / 2, np.log(1e3) / 2)
     return *seen, origin, rule
 
@@ -1057,7 +1062,7 @@ def test_bandwidths_per_feature_are_kept_if_aic_improves(
     weights = rng.uniform(0.5, 2, n_samples) if weighted else np.ones(n_samples)
     apart = np.log([0.8, 1.2, 2.0])
     common = Search().fit(X, y, weights)
-    rule = scott_of("gaussian", X, weights / weights.mean())
+    rule = scott_of("gaussian", X, in_effective_rows(weights))
 
     def minimize(objective, x, **options):
         x = np.log(common.bandwidth_ / rule) + apart

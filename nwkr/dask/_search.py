@@ -66,9 +66,9 @@ class ChunkedSearch(ChunkedEstimator):
         sample = self._draw(chunks, any_model)
         params = self.get_params(deep=False) | {"subsample": None, "algorithm": "auto"}
         search = self._searching_class(**params)
-        search.over = _OverChunks(chunks, model_of, sample, any_model)
+        search.over = _OverChunks(chunks, model_of, sample, any_model, survey.n_effective)
         search.resolve = lambda bandwidth, by_weight: self._resolve(
-            bandwidth, survey, survey.n_counted if by_weight else survey.n_rows, columns
+            bandwidth, survey, survey.n_counted if by_weight else survey.n_effective, columns
         )
         search.fit(sample.X, sample.y, sample.sample_weight)
         names = "degree_", "ridge_", "best_score_", "best_index_", "cv_results_", "n_queries_"
@@ -113,12 +113,15 @@ class _OverChunks:
         The rows to predict.
     any_model : Model
         A model with some window.
+    n_samples : float
+        Effective number of training rows.
     """
 
     chunks: Chunks
     model_of: Callable[[FixedWindow, Form], Model]
     sample: Sample
     any_model: Model
+    n_samples: float
 
     @property
     def trend(self) -> Trend | None:
@@ -240,23 +243,23 @@ class SearchOverChunks(BandwidthSearch):
 
     def _problem(self, y, sample_weight, distances):
         self._within = super()._problem(y, sample_weight, distances)
-        n_samples, within = self.over.any_model.n_keys, self._within.leave_one_out
+        n_keys, within = self.over.any_model.n_keys, self._within.leave_one_out
         return replace(
             self._within,
             leave_one_out=_LeaveOneOut(**vars(within) | {"over": self.over}),
-            n_samples=n_samples,
-            n_rows_for_each=n_samples / len(self._rows),
+            n_samples=self.over.n_samples,
+            n_rows_for_each=n_keys / len(self._rows),
         )
 
     def _descend(self, problem, rule, start, form):
         # Within the sample, which has fewer rows, so its windows are wider.
-        columns, n_rows = self._columns, len(self._rows)
-        factor = wider(columns, problem.n_samples, n_rows, columns.by_feature(rule.bandwidth))
+        columns, n_rows, n_keys = self._columns, len(self._rows), self.over.any_model.n_keys
+        factor = wider(columns, n_keys, n_rows, columns.by_feature(rule.bandwidth))
         factor = columns.by_column(factor)
         factor[~np.isfinite(factor)] = 1.0
         rule, start = (FixedWindow(factor * window.bandwidth) for window in (rule, start))
         found = super()._descend(self._within, rule, start, form)
-        nearby = _NEARBY if problem.n_samples > n_rows and len(found) == 1 else (0,)
+        nearby = _NEARBY if n_keys > n_rows and len(found) == 1 else (0,)
         return [
             FixedWindow(window.bandwidth / factor * 2 ** (number / 2))
             for window in found

@@ -191,6 +191,12 @@ class Survey:
         return count_of_sums(self.heaviest, self.columns.mass, self.squares)
 
     @property
+    def n_effective(self) -> float:
+        """Kish's effective number of rows."""
+        assert self.columns is not None
+        return self.columns.mass**2 / self.squares
+
+    @property
     def unit(self) -> float:
         """The number of rows that the heaviest row counts as."""
         assert self.columns is not None

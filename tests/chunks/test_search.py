@@ -76,6 +76,19 @@ def test_classification_agrees(data, params):
     assert (model.predict(cut(queries, 20)).compute() == local.predict(queries)).all()
 
 
+@pytest.mark.parametrize("scoring", [None, "aicc"])
+def test_rows_with_hardly_any_weight_do_not_count(data, scoring):
+    X, y, _ = data
+    model = chunked.NadarayaWatsonRegressorCV(scoring=scoring)
+    for few in (0, 1e-20):
+        weights = np.where(np.arange(240) % 3 == 0, few, 1.0)
+        model.fit(cut(X), cut(y), cut(weights))
+        if few == 0:
+            bandwidth, score = model.bandwidth_, model.best_score_
+    np.testing.assert_allclose(model.bandwidth_, bandwidth, rtol=1e-5)
+    assert model.best_score_ == pytest.approx(score, rel=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["regression", "classification"])
 def test_a_sample_is_predicted_from_all_rows(data, kind):
     X, y, _ = data
