@@ -105,7 +105,7 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-# With one feature the three criteria agree. With ten features, many patients have almost no
+# With one feature the three criteria nearly agree. With ten features, many patients have almost no
 # neighbours, and each of them uses nearly one degree of freedom. AICc and GCV spread this penalty
 # over all rows and choose a wider bandwidth. Leave-one-out corrects each row by its own weight,
 # and is slightly better here.

@@ -49,9 +49,10 @@ plt.show()
 # We fit the diabetes data, first with the body mass index alone, then with all ten features. Each
 # candidate is scored by leave-one-out. A ring marks the chosen candidate, and the upper axis shows
 # the degrees of freedom. The infinite bandwidth is apart, at the right end. In the left panel all
-# candidates are means. The right panel shows the default search: it compares means with local
-# lines, and continues to one bandwidth for each feature (diamonds). Its upper axis refers to the
-# lines, which were chosen.
+# candidates are means; the error of the infinite bandwidth is so large that it lies outside the
+# axes. The right panel shows the default search: it compares means with local lines, and continues
+# to one bandwidth for each feature (diamonds). Its upper axis refers to the lines, which were
+# chosen.
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 y = y.rename("progression")

@@ -3,7 +3,7 @@ Explaining a prediction
 =======================
 
 A Nadaraya-Watson prediction explains itself: it is the mean of the targets of known rows, with
-known weights. We take one prediction for a patient apart, and ask how many rows are behind it:
+known weights. We take apart the prediction for one patient, and ask how many rows are behind it:
 about a hundred for most patients, but a handful for those who differ from all others.
 """
 

@@ -13,8 +13,8 @@ the noise grows from left to right.
 # The data follow a sine, with normal noise whose standard deviation grows from 0.1 to 1. All bands
 # are intended to cover 90 % of the targets. On the left, the band lies between the conditional
 # quantiles 0.05 and 0.95. In the middle is the jackknife+: the curve plus and minus leave-one-out
-# errors. It guarantees the coverage on average over all rows, and has nearly the same width
-# everywhere. On the right, the errors are in units of the local spread.
+# errors. Its coverage holds on average over all rows, and its width is nearly the same everywhere.
+# On the right, the errors are in units of the local spread.
 
 import matplotlib.pyplot as plt
 import numpy as np

