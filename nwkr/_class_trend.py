@@ -59,7 +59,7 @@ class ClassTrend(Explanation):
         X : array-like of shape (n_queries, n_features) or None
             Rows to predict, as in `predict`.
         top_k : int or None, default=5
-            The most training rows to list for each query and class; None for all.
+            Largest number of training rows to list for each query and class; None for all.
         features : array-like or None, default=None
             Features of the training rows to include, by name, position or mask.
 

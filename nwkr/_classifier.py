@@ -138,6 +138,7 @@ class NadarayaWatsonClassifier(
 
     See Also
     --------
+    NadarayaWatsonClassifierCV : The same with a search for the bandwidth and the degree.
     NadarayaWatsonRegressor : The same for numbers.
     sklearn.neighbors.KNeighborsClassifier : Vote of the nearest training rows.
     sklearn.neighbors.RadiusNeighborsClassifier : Vote of those within a radius, or none.

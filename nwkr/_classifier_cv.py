@@ -134,7 +134,7 @@ class NadarayaWatsonClassifierCV(ClassSearch, NadarayaWatsonClassifier):
         The label for queries whose probabilities are NaN.
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
         The best bandwidth, in the forms of `bandwidth_` of :class:`NadarayaWatsonClassifier`. With
-        a projection, the change of each feature alone that is a scaled distance of 1.
+        a projection, the bandwidth between rows that differ in one feature only.
     projection_ : ndarray of shape (n_components, n_features) or None
         The projection: the scaled distance of two rows is the length of their projected
         difference. Components are uncorrelated, the largest spread first; there may be fewer than

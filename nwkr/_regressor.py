@@ -133,6 +133,7 @@ class NadarayaWatsonRegressor(
 
     See Also
     --------
+    NadarayaWatsonRegressorCV : The same with a search for the bandwidth and the degree.
     NadarayaWatsonClassifier : The same for class labels.
     sklearn.neighbors.KNeighborsRegressor : Mean of the nearest training rows.
     sklearn.kernel_ridge.KernelRidge : Ridge regression in the space of a kernel.

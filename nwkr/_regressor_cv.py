@@ -130,7 +130,7 @@ class NadarayaWatsonRegressorCV(BandwidthSearch, NadarayaWatsonRegressor):
     ----------
     bandwidth_ : ndarray of shape (n_features,) or (n_features, n_features), float, or KNearest
         The best bandwidth, in the forms of `bandwidth_` of :class:`NadarayaWatsonRegressor`. With a
-        projection, the change of each feature alone that is a scaled distance of 1.
+        projection, the bandwidth between rows that differ in one feature only.
     projection_ : ndarray of shape (n_components, n_features) or None
         The projection: the scaled distance of two rows is the length of their projected
         difference. Components are uncorrelated, the largest spread first; there may be fewer than
