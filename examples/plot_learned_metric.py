@@ -2,10 +2,10 @@
 A learned metric
 ================
 
-One bandwidth for each feature does not help if the target depends on *combinations* of features.
+One bandwidth for each feature is not enough if the target depends on *combinations* of features.
 With ``n_components``, the search learns a projection of the features whose distances predict best.
 In the terms of attention, a learned linear map computes queries and keys. On both data sets below,
-it predicts better than without a projection.
+the search predicts better than without a projection.
 
 The first data are Friedman's: ten features, of which five matter. We rotate them, so that every
 column is a mixture of all ten.

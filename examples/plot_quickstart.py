@@ -4,8 +4,8 @@ Quickstart: a table, a model, and the rows behind a prediction
 
 The diabetes data of scikit-learn hold ten measurements of 442 patients, and the progression of
 their disease a year later. We fit the unscaled table without setting any parameter, compare the
-model with nearest neighbours and kernel ridge, and look at the patients behind one prediction. It
-is ahead of tuned nearest neighbours, and level with a tuned kernel ridge.
+model with nearest neighbours and kernel ridge, and look at the patients behind one prediction. The
+model is ahead of tuned nearest neighbours, and level with a tuned kernel ridge.
 """
 
 # %%

@@ -4,8 +4,8 @@ Wages by education, experience, gender and union
 
 The Current Population Survey of May 1985 has the hourly wages of 534 people, with two numeric and
 two categorical columns. We fit the data frame without encoding, and draw a curve for each group.
-The model predicts held-out wages better than a linear regression, because the curves of the groups
-have different shapes.
+The model predicts held-out wages better than a linear regression: wages rise along curves, which
+differ between the groups.
 """
 
 # %%
