@@ -123,8 +123,9 @@ class ClassPredictions(Score, AttentionWeights, LocalDensity):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. For None, training rows that no other row counts for,
-            such as the earliest with `one_sided`, are not scored.
+            Rows to predict, as in `predict`. For None, training rows that no other row counts for
+            with any bandwidth, such as the earliest with `one_sided`, are not scored, for any
+            `handle_empty`.
         y : array-like of shape (n_queries,)
             True labels of these rows; those of the training rows for None.
         sample_weight : array-like of shape (n_queries,), default=None

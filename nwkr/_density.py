@@ -113,7 +113,8 @@ class LocalDensity(NadarayaWatsonBase):
             total = total - np.append(self._key_weights, 0)[attention.leave_out]
         with np.errstate(divide="ignore", invalid="ignore"):  # for queries without any row
             log_density = sums.shift + np.log(sums.total) - np.log(total) - log_volume
-        return np.where(sums.total > 0, log_density, -np.inf)
+        known = (sums.total > 0) & (sums.shift > -np.finfo(float).max)
+        return np.where(known, log_density, -np.inf)
 
 
 def _by_volume(attention, columns):

@@ -39,8 +39,8 @@ class LocalRows:
     def __init__(self, fit: LineFit, rows: np.ndarray, cols: np.ndarray, weights: np.ndarray):
         self.fit, self.rows, self.cols, self.weights = fit, rows, cols, weights
         sides = fit.attention.queries[rows], fit.attention.keys[cols]
-        queries, self._keys = fit.lines.beside(*sides)
-        self._means = queries - fit.offset[rows]
+        _, self._keys = fit.lines.beside(*sides, weights)
+        self._means = weights @ self._keys
 
     @property
     def effective(self) -> np.ndarray:
@@ -150,12 +150,13 @@ def surface_gradients(fit: LineFit, targets: np.ndarray) -> np.ndarray:
         Derivatives; NaN for queries without weights if `handle_empty` gives NaN.
     """
 
-    def shares_of(rows, cols, weights, changes):
+    def parts_of(rows, cols, weights):
         seen = LocalRows(fit, rows, cols, weights)
-        changes = changes * (1 + seen.along(fit.directions[rows]))
-        return [changes * seen.residuals(column, m) for m, column in enumerate(targets.T)]
+        levels = 1 + seen.along(fit.directions[rows])
+        return [levels * seen.residuals(column, m) for m, column in enumerate(targets.T)]
 
-    gradients = gradients_through_weights(fit.attention, targets.shape[1], shares_of)
+    terms = fit.attention, targets.shape[1], parts_of, fit.sums_of_residuals
+    gradients = gradients_through_weights(*terms)
     gradients[:, fit.lines.columns] += fit.slopes
     gradients[np.isnan(fit.mean).any(axis=1)] = np.nan
     return gradients

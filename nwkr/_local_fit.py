@@ -111,6 +111,16 @@ class LineFit(ABC):
         return self.scaled_slopes / self.lines.spread[:, None]
 
     @property
+    def sums_of_residuals(self) -> np.ndarray:
+        """Sums of the residuals times the effective weights, of shape (n_queries, n_outputs).
+
+        By the equations of the lines, so they are 0 without a penalty.
+        """
+        ratio = np.divide(self.rest, self.trust, out=np.zeros_like(self.rest), where=self.trust > 0)
+        terms = ratio, self.directions, self.penalty, self.scaled_slopes
+        return np.einsum("n,nj,nj,njm->nm", *terms)
+
+    @property
     def leverage(self) -> np.ndarray:
         """Effective weight of a key at its own place, relative to its share of the weights."""
         return 1 + np.einsum("nj,nj->n", self.offset, self.directions)

@@ -22,6 +22,8 @@ _MOST_COLUMNS_OF_TREE = 15
 # The numbers in rows are in units of a typical one, and cut off at this power of 2, so that squares
 # stay in range. Queries beyond it are compared with all rows.
 _CUT_OFF_EXPONENT = 500
+# Distances below this power of 2, in that unit, are in any order, because their squares underflow.
+_LOST_EXPONENT = -480
 _NUMBERS_AT_ONCE = 2**20
 # A bound of the rounding error of a chord, and the size of arcs that need an exact formula.
 _ROUNDING_OF_CHORD, _NEARLY_OPPOSITE = 1e-15, 3.0
@@ -45,6 +47,8 @@ class NearRows:
         The largest absolute number in the rows.
     total : float
         The sum of the counts.
+    in_any_order : float
+        The candidates below this distance may not be the nearest, unless they are at distance 0.
     """
 
     def __init__(self, rows: np.ndarray, counts: np.ndarray, kinds: Kinds | None = None):
@@ -55,6 +59,7 @@ class NearRows:
         sizes = np.fmax.reduce(np.abs(rows[:: 1 + len(rows) // 1000]), axis=1)
         size = np.median(sizes[sizes > 0]) if (sizes > 0).any() else self.extent
         self._shift = -int(np.frexp(size)[1])
+        self.in_any_order = float(np.ldexp(1.0, _LOST_EXPONENT - self._shift))
         scaled, in_range = self._scaled(rows)
         # Distances of queries that are not cut off are correctly ordered up to this.
         self._in_order = np.inf if in_range.all() else np.ldexp(1.0, _CUT_OFF_EXPONENT - 1)
@@ -196,7 +201,11 @@ class NearPlaces:
     ----------
     total : float
         The sum of the counts.
+    in_any_order : float
+        0, as distances of places are not too small to be ordered.
     """
+
+    in_any_order = 0.0
 
     def __init__(self, rows: np.ndarray, counts: np.ndarray):
         self.rows, self.counts, self.total = rows.astype(float, copy=False), counts, counts.sum()
@@ -333,6 +342,8 @@ def widths_of_near(
         found = enough[:, -1]
         last = distances[np.arange(len(rows)), enough.argmax(axis=1)]
         found &= last <= beyond
+        if near.in_any_order > 0 and n_near < len(near):
+            found &= (last == 0) | (distances[:, -1] > near.in_any_order)
         widths[rows[found]] = last[found]
         measure_all(rows[~found], 2 * n_near)
 

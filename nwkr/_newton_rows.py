@@ -14,10 +14,10 @@ __all__ = ["gradients_of_logits", "shares_of_steps"]
 class _StepRows:
     """Some queries of a fit, and some keys."""
 
-    def __init__(self, fit, rows, cols):
+    def __init__(self, fit, rows, cols, weights):
         self.fit, self.rows = fit, rows
         sides = fit.attention.queries[rows], fit.attention.keys[cols]
-        self._queries, self._keys = fit.step.lines.beside(*sides)
+        self._queries, self._keys = fit.step.lines.beside(*sides, weights)
 
     def at(self, which, logit):
         """The step (0), or the share of a row with residual 1 (1), at each key."""
@@ -52,7 +52,7 @@ def shares_of_steps(
     shares : ndarray of shape (n_rows, n_cols)
         Shares, which sum to the step over all keys.
     """
-    share = _StepRows(fit, rows, cols).at(1, logit) * fit.limited[rows, logit, None]
+    share = _StepRows(fit, rows, cols, weights).at(1, logit) * fit.limited[rows, logit, None]
     return weights * share * targets[cols, logit]
 
 
@@ -74,15 +74,15 @@ def gradients_of_logits(fit: LocalLogits, targets: np.ndarray, trend: Trend) -> 
     """
     step, n_logits = fit.step, fit.step.link.n_logits
 
-    def shares_of(rows, cols, weights, changes):
-        seen, of_keys, shares = _StepRows(fit, rows, cols), targets[cols], []
+    def parts_of(rows, cols, weights):
+        seen, of_keys, parts = _StepRows(fit, rows, cols, weights), targets[cols], []
         for logit in range(n_logits):
             left = of_keys[:, logit] - of_keys[:, n_logits + logit] * seen.at(0, logit)
-            shares.append(changes * seen.at(1, logit) * left)
-        return shares
+            parts.append(seen.at(1, logit) * left)
+        return parts
 
     if step.moves:
-        gradients = gradients_through_weights(fit.attention, n_logits, shares_of)
+        gradients = gradients_through_weights(fit.attention, n_logits, parts_of)
     else:
         gradients = np.zeros((len(fit.logits), len(fit.attention.scales), n_logits))
     # The row on the trend moves with the query.

@@ -314,8 +314,9 @@ class NadarayaWatsonRegressor(
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features) or None
-            Rows to predict, as in `predict`. For None, training rows that no other row counts for,
-            such as the earliest with `one_sided`, are not scored.
+            Rows to predict, as in `predict`. For None, training rows that no other row counts for
+            with any bandwidth, such as the earliest with `one_sided`, are not scored, for any
+            `handle_empty`.
         y : array-like of shape (n_queries,) or (n_queries, n_outputs)
             True targets of these rows; those of the training rows for None.
         sample_weight : array-like of shape (n_queries,), default=None
@@ -330,8 +331,8 @@ class NadarayaWatsonRegressor(
         Raises
         ------
         ValueError
-            If targets, weights or predictions are NaN, or of different lengths; if a query has no
-            weight and ``handle_empty="error"``.
+            If targets, weights or predictions are NaN, or of different lengths; if a scored row
+            has no weight and ``handle_empty="error"``.
         """
         return self._score_predictions(X, y, sample_weight)
 

@@ -147,13 +147,13 @@ class SlopedColumns:
         origin = self.centre if self.origin is None else self.origin
         return (self.filled(X) - origin) / self.spread
 
-    def beside(self, queries: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The columns of both, in units of their spread, from a place near these queries.
+    def beside(self, queries: np.ndarray, keys: np.ndarray, weights: np.ndarray) -> tuple:
+        """The columns of both, in units of their spread, from the mean of the windows.
 
-        So no digits are lost far from the centre.
+        So no digits are lost far from the centre, or if a query is far away.
         """
-        queries, keys = self.filled(queries), self.filled(keys)
-        near = queries.mean(axis=0, dtype=float) if len(queries) else 0.0
+        queries, keys, some = self.filled(queries), self.filled(keys), weights.any(axis=1)
+        near = (weights[some] @ keys).mean(axis=0) if some.any() else 0.0
         return (queries - near) / self.spread, (keys - near) / self.spread
 
     def filled(self, X: np.ndarray) -> np.ndarray:
@@ -188,8 +188,9 @@ class SlopedColumns:
         """
         with np.errstate(over="ignore", divide="ignore"):
             wide = self.reach(attention)[None]
-            if attention.query_widths is not None:
-                wide = wide / np.square(attention.query_widths)[:, None]
+            if attention.query_widths is not None:  # and no columns are mixed
+                scales = attention.query_widths[:, None] * attention.scales[self.telling]
+                wide = np.square(self.distances / scales)
             within = 1 / (wide + 1 / self._variance(attention))
         # A column that is constant without the key has no slope, for any penalty.
         penalty = np.where(within > 0, within, 1.0)

@@ -75,9 +75,12 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     scaled = ~np.isneginf(sums.shift)
     with np.errstate(divide="ignore", invalid="ignore"):  # for queries without weights
         log_total, log_squares = np.log(sums.total), np.log(squares.total)
-        log_total[scaled] += sums.shift[scaled]
-        log_squares[scaled] += squares.shift[scaled]
-        size = np.exp(np.maximum(2 * log_total - log_squares, 0))
+        log_size = 2 * log_total - log_squares
+        # First the shifts, which are huge far from all rows.
+        shift = np.maximum(sums.shift, -np.finfo(float).max / 4)
+        in_range = scaled & (shift == sums.shift)
+        log_size[in_range] += 2 * shift[in_range] - squares.shift[in_range]
+        size = np.exp(np.maximum(log_size, 0))
     uneven = attention.weights.min(initial=1) < _LEAST_WEIGHT
     if attention.kernel.log_profile is not None and not uneven:
         return size
@@ -110,6 +113,7 @@ def _squared(kernel: Kernel) -> Kernel:
         kernel.support,
         log_profile=None if log_profile is None else lambda u2: 2 * log_profile(u2),
         log_slope=None if kernel.log_slope is None else 2 * kernel.log_slope,
+        log_root=None if kernel.log_root is None else 2 * kernel.log_root,
         smooth=kernel.smooth,
         power=None if kernel.power is None else 2 * kernel.power,
     )

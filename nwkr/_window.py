@@ -13,7 +13,6 @@ import numpy as np
 from nwkr._mapped_columns import MappedColumns
 from nwkr._nearest import NearPlaces, NearRows, arranged
 from nwkr._pooling import Attention, Kinds
-from nwkr._width_unit import in_unit
 from nwkr.bandwidths import Adaptive, KNearest
 
 __all__ = ["AdaptiveWindow", "FixedWindow", "MappedWindow", "NearestWindow", "Window"]
@@ -212,17 +211,7 @@ class NearestWindow(Window):
         )
         if not euclidean:
             return attention.replace(bandwidth=1.0, query_widths=widths)
-        assert isinstance(near_rows, NearRows)
-        extent = np.fmax.reduce(np.abs(queries), axis=None, initial=near_rows.extent)
-        widths, unit, farthest = in_unit(widths, extent)
-        if extent > farthest:
-            # Numbers out of range are clipped.
-            attention = attention.replace(
-                queries=np.clip(attention.queries, -farthest, farthest),
-                keys=np.clip(attention.keys, -farthest, farthest),
-                blocks=None,
-            )
-        units = np.full(attention.keys.shape[1], unit * self.units)
+        units = np.full(attention.keys.shape[1], self.units)
         return attention.replace(bandwidth=units, query_widths=widths)
 
     def take(self, rows: np.ndarray) -> Window:

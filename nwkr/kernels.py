@@ -76,6 +76,9 @@ class Kernel:
         `smooth`, distances may be slightly negative. It returns the logarithms of the weights if
         there is a `log_profile`, else the weights. If None, such arrays are converted to NumPy and
         back.
+    log_root : float or None, default=None
+        The number ``c`` if ``profile(u2) == exp(c * sqrt(u2))``, as for the exponential kernel.
+        With `log_slope` or this, weights far from all keys keep their digits.
 
     Examples
     --------
@@ -97,6 +100,7 @@ class Kernel:
     derivative: Profile | None = None
     log_moment: Callable[[float], float] | None = None
     over: Callable[[Any, Any], Any] | None = None
+    log_root: float | None = None
 
     def __call__(self, u: Any) -> np.ndarray:
         """Weights at scaled distances.
@@ -304,6 +308,7 @@ KERNELS: dict[str, Kernel] = {
             derivative=_profiles.derivative_of_exponential,
             log_moment=partial(log_moment_exponential, inner=1),
             over=_profiles.exponential_over,
+            log_root=-1.0,
         ),
         _power_kernel("boxcar", _profiles.boxcar, inner=1, outer=0),
         _power_kernel("triangular", _profiles.triangular, inner=1, outer=1),

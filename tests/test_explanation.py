@@ -1,5 +1,6 @@
 """Explanations of predictions by training rows, and slopes of predictions."""
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
@@ -225,6 +226,53 @@ def test_slopes_of_shifted_rows_keep_their_digits(rng):
         model = NadarayaWatsonRegressor(kernel, 1.5).fit(both, np.r_[y, y])
         np.testing.assert_allclose(model.gradient(Q), near, atol=1e-8)
         np.testing.assert_allclose(model.gradient(Q + away), near, atol=1e-8)
+
+
+def extended_line(query, X, y, kernel, bandwidth, ridge, degree):
+    """A local mean or line at a query, in the digits that mpmath is set to."""
+    rows, y = mpmath.matrix(X), mpmath.matrix(y)
+    n, d = rows.rows, rows.cols
+    apart = [[(query[j] - rows[i, j]) / bandwidth for j in range(d)] for i in range(n)]
+    squares = [mpmath.fsum(a**2 for a in of_row) for of_row in apart]
+    logs = [-u2 / 2 if kernel == "gaussian" else -mpmath.sqrt(u2) for u2 in squares]
+    weights = [mpmath.exp(each - max(logs)) for each in logs]
+    design = mpmath.matrix(n, 1 + d * degree)
+    for i in range(n):
+        for j in range(design.cols):
+            design[i, j] = rows[i, j - 1] - query[j - 1] if j else 1
+    left = design.T * mpmath.diag(weights) * design
+    for j in range(1, design.cols):
+        variance = mpmath.mpf(float(np.var(X[:, j - 1])))
+        left[j, j] += ridge * mpmath.exp(-max(logs)) / (1 / bandwidth**2 + 1 / variance)
+    unit = mpmath.diag([1 / mpmath.sqrt(left[j, j]) for j in range(design.cols)])
+    right = unit * design.T * mpmath.diag(weights) * y
+    return (unit * mpmath.lu_solve(unit * left * unit, right))[0]
+
+
+@pytest.mark.parametrize("ridge", [0, 1e-9])
+@pytest.mark.parametrize("degree", [0, 1])
+@pytest.mark.parametrize(
+    ("kernel", "distance"),
+    [("gaussian", 3), ("gaussian", 8), *(("exponential", 10.0**k) for k in (1, 6, 100, 200, 300))],
+)
+@pytest.mark.filterwarnings("error")
+def test_slopes_whose_parts_cancel(kernel, distance, degree, ridge, rng):
+    """Parts that cancel exactly are far greater than the slope."""
+    X = rng.normal(size=(8, 2))
+    y, Q = np.sin(X[:, 0]) + X[:, 1], distance * np.array([[1, 0.3]])
+    model = NadarayaWatsonRegressor(kernel, 0.5, degree=degree, ridge=ridge).fit(X, y)
+    with mpmath.workdps(120 + 4 * round(np.log10(distance))):
+        query, step = [mpmath.mpf(each) for each in Q[0]], distance * mpmath.mpf("1e-30")
+        terms = X, y, kernel, mpmath.mpf("0.5"), ridge, degree
+        expected = []
+        for column in range(2):
+            ends = [list(query), list(query)]
+            ends[0][column] += step
+            ends[1][column] -= step
+            high, low = (extended_line(end, *terms) for end in ends)
+            expected.append(float((high - low) / (2 * step)))
+    got = model.gradient(Q)[0]
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-13 / distance)
 
 
 @pytest.mark.parametrize("estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])

@@ -67,6 +67,29 @@ def test_shifts(kernel, shift, data):
     assert_allclose(predicted(Q, X, y, kernel, 0.5), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("empty", ["nearest", "nan"])
+@pytest.mark.parametrize("algorithm", ["dense", "blocks"])
+@pytest.mark.parametrize("distance", [1e17, 1e100, 1e155, 1e300])
+@pytest.mark.filterwarnings("error")
+def test_queries_so_far_that_rows_share_all_digits(distance, algorithm, empty, kernel, data):
+    """They follow the order of the rows in their direction, also where a column decides no more."""
+    _, X, y = data
+    X = np.column_stack([X[:, 0], np.round(X[:, 1])])
+    Q = np.array([[1, 0.2], [0.2, -1], [1, 0.3], [-1, -1e-10]]) * distance
+    Q[0, 1] = Q[1, 0] = 0.2
+    expected = predict_extended(Q, X, y, kernel, 0.7, digits=700)
+    model = NadarayaWatsonRegressor(kernel, 0.7, handle_empty=empty, algorithm=algorithm).fit(X, y)
+    if empty == "nan" and np.isfinite(model.kernel_.support):
+        expected[:] = np.nan
+    assert_allclose(model.predict(Q), expected, rtol=1e-9)
+    if empty == "nearest":
+        assert_allclose(model.attention_weights(Q) @ y, expected, rtol=1e-9)
+    # Others in the same batch are not affected.
+    near = X[:3] + 0.1
+    together = model.predict(np.vstack([near, Q]))[:3]
+    assert_allclose(together, model.predict(near), rtol=1e-9, equal_nan=True)
+
+
 def test_one_far_row_does_not_change_the_others(kernel, data):
     Q, X, y = data
     X = np.vstack([X, [[1e6, -1e6]]])
@@ -288,3 +311,30 @@ def test_nearest_rows_at_any_scale(scale, rng):
         model = NadarayaWatsonRegressor("epanechnikov", bandwidth).fit(scale * X, y)
         expected = y[scaled_distances(queries, X, 1).argmin(axis=1)]
         assert_allclose(model.predict(scale * queries), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "biweight"])
+@pytest.mark.parametrize("method", ["gradient", "effective_sample_size", "score_samples"])
+@pytest.mark.parametrize("estimator", [NadarayaWatsonRegressor, NadarayaWatsonClassifier])
+@pytest.mark.parametrize("degree", [0, 1])
+def test_a_far_query_changes_no_result_of_others(degree, estimator, method, kernel, data):
+    Q, X, y = data
+    y = y if estimator is NadarayaWatsonRegressor else np.digitize(y, [-0.5, 0.5])
+    model = estimator(kernel, 0.8, degree=degree).fit(X, y)
+    call = getattr(model, method)
+    far = np.array([[1e3, 1.0], [-1e155, 0.3], [1e300, -1e299]])
+    alone = np.concatenate([call(query[None]) for query in np.vstack([Q, far])])
+    assert_allclose(call(np.vstack([Q, far])), alone, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("distance", [1e3, 1e10, 1e20, 1e155, 1e300])
+def test_effective_sample_size_and_density_of_far_queries(distance, data):
+    _, X, y = data
+    Q = distance * np.array([[1.0, 0.3], [-0.2, 1.0]])
+    model = NadarayaWatsonRegressor("exponential", 0.5).fit(X, y)
+    weights = model.attention_weights(Q)
+    assert_allclose(model.effective_sample_size(Q), 1 / (weights**2).sum(axis=1), rtol=1e-9)
+    assert_allclose(model.score_samples(Q), -np.hypot(*Q.T) / 0.5, rtol=0.02)
+    squares = NadarayaWatsonRegressor(bandwidth=0.5).fit(X, y).score_samples(Q)
+    with np.errstate(over="ignore"):
+        assert_allclose(squares, -((np.hypot(*Q.T) / 0.5) ** 2) / 2, rtol=0.02)

@@ -1,12 +1,18 @@
 """KNearest and Adaptive as bandwidths, against naive loops and in scikit-learn's tools."""
 
 import pickle
+from math import hypot
 
 import numpy as np
 import pytest
 from means import NadarayaWatsonRegressorCV
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles import adaptive_factors, attention_by_distance, nearest_widths, scaled_distances
+from oracles import (
+    adaptive_factors,
+    attention_by_distance,
+    nearest_widths,
+    scaled_distances,
+)
 from sklearn.base import clone
 from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -473,3 +479,22 @@ def test_common_checks(estimator, check):
 @pytest.mark.parametrize("estimator", INSTANCES[-3:], ids=str)
 def test_parameters(estimator):
     check_param_validation(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.filterwarnings("error")
+def test_nearest_rows_apart_by_the_range_of_numbers(k, kernel):
+    """Widths from 1e-300 to 1e300 in one batch, and 0 where rows equal the query."""
+    X = np.array([[0, 0], [1e300, 0], [1e300, 1], [1e300, 3], [1, 2], [5, 4], [0, 1e-300]])
+    X = np.vstack([X, [[0, 3e-300], [1e-300, 1e-300], [3, -1e300], [1, 2], [7e290, 2]]])
+    y = np.sin(3.0 * np.arange(len(X)))
+    Q = np.vstack([X, [[2e-300, 0], [-1e300, -1e300], [1e10, 3], [7e290, 5]]])
+    distances = np.array([[hypot(*(query - row)) for row in X] for query in Q])
+    widths = nearest_widths(distances, k)[:, None]
+    with np.errstate(over="ignore", under="ignore"):
+        in_range = np.where(widths > 0, np.minimum(distances, 1e300 * widths), distances)
+        expected = attention_by_distance(in_range, widths, kernel, empty="nearest") @ y
+    model = NadarayaWatsonRegressor(kernel, KNearest(k)).fit(X, y)
+    assert_allclose(model.predict(Q), expected, rtol=1e-9)
+    assert_allclose([model.predict(query[None])[0] for query in Q], expected, rtol=1e-9)
+    assert_allclose(model.attention_weights(Q) @ y, expected, rtol=1e-9)

@@ -272,9 +272,9 @@ class Attention:
         of_pairs = pairs.kinds is None, self.arrays, pairs.mask is not None
         terms = Terms(self.metric, self.kernel, self.bandwidth, varies, *of_pairs)
         weighted = WeightedValues(self.weights, values)
-        return Problem(
-            terms, pairs, weighted, self.blocks, self.tol, self.empty, self.n_jobs, prepared
-        )
+        # The range of widths may be so large that there is no unit for all blocks.
+        blocks = self.blocks if pairs.as_given is None else None
+        return Problem(terms, pairs, weighted, blocks, self.tol, self.empty, self.n_jobs, prepared)
 
 
 def _is(value, other):

@@ -17,6 +17,8 @@ __all__ = ["Blocks", "Boxes", "Corners", "corners_of_runs", "in_blocks", "runs"]
 
 # Measured: the share of a box's width that the same number of rows around one place takes.
 _FILLED = 0.75
+# Distances count as at most this, in units of the bandwidth, so that squares stay in range.
+_FARTHEST = 1e150
 
 
 class Corners(NamedTuple):
@@ -285,6 +287,8 @@ class Boxes:
         with np.errstate(over="ignore"):
             for apart in (gaps, spans):
                 apart *= self._inverse
+                # Squares stay finite, so that far boxes have an order.
+                np.minimum(apart, _FARTHEST, out=apart)
                 apart *= apart
             for column in self._special:
                 self._bound(column, gaps[column], spans[column], ours, corners)

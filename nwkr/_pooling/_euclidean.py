@@ -8,68 +8,25 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from nwkr._pooling._error_free import exact_product, exact_sum
-from nwkr._pooling._kinds import Products, centre_of, extent_of
-from nwkr._pooling._matched import Matched
+from nwkr._pooling._kinds import Products
 from nwkr._pooling._pairs import Pairs, places
 from nwkr._pooling._product import Product, pick
 from nwkr._pooling._threads import scratch, slices
 
-__all__ = ["EuclideanPairs", "euclidean_pairs"]
+__all__ = ["EuclideanPairs"]
 
 # Differences of larger squared distances have lost digits that matter for weights.
 _DIGITS_LOST_ABOVE = 2.0**14
-# A bandwidth below this share of the largest number in its column counts as 0, because squares of
-# scaled numbers would overflow.
-_LEAST_BANDWIDTH = 1e-150
+# Differences of this size have digits to spare.
+_FEW = 2.0**10
 # Sums of squares that may exceed this are not computed, because they could overflow.
 _GREATEST_SQUARE = 1e300
+# The largest number whose square is in range of error-free products.
+_LARGEST_IN_UNIT = 2.0**490
 # Pairs of a tile in the search for candidate keys.
 _PAIRS_AT_ONCE = 2**18
 # This many numbers fit in the cache.
 _PAIRS_IN_CACHE = 2**16
-
-
-def euclidean_pairs(queries, keys, bandwidth, prepared=None, kinds=None) -> EuclideanPairs:
-    """Pair queries with keys under the euclidean metric.
-
-    Parameters
-    ----------
-    queries, keys : ndarray of shape (n_queries, n_features) and (n_keys, n_features)
-        Queries and keys.
-    bandwidth : ndarray of shape (n_features,)
-        Scale of each column: 0 for columns that must match, infinite for columns that are ignored.
-    prepared : Prepared or None, default=None
-        Precomputed results for the keys.
-    kinds : Kinds or None, default=None
-        Columns that do not hold plain numbers.
-
-    Returns
-    -------
-    pairs : EuclideanPairs
-        The pairs.
-    """
-    special = None
-    if kinds is not None:
-        special = kinds.special(keys) if prepared is None else prepared.special
-        special = special | kinds.special(queries)
-        kinds = kinds if special.any() else None
-    largest_key = _largest(keys) if prepared is None else prepared.extent.max(initial=0)
-    matched = bandwidth <= _LEAST_BANDWIDTH * max(_largest(queries), largest_key)
-    if matched.any() or kinds is not None:  # otherwise all columns at once, which is faster
-        of_keys = extent_of(keys, kinds) if prepared is None else prepared.extent
-        matched = bandwidth <= _LEAST_BANDWIDTH * np.maximum(extent_of(queries, kinds), of_keys)
-    centre = centre_of(keys, kinds) if prepared is None else prepared.centre
-    if kinds is not None:
-        centre = np.nan_to_num(np.where(np.isnan(centre), kinds.centre(queries), centre))
-    counted, of_matched = ~matched & np.isfinite(bandwidth), None
-    if matched.any():
-        of_matched = Matched(queries[:, matched], keys[:, matched], kinds and kinds.take(matched))
-    if not counted.all():
-        queries, keys, bandwidth = queries[:, counted], keys[:, counted], bandwidth[counted]
-        centre, kinds = centre[counted], kinds and kinds.take(counted)
-        special = None if special is None else special[counted]
-    columns = np.flatnonzero(counted)
-    return EuclideanPairs(queries, keys, bandwidth, centre, columns, of_matched, kinds, special)
 
 
 class EuclideanPairs(Pairs):
@@ -158,6 +115,8 @@ class EuclideanPairs(Pairs):
             part.exact_queries = self.exact_queries[rows]
         if self.key_factors is not None:
             part.key_factors = self.key_factors[cols]
+        if self.outside is not None and self.exponents is not None and self.outside[rows].any():
+            part.outside, part.exponents = self.outside[rows], self.exponents[rows]
 
     def bounds(self, nearest, farthest):
         """Bounds of squared scaled distances, from those by columns."""
@@ -189,11 +148,36 @@ class EuclideanPairs(Pairs):
     def _base_squares(self, rows, cols):
         queries, keys, inverse_square = self.in_range
         queries, keys = queries[rows], pick(keys, cols)
-        if self.kinds is not None:
-            return self._squares_of_kinds(queries, keys)
         if not len(inverse_square):
             return np.zeros((len(queries), len(keys)))
-        return cdist(queries, keys, "sqeuclidean", w=inverse_square)
+        if self.kinds is not None:
+            squares = self._squares_of_kinds(queries, keys)
+        else:
+            squares = cdist(queries, keys, "sqeuclidean", w=inverse_square)
+        if self.outside is not None and (outside := self.outside[rows]).any():
+            of_rows = np.arange(self.shape[0])[rows]
+            for row in np.flatnonzero(outside):
+                squares[row] = self._squares_in_unit(of_rows[row], cols)
+        return squares
+
+    def _squares_in_unit(self, row, cols):
+        """Squared distances of a query from outside the range, in its own unit."""
+        assert self.exponents is not None
+        queries, keys = self.as_given or (self.queries, self.keys)
+        keys, (*_, factors) = pick(keys, cols).astype(float, copy=False), self.in_range
+        units = np.frexp(self.bandwidth)[1] + self.exponents[row]
+        squares = np.zeros(len(keys))
+        with np.errstate(over="ignore"):
+            for column, (number, others) in enumerate(zip(queries[row].astype(float), keys.T)):
+                factor, exponent = factors[column], -units[column]
+                if self.kinds is not None and column in self.special:
+                    number, others = np.ldexp(number, exponent), np.ldexp(others, exponent)
+                    squares += self.kinds.squares(column, number, others, exponent, factor)
+                    continue
+                apart = np.ldexp(number - others, exponent)
+                apart = np.clip(apart, -_LARGEST_IN_UNIT, _LARGEST_IN_UNIT)
+                squares += factor * np.square(apart)
+        return squares
 
     def _squares_of_kinds(self, queries, keys):
         *_, inverse_square = self.in_range
@@ -244,28 +228,49 @@ class EuclideanPairs(Pairs):
         beyond = u2 - closest
         if self.key_factors is not None:
             return beyond
-        queries, keys, inverse_square = self.in_range
-        queries, numbers = queries[rows], np.arange(len(keys))[cols]
+        numbers, exponents = np.arange(self.shape[1])[cols], self.exponents_of(rows)
         factors = np.ones(len(u2)) if self.query_factors is None else self.query_factors[rows]
         # With wider bandwidths too: there digits are lost above the same limit, in their unit.
         needed = beyond <= reach * np.maximum(1, closest / _DIGITS_LOST_ABOVE)
         needed &= np.isfinite(u2)
-        at_once = max(1, _PAIRS_IN_CACHE // max(1, len(self.columns)))
         for far in np.flatnonzero(closest.ravel() > _DIGITS_LOST_ABOVE):
-            # q^2 - p^2 has lost its digits; (q - p) (q + p) keeps them.
             near = np.flatnonzero(needed[far])
-            nearest = numbers[near[u2[far, near].argmin()]]
-            to_nearest = queries[far] - keys[nearest]
-            for part in slices(len(near), at_once):
-                some = np.take(keys, numbers[near[part]], axis=0)
-                products = keys[nearest] - some
-                products *= np.add(queries[far] - some, to_nearest, out=some)
-                # Columns of one scale are added before they are scaled: ties stay ties.
-                products *= inverse_square / inverse_square[0]
-                if self.kinds is not None:
-                    unit = inverse_square[0]
-                    self.put_special(products, rows[far], numbers[near[part]], nearest, unit)
-                beyond[far, near[part]] = factors[far] * (products.sum(axis=1) * inverse_square[0])
+            nearest, least = near[u2[far, near].argmin()], 0
+            few = -_FEW if np.isfinite(reach) and not exponents[far] else 0.0
+            # Among keys whose distances share all digits, another one may be nearer.
+            for _ in self.columns:
+                terms = rows[far], numbers[near], numbers[nearest], exponents[far]
+                of_near = self._beyond_key(*terms)
+                least = of_near.argmin()
+                if of_near[least] >= few:
+                    break
+                nearest = near[least]
+            if exponents[far]:
+                with np.errstate(over="ignore"):
+                    of_near = np.ldexp(of_near - of_near[least], exponents[far])
+            beyond[far, near] = factors[far] * of_near
+        return beyond
+
+    def _beyond_key(self, row, numbers, nearest, exponent):
+        """Squared distances of a query beyond that of one key, divided by a power of 2."""
+        queries, keys, inverse_square = self.in_range
+        beyond = np.empty(len(numbers))
+        # q^2 - p^2 has lost its digits; (q - p) (q + p) keeps them.
+        to_nearest = np.ldexp(queries[row] - keys[nearest], -exponent)
+        at_once = max(1, _PAIRS_IN_CACHE // max(1, len(self.columns)))
+        for part in slices(len(numbers), at_once):
+            some = np.take(keys, numbers[part], axis=0)
+            products = keys[nearest] - some
+            np.subtract(queries[row], some, out=some)
+            if exponent:
+                np.ldexp(some, -exponent, out=some)
+            products *= np.add(some, to_nearest, out=some)
+            # Columns of one scale are added before they are scaled: ties stay ties.
+            products *= inverse_square / inverse_square[0]
+            if self.kinds is not None:
+                unit = np.ldexp(inverse_square[0], exponent)
+                self.put_special(products, row, numbers[part], nearest, unit)
+            beyond[part] = products.sum(axis=1) * inverse_square[0]
         return beyond
 
     def rounded_off(self, u2, rows, cols):
@@ -273,9 +278,10 @@ class EuclideanPairs(Pairs):
             return super().rounded_off(u2, rows, cols)  # as in beyond_closest
         queries, keys, factors = self.in_range
         total, rest = np.zeros((2, len(rows)))
+        exponents = self.exponents_of(rows)
         for part in slices(len(factors), max(1, _PAIRS_AT_ONCE // max(1, len(rows)))):
             # By column, as their squares are added one by one.
-            of_part = queries[rows, part].T, keys[cols, part].T, factors[part, None]
+            of_part = queries[rows, part].T, keys[cols, part].T, factors[part, None], exponents
             squares, errors = self._exact_squares(part.start, *of_part)
             rest += errors.sum(axis=0)
             for square in squares:
@@ -284,11 +290,15 @@ class EuclideanPairs(Pairs):
         if self.query_factors is not None:
             total, more = exact_product(total, self.query_factors[rows])
             rest = more + self.query_factors[rows] * rest
+            if self.outside is not None:  # within their widths, no digits are lost
+                return np.where(self.outside[rows], 0, (total - u2) + rest)
         return (total - u2) + rest
 
-    def _exact_squares(self, start, queries, keys, factors):
+    def _exact_squares(self, start, queries, keys, factors, exponents):
         """Scaled squares of differences, (n_columns, n_pairs), from a column on; their errors."""
         apart, low = exact_sum(queries, -keys)
+        if exponents.any():
+            apart, low = np.ldexp(apart, -exponents), np.ldexp(low, -exponents)
         square, off = exact_product(apart, apart)
         off += 2 * apart * low
         for column in self.special:
@@ -339,6 +349,8 @@ class EuclideanPairs(Pairs):
     def candidate_keys(self, rows, within, beyond):
         if self.matched is not None or np.isinf(within) or not self.shape[1]:
             return slice(None)
+        if self.outside is not None and self.outside[rows].any():
+            return slice(None)
         reach = self._plain.reach(rows)
         error = self._plain.error(reach)
         if not max(within, beyond) < reach < _GREATEST_SQUARE:
@@ -360,10 +372,26 @@ class EuclideanPairs(Pairs):
         return None if self.matched is None else self.matched.distances(rows, cols)
 
     def mismatched(self, rows, cols=slice(None)):
-        if self.matched is None:
-            return super().mismatched(rows, cols)
-        return self.matched.differ(rows, cols)
+        if self.matched is not None:
+            return self.matched.differ(rows, cols)
+        return None if self.exact_queries is None else self._differ(rows, cols)
 
-
-def _largest(X):
-    return max(float(X.max(initial=0)), -float(X.min(initial=0)))
+    def _differ(self, rows, cols):
+        """Pairs that are not at distance 0, of queries with width 0."""
+        assert self.exact_queries is not None
+        exact = np.flatnonzero(self.exact_queries[rows])
+        if not len(exact):
+            return None
+        queries, keys = self.as_given or (self.queries, self.keys)
+        queries, keys = queries[rows], pick(keys, cols)
+        differ = np.zeros((len(queries), len(keys)), bool)
+        for column, (of_query, of_key) in enumerate(zip(queries[exact].T, keys.T)):
+            of_query = of_query[:, None]
+            apart = of_query != of_key
+            if self.kinds is not None and column in self.special:
+                missing, others = np.isnan(of_query), np.isnan(of_key)
+                apart &= ~(missing & others)
+                if not self.kinds.gap[column]:
+                    apart &= ~(missing | others)
+            differ[exact] |= apart
+        return differ

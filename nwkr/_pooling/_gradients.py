@@ -65,7 +65,7 @@ def query_gradients(attention: Attention, values: Any) -> np.ndarray:
 @one_blas_thread()
 def visit_changes(
     attention: Attention,
-    visit: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None],
+    visit: Callable[[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, ...]], None],
 ) -> None:
     """Pass the weights and their derivatives by the squared distance to a callback.
 
@@ -74,24 +74,29 @@ def visit_changes(
     attention : Attention
         Queries and keys, under the euclidean metric, and a kernel that has a derivative.
     visit : callable
-        Called as ``visit(rows, cols, weights, changes)``, as in :meth:`Attention.visit`; `changes`
-        are derivatives of the unnormalised weights by the squared scaled distance.
+        Called as ``visit(rows, cols, weights, (common, unit, rest))``, as in
+        :meth:`Attention.visit`. Derivatives of the unnormalised weights by the squared scaled
+        distance are ``common * weights + unit * rest``, with numbers `common` and `unit` for each
+        row: far from all rows, sums may cancel the common part exactly.
     """
     pairs = attention.pairs()
 
     def show_part(part):
         for exactly in in_rows(pairs, attention.kernel, np.r_[part], attention.empty):
             cols = np.arange(len(attention.weights))[exactly.cols]
-            weights, changes = _weights_and_changes(pairs, exactly, attention.weights)
+            weights, common, unit, rest = _weights_and_changes(pairs, exactly, attention.weights)
             total = weights.sum(axis=1, keepdims=True)
             total[total == 0] = 1
-            visit(exactly.rows, cols, weights / total, changes / total)
+            visit(exactly.rows, cols, weights / total, (common, unit, rest / total))
 
     each(show_part, row_blocks(*pairs.shape), attention.n_jobs)
 
 
 def gradients_through_weights(
-    attention: Attention, n_outputs: int, shares_of: Callable[..., Sequence[np.ndarray]]
+    attention: Attention,
+    n_outputs: int,
+    parts_of: Callable[..., Sequence[np.ndarray]],
+    sums: np.ndarray | None = None,
 ) -> np.ndarray:
     """Derivatives of sums over keys by each column of the query, through the weights.
 
@@ -101,9 +106,13 @@ def gradients_through_weights(
         As for :func:`visit_changes`.
     n_outputs : int
         Number of sums of a query.
-    shares_of : callable
-        Called as in :func:`visit_changes`; returns the derivative of each sum by the squared scaled
-        distances, a sequence of n_outputs ndarrays of shape (n_rows, n_cols).
+    parts_of : callable
+        Called as ``parts_of(rows, cols, weights)``, as in :meth:`Attention.visit`; returns the
+        derivative of each sum by the weights, a sequence of n_outputs ndarrays of shape (n_rows,
+        n_cols).
+    sums : ndarray of shape (n_queries, n_outputs) or None, default=None
+        Sums over the keys of the weights times these parts, if they have more digits than the
+        parts.
 
     Returns
     -------
@@ -111,16 +120,26 @@ def gradients_through_weights(
         Derivatives, in units of the columns; 0 for bandwidths 0 and infinity.
     """
     counted, scales = attention.pairs().columns, attention.scales
+    units = scales[counted]
     gradients = np.zeros((len(attention.queries), len(scales), n_outputs))
 
     def add(rows, cols, weights, changes):
-        keys = attention.keys[cols][:, counted]
-        shares = shares_of(rows, cols, weights, changes)
+        keys, parts = attention.keys[cols][:, counted], parts_of(rows, cols, weights)
         for number, row in enumerate(rows):
-            apart = (attention.queries[row, counted] - keys) / scales[counted]
-            apart[np.isnan(apart)] = 0  # equally far from all keys
-            for output, share in enumerate(shares):
-                gradients[row, counted, output] = 2 * (share[number] @ apart) / scales[counted]
+            (common, unit, rest), shares = (part[number] for part in changes), weights[number]
+            query, heaviest = attention.queries[row, counted], keys[shares.argmax()]
+            # From the heaviest key, so that no digits are lost far from all keys.
+            to_key, apart = (query - heaviest) / units, (heaviest - keys) / units
+            # If numbers are missing, which are equally far from all others, from the query.
+            gaps = np.flatnonzero(np.isnan(query) | np.isnan(keys).any(axis=0))
+            apart[:, gaps] = np.nan_to_num((query[gaps] - keys[:, gaps]) / units[gaps])
+            to_key[gaps] = 0
+            factors = common * shares + unit * rest
+            for output, part in enumerate(parts):
+                whole = shares @ part[number] if sums is None else sums[row, output]
+                slope = (factors * part[number]) @ apart + to_key * common * whole
+                slope += to_key * unit * (rest @ part[number])
+                gradients[row, counted, output] = 2 * slope / units
 
     visit_changes(attention, add)
     return gradients
@@ -205,17 +224,19 @@ def _from_rows(pairs, kernel, exactly, values, weights):
     rows, cols = exactly.rows, exactly.cols
     there = None if pairs.kinds is None else ~np.isnan(pairs.keys[cols])
     keys, values = keys[cols], values[cols]
-    attention, slopes = _weights_and_changes(pairs, exactly, weights)
+    attention, common, unit, rest = _weights_and_changes(pairs, exactly, weights)
+    slopes = common[:, None] * attention + unit[:, None] * rest
     gradients = np.full((len(rows), len(keys.T), len(values.T)), np.nan)
     for number in np.flatnonzero(attention.any(axis=1)):
         attention[number] /= (total := attention[number].sum())
         apart = values - values[attention[number].argmax()]
-        shares = (slopes[number] / total)[:, None] * (apart - attention[number] @ apart)
+        apart = apart - attention[number] @ apart
+        shares = (slopes[number] / total)[:, None] * apart
         closest = np.abs(slopes[number]).argmax()
         to_closest = queries[rows[number]] - keys[closest]
         gradients[number] = (keys[closest] - keys).T @ shares
-        if kernel.log_slope is None or pairs.key_factors is not None:  # else the shares add up to 0
-            gradients[number] += np.outer(to_closest, shares.sum(axis=0))
+        # The shares without the rest add up to 0.
+        gradients[number] += np.outer(unit[number] * to_closest, rest[number] / total @ apart)
         if there is not None and not there.all():
             gaps = np.flatnonzero(~there.all(axis=0))
             apart = (queries[rows[number], gaps] - keys[:, gaps]) * there[:, gaps]
@@ -224,11 +245,12 @@ def _from_rows(pairs, kernel, exactly, values, weights):
 
 
 def _weights_and_changes(pairs, exactly, weights):
-    """Rows of weights, and their derivatives by the squared scaled distance."""
+    """Rows of weights, and their derivatives, as `Rows.derivatives_beyond_closest` has them."""
     of_keys, found = weights[exactly.cols], exactly.weights()
     found *= of_keys
-    changes = exactly.derivatives() * of_keys
-    changes[found == 0] = 0
+    common, unit, rest = exactly.derivatives_beyond_closest()
+    rest = rest * of_keys
+    rest[found == 0] = 0
     if pairs.key_factors is not None:
-        changes *= pairs.key_factors[exactly.cols]
-    return found, changes
+        rest *= pairs.key_factors[exactly.cols]
+    return found, common, unit, rest

@@ -108,7 +108,7 @@ class Kinds:
         """
         gap = clipped_square(np.ldexp(self.gap[column], exponent)) * factor
         if self.is_label[column]:
-            apart = np.ldexp(1.0, 2 * exponent) * factor
+            apart = clipped_square(np.ldexp(1.0, exponent)) * factor
             squares = np.multiply(queries != keys, apart, out=out)
         else:
             squares = np.subtract(queries, keys, out=out, dtype=float)

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import PAIRWISE_BOOLEAN_FUNCTIONS
 
-from nwkr._pooling._euclidean import euclidean_pairs
+from nwkr._pooling._euclidean_range import euclidean_pairs, euclidean_pairs_of_widths
 from nwkr._pooling._kinds import Kinds
 from nwkr._pooling._pairs import Pairs
 from nwkr._pooling._sizes import DEFAULT_SIZES
@@ -74,7 +74,9 @@ def pairs_of(
         The pairs.
     """
     pairs: Pairs
-    if metric == "euclidean":
+    if metric == "euclidean" and query_widths is not None:
+        pairs = euclidean_pairs_of_widths(queries, keys, bandwidth, query_widths, prepared, kinds)
+    elif metric == "euclidean":
         pairs = euclidean_pairs(queries, keys, bandwidth, prepared, kinds)
     elif metric == "haversine" and SpherePairs.can_be(bandwidth):
         points = None if prepared is None else prepared.points
@@ -86,7 +88,8 @@ def pairs_of(
     if query_widths is not None:
         # A width of 0 is the limit of a narrow window: only keys at distance 0 count.
         pairs.exact_queries = query_widths == 0
-        pairs.query_factors = np.where(pairs.exact_queries, 1.0, query_widths) ** -2.0
+        if pairs.query_factors is None:
+            pairs.query_factors = np.where(pairs.exact_queries, 1.0, query_widths) ** -2.0
     if key_widths is not None:
         pairs.key_factors = key_widths**-2.0
     return pairs

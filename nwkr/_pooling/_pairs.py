@@ -25,6 +25,8 @@ __all__ = ["Pairs", "places"]
 # A squared distance counts as equal to the squared width of the query if their relative difference
 # is less than this.
 _TIE_TOLERANCE = 1e-14
+# Larger squared distances count as this one, because infinite ones are of excluded pairs.
+_GREATEST_SQUARE = 1e300
 
 
 class Pairs:
@@ -51,6 +53,13 @@ class Pairs:
         Queries of width 0, for which only keys at distance 0 count.
     query_factors, key_factors : ndarray of shape (n_queries,) and (n_keys,) or None
         Factors of the squared distances.
+    outside : ndarray of bool, of shape (n_queries,), or None
+        Queries for which squares of numbers would be out of range; None if there are none.
+    exponents : ndarray of int, of shape (n_queries,), or None
+        Powers of 2 by which the differences of these queries to keys are divided before they are
+        squared; 0 for others.
+    as_given : tuple of two ndarray, or None
+        Queries and keys before numbers out of the range of the widths were cut off.
     sizes : Sizes
         Sizes of pieces of work.
     columns : ndarray of int
@@ -66,6 +75,9 @@ class Pairs:
     exact_queries: np.ndarray | None = None
     query_factors: np.ndarray | None = None
     key_factors: np.ndarray | None = None
+    outside: np.ndarray | None = None
+    exponents: np.ndarray | None = None
+    as_given: tuple[np.ndarray, np.ndarray] | None = None
     sizes: Sizes = DEFAULT_SIZES
 
     def __init__(self, n_queries, n_keys, dtype):
@@ -77,12 +89,19 @@ class Pairs:
         """Squared distances in units of the bandwidth, without the factors, in float64."""
         raise NotImplementedError
 
+    def exponents_of(self, rows) -> np.ndarray:
+        """Powers of 2 by which some queries are farther away than their squared distances tell."""
+        if self.exponents is None or self.query_factors is not None:  # which undo them
+            return np.broadcast_to(0, self.shape[0])[rows]
+        return self.exponents[rows]
+
     def squared_distances(self, rows, cols=slice(None)) -> np.ndarray:
         """Squared scaled distances by the plain formula, in float64."""
         u2 = self._base_squares(rows, cols)
         if self.query_factors is not None:
             with np.errstate(over="ignore"):  # far keys, in units of a narrow width
                 u2 *= self.query_factors[rows][:, None]
+            np.minimum(u2, _GREATEST_SQUARE, out=u2)
             # The width is the distance to some key: keys at that distance must get exactly 1.
             u2[np.abs(u2 - 1) < self._tie_tolerance(rows)] = 1
         if self.key_factors is not None:

@@ -21,6 +21,9 @@ _FARTHEST: dict[np.dtype, dict[np.dtype, float]] = {
     for of_rows, tolerance in _TOLERANCE.items()
 }
 
+# Queries from outside the range get this number, which is beyond any tolerance.
+_FAR = 1e140
+
 
 class Product:
     """``factor * u2 + offset`` by a matrix product, if that is exact enough.
@@ -38,7 +41,10 @@ class Product:
         n_special = 0 if self._special is None else len(self._special.columns)
         self.n_columns = n_columns + 2 + n_special
         self._queries = np.empty((self.n_columns, n_queries))
-        q2 = _square(pairs.in_units(pairs.queries, self._queries[:n_columns]))
+        queries = pairs.in_units(pairs.queries, self._queries[:n_columns])
+        if pairs.outside is not None:
+            queries[:, pairs.outside] = _FAR
+        q2 = _square(queries)
         np.multiply(q2, factor, out=self._queries[n_columns])
         self._queries[n_columns + 1] = 1
         self._keys = np.empty((self.n_columns, n_keys))

@@ -28,6 +28,7 @@ _LEAST_TASKS = 16  # for threads, if there are as many rows
 _LEAST_WEIGHT, _LEAST_LOG_WEIGHT = 1e-290, -690.0
 _SCALED_BELOW = 1e-150  # rows whose largest weight is smaller are scaled by it
 _RELATIVE_STEP = 1e-5  # of a central difference
+_FARTHEST = 1e300  # replaces infinite squared distances
 
 
 def in_rows(
@@ -124,6 +125,7 @@ class Rows:
         self._u2, self._closest = u2, u2.min(axis=1, initial=np.inf)
         self._out = np.isinf(u2)  # excluded pairs
         self._within = np.isfinite(self._closest)
+        self._exponents = pairs.exponents_of(rows)
 
     def weights(self) -> np.ndarray:
         """Weights of shape (n_rows, n_cols), each row with its own scale."""
@@ -159,8 +161,14 @@ class Rows:
         log_scale, remainder = np.zeros((2, len(numbers)))
         weights, log_scale[near] = self._kernel_weights(numbers[near], multiple)
         sums[near] = weights @ values.T
-        if self._kernel.log_slope is not None and len(near):
+        if self._linear and len(near):
             remainder[near] = self._remainder(numbers[near], multiple, log_scale[near])
+        if (exponents := self._exponents[numbers]).any():
+            # In the unit of other queries. Logarithms out of range are the same for all keys.
+            exponents = exponents if self._kernel.log_root is not None else 2 * exponents
+            with np.errstate(over="ignore"):
+                log_scale = np.maximum(np.ldexp(log_scale, exponents), -np.finfo(float).max)
+                remainder = np.nan_to_num(np.ldexp(remainder, exponents), posinf=0, neginf=0)
         rank = np.column_stack([self._coarse[numbers], np.full(len(numbers), -np.inf)])
         unreached = ~(sums[:, 0] > 0)
         if unreached.any():
@@ -169,14 +177,28 @@ class Rows:
             sums[unreached] = self._sums_of_unreached[numbers[unreached]]
             log_scale[unreached] = remainder[unreached] = 0
             rank[unreached, 1] = self._closest[numbers[unreached]]
+            if self._empty == "nearest":
+                rest = self._reference[1][numbers[unreached]]
+                remainder[unreached] = np.where(np.isfinite(rest), rest, 0)
             if self._empty == "mean":
                 rank[unreached] = MEAN_RANK
         return PooledSums(log_scale, sums[:, 0], sums[:, 1:], remainder, rank)
 
+    @property
+    def _linear(self):
+        """Whether the logarithms are linear in squared distances or distances."""
+        return self._kernel.log_slope is not None or self._kernel.log_root is not None
+
     def _remainder(self, numbers, multiple, log_scale):
-        """Rounding errors of the logarithms, which are linear in the squared distances."""
+        """Rounding errors of the logarithms."""
         square, rest = (part[numbers] for part in self._reference)
-        slope = self._kernel.log_slope / multiple**2
+        if self._kernel.log_slope is not None:
+            slope = self._kernel.log_slope / multiple**2
+        else:
+            slope, root = self._kernel.log_root / multiple, np.sqrt(square)
+            back, low = exact_product(root, root)
+            rest = (((square - back) - low) + rest) / np.where(root > 0, 2 * root, 1)
+            square = root
         logarithm, more = exact_product(square, slope)
         remainder = (logarithm - log_scale) + (more + slope * rest)
         return np.where(np.isfinite(remainder), remainder, 0)
@@ -204,12 +226,54 @@ class Rows:
         weights, _ = self._kernel_weights(np.arange(len(self.rows)), 1.0)
         if self._kernel.log_slope is not None:
             return self._kernel.log_slope * weights
+        if self._kernel.log_root is not None:
+            u = self._distances
+            return np.divide(
+                self._kernel.log_root / 2 * weights, u, out=np.zeros_like(u), where=u > 0
+            )
         # At distance 0 the kernel may have a cusp, and no derivative.
         weights[self._u2 == 0] = 0
         u2 = np.where(weights > 0, self._u2, 1.0)
         step = _RELATIVE_STEP
         higher, lower = (self._kernel.log_profile(u2 * (1 + e)) for e in (step, -step))
         return weights * (higher - lower) / (2 * step * u2)
+
+    def derivatives_beyond_closest(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Derivatives of the weights as ``common * weights + unit * rest``.
+
+        Far from all keys, the common part dominates, and sums over keys may cancel it exactly.
+
+        Returns
+        -------
+        common, unit : ndarray of shape (n_rows,)
+            If logarithms are linear in (squared) distances, and not scaled by key, the derivative
+            of the logarithm at the closest key; else 0 and 1.
+        rest : ndarray of shape (n_rows, n_cols)
+            What remains, in the scale of the weights.
+        """
+        kernel, n_rows = self._kernel, len(self.rows)
+        nothing, one = np.zeros(n_rows), np.ones(n_rows)
+        if not self._linear or self._pairs.key_factors is not None:
+            return nothing, one, self.derivatives()
+        if kernel.log_slope is not None:
+            return np.full(n_rows, kernel.log_slope), one, np.zeros(self._u2.shape)
+        assert kernel.log_root is not None
+        weights, _ = self._kernel_weights(np.arange(n_rows), 1.0)
+        u = self._distances
+        closest = np.take_along_axis(u, self._excess.argmin(axis=1)[:, None], axis=1)
+        cusp, closest = closest[:, 0] == 0, np.where(closest > 0, closest, 1)
+        # closest / u - 1, where u^2 - closest^2 has all digits.
+        beyond = np.minimum(self._excess, np.finfo(float).max) / (closest + u)
+        rest = np.divide(-beyond * weights, u, out=np.zeros_like(u), where=(weights > 0) & (u > 0))
+        rest[cusp] = self.derivatives()[cusp]
+        common = kernel.log_root / 2 / closest[:, 0]
+        return np.where(cusp, 0, common), np.where(cusp, 1, common), rest
+
+    @property
+    def _distances(self):
+        """Scaled distances, (n_rows, n_cols)."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(np.sqrt(self._u2), self._exponents[:, None])
 
     def _kernel_weights(self, numbers, multiple):
         kernel, square = self._kernel, multiple**2
@@ -224,10 +288,17 @@ class Rows:
             return weights, np.log(scale)
         closest = np.where(self._within, self._closest, 0.0)[numbers]
         shift = kernel.log_weights(closest / square)
-        if kernel.log_slope is None:
-            weights = kernel.log_weights(self._u2[numbers] / square) - shift[:, None]
-        else:
+        if kernel.log_slope is not None:
             weights = kernel.log_weights(self._excess[numbers] / square)
+        elif kernel.log_root is not None:
+            # The difference of two roots, as that of the squares over their sum.
+            more = np.ldexp(self._excess[numbers], -self._exponents[numbers, None]) / square
+            more, closest = np.minimum(more, _FARTHEST), closest[:, None] / square
+            total = np.sqrt(closest) + np.sqrt(closest + more)
+            weights = np.divide(more, total, out=np.zeros_like(total), where=total > 0)
+            weights *= kernel.log_root
+        else:
+            weights = kernel.log_weights(self._u2[numbers] / square) - shift[:, None]
         np.maximum(weights, np.full(weights.shape[1], _LEAST_LOG_WEIGHT), out=weights)
         np.exp(weights, out=weights)
         weights[self._out[numbers]] = 0
@@ -247,7 +318,7 @@ class Rows:
     def _weights_of_unreached(self, part=slice(None)):
         u2 = self._u2[part]
         if self._empty == "nearest":
-            weights = (u2 == self._closest[part, None]) & np.isfinite(u2)
+            weights = (self._excess[part] == 0) & np.isfinite(u2)
             return weights.astype(float)
         weights = np.full(u2.shape, 1.0 if self._empty == "mean" else 0.0)
         self._pairs.exclude_self(weights, self.rows[part], self.cols)

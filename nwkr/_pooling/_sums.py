@@ -40,7 +40,8 @@ class PooledSums:
     weighted : ndarray of shape (n_queries, n_values)
         Sum of the scaled weights times the values.
     remainder : ndarray of shape (n_queries,) or (1,), default=0
-        Rounding error of the logarithm. Far from all keys it decides between them.
+        Rounding error of the logarithm, or of the distance of nearest keys as replacement. Far
+        from all keys it decides between them.
     rank : ndarray of shape (n_queries, 2) or (1, 2), default=(0, -inf)
         Rank of the weights, in lexicographic order. For nearest keys as replacement, it is their
         distance in the columns with bandwidth 0, and then their squared distance, unless the
@@ -77,9 +78,15 @@ class PooledSums:
             Sums over all of these keys.
         """
         (ours, our_last), (theirs, their_last) = (side._rank_of_weights() for side in (self, other))
-        lower = (ours < theirs) | ((ours == theirs) & (our_last < their_last))
-        alike = (ours == theirs) & (our_last == their_last)
-        lead = (self.log_scale - other.log_scale) + (self.remainder - other.remainder)
+        more = self.remainder - other.remainder
+        # Distances of nearest keys have rounding errors; other ranks are infinite.
+        nearest = np.isfinite(our_last) & np.isfinite(their_last)
+        with np.errstate(invalid="ignore"):
+            apart = np.where(nearest, (our_last - their_last) + more, 0)
+        lower = (ours < theirs) | ((ours == theirs) & ((our_last < their_last) & ~nearest))
+        lower |= (ours == theirs) & (apart < 0)
+        alike = (ours == theirs) & ((our_last == their_last) | nearest) & (apart == 0)
+        lead = np.where(nearest, 0, (self.log_scale - other.log_scale) + more)
         lead = np.where(alike, lead, np.where(lower, np.inf, -np.inf))
         our_share, their_share = (np.exp(np.minimum(side, 0)) for side in (lead, -lead))
         larger = self.where(lead >= 0, other)

@@ -385,8 +385,9 @@ def test_changes_of_weights_equal_differences(kernel):
     problem["bandwidth"] = 2 * problem["bandwidth"]
     found = np.zeros((N_QUERIES, N_KEYS))
 
-    def keep(rows, cols, _, changes):
-        found[np.ix_(rows, cols)] = changes
+    def keep(rows, cols, weights, changes):
+        common, unit, rest = changes
+        found[np.ix_(rows, cols)] = common[:, None] * weights + unit[:, None] * rest
 
     visit_changes(Attention(**problem, kernel=KERNELS[kernel]), keep)
     u2, step = distances(problem) ** 2, 1e-6
