@@ -236,7 +236,7 @@ class EuclideanPairs(Pairs):
         for far in np.flatnonzero(closest.ravel() > _DIGITS_LOST_ABOVE):
             near = np.flatnonzero(needed[far])
             nearest, least = near[u2[far, near].argmin()], 0
-            few = -_FEW if np.isfinite(reach) and not exponents[far] else 0.0
+            few = -_FEW if reach > 1 and not exponents[far] else 0.0
             # Among keys whose distances share all digits, another one may be nearer.
             for _ in self.columns:
                 terms = rows[far], numbers[near], numbers[nearest], exponents[far]

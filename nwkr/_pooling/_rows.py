@@ -29,6 +29,9 @@ _LEAST_WEIGHT, _LEAST_LOG_WEIGHT = 1e-290, -690.0
 _SCALED_BELOW = 1e-150  # rows whose largest weight is smaller are scaled by it
 _RELATIVE_STEP = 1e-5  # of a central difference
 _FARTHEST = 1e300  # replaces infinite squared distances
+# Distances from here on have lost digits of their squares. Which keys are the nearest is decided
+# among those whose squares differ by no more than this, relative to the square of that distance.
+_LEAST_FAR, _REACH_OF_TIES = 2.0**7, 2.0**-30
 
 
 def in_rows(
@@ -307,8 +310,12 @@ class Rows:
     @cached_property
     def _excess(self):
         closest = np.where(self._within, self._closest, 0.0)[:, None]
-        slope = self._kernel.log_slope
-        reach = _LEAST_LOG_WEIGHT / slope if slope else np.inf
+        reach = _REACH_OF_TIES
+        if slope := self._kernel.log_slope:
+            reach = _LEAST_LOG_WEIGHT / slope
+        elif root := self._kernel.log_root:
+            farthest = _LEAST_LOG_WEIGHT / root  # in distance, from the least one with lost digits
+            reach = farthest * (2 * _LEAST_FAR + farthest)
         terms = self._u2, closest, self.rows, self.cols, reach
         excess = self._pairs.beyond_closest(*terms)
         # With rounding errors included, another key may be the closest.
