@@ -88,7 +88,7 @@ def pooled_sample_size(attention: Attention) -> np.ndarray:
     # Squares of small weights underflow; squares of their shares of the total do not. Weights of
     # handle_empty may be small too, if a bandwidth is 0.
     discrete = np.any(np.asarray(attention.bandwidth) == 0)
-    little = np.where(scaled, log_total < _LEAST_LOG_TOTAL, discrete)
+    little = np.where(scaled, log_total + sums.shift < _LEAST_LOG_TOTAL, discrete)
     again = np.flatnonzero((little | uneven) & (sums.total > 0))
 
     def count(rows, cols, weights):
