@@ -92,27 +92,39 @@ def assert_there(got, expected, arrays, dtype="float64", atol=1e-10):
 # -- results equal those of NumPy ---------------------------------------------------------
 
 
+def tolerance_of(model, exact):
+    """By how much results may differ, with this tolerance for given bandwidths.
+
+    Rounding decides at which of its last steps a descent ends. These steps gain 1e-8 or less, so
+    bandwidths and predictions agree to about the root of this.
+    """
+    return max(exact, 1e-3) if getattr(model, "per_feature", False) else exact
+
+
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regression_equals_numpy(name, arrays, data):
     X, y, _, weights, queries = data
     here = clone(REGRESSORS[name]).fit(X, y, weights)
     model = clone(REGRESSORS[name]).fit(*there(arrays, X, y, weights))
-    Q = there(arrays, queries)
+    Q, atol = there(arrays, queries), tolerance_of(here, 1e-10)
     for rows, expected in ((Q, queries), (None, None)):
-        assert_there(model.predict(rows), here.predict(expected), arrays)
+        assert_there(model.predict(rows), here.predict(expected), arrays, atol=atol)
         found = model.predict(rows, return_std=True)
         for got, wanted in zip(found, here.predict(expected, return_std=True), strict=True):
-            assert_there(got, wanted, arrays, atol=1e-7)
+            assert_there(got, wanted, arrays, atol=tolerance_of(here, 1e-7))
         weights_of_rows = model.attention_weights(rows)
-        assert_there(weights_of_rows, here.attention_weights(expected), arrays)
-    assert_there(model.attention_weights_, here.attention_weights_, arrays)
+        assert_there(weights_of_rows, here.attention_weights(expected), arrays, atol=atol)
+    assert_there(model.attention_weights_, here.attention_weights_, arrays, atol=atol)
     largest = here.attention_weights(queries, top_k=3)
-    assert_there(model.attention_weights(Q, top_k=3), largest, arrays)
+    assert_there(model.attention_weights(Q, top_k=3), largest, arrays, atol=atol)
     if isinstance(here.bandwidth_, np.ndarray):
-        assert_there(model.bandwidth_, here.bandwidth_, arrays, atol=1e-9)
+        assert_there(model.bandwidth_, here.bandwidth_, arrays, atol=tolerance_of(here, 1e-9))
+    if hasattr(here, "best_score_"):
+        assert model.best_score_ == pytest.approx(here.best_score_, rel=1e-6)
     assert model.algorithm_ == "dense"
     if name != "compact":  # leaves some queries without a prediction
-        assert model.score(*there(arrays, X, y)) == pytest.approx(here.score(X, y))
+        score = pytest.approx(here.score(X, y), rel=tolerance_of(here, 1e-6))
+        assert model.score(*there(arrays, X, y)) == score
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -123,9 +135,10 @@ def test_classification_equals_numpy(name, arrays, data):
     Q = there(arrays, queries)
     for rows, expected in ((Q, queries), (None, None)):
         assert_there(model.predict(rows), here.predict(expected), arrays)
-        assert_there(model.predict_proba(rows), here.predict_proba(expected), arrays)
+        atol = tolerance_of(here, 1e-10)
+        assert_there(model.predict_proba(rows), here.predict_proba(expected), arrays, atol=atol)
         found, wanted = model.predict_log_proba(rows), here.predict_log_proba(expected)
-        assert_there(found, wanted, arrays, atol=1e-8)
+        assert_there(found, wanted, arrays, atol=tolerance_of(here, 1e-8))
     assert_array_equal(model.classes_, here.classes_)
     assert model.score(*there(arrays, X, labels)) == pytest.approx(here.score(X, labels))
 
