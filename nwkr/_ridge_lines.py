@@ -30,8 +30,8 @@ _NUMBERS_AT_ONCE = 2**22
 _MOST_STEPS, _TOLERANCE = 200, 1e-14
 # A key is subtracted from the equations for all keys unless this loses digits: if it has a larger
 # share of the weights, if some column has a smaller share of its variance without the key, or if
-# the share of the penalty is smaller.
-_LARGEST_SHARE, _LEAST_VARIANCE_LEFT, _LEAST_REST = 0.5, 1e-4, 1e-7
+# some direction has a smaller share of its variance and penalty.
+_LARGEST_SHARE, _LEAST_VARIANCE_LEFT, _LEAST_LEFT = 0.5, 1e-4, 1e-7
 
 
 def lines_of(
@@ -149,14 +149,21 @@ class RidgeFit(LineFit):
         leave_out, keys = self._left_out, self._keys
         large = keys.shares[leave_out] > _LARGEST_SHARE
         large |= (self.penalty < _LEAST_VARIANCE_LEFT).any(axis=1)
-        if len(keys.axes) < len(keys.unit):  # beyond the axes, only the penalty counts
-            large |= self.rest < _LEAST_REST
+        others = np.flatnonzero(~large)
+        large[others] = self._least_left(others) < _LEAST_LEFT
         found = {}
         for row in np.flatnonzero(large & (leave_out >= 0)):
             kept = np.arange(len(self.values)) != leave_out[row]
             some = self.values[kept], self.attention.weights[kept]
             found[int(row)] = _Keys.of(*some, self.offset.shape[1], self.penalty[row])
         return found
+
+    def _least_left(self, rows):
+        """What is left in the direction that loses most without the key, as a share."""
+        share, others, columns, _ = self._own(rows)
+        level = self.trust[rows, None] / others
+        form = self._keys.form(columns, level, self.rest[rows, None])
+        return 1 - (level * share / others)[:, 0] * form
 
     def _own(self, rows):
         """Share of the key that each query leaves out, its columns and its targets."""
@@ -267,6 +274,11 @@ class _Keys(NamedTuple):
             beyond, out = x - along @ self.axes, np.zeros_like(x)
             found += np.divide(beyond, rest, out=out, where=rest >= NEGLIGIBLE)
         return found / self.unit
+
+    def form(self, x, level, rest):
+        """Quadratic forms of this inverse, for rows `x` of the columns, none of them beyond."""
+        along = (x / self.unit) @ self.axes.T
+        return np.einsum("ij,ij->i", np.square(along), self._inverse_sizes(level, rest))
 
     def _inverse_sizes(self, level, rest):
         sizes = level * self.squares + rest

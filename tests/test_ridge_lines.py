@@ -145,3 +145,17 @@ def test_groups_have_ridge_regression_only_with_few_columns(rng):
     assert 1 in model.cv_results_["degree"]
     model._most_operations = 1
     assert set(model.fit(X, y, groups=groups).cv_results_["degree"]) == {0}
+
+
+@pytest.mark.parametrize("ridge", [1e-8, 1e-14])
+@pytest.mark.parametrize("n_columns", [2, 23, 24])
+def test_a_row_that_alone_tells_columns_apart_is_left_out_exactly(ridge, n_columns, rng):
+    X, y = rng.normal(size=(24, n_columns)), rng.normal(size=24)
+    if n_columns == 2:  # collinear but for one row
+        X[:, 1] = X[:, 0] + (np.arange(24) == 3)
+    model = NadarayaWatsonRegressor(degree=1, bandwidth=np.inf, ridge=ridge)
+    expected = [
+        model.fit(np.delete(X, row, axis=0), np.delete(y, row)).predict(X[[row]])[0]
+        for row in range(len(X))
+    ]
+    assert_allclose(model.fit(X, y).predict(None), expected, rtol=1e-6, atol=1e-6)
